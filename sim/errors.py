@@ -1,0 +1,125 @@
+"""The whole exception tree, and the one table of exit codes.
+
+::
+
+    Exception
+    └── LiveRushError               70   base of all we raise on purpose
+        ├── UsageError               2   the command line asks for something impossible
+        ├── ScenarioError            2   a scenario (or a file that it names) is wrong; lists every problem
+        ├── AuditFindings            3   something was oversold, lost or charged twice
+        ├── InvalidMeasurement       4   the measurement cannot be trusted
+        ├── SloMissed                1   measured, and the answer is no
+        └── Defect                  70   our own mistake: a state that must not occur
+
+Exit codes of every verb: 0 yes · 1 measured, and the answer is no · 2 usage or scenario · 3 audit findings ·
+4 invalid measurement · 70 a defect of ours. Where several hold, precedence is 2, 3, 4, 1. An interrupt exits with 130.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What a verb's exit code says."""
+
+    YES = 0
+    NO = 1
+    USAGE = 2
+    AUDIT = 3
+    INVALID = 4
+    DEFECT = 70
+    INTERRUPTED = 130
+
+
+#: Which answer is told when several hold; a defect outranks all, since nothing else can be trusted then.
+_PRECEDENCE = (ExitCode.DEFECT, ExitCode.USAGE, ExitCode.AUDIT, ExitCode.INVALID, ExitCode.NO)
+
+
+def worst_exit_code(codes: Iterable[int]) -> ExitCode:
+    """Return the one code to exit with when several hold."""
+    present = set(codes)
+    return next((code for code in _PRECEDENCE if code in present), ExitCode.YES)
+
+
+class LiveRushError(Exception):
+    """Base of every error that LiveRush raises on purpose."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.DEFECT
+
+
+class UsageError(LiveRushError):
+    """The command line asks for something impossible."""
+
+    exit_code = ExitCode.USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in an input file: where it is, what was found there and what is allowed.
+
+    `line` counts from 1 and is 0 where unknown; `place` names a sheet and cell where the file has no lines.
+    """
+
+    file: str
+    line: int
+    path: str
+    message: str
+    found: str = ""
+    allowed: str = ""
+    place: str = ""
+
+    def __str__(self) -> str:
+        where = self.place or (str(self.line) if self.line else "")
+        parts = [f"{self.file}:{where}" if where else self.file]
+        if self.path:
+            parts.append(self.path)
+        return ": ".join([*parts, self._message()])
+
+    def _message(self) -> str:
+        text = self.message
+        if self.found:
+            text += f"; found {self.found}"
+        if self.allowed:
+            text += f"; allowed: {self.allowed}"
+        return text
+
+
+class ScenarioError(LiveRushError):
+    """A scenario, or a file that it names, is wrong. Carries every problem that was found, not only the first."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, problems: Problem | Sequence[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class AuditFindings(LiveRushError):
+    """The audit of the data found something oversold, lost or charged twice."""
+
+    exit_code = ExitCode.AUDIT
+
+
+class InvalidMeasurement(LiveRushError):
+    """The measurement cannot be trusted, so it gives no answer."""
+
+    exit_code = ExitCode.INVALID
+
+
+class SloMissed(LiveRushError):
+    """Measured, and a service level objective was missed."""
+
+    exit_code = ExitCode.NO
+
+
+class Defect(LiveRushError):
+    """Our own mistake: a state that must not occur."""
+
+    exit_code = ExitCode.DEFECT
