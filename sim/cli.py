@@ -51,13 +51,13 @@ class _Terminated(BaseException):
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the code of the one table in `sim.errors`."""
+    _prepare_process()
     sys.exit(run(args))
 
 
 def run(args: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; every error is told in a line on stderr."""
     session = _Session()
-    _prepare_process()
     try:
         return _exit_code_of(verbs.main(args=args, prog_name="liverush", obj=session, standalone_mode=False))
     except (click.Abort, KeyboardInterrupt):
@@ -83,10 +83,7 @@ def _prepare_process() -> None:
     def terminate(_signal: int, _frame: object) -> None:
         raise _Terminated
 
-    try:
-        signal.signal(signal.SIGTERM, terminate)
-    except ValueError:
-        return  # not the main thread: whoever embeds us owns the signals
+    signal.signal(signal.SIGTERM, terminate)
 
 
 def _exit_code_of(result: object) -> int:
@@ -96,8 +93,11 @@ def _exit_code_of(result: object) -> int:
 
 def _tell(error: Exception, session: _Session) -> int:
     """Tell an error in one line (a scenario's in one line a problem) and return its exit code."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return ExitCode.USAGE
     if isinstance(error, click.ClickException):
-        _complain(error.format_message() + _help_hint(error))
+        _complain(error.format_message().rstrip(".") + _help_hint(error))
         return ExitCode.USAGE
     if isinstance(error, ScenarioError):
         click.echo(str(error), err=True)
@@ -315,12 +315,12 @@ def new(out: Path | None, **answers: str | int | None) -> None:
 
     Asks questions on a terminal when no option is given.
     """
+    _refuse_overwriting(out)
     from sim.scenario import new_scenario
 
     options = {key: value for key, value in answers.items() if value is not None}
     if not options and sys.stdin.isatty():
         options = {key: click.prompt(question, default=proposed, err=True) for key, question, proposed in _QUESTIONS}
-    _refuse_overwriting(out)
     text = new_scenario(**options)
     if out is None:
         click.echo(text.rstrip("\n"))

@@ -1,0 +1,145 @@
+"""The command line as its users meet it: exit codes, one-line errors, a quick start."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sim
+from sim import cli
+from sim.errors import AuditFindings, Defect, InvalidMeasurement, Problem, ScenarioError, SloMissed, UsageError
+
+SLOW_TO_IMPORT = ("numpy", "scipy", "numba", "pydantic", "pyarrow", "matplotlib", "simpy", "yaml", "rich", "joblib")
+
+
+def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def fail(*_args: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "_simulate", fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("no"), 2),
+        (ScenarioError(Problem("a.yaml", 3, "x", "bad")), 2),
+        (AuditFindings("oversold 3"), 3),
+        (InvalidMeasurement("clock step"), 4),
+        (SloMissed("p99"), 1),
+        (Defect("negative stock"), 70),
+        (KeyError("surprise\nin two lines"), 70),
+        (OSError(errno.ENOSPC, "No space left on device", "out"), 2),
+        (KeyboardInterrupt(), 130),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 141),
+    ],
+)
+def test_every_error_becomes_one_line_and_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException, code: int
+) -> None:
+    fail_with(monkeypatch, error)
+    assert cli.run(["simulate", "a.yaml"]) == code
+    told = capsys.readouterr().err.strip().splitlines()
+    assert len(told) == (0 if code == 141 else 1)
+
+
+def test_a_defect_points_to_debug_and_debug_prints_the_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fail_with(monkeypatch, ZeroDivisionError("ours"))
+    assert cli.run(["simulate", "a.yaml"]) == 70
+    assert capsys.readouterr().err == (
+        "liverush: a defect of ours: ZeroDivisionError: ours; run again with --debug for the traceback\n"
+    )
+    assert cli.run(["simulate", "a.yaml", "--debug"]) == 70
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_every_problem_of_a_scenario_gets_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fail_with(monkeypatch, ScenarioError([Problem("a.yaml", n, f"key{n}", "bad") for n in (1, 2, 3)]))
+    assert cli.run(["simulate", "a.yaml"]) == 2
+    assert capsys.readouterr().err.splitlines() == [f"a.yaml:{n}: key{n}: bad" for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["bogus"],
+        ["simulate"],
+        ["simulate", "no_such_show"],
+        ["simulate", "a.yaml", "--replications", "0"],
+        ["simulate", "a.yaml", "--seed", "-1"],
+        ["validate"],
+        ["new", "--viewers", "many"],
+    ],
+)
+def test_a_wrong_command_line_is_told_in_one_line_with_exit_code_2(
+    capsys: pytest.CaptureFixture[str], args: list[str]
+) -> None:
+    assert cli.run(args) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 1
+
+
+def test_a_bare_name_means_a_shipped_scenario_and_a_path_means_a_file(tmp_path: Path) -> None:
+    shipped = cli.shipped_scenarios()
+    for name, path in shipped.items():
+        assert cli.find_scenario(name) == path
+    assert cli.find_scenario(str(tmp_path / "mine.yaml")) == tmp_path / "mine.yaml"
+    assert cli.find_scenario("mine.yaml") == Path("mine.yaml")
+
+
+def test_new_does_not_overwrite_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "mine.yaml"
+    target.write_text("keep me", encoding="utf-8")
+    assert cli.run(["new", "--name", "mine", "--out", str(target)]) == 2
+    assert target.read_text(encoding="utf-8") == "keep me"
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_the_version_is_the_one_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["--version"]) == 0
+    assert capsys.readouterr().out == f"liverush {sim.__version__}\n"
+
+
+def test_help_imports_nothing_slow() -> None:
+    code = f"import sys; from sim import cli; cli.run(['--help']); print(*(set(sys.modules) & set({SLOW_TO_IMPORT!r})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
+def test_a_terminated_run_cleans_up_and_says_so() -> None:
+    code = """
+import os, signal
+from sim import cli
+def simulate(*args, **options):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+    finally:
+        print("cleaned up")
+cli._simulate = simulate
+cli.main(["simulate", "a.yaml"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "cleaned up\n", "liverush: terminated\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="reads the children's CPU time")
+def test_help_takes_at_most_300_ms_of_cpu() -> None:
+    def cpu_of_children() -> float:
+        times = os.times()
+        return times.children_user + times.children_system
+
+    before = cpu_of_children()
+    subprocess.run([sys.executable, "-m", "sim.cli", "--help"], capture_output=True, check=True)
+    assert cpu_of_children() - before <= 0.3

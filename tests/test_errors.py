@@ -1,0 +1,42 @@
+"""The exception tree and the one table of exit codes."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from sim import errors
+from sim.errors import ExitCode, LiveRushError, Problem, ScenarioError, worst_exit_code
+
+
+def test_every_error_is_drawn_in_the_module_docstring_with_its_exit_code() -> None:
+    drawn = {words[1]: words[2] for line in (errors.__doc__ or "").splitlines() if len(words := line.split()) > 3}
+    kinds = [LiveRushError, *LiveRushError.__subclasses__()]
+    for kind in kinds:
+        assert drawn[kind.__name__] == str(int(kind.exit_code))
+
+
+@pytest.mark.parametrize(
+    ("codes", "worst"),
+    [([], 0), ([0, 0], 0), ([1, 4], 4), ([4, 3, 1], 3), ([3, 2, 1], 2), ([1, 0], 1), ([70, 2], 70)],
+)
+def test_the_code_that_is_told_follows_the_precedence(codes: list[int], worst: int) -> None:
+    assert worst_exit_code(codes) == worst
+
+
+def test_a_problem_reads_file_line_path_message() -> None:
+    problem = Problem("show.yaml", 12, "stock.policy", "unknown policy", found="'bse_stock'", allowed="none, s_S")
+    assert str(problem) == "show.yaml:12: stock.policy: unknown policy; found 'bse_stock'; allowed: none, s_S"
+
+
+def test_a_problem_without_a_line_names_its_place_or_only_its_file() -> None:
+    assert str(Problem("stock.xlsx", 0, "", "no number", place="Sheet1!C4")) == "stock.xlsx:Sheet1!C4: no number"
+    assert str(Problem("show.yaml", 0, "", "no such file")) == "show.yaml: no such file"
+
+
+def test_a_scenario_error_lists_all_problems_and_survives_another_process() -> None:
+    error = ScenarioError([Problem("a.yaml", 1, "x", "bad"), Problem("a.yaml", 2, "y", "worse")])
+    copy = pickle.loads(pickle.dumps(error))
+    assert str(copy).splitlines() == ["a.yaml:1: x: bad", "a.yaml:2: y: worse"]
+    assert copy.exit_code == ExitCode.USAGE
