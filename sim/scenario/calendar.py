@@ -1,0 +1,86 @@
+"""Local clocks as microseconds since the scenario's start: shifts, pick-ups, business days."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
+from sim.scenario.base import EVERY_DAY, Servers, Weekday
+from sim.scenario.logistics import Warehouse
+from sim.scenario.schema import Scenario
+from sim.scenario.shop import Region
+from sim.scenario.units import US_PER_S
+
+
+def offset_us(scenario: Scenario, moment: dt.datetime) -> int:
+    """Whole microseconds from the scenario's start to an aware `moment`."""
+    return (moment - scenario.start) // dt.timedelta(microseconds=1)
+
+
+def capacity_changes(scenario: Scenario, servers: Servers) -> list[tuple[int, int]]:
+    """`[(time_us, servers at work from then on)]`, the first at time 0, strictly inside the horizon, no repeats."""
+    if not servers.shifts:
+        return [(0, servers.constant)]
+    steps: dict[int, int] = {}
+    for start_us, end_us, number in _shift_windows(scenario, servers):
+        steps[max(start_us, 0)] = steps.get(max(start_us, 0), 0) + number
+        steps[max(end_us, 0)] = steps.get(max(end_us, 0), 0) - number
+    changes, level = [(0, servers.constant + steps.pop(0, 0))], servers.constant
+    level = changes[0][1]
+    for time_us in sorted(steps):
+        level += steps[time_us]
+        if time_us < scenario.horizon_us and level != changes[-1][1]:
+            changes.append((time_us, level))
+    return changes
+
+
+def _shift_windows(scenario: Scenario, servers: Servers) -> Iterator[tuple[int, int, int]]:
+    zone = ZoneInfo(servers.zone)
+    for day in _local_days(scenario, servers.zone):
+        for shift in servers.shifts:
+            if EVERY_DAY[day.weekday()] in shift.days:
+                start_us = offset_us(scenario, _at(day, shift.start_min, zone))
+                end_us = offset_us(scenario, _at(day, shift.end_min, zone))
+                if end_us > 0:
+                    yield start_us, end_us, shift.servers
+
+
+def pick_up_times(scenario: Scenario, warehouse: Warehouse) -> list[tuple[int, int]]:
+    """`[(time_us, capacity)]` of every carrier pick-up strictly after the start and before the horizon, in order."""
+    zone, found = ZoneInfo(warehouse.zone), []
+    for day in _local_days(scenario, warehouse.zone):
+        if EVERY_DAY[day.weekday()] not in warehouse.pick_up_days or day in warehouse.holidays:
+            continue
+        for pick_up in warehouse.pick_ups:
+            time_us = offset_us(scenario, _at(day, pick_up.at_min, zone))
+            if 0 < time_us < scenario.horizon_us:
+                found.append((time_us, pick_up.capacity))
+    return sorted(found)
+
+
+def business_day_ends(scenario: Scenario, region: Region) -> list[int]:
+    """Ends (local midnight, us) of every business day of `region` that ends after the start, to 200 days on."""
+    zone, ends = ZoneInfo(region.zone), []
+    first = scenario.start.astimezone(zone).date()
+    days = 200 + scenario.horizon_us // (86_400 * US_PER_S)
+    for day in (first + dt.timedelta(days=k) for k in range(days)):
+        if is_business_day(day, region.business_days, region.holidays):
+            ends.append(offset_us(scenario, _at(day, 1440, zone)))
+    return ends
+
+
+def is_business_day(day: dt.date, weekdays: tuple[Weekday, ...], holidays: tuple[dt.date, ...]) -> bool:
+    """Whether `day` is worked."""
+    return EVERY_DAY[day.weekday()] in weekdays and day not in holidays
+
+
+def _local_days(scenario: Scenario, zone: str) -> Iterator[dt.date]:
+    first = scenario.start.astimezone(ZoneInfo(zone)).date()
+    for k in range(-1, scenario.horizon_us // (86_400 * US_PER_S) + 3):
+        yield first + dt.timedelta(days=k)
+
+
+def _at(day: dt.date, minute: int, zone: ZoneInfo) -> dt.datetime:
+    day += dt.timedelta(days=minute // 1440)
+    return dt.datetime(day.year, day.month, day.day, minute % 1440 // 60, minute % 60, tzinfo=zone)

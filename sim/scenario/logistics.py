@@ -1,0 +1,125 @@
+"""From a confirmed order to the buyer's door and back: warehouses, lanes, after-sales, fees, stock policies."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from sim.scenario.base import EVERY_DAY, Duration, Name, Part, Servers, Units, Weekday
+from sim.scenario.units import ClockMin, DurationUs, Money, RatePpm, Share
+
+
+class Waves(Part):
+    """Orders are released to the pickers every `every`, at most `capacity` a wave (0: no limit)."""
+
+    every_us: DurationUs = Field(alias="every", gt=0)
+    capacity: int = Field(0, ge=0, le=100_000_000)
+
+
+class PickUp(Part):
+    """The carrier comes at a local time of day and takes at most `capacity` parcels (0: no limit)."""
+
+    at_min: ClockMin = Field(alias="at")
+    capacity: int = Field(0, ge=0, le=100_000_000)
+
+
+class Warehouse(Part):
+    """Pickers, packers, waves and carrier pick-ups. A parcel goes with a pick-up if packed `cut_off` before it."""
+
+    name: Name
+    zone: str = "UTC"
+    pickers: Servers = Field(4, validate_default=True)
+    packers: Servers = Field(4, validate_default=True)
+    waves: Waves | None = None
+    pick_ups: tuple[PickUp, ...] = Field(({"at": "18:00"},), min_length=1, validate_default=True)
+    pick_up_days: tuple[Weekday, ...] = EVERY_DAY[:6]
+    holidays: tuple[dt.date, ...] = ()
+    cut_off_us: DurationUs = Field("2h", alias="cut_off", validate_default=True)
+
+
+class Fulfilment(Part):
+    """Work on one parcel."""
+
+    pick: Duration = Field({"dist": "lognormal", "median": "40s", "sigma": 0.5}, validate_default=True)
+    pack: Duration = Field({"dist": "lognormal", "median": "30s", "sigma": 0.4}, validate_default=True)
+
+
+class Lane(Part):
+    """Carriage from a warehouse to a region: lead time from pick-up to door, freight a parcel, share lost."""
+
+    warehouse: Name
+    region: Name
+    lead_time: Duration = Field({"dist": "gamma", "mean": "2d", "shape": 8}, validate_default=True)
+    cost: Money | None = None
+    lost: Share = 0.0
+
+
+class ReturnShares(Part):
+    """Shares of a category's paid orders: cancelled before shipping, returned, refunded without return."""
+
+    before_shipping: Share = 0.02
+    after_delivery: Share = 0.08
+    refund_only: Share = 0.01
+
+    @model_validator(mode="after")
+    def _sum(self) -> ReturnShares:
+        if self.before_shipping + self.after_delivery + self.refund_only > 1:
+            raise ValueError("the three shares of a category add up to at most 1")
+        return self
+
+
+class AfterSales(Part):
+    """Cancels and returns. Defaults are those of hard goods (5-9 %, Toktay); apparel sold live comes back 40-70 %."""
+
+    cancel_on_hold: Share = Field(0.02, description="share of paid orders cancelled while ON_HOLD")
+    default: ReturnShares = ReturnShares()
+    categories: dict[Name, ReturnShares] = Field(default_factory=dict)
+    before_shipping_delay: Duration = Field({"dist": "exponential", "mean": "8h"}, validate_default=True)
+    return_delay: Duration = Field({"dist": "exponential", "mean": "3d"}, validate_default=True)
+    return_transit: Duration = Field({"dist": "gamma", "mean": "3d", "shape": 6}, validate_default=True)
+    return_window_us: DurationUs = Field("7d", alias="return_window", validate_default=True)
+    restock: Share = Field(0.8, description="share of returned orders that can be sold again")
+    return_freight: Money | None = None
+    return_handling: Money | None = None
+
+
+class Fees(Part):
+    """What others take of a sale, and what handling and holding cost."""
+
+    platform: RatePpm = Field("5 %", validate_default=True)
+    creator: RatePpm = Field("0 %", validate_default=True)
+    payment: RatePpm = Field("2 %", validate_default=True)
+    payment_fixed: Money | None = None
+    pick_pack: Money | None = Field(None, description="a parcel")
+    holding_per_day: RatePpm = Field("0 %", validate_default=True, description="of the cost of a unit on hand, a day")
+    late_dispatch: Money | None = Field(None, description="penalty an order collected late")
+
+
+class DispatchRules(Part):
+    """Late when not collected by the end of `dispatch_days` business days after payment; promised in `deliver_days`.
+
+    TikTok Shop US, read 2026: 2 and 6 business days (8064131472115499, 3995852763301633).
+    """
+
+    dispatch_days: int = Field(2, ge=0, le=60)
+    deliver_days: int = Field(6, ge=0, le=120)
+
+
+class StockPolicy(Part):
+    """How stock is replenished. `none`: never. `s_S`: at each review, if the position of a SKU at a warehouse is at or
+    under `s`, order up to `S`; it arrives after `lead_time`. Position = available + on order."""
+
+    policy: Literal["none", "s_S"] = "none"
+    s: Units = 0
+    S: Units = 0
+    review_us: DurationUs = Field("1d", alias="review", gt=0, validate_default=True)
+    lead_time_us: DurationUs = Field("3d", alias="lead_time", validate_default=True)
+    order_cost: Money | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> StockPolicy:
+        if self.policy == "s_S" and self.S <= self.s:
+            raise ValueError("an (s,S) policy needs S above s")
+        return self

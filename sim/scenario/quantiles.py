@@ -1,0 +1,47 @@
+"""Random durations as quantile tables, read with whole numbers only.
+
+A duration that depends on where an order goes (its lane) cannot be drawn with the trace. The trace holds a uniform
+uint32 instead, and `at_u32` reads the law's quantile table with integer arithmetic: the same bits in every model.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from sim.scenario.base import Duration
+
+CELLS_LOG2 = 10
+CELLS = 1 << CELLS_LOG2
+FRACTION_BITS = 20
+MAX_TABLE_US = 1 << 42  # 50 days: (difference of two entries) << FRACTION_BITS stays inside int64
+_EDGE = 1 / (8 * CELLS)  # stands for the quantiles 0 and 1, which may be infinite
+
+
+def quantile_table(law: Duration) -> npt.NDArray[np.int64]:
+    """Quantiles of `law` at 0, 1/1024 ... 1 (edges at 1/8192 from the ends), int64[1025], microseconds."""
+    at = np.clip(np.arange(CELLS + 1) / CELLS, _EDGE, 1 - _EDGE)
+    table = np.rint(_ppf(law, at)).astype(np.int64)
+    limit = min(law.at_most_us or MAX_TABLE_US, MAX_TABLE_US)
+    return np.minimum(np.maximum(table, 0), limit)
+
+
+def _ppf(law: Duration, at: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    if law.dist == "constant":
+        return np.full(at.shape, float(law.mean_us))
+    if law.dist == "exponential":
+        return np.asarray(stats.expon.ppf(at, scale=law.mean_us))
+    if law.dist == "uniform":
+        return law.low_us + (law.high_us - law.low_us) * at
+    if law.dist == "lognormal":
+        return np.asarray(stats.lognorm.ppf(at, law.sigma, scale=law.median_us))
+    return np.asarray(stats.gamma.ppf(at, law.shape, scale=law.mean_us / law.shape))
+
+
+def at_u32(table: npt.NDArray[np.int64], uniform: int) -> int:
+    """The duration (us) at `uniform` / 2^32: linear between table entries, whole-number arithmetic throughout."""
+    cell = uniform >> (32 - CELLS_LOG2)
+    fraction = (uniform >> (32 - CELLS_LOG2 - FRACTION_BITS)) & ((1 << FRACTION_BITS) - 1)
+    low = int(table[cell])
+    return low + (((int(table[cell + 1]) - low) * fraction) >> FRACTION_BITS)

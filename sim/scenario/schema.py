@@ -1,0 +1,54 @@
+"""The scenario: one show or season, whole. Its parts are in the modules beside this one.
+
+Checks that need several parts at once (names that must exist, windows inside windows) are in `crosscheck`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from pydantic import AwareDatetime, Field, field_validator
+
+from sim.scenario.base import Name, Part, equal_shares
+from sim.scenario.logistics import AfterSales, DispatchRules, Fees, Fulfilment, Lane, StockPolicy, Warehouse
+from sim.scenario.programme import Programme
+from sim.scenario.shop import CurrencyRate, Funnel, Listing, Region, Shop
+from sim.scenario.system import Confirmation, Engine, Payment, Slo
+from sim.scenario.units import DurationUs
+
+MAX_ROWS = 50_000_000
+
+
+class Scenario(Part):
+    """A live-commerce shop and its programme, in the units of `sim.scenario.units`. Time 0 is `start`."""
+
+    name: Name = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+    description: str = ""
+    start: AwareDatetime = dt.datetime(2026, 11, 20, 19, 0, tzinfo=dt.UTC)
+    horizon_us: DurationUs = Field("30d", alias="horizon", gt=0, validate_default=True)
+    seed: int = Field(1, ge=0, lt=2**63)
+    max_rows: int = Field(MAX_ROWS, ge=1, le=MAX_ROWS, description="a trace with more rows is refused")
+    reporting_currency: str = Field("GBP", pattern="^[A-Z]{3}$")
+    currencies: tuple[CurrencyRate, ...] = ()
+    shops: tuple[Shop, ...] = Field(({"name": "shop"},), min_length=1, validate_default=True)
+    catalogue: tuple[Listing, ...] = Field(min_length=1)
+    regions: tuple[Region, ...] = Field(({"name": "all"},), min_length=1, validate_default=True)
+    programme: Programme
+    funnel: Funnel = Funnel()
+    engine: Engine = Engine()
+    payment: Payment = Payment()
+    confirmation: Confirmation = Confirmation()
+    warehouses: tuple[Warehouse, ...] = Field(({"name": "main"},), min_length=1, validate_default=True)
+    fulfilment: Fulfilment = Fulfilment()
+    lanes: tuple[Lane, ...] = Field((), description="absent pairs of warehouse and region use the default lane")
+    after_sales: AfterSales = AfterSales()
+    fees: Fees = Fees()
+    dispatch: DispatchRules = DispatchRules()
+    stock: StockPolicy = StockPolicy()
+    slos: tuple[Slo, ...] = ()
+
+    @field_validator("regions", mode="before")
+    @classmethod
+    def _equal_shares(cls, value: Any) -> Any:
+        return equal_shares(value, "audience")
