@@ -1,0 +1,1 @@
+"""The commerce life cycle as flow: checkout, payment, confirmation, fulfilment, delivery, after-sales, stock."""

@@ -1,0 +1,64 @@
+"""What became of every intent: the result of running one trace through one scenario.
+
+The columns are those of docs/model.md; times are int64 microseconds since the scenario's start, -1 where it never
+happened. Everything that reports, prices or compares reads this and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Column = npt.NDArray[Any]
+
+ORDER_COLUMNS: dict[str, str] = {
+    "state": "u1",  # sim.orders.states.State
+    "reason": "u1",  # sim.orders.states.Reason
+    "first_refusal": "u1",
+    "second": "u1",  # 1: went on to its second choice
+    "refused_line": "i1",  # the line (of the cart) whose second choice was taken, -1 none
+    "late": "u1",  # 1: paid after its hold was swept, refunded
+    "placed_us": "i8",
+    "pay_due_us": "i8",
+    "paid_us": "i8",
+    "confirm_due_us": "i8",
+    "confirmed_us": "i8",
+    "closed_us": "i8",
+    "delivered_us": "i8",
+    "checkout_response_us": "i4",
+    "payment_response_us": "i4",
+    "confirmation_response_us": "i4",
+    "queue_full": "u1",
+    "timed_out": "u1",
+    "declined": "u1",
+    "crashed": "u1",
+    "parcels": "u1",
+}
+PARCEL_COLUMNS: dict[str, str] = {
+    "order": "i4",
+    "warehouse": "i2",
+    "picked_us": "i8",
+    "packed_us": "i8",
+    "collected_us": "i8",
+    "arrived_us": "i8",
+    "lost": "u1",
+}
+STOCK_FIELDS = ("on_hand", "held", "committed", "releasing", "available", "received", "restocked", "shipped")
+
+
+@dataclass
+class Outcome:
+    """Orders (one entry a cart), parcels (sorted by order, then nearest warehouse first), stock at the horizon."""
+
+    orders: dict[str, Column]
+    parcels: dict[str, Column]
+    stock: dict[str, npt.NDArray[np.int64]]  # by STOCK_FIELDS, each int64[sku, warehouse]
+    allocations: dict[str, Column]  # split orders only: order i4, line i4 (row of the trace), sku i4, warehouse i2, units i4
+    deal_left: list[int]
+    carried: int  # parcels that were in time for a pick-up and found no room
+    receipts: list[tuple[int, int, int, int]]  # (time_us, sku, warehouse, units) of replenishment
+    queue_peak: npt.NDArray[np.int32]  # longest engine queue within each second from time 0 (may end early)
+    counts: dict[str, int] = field(default_factory=dict)  # events handled by stage, for benches
