@@ -1,0 +1,95 @@
+"""The buy lines of a trace by cart, a chunk of carts at a time, so that no temporary grows with the trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.demand.trace import BUY, Trace
+
+Column = npt.NDArray[Any]
+Ints = npt.NDArray[np.int64]
+
+CHUNK_ORDERS = 1 << 18
+
+
+@dataclass(frozen=True)
+class CartChunk:
+    """Carts `first` to `stop` - 1 and their buy lines; `starts[k]` is the first line of the k-th of them."""
+
+    first: int
+    stop: int
+    _lines: dict[str, Column]
+    _rows: slice | Column
+    _starts: Ints | None  # None: one line a cart
+
+    def __len__(self) -> int:
+        return self.stop - self.first
+
+    @property
+    def orders(self) -> slice:
+        """These carts in a column with one entry an order."""
+        return slice(self.first, self.stop)
+
+    @property
+    def starts(self) -> Ints:
+        """First line of each cart, counted within the chunk, int64[carts]."""
+        return np.arange(len(self)) if self._starts is None else self._starts
+
+    def lines(self, name: str) -> Column:
+        """The trace column `name` of the chunk's buy lines (a view where it can be)."""
+        return self._lines[name][self._rows]
+
+    def first_of(self, name: str) -> Column:
+        """The trace column `name` of each cart's first line."""
+        column = self.lines(name)
+        return column if self._starts is None else column[self._starts]
+
+    def total(self, values: Column) -> Column:
+        """Sum over the lines of each cart."""
+        return values if self._starts is None else np.add.reduceat(values, self._starts)
+
+    def line_counts(self) -> Ints:
+        """Lines of each cart, int64[carts]."""
+        if self._starts is None:
+            return np.ones(len(self), np.int64)
+        end = len(self.lines("cart"))
+        return np.diff(np.append(self._starts, end))
+
+
+class Carts:
+    """Where each cart's buy lines stand in a trace; 4 bytes a line where carts have several, else none."""
+
+    def __init__(self, trace: Trace) -> None:
+        kind = trace.lines["kind"]
+        self._lines = trace.lines
+        self._orders = trace.orders
+        self._rows = None if bool(np.all(kind == BUY)) else np.flatnonzero(kind == BUY).astype(np.int32)
+        cart = trace.lines["cart"] if self._rows is None else trace.lines["cart"][self._rows]
+        self._starts: Column | None = None
+        if len(cart) != self._orders:
+            firsts = np.flatnonzero(np.diff(cart, prepend=-1))
+            self._starts = np.append(firsts, len(cart)).astype(np.int32)
+            if len(firsts) != self._orders:
+                raise ValueError("every cart of a trace needs buy lines that stand together")
+
+    def __len__(self) -> int:
+        return self._orders
+
+    def chunk(self, first: int, stop: int) -> CartChunk:
+        """Carts `first` to `stop` - 1."""
+        low, high, starts = first, stop, None
+        if self._starts is not None:
+            low, high = int(self._starts[first]), int(self._starts[stop])
+            starts = self._starts[first:stop].astype(np.int64) - low
+        rows: slice | Column = slice(low, high) if self._rows is None else self._rows[low:high]
+        return CartChunk(first, stop, self._lines, rows, starts)
+
+    def chunks(self, size: int = CHUNK_ORDERS) -> Iterator[CartChunk]:
+        """All carts, `size` at a time, in order."""
+        for first in range(0, self._orders, size):
+            yield self.chunk(first, min(first + size, self._orders))

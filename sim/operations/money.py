@@ -1,0 +1,243 @@
+"""What every order earned and cost: the section Money of docs/model.md, in whole columns.
+
+Amounts are integer minor units of the reporting currency, exact. Work goes a chunk of orders at a time, so that
+temporaries stay small beside the columns themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.demand.trace import Trace
+from sim.operations.carts import CHUNK_ORDERS, CartChunk, Carts, Column, Ints
+from sim.operations.deadlines import Deadlines
+from sim.operations.outcome import Outcome
+from sim.orders.states import Reason, State
+from sim.scenario.schema import Scenario
+from sim.scenario.tables import deal_table, lane_table, sku_table, to_reporting_minor
+from sim.scenario.units import PPM
+
+MONEY_COLUMNS = (
+    "gross",
+    "deal_discount",
+    "voucher",
+    "captured",
+    "refunded",
+    "platform_commission",
+    "creator_commission",
+    "payment_fee",
+    "goods_cost",
+    "pick_pack",
+    "freight",
+    "return_cost",
+    "late_penalty",
+)
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Prices:
+    """A scenario's prices and fees as numbers; minor units of the reporting currency, rates in parts per million."""
+
+    list_minor: Ints  # [sku]
+    cost_minor: Ints  # [sku], a bundle's is that of its parts
+    deal_minor: Ints  # [deal]
+    freight_minor: Ints  # [warehouse, region]
+    voucher_ppm: int
+    voucher_by_seller: bool
+    platform_ppm: int
+    creator_ppm: int
+    payment_ppm: int
+    payment_fixed_minor: int
+    pick_pack_minor: int
+    return_minor: int
+    late_minor: int
+
+    @classmethod
+    def of(cls, scenario: Scenario) -> Prices:
+        """Read them from the scenario."""
+
+        def minor(money: object) -> int:
+            return to_reporting_minor(scenario, money)  # type: ignore[arg-type]
+
+        skus, fees, after = sku_table(scenario), scenario.fees, scenario.after_sales
+        own = [row.cost_minor for row in skus]
+        return cls(
+            np.array([row.price_minor for row in skus], np.int64),
+            np.array([sum(own[part] * units for part, units in row.components) for row in skus], np.int64),
+            np.array([row.price_minor for row in deal_table(scenario)], np.int64),
+            np.array([[minor(lane.cost) for lane in row] for row in lane_table(scenario)], np.int64),
+            round(scenario.funnel.voucher.off * PPM),
+            scenario.funnel.voucher.funded_by == "seller",
+            fees.platform,
+            fees.creator,
+            fees.payment,
+            minor(fees.payment_fixed),
+            minor(fees.pick_pack),
+            minor(after.return_freight) + minor(after.return_handling),
+            minor(fees.late_dispatch),
+        )
+
+
+def share_of(amounts: Ints, ppm: int) -> Ints:
+    """`amounts` x ppm / 1,000,000, rounded half up, exact for any int64 amount."""
+    if ppm == 0:
+        return np.zeros_like(amounts)
+    whole, rest = np.divmod(amounts, PPM)
+    return np.asarray(whole * ppm + (rest * ppm + PPM // 2) // PPM)
+
+
+def money_columns(scenario: Scenario, trace: Trace, outcome: Outcome) -> dict[str, Ints]:
+    """MONEY_COLUMNS, each int64[orders]."""
+    columns = {name: np.empty(trace.orders, np.int64) for name in MONEY_COLUMNS}
+    for chunk, money in money_chunks(scenario, trace, outcome):
+        for name, column in columns.items():
+            column[chunk.orders] = money[name]
+    return columns
+
+
+def money_chunks(
+    scenario: Scenario, trace: Trace, outcome: Outcome, *, carts: Carts | None = None, size: int = CHUNK_ORDERS
+) -> Iterator[tuple[CartChunk, dict[str, Ints]]]:
+    """The same a chunk of orders at a time, in order: (carts, {name: int64[carts]})."""
+    till = _Till(scenario, trace, outcome)
+    for chunk in (carts or Carts(trace)).chunks(size):
+        yield chunk, till.columns(chunk)
+
+
+class _Till:
+    """Computes the columns of a chunk from what was made ready once."""
+
+    def __init__(self, scenario: Scenario, trace: Trace, outcome: Outcome) -> None:
+        self.prices = Prices.of(scenario)
+        self.deadlines = Deadlines(scenario, scenario.dispatch.dispatch_days)
+        self.vouchers = trace.carts["voucher"]
+        self.restock = trace.carts["restock"]
+        self.orders = outcome.orders
+        self.parcels = outcome.parcels
+        self.splits = _by_order(outcome.allocations)
+
+    def columns(self, chunk: CartChunk) -> dict[str, Ints]:
+        state, reason = self.orders["state"][chunk.orders], self.orders["reason"][chunk.orders]
+        paid = self.orders["paid_us"][chunk.orders] >= 0
+        returned = reason == Reason.RETURNED
+        back = paid & (
+            (self.orders["late"][chunk.orders] == 1)
+            | (state == State.CANCELLED)
+            | returned
+            | (reason == Reason.REFUNDED)
+        )
+        sku, deal = self._served_lines(chunk, paid)
+        money = self._sales(chunk, sku, deal, paid)
+        self._fees(chunk, money, paid, back)
+        resold = returned & (self.restock[chunk.orders] == 1)
+        self._parcels(chunk, money, self._cost_of_cart(chunk, sku), paid & resold)
+        money["return_cost"] = np.where(paid & returned, self.prices.return_minor, 0)
+        return {name: money[name] for name in MONEY_COLUMNS}
+
+    def _served_lines(self, chunk: CartChunk, paid: Flags) -> tuple[Column, Column]:
+        """SKU and deal of each line as it was sold: the second choice where that was taken."""
+        sku, deal = chunk.lines("sku"), chunk.lines("deal")
+        refused_line = self.orders["refused_line"][chunk.orders]
+        changed = np.flatnonzero(paid & (refused_line >= 0))
+        if len(changed):
+            row = chunk.starts[changed] + refused_line[changed]
+            sku, deal = sku.copy(), deal.copy()
+            sku[row], deal[row] = chunk.lines("second_sku")[row], -1
+        return sku, deal
+
+    def _sales(self, chunk: CartChunk, sku: Column, deal: Column, paid: Flags) -> dict[str, Ints]:
+        prices, quantity = self.prices, chunk.lines("quantity")
+        price = prices.list_minor[sku]
+        gross = chunk.total(quantity * price) * paid
+        discount = np.zeros(len(chunk), np.int64)
+        wanted = np.flatnonzero(deal >= 0)
+        if len(wanted):
+            off = np.zeros(len(sku), np.int64)
+            off[wanted] = quantity[wanted] * (price[wanted] - prices.deal_minor[deal[wanted]])
+            discount = chunk.total(off) * paid
+        voucher = share_of(gross - discount, prices.voucher_ppm) * (self.vouchers[chunk.orders] == 1)
+        return {
+            "gross": gross,
+            "deal_discount": discount,
+            "voucher": voucher,
+            "captured": gross - discount - voucher,
+        }
+
+    def _fees(self, chunk: CartChunk, money: dict[str, Ints], paid: Flags, back: Flags) -> None:
+        prices = self.prices
+        base = money["captured"] if prices.voucher_by_seller else money["gross"] - money["deal_discount"]
+        base = base * ~back
+        money["refunded"] = money["captured"] * back
+        money["platform_commission"] = share_of(base, prices.platform_ppm)
+        money["creator_commission"] = share_of(base * (chunk.first_of("content") >= 0), prices.creator_ppm)
+        fee = share_of(money["captured"], prices.payment_ppm)
+        money["payment_fee"] = fee + prices.payment_fixed_minor * paid if prices.payment_fixed_minor else fee
+
+    def _cost_of_cart(self, chunk: CartChunk, sku: Column) -> Ints:
+        return np.asarray(chunk.total(chunk.lines("quantity") * self.prices.cost_minor[sku]), np.int64)
+
+    def _parcels(self, chunk: CartChunk, money: dict[str, Ints], cost: Ints, resold: Flags) -> None:
+        """Everything that depends on parcels: pick and pack, freight, goods, penalties."""
+        low, high = np.searchsorted(self.parcels["order"], [chunk.first, chunk.stop])
+        parcels = {name: column[low:high] for name, column in self.parcels.items()}
+        order = parcels["order"] - chunk.first
+        out = np.flatnonzero(parcels["collected_us"] >= 0)
+        gone, size, prices = order[out], len(chunk), self.prices
+        packed = np.bincount(order[parcels["packed_us"] >= 0], minlength=size)
+        lane = prices.freight_minor[parcels["warehouse"][out], chunk.first_of("region")[gone]]
+        shipped = np.zeros(size, np.bool_)
+        shipped[gone] = True
+        goods = cost * (shipped & ~resold)
+        if len(self.splits["order"]):
+            self._split_goods(chunk, goods, parcels, resold)
+        money["pick_pack"] = packed * prices.pick_pack_minor
+        money["freight"] = _summed(gone, lane, size)
+        money["goods_cost"] = goods
+        money["late_penalty"] = self._penalties(chunk, gone, parcels["collected_us"][out])
+
+    def _split_goods(self, chunk: CartChunk, goods: Ints, parcels: dict[str, Column], resold: Flags) -> None:
+        """Put the cost of split orders into `goods`: units of collected parcels, less those sold again."""
+        low, high = np.searchsorted(self.splits["order"], [chunk.first, chunk.stop])
+        rows = {name: column[low:high] for name, column in self.splits.items()}
+        order = rows["order"].astype(np.int64) - chunk.first
+        goods[order] = 0
+        houses = len(self.prices.freight_minor)
+        wanted = order * houses + rows["warehouse"]
+        have = (parcels["order"].astype(np.int64) - chunk.first) * houses + parcels["warehouse"]
+        kept = (parcels["collected_us"] >= 0) & ~(resold[have // houses] & (parcels["lost"] == 0))
+        counts = np.isin(wanted, have[kept])
+        amounts = rows["units"].astype(np.int64) * self.prices.cost_minor[rows["sku"]]
+        goods += _summed(order[counts], amounts[counts], len(chunk))
+
+    def _penalties(self, chunk: CartChunk, gone: Ints, collected_us: Ints) -> Ints:
+        penalty = np.zeros(len(chunk), np.int64)
+        if self.prices.late_minor and len(gone):
+            paid_us = self.orders["paid_us"][chunk.orders]
+            deadline_us = self.deadlines.after(paid_us, chunk.first_of("region"))
+            penalty[gone[collected_us > deadline_us[gone]]] = self.prices.late_minor
+        return penalty
+
+
+def _by_order(allocations: dict[str, Column]) -> dict[str, Column]:
+    """Allocations sorted by order, with empty columns where there are none."""
+    if not allocations or not len(allocations["order"]):
+        return {name: np.zeros(0, np.int32) for name in ("order", "sku", "warehouse", "units")}
+    order = allocations["order"]
+    if np.any(order[1:] < order[:-1]):
+        rank = np.argsort(order, kind="stable")
+        return {name: column[rank] for name, column in allocations.items()}
+    return allocations
+
+
+def _summed(index: Column, amounts: Ints, size: int) -> Ints:
+    """Sums of whole `amounts` by `index`, int64[size]."""
+    if len(index) and int(np.abs(amounts).max()) * len(index) >= 2**53:  # beyond what a float adds exactly
+        total = np.zeros(size, np.int64)
+        np.add.at(total, index, amounts)
+        return total
+    return np.bincount(index, weights=amounts, minlength=size).astype(np.int64)
