@@ -7,6 +7,7 @@ import types
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from sim.scenario.base import Part
@@ -16,12 +17,12 @@ from sim.scenario.schema import Scenario
 _UNIONS = (Union, types.UnionType)
 
 
-def fields_by_key(model: type[Part]) -> dict[str, FieldInfo]:
+def fields_by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """The fields of a part under the keys that people write."""
     return {info.alias or name: info for name, info in model.model_fields.items()}
 
 
-def field_names(model: type[Part]) -> dict[str, str]:
+def field_names(model: type[BaseModel]) -> dict[str, str]:
     """Keys that people write -> attribute names."""
     return {info.alias or name: name for name, info in model.model_fields.items()}
 

@@ -115,10 +115,12 @@ class Matching(Part):
 class Funnel(Part):
     """From viewer to order. A viewer's purchase hazard outside a pitch is `clicks_per_viewer_hour x order_given_click`.
 
+    4 clicks an hour are the published 9.15 % of viewers who browse, over a stay of 80 s; 5 % of clicks ordering makes
+    0.4 % of viewers buy (published: 0.67 % within a month).
     `pitch_lift` multiplies it while the listing is pinned: x (1 + 1.36) is the published +136 % (SSRN 4847854).
     """
 
-    clicks_per_viewer_hour: float = Field(0.6, ge=0, le=10_000)
+    clicks_per_viewer_hour: float = Field(4.0, ge=0, le=10_000)
     order_given_click: Share = 0.05
     pitch_lift: float = Field(1.36, ge=0, le=1000)
     views_per_buy: float = Field(0.0, ge=0, le=1000, description="rows of kind view before each buy")

@@ -190,7 +190,8 @@ class _Reader:
             self._refuse(line, "too many values", f"more than {MAX_NODES:,}", allowed)
 
     def _line(self, event: Event) -> int:
-        return int(event.start_mark.line) + self.first_line
+        mark = event.start_mark
+        return (mark.line if mark is not None else 0) + self.first_line
 
     def _refuse(self, line: int, message: str, found: str, allowed: str) -> NoReturn:
         raise ScenarioError([*self.problems, Problem(self.file, line, self._path(), message, found, allowed)])

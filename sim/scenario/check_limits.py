@@ -1,0 +1,131 @@
+"""Limits that a single field cannot check: zones, sums of shares, orders in time, sizes of trace columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from sim.scenario.base import Duration, Outage, Servers
+from sim.scenario.findings import Finding, ascending, overlapping, sum_to_one, walk
+from sim.scenario.human import duration_text
+from sim.scenario.logistics import Warehouse
+from sim.scenario.nodes import Path
+from sim.scenario.schema import Scenario
+from sim.scenario.shape import suggestion
+from sim.scenario.shop import Region
+from sim.scenario.units import US_PER_S
+
+SHORTEST_PERIOD_US = 1_000
+#: Times of one request or one parcel are int32 microseconds in the trace (35 minutes).
+LONGEST_WORK_US = 30 * 60 * US_PER_S
+#: Other durations: quantile tables reach to 50 days.
+LONGEST_TABLE_US = 50 * 86_400 * US_PER_S
+
+
+def check_limits(scenario: Scenario) -> Iterator[Finding]:
+    """Findings on zones, shares, orders in time and sizes."""
+    yield from _zones(scenario)
+    yield from _shares(scenario)
+    yield from _regions(scenario)
+    yield from _sequences(scenario)
+    yield from _periods(scenario)
+    yield from _durations(scenario)
+
+
+def _zones(scenario: Scenario) -> Iterator[Finding]:
+    for path, part in walk(scenario):
+        if isinstance(part, Region | Warehouse | Servers) and not is_zone(part.zone):
+            near = suggestion(part.zone, _zone_names())
+            yield Finding((*path, "zone"), f"no such time zone{near}", "an IANA name such as Europe/London")
+
+
+def is_zone(name: str) -> bool:
+    """Whether the IANA time zone exists here."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
+@cache
+def _zone_names() -> tuple[str, ...]:
+    from zoneinfo import available_timezones
+
+    return tuple(sorted(available_timezones()))
+
+
+def _shares(scenario: Scenario) -> Iterator[Finding]:
+    yield from sum_to_one(("regions",), "regions' audiences", [region.audience for region in scenario.regions])
+    for i, listing in enumerate(scenario.catalogue):
+        if listing.skus:
+            yield from sum_to_one(("catalogue", i, "skus"), "SKUs", [sku.share for sku in listing.skus])
+    for i, region in enumerate(scenario.regions):
+        if region.payment_mix:
+            yield from sum_to_one(("regions", i, "payment_mix"), "payment methods", list(region.payment_mix.values()))
+
+
+def _regions(scenario: Scenario) -> Iterator[Finding]:
+    for i, region in enumerate(scenario.regions):
+        factors = region.hour_factors
+        if factors and len(factors) != 24:
+            yield Finding(("regions", i, "hour_factors"), "not one factor an hour", "24 numbers", f"{len(factors)}")
+        elif factors and sum(factors) == 0:
+            yield Finding(("regions", i, "hour_factors"), "all factors are 0", "at least one above 0", "")
+        if not region.business_days:
+            yield Finding(("regions", i, "business_days"), "no business day", "at least one weekday", "")
+    for i, house in enumerate(scenario.warehouses):
+        if not house.pick_up_days:
+            yield Finding(("warehouses", i, "pick_up_days"), "no day of pick-ups", "at least one weekday", "")
+        yield from ascending(("warehouses", i, "pick_ups"), "at", [pick_up.at_min for pick_up in house.pick_ups])
+
+
+def _sequences(scenario: Scenario) -> Iterator[Finding]:
+    yield from _outages(("engine", "outages"), scenario.engine.outages)
+    yield from _outages(("payment", "outages"), scenario.payment.outages)
+    yield from ascending(("engine", "changes"), "at", [change.at_us for change in scenario.engine.changes])
+    for i, listing in enumerate(scenario.catalogue):
+        at: Path = ("catalogue", i, "shelf")
+        for j, window in enumerate(listing.shelf):
+            if window.off_us <= window.on_us:
+                yield Finding(
+                    (*at, j, "off"), "goes off the shelf before it is on", f"after {duration_text(window.on_us)}"
+                )
+        yield from ascending(at, "on", [window.on_us for window in listing.shelf])
+        yield from overlapping(at, "window", [(window.on_us, window.off_us) for window in listing.shelf])
+
+
+def _outages(path: Path, outages: tuple[Outage, ...]) -> Iterator[Finding]:
+    yield from overlapping(path, "outage", [(outage.at_us, outage.at_us + outage.length_us) for outage in outages])
+
+
+def _periods(scenario: Scenario) -> Iterator[Finding]:
+    periods: list[tuple[Path, int]] = [
+        (("payment", "sweep"), scenario.payment.sweep_us),
+        (("stock", "review"), scenario.stock.review_us),
+    ]
+    for i, house in enumerate(scenario.warehouses):
+        if house.waves is not None:
+            periods.append((("warehouses", i, "waves", "every"), house.waves.every_us))
+    for path, period_us in periods:
+        if period_us < SHORTEST_PERIOD_US:
+            yield Finding(path, "too short a period", f"{duration_text(SHORTEST_PERIOD_US)} or longer")
+
+
+def _durations(scenario: Scenario) -> Iterator[Finding]:
+    for path, part in walk(scenario):
+        if isinstance(part, Duration):
+            limit_us = LONGEST_WORK_US if _is_work(path) else LONGEST_TABLE_US
+            for key, value_us in (("mean", part.mean_us), ("median", part.median_us), ("high", part.high_us)):
+                if value_us > limit_us:
+                    yield Finding((*path, key), "too long", f"at most {duration_text(limit_us)}")
+
+
+def _is_work(path: Path) -> bool:
+    """Whether a duration is drawn into one of the trace's int32 columns."""
+    return (
+        path[:2] in (("engine", "service"), ("confirmation", "work"))
+        or path[0] == "fulfilment"
+        or path[-1] == "latency"
+    )
