@@ -1,0 +1,60 @@
+"""How well a platform matches viewers and products, with one knob.
+
+The match z and the platform's score y are standard normal with correlation r; the best share `top` by score is shown.
+Then E[z | shown] = r i(top), i(k) = phi(z_k) / k, the intensity of selection (Cochran 1951).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import special
+
+from sim.demand.laws import Floats
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(400)
+_SPAN = 9.0  # standard deviations on either side: the mass beyond is 2e-19
+
+
+def intensity(top: float) -> float:
+    """i(top), mean score of the best share `top`; 0 when all are shown. Raises ValueError outside (0, 1]."""
+    if not 0 < top <= 1:
+        raise ValueError("the share shown lies above 0 and at most at 1")
+    if top == 1:
+        return 0.0
+    cut = float(special.ndtri(top))
+    return math.exp(-cut * cut / 2) / math.sqrt(2 * math.pi) / top
+
+
+def mean_match(r: float, top: float) -> float:
+    """E[z | shown] = r i(top)."""
+    return r * intensity(top)
+
+
+def click_probability(b0: float, s: float, r: float, top: float) -> float:
+    """P(click | shown) = E[1 / (1 + exp(-b0 - s z)) | shown], by Gauss-Legendre quadrature over z."""
+    z = _SPAN * _NODES
+    weight = _SPAN * _WEIGHTS * np.exp(-z * z / 2) / math.sqrt(2 * math.pi) * shown_given_match(z, r, top)
+    return float(weight @ special.expit(b0 + s * z)) / top
+
+
+def shown_given_match(z: Floats, r: float, top: float) -> Floats:
+    """P(shown | z), same shape as z."""
+    cut = -float(special.ndtri(top))
+    if r >= 1:
+        return np.where(z >= cut, 1.0, 0.0)
+    return np.asarray(special.ndtr((r * z - cut) / math.sqrt(1 - r * r)))
+
+
+def click_table(b0: float, s: float, top: float, steps: int) -> Floats:
+    """`click_probability` at r = 0, 1/steps ... 1, float64[steps + 1], for table interpolation."""
+    return np.array([click_probability(b0, s, k / steps, top) for k in range(steps + 1)])
+
+
+def select(rng: np.random.Generator, candidates: int, r: float, top: float) -> Floats:
+    """The matches z of those shown out of `candidates` drawn pairs: the best share `top` by score."""
+    score = rng.standard_normal(candidates)
+    match = r * score + math.sqrt(1 - r * r) * rng.standard_normal(candidates)
+    shown = max(1, round(top * candidates))
+    return match[np.argsort(-score, kind="stable")[:shown]]
