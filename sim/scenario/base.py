@@ -53,6 +53,10 @@ class Duration(Part):
     high_us: DurationUs = Field(0, alias="high")
     at_most_us: DurationUs = Field(0, alias="at_most", description="0: no limit beyond the column's own")
 
+    def unused(self) -> set[str]:
+        """Names of the parameters that this law does not take."""
+        return {name for names in _PARAMETERS.values() for name in names} - set(_PARAMETERS[self.dist])
+
     @model_validator(mode="before")
     @classmethod
     def _shorthand(cls, value: Any) -> Any:
@@ -60,8 +64,7 @@ class Duration(Part):
 
     @model_validator(mode="after")
     def _complete(self) -> Duration:
-        takes = {*_PARAMETERS[self.dist], "dist", "at_most_us"}
-        stray = sorted(name.removesuffix("_us") for name in self.model_fields_set - takes)
+        stray = sorted(name.removesuffix("_us") for name in self.model_fields_set & self.unused())
         if stray:
             allowed = " and ".join(name.removesuffix("_us") for name in _PARAMETERS[self.dist])
             raise ValueError(f"a {self.dist} duration takes {allowed}, not {' and '.join(stray)}")

@@ -1,7 +1,7 @@
 """A catalogue as a table: a CSV or XLSX file with one row a SKU.
 
-Columns, in any order: `listing` and `price` are required; `variant`, `shop`, `category`, `cost`, `salvage`, `share` and one
-`stock:<warehouse>` a warehouse are not. Money is written `12.90 GBP`, or as a plain number under `price:GBP`,
+Columns, in any order: `listing` and `price` are required; `variant`, `shop`, `category`, `cost`, `salvage`, `share` and
+one `stock:<warehouse>` a warehouse are not. Money is written `12.90 GBP`, or as a plain number under `price:GBP`,
 `cost:GBP` or `salvage:GBP`. Rows with the same `listing` are its variants; what belongs to the listing (shop, category,
 price, cost, salvage) stands in its first row, and is empty or the same in the others. In a workbook the sheet called
 `catalogue` is read, otherwise the first one.
@@ -64,9 +64,12 @@ class _Table:
             raise ScenarioError(Problem("the table", 0, "", "has no rows"))
         columns = self._columns(header)
         for row in self.rows:
-            self._row({columns[i]: cell for i, cell in enumerate(row) if i in columns and cell.value is not None})
+            filled = {i: cell for i, cell in enumerate(row) if cell.value is not None}
+            for i in filled.keys() - columns.keys():
+                self._wrong(filled[i].place, "a value under no heading", shown(filled[i].value), "an empty cell")
+            self._row({columns[i]: cell for i, cell in filled.items() if i in columns})
         if not self.found and not self.problems:
-            self._wrong(header[0], "there is no row below the heading", "", "one row a SKU")
+            self._wrong(header[0].place, "there is no row below the heading", "", "one row a SKU")
         if self.problems:
             raise ScenarioError(self.problems)
         return Node(self.place, [Node(fields["name"].place, fields) for fields in self.found.values()])
@@ -79,14 +82,14 @@ class _Table:
                 continue
             if not _known(name):
                 near = suggestion(name, _COLUMNS)
-                self._wrong(cell, f"unknown column{near}", shown(cell.value), ", ".join(_COLUMNS))
+                self._wrong(cell.place, f"unknown column{near}", shown(cell.value), ", ".join(_COLUMNS))
             elif _base(name) in map(_base, columns.values()):
-                self._wrong(cell, "this column stands here twice", shown(cell.value), "each column once")
+                self._wrong(cell.place, "this column stands here twice", shown(cell.value), "each column once")
             else:
                 columns[i] = name
         for needed in ("listing", "price"):
             if needed not in map(_base, columns.values()):
-                self._wrong(header[0], f"there is no column '{needed}'", "", ", ".join(_COLUMNS))
+                self._wrong(header[0].place, f"there is no column '{needed}'", "", ", ".join(_COLUMNS))
         if self.problems:
             raise ScenarioError(self.problems)
         return columns
@@ -96,7 +99,9 @@ class _Table:
             return
         listing = cells.pop("listing", None)
         if listing is None:
-            self._wrong(next(iter(cells.values())), "the row names no listing", "", "a name in the column 'listing'")
+            self._wrong(
+                next(iter(cells.values())).place, "the row names no listing", "", "a name in the column 'listing'"
+            )
             return
         name = str(listing.value)
         fields = {_base(column): _node(column, cell) for column, cell in cells.items() if not column.startswith(STOCK)}
@@ -113,14 +118,14 @@ class _Table:
     def _again(self, name: str, listing: Cell, fields: dict[str, Node]) -> None:
         """A further row of a listing: it has a variant, and says nothing else about the listing."""
         if "variant" not in fields or "skus" not in self.found[name]:
-            self._wrong(listing, "the listing has a row already", shown(name), "one row, or a 'variant' in each row")
+            self._wrong(
+                listing.place, "the listing has a row already", shown(name), "one row, or a 'variant' in each row"
+            )
         for key in OF_LISTING:
             first = self.found[name].get(key)
             if key in fields and (first is None or first.value != fields[key].value):
                 place, value = fields[key].place, fields[key].value
-                self._wrong(
-                    Cell(value, place), f"differs from the first row of {shown(name)}", shown(value), "the same"
-                )
+                self._wrong(place, f"differs from the first row of {shown(name)}", shown(value), "the same")
 
     def _sku(self, into: dict[str, Node], listing: Cell, fields: dict[str, Node], stock: dict[str, Node]) -> None:
         held = Node(listing.place, dict(stock))
@@ -128,9 +133,7 @@ class _Table:
         if variant is None:
             if "share" in fields:
                 share = fields["share"]
-                self._wrong(
-                    Cell(share.value, share.place), "a share without a variant", shown(share.value), "a variant"
-                )
+                self._wrong(share.place, "a share without a variant", shown(share.value), "a variant")
             into["stock"] = held
             return
         sku = {"name": Node(variant.place, str(variant.value)), "stock": held}
@@ -140,8 +143,7 @@ class _Table:
         if isinstance(skus.value, list):
             skus.value.append(Node(variant.place, dict(sku)))
 
-    def _wrong(self, cell: Cell, message: str, found: str, allowed: str) -> None:
-        place = cell.place
+    def _wrong(self, place: Place, message: str, found: str, allowed: str) -> None:
         self.problems.append(Problem(place.file, place.line, "", message, found, allowed, place.cell))
 
 
@@ -169,4 +171,14 @@ def _node(column: str, cell: Cell) -> Node:
         value = f"{value} {tail}"
     elif isinstance(value, float) and value.is_integer() and head == "stock":
         value = int(value)
+    elif head == "share" and isinstance(value, str):
+        value = _number(value)
     return Node(cell.place, value)
+
+
+def _number(text: str) -> str | float:
+    """A number where the text is one; every other text as it is."""
+    try:
+        return float(text)
+    except ValueError:
+        return text

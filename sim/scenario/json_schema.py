@@ -1,12 +1,83 @@
-"""JSON Schema."""
+"""The JSON Schema (Draft 2020-12) of scenario files, in the forms that people write: `15m`, `3 %`, `12.90 GBP`, `18:00`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+
+from sim.scenario.base import Duration, Servers, Shift
 from sim.scenario.schema import Scenario
+from sim.scenario.system import GroupCommit
+from sim.scenario.units import Money, parse_clock_min, parse_duration_us, parse_ppm, parse_share
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_UNIT = r"\s*\d+(\.\d+)?\s*(us|ms|min|s|m|h|d|w)"
+DURATION: JsonSchemaValue = {
+    "description": "a duration, such as 15m, 2h 30m, 90s or 250ms",
+    "anyOf": [{"type": "string", "pattern": f"^({_UNIT})+\\s*$"}, {"const": 0}],
+}
+SHARE: JsonSchemaValue = {
+    "description": "a share, such as 3 % or 0.03",
+    "anyOf": [
+        {"type": "number", "minimum": 0, "maximum": 1},
+        {"type": "string", "pattern": r"^\s*\d+(\.\d*)?\s*%\s*$"},
+    ],
+}
+CLOCK: JsonSchemaValue = {
+    "description": "a time of day, such as 18:00",
+    "type": "string",
+    "pattern": r"^\s*([01]?\d|2[0-4]):[0-5]\d\s*$",
+}
+MONEY: JsonSchemaValue = {"title": "Money", "type": "string", "pattern": r"^\s*-?\d+(\.\d+)?\s*[A-Z]{3}\s*$"}
+_HUMAN: dict[Callable[[Any], Any], JsonSchemaValue] = {
+    parse_duration_us: DURATION,
+    parse_share: SHARE,
+    parse_ppm: SHARE,
+    parse_clock_min: CLOCK,
+}
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (Draft 2020-12) of scenario files."""
-    return Scenario.model_json_schema()
+    """The JSON Schema of scenario files."""
+    schema = Scenario.model_json_schema(by_alias=True, schema_generator=_Human)
+    catalogue = schema["properties"]["catalogue"]
+    listings = {key: catalogue.pop(key) for key in ("type", "items", "minItems")}
+    table = {"type": "string", "pattern": r"\.([cC][sS][vV]|[xX][lL][sS][xX])$"}
+    catalogue["description"] = "the listings, or the path of a CSV or XLSX file with one row a SKU"
+    catalogue["anyOf"] = [listings, table]
+    return {"$schema": DIALECT, "title": "LiveRush scenario", **{k: v for k, v in schema.items() if k != "title"}}
+
+
+class _Human(GenerateJsonSchema):
+    """Writes values that we parse ourselves in the form in which they are written."""
+
+    def function_before_schema(self, schema: Any) -> JsonSchemaValue:
+        human = _HUMAN.get(schema["function"]["function"])
+        return dict(human) if human is not None else super().function_before_schema(schema)
+
+    def model_schema(self, schema: Any) -> JsonSchemaValue:
+        spelled_out = super().model_schema(schema)
+        short = self._short_forms(schema["cls"])
+        if schema["cls"] is Money:
+            return MONEY | {"description": "money, such as 12.90 GBP"}
+        if not short:
+            return spelled_out
+        about = {key: spelled_out.pop(key) for key in ("title", "description") if key in spelled_out}
+        return {**about, "anyOf": [*short, spelled_out]}
+
+    def _short_forms(self, part: type[BaseModel]) -> list[JsonSchemaValue]:
+        """The other forms in which a part may be written."""
+        if part is Duration:
+            return list(DURATION["anyOf"])
+        if part is GroupCommit:
+            return [{"const": "group_commit"}]
+        if part is Servers:
+            shifts = {"type": "array", "items": {"$ref": f"#/$defs/{Shift.__name__}"}}
+            return [{"type": "integer", "minimum": 0}, shifts]
+        return []
+
+    def encode_default(self, dft: Any) -> Any:
+        return {} if isinstance(dft, BaseModel) else super().encode_default(dft)

@@ -42,9 +42,9 @@ def apply_overrides(root: Node, overrides: Sequence[str], folder: FilePath) -> t
         except ScenarioError as error:
             problems += error.problems
     try:
-        return _with_catalogue(root, folder), problems
+        return _with_catalogue(root, folder), list(dict.fromkeys(problems))
     except ScenarioError as error:
-        raise ScenarioError([*problems, *error.problems]) from None
+        raise ScenarioError(list(dict.fromkeys([*problems, *error.problems]))) from None
 
 
 def _parse(text: str) -> tuple[Path, Node]:
