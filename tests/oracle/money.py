@@ -1,0 +1,84 @@
+"""What each order brings and costs, from what has become of it at the horizon. Whole minor units throughout."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from sim.orders.states import Reason, State
+from sim.scenario.calendar import business_day_ends
+from sim.scenario.schema import Scenario
+from sim.scenario.tables import deal_table, lane_table, sku_table, to_reporting_minor
+from tests.oracle.records import Order
+
+COLUMNS = (
+    "gross", "deal_discount", "voucher", "captured", "refunded", "platform_commission", "creator_commission",
+    "payment_fee", "goods_cost", "pick_pack", "freight", "return_cost", "late_penalty",
+)  # fmt: skip
+
+
+def half_up(amount: int, ppm: int) -> int:
+    """`amount` x `ppm` / 1,000,000 to the nearest minor unit, halves up."""
+    return (amount * ppm + 500_000) // 1_000_000
+
+
+class Till:
+    """Prices, rates and deadlines of a scenario."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.skus, self.deals = sku_table(scenario), deal_table(scenario)
+        self.fees, self.voucher = scenario.fees, scenario.funnel.voucher
+        self.voucher_ppm = round(self.voucher.off * 1_000_000)
+        self.payment_fixed = to_reporting_minor(scenario, self.fees.payment_fixed)
+        self.pick_pack = to_reporting_minor(scenario, self.fees.pick_pack)
+        self.late_dispatch = to_reporting_minor(scenario, self.fees.late_dispatch)
+        self.freight = [[to_reporting_minor(scenario, lane.cost) for lane in row] for row in lane_table(scenario)]
+        sales = scenario.after_sales
+        self.return_cost = to_reporting_minor(scenario, sales.return_freight)
+        self.return_cost += to_reporting_minor(scenario, sales.return_handling)
+        self.day_ends = [business_day_ends(scenario, region) for region in scenario.regions]
+        self.dispatch_days = scenario.dispatch.dispatch_days
+
+    def amounts(self, order: Order) -> dict[str, int]:
+        """Every column of money of one order."""
+        money = dict.fromkeys(COLUMNS, 0)
+        if order.paid_us >= 0:
+            self._sale(order, money)
+            self._parcels(order, money)
+        return money
+
+    def _sale(self, order: Order, money: dict[str, int]) -> None:
+        for line in order.lines:
+            price = self.skus[line.sku].price_minor
+            money["gross"] += line.quantity * price
+            if line.deal >= 0:
+                money["deal_discount"] += line.quantity * (price - self.deals[line.deal].price_minor)
+        goods = money["gross"] - money["deal_discount"]
+        money["voucher"] = half_up(goods, self.voucher_ppm) if order.voucher else 0
+        money["captured"] = goods - money["voucher"]
+        money["payment_fee"] = half_up(money["captured"], self.fees.payment) + self.payment_fixed
+        if order.late or order.state == State.CANCELLED or order.reason in (Reason.RETURNED, Reason.REFUNDED):
+            money["refunded"] = money["captured"]
+            return
+        base = goods - (money["voucher"] if self.voucher.funded_by == "seller" else 0)
+        money["platform_commission"] = half_up(base, self.fees.platform)
+        money["creator_commission"] = half_up(base, self.fees.creator) if order.content >= 0 else 0
+
+    def _parcels(self, order: Order, money: dict[str, int]) -> None:
+        for parcel in order.parcels:
+            if parcel.packed_us >= 0:
+                money["pick_pack"] += self.pick_pack
+            if parcel.collected_us >= 0:
+                money["freight"] += self.freight[parcel.warehouse][order.region]
+                if not (order.restocked and not parcel.lost):
+                    money["goods_cost"] += sum(take.units * self.skus[take.sku].cost_minor for take in parcel.takes)
+        if order.reason == Reason.RETURNED:
+            money["return_cost"] = self.return_cost
+        deadline_us = self._dispatch_deadline_us(order)
+        if deadline_us is not None and any(parcel.collected_us > deadline_us for parcel in order.parcels):
+            money["late_penalty"] = self.late_dispatch
+
+    def _dispatch_deadline_us(self, order: Order) -> int | None:
+        """None where the calendar has no such day."""
+        ends = self.day_ends[order.region]
+        index = bisect_right(ends, order.paid_us) + self.dispatch_days
+        return ends[index] if index < len(ends) else None

@@ -1,0 +1,182 @@
+"""From a confirmed order to the door and back: waves, pickers, packers, the carrier, delivery, returns."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from simpy.events import ProcessGenerator
+
+from sim.demand.trace import REFUND_ONLY, RETURN
+from sim.orders.states import Reason, State
+from sim.scenario.calendar import capacity_changes, pick_up_times
+from sim.scenario.logistics import Warehouse as WarehouseOptions
+from sim.scenario.quantiles import at_u32, quantile_table
+from sim.scenario.schema import Scenario
+from sim.scenario.tables import lane_table, nearest_warehouses
+from tests.oracle.clock import BACK, COMPLETION, CONTROL, PARCEL, PICK_UPS, WAVES, Clock, Grid, Pool, follow, priority
+from tests.oracle.records import Order, Parcel
+from tests.oracle.stock import Stock
+
+
+class Warehouse:
+    """One warehouse: parcels that wait for a wave, pickers, packers, and the dock of packed parcels."""
+
+    def __init__(
+        self, env: Clock, scenario: Scenario, number: int, options: WarehouseOptions, stock: Stock, met: Counter[str]
+    ) -> None:
+        self.env, self.options, self.stock, self.met = env, options, stock, met
+        self.waiting: list[Parcel] = []  # for a wave, first confirmed first
+        self.dock: list[Parcel] = []  # for the carrier, first packed first
+        self.carried = 0
+        self.pickers = self._pool(scenario, number, 0)
+        self.packers = self._pool(scenario, number, 1)
+        self.waves: Grid | None = None
+        if options.waves is not None:
+            self.waves = Grid(env, options.waves.every_us, priority(CONTROL, WAVES, number), self._wave)
+        env.process(self._carrier(pick_up_times(scenario, options), number))
+
+    def _pool(self, scenario: Scenario, number: int, packs: int) -> Pool:
+        changes = capacity_changes(scenario, self.options.packers if packs else self.options.pickers)
+        pool = Pool(self.env, changes[0][1], PARCEL)
+        self.env.process(follow(self.env, pool, changes[1:], 1 + 2 * number + packs))
+        return pool
+
+    def fulfil(self, parcel: Parcel) -> ProcessGenerator:
+        """Process, from confirmation on: wave, pick, pack, wait for the carrier; ends early if cancelled."""
+        order = parcel.order
+        if self.waves is not None:
+            self.waiting.append(parcel)
+            self.waves.due(self.env.now + 1)  # a wave takes what was confirmed before it
+            yield parcel.released
+        worked = yield from self._work(self.pickers, parcel, order.pick_us)
+        if worked:
+            parcel.picked_us = self.env.now
+            worked = yield from self._work(self.packers, parcel, order.pack_us)
+        if worked:
+            parcel.packed_us = self.env.now
+            if not order.cancelled:
+                self._to_dock(parcel)
+                yield parcel.collected
+
+    def _work(self, pool: Pool, parcel: Parcel, work_us: int) -> ProcessGenerator:
+        """Whether the parcel was worked on: cancelled when its turn comes, it is passed over and takes no time."""
+        if parcel.order.cancelled:
+            return False
+        request = pool.request()
+        yield request
+        goes = not parcel.order.cancelled
+        if goes:
+            place = priority(COMPLETION, PARCEL, parcel.order.number, parcel.position)
+            yield self.env.at(self.env.now + work_us, place)
+        else:
+            self.met["parcel_passed_over"] += 1
+        pool.release(request)
+        return goes
+
+    def _to_dock(self, parcel: Parcel) -> None:
+        order = parcel.order
+        self.dock.append(parcel)
+        if order.state == State.AWAITING_SHIPMENT and all(other.packed_us >= 0 for other in order.parcels):
+            order.go(State.AWAITING_COLLECTION)
+
+    def _wave(self) -> None:
+        assert self.options.waves is not None
+        assert self.waves is not None
+        ready = [parcel for parcel in self.waiting if not parcel.order.cancelled]
+        number = self.options.waves.capacity or len(ready)
+        for parcel in ready[:number]:
+            parcel.released.succeed()
+        self.waiting = ready[number:]
+        if self.waiting:
+            self.met["wave_left_behind"] += 1
+            self.waves.due(self.env.now + 1)
+
+    def _carrier(self, pick_ups: list[tuple[int, int]], number: int) -> ProcessGenerator:
+        """Process: the carrier comes and takes what is ready."""
+        for time_us, capacity in pick_ups:
+            yield self.env.at(time_us, priority(CONTROL, PICK_UPS, number))
+            latest_us = min(time_us - 1, time_us - self.options.cut_off_us)
+            self.dock = [parcel for parcel in self.dock if not parcel.order.cancelled]
+            ready = [parcel for parcel in self.dock if parcel.packed_us <= latest_us]
+            room = min(capacity or len(ready), len(ready))
+            self.dock = self.dock[room:]  # those ready come first, for they were packed first
+            self.carried += len(ready) - room
+            for parcel in ready[:room]:
+                self._collect(parcel)
+
+    def _collect(self, parcel: Parcel) -> None:
+        order = parcel.order
+        parcel.collected_us = self.env.now
+        self.stock.ship(parcel.takes)
+        gone = all(other.collected_us >= 0 for other in order.parcels)
+        order.go(State.IN_TRANSIT if gone else State.PARTIALLY_SHIPPING)
+        parcel.collected.succeed()
+
+
+class Logistics:
+    """All warehouses and lanes, and what happens at the buyer's door and after."""
+
+    def __init__(self, env: Clock, scenario: Scenario, stock: Stock, met: Counter[str]) -> None:
+        self.env, self.stock, self.met = env, stock, met
+        self.warehouses = [
+            Warehouse(env, scenario, number, options, stock, met) for number, options in enumerate(scenario.warehouses)
+        ]
+        self.lanes = lane_table(scenario)
+        self.lead_times = [[quantile_table(lane.lead_time) for lane in row] for row in self.lanes]
+        self.lost_below = [[round(lane.lost * 2**32) for lane in row] for row in self.lanes]
+        self.nearest = nearest_warehouses(scenario)
+        sales = scenario.after_sales
+        self.return_delay, self.return_transit = (
+            quantile_table(sales.return_delay),
+            quantile_table(sales.return_transit),
+        )
+        self.return_window_us = sales.return_window_us
+
+    def fulfil(self, order: Order) -> None:
+        """A confirmed order: one parcel for each warehouse that serves it."""
+        for position, warehouse in enumerate(self._serving(order)):
+            takes = [take for take in order.takes if take.warehouse == warehouse]
+            order.parcels.append(Parcel(order, position, warehouse, takes, self.env.event(), self.env.event()))
+        for parcel in order.parcels:
+            self.env.process(self._parcel(parcel))
+
+    def _serving(self, order: Order) -> list[int]:
+        """The warehouses of an order, nearest first."""
+        serving = {take.warehouse for take in order.takes}
+        return [warehouse for warehouse in self.nearest[order.region] if warehouse in serving]
+
+    def _parcel(self, parcel: Parcel) -> ProcessGenerator:
+        """Process: the whole way of a parcel; the last of an order's parcels to arrive decides how it goes on."""
+        order = parcel.order
+        yield from self.warehouses[parcel.warehouse].fulfil(parcel)
+        if parcel.collected_us < 0:
+            return
+        lane = parcel.warehouse, order.region
+        transit_us = max(1, at_u32(self.lead_times[lane[0]][lane[1]], order.transit_u32))
+        yield self.env.at(self.env.now + transit_us, priority(COMPLETION, BACK, order.number, parcel.position))
+        parcel.arrived_us = self.env.now
+        parcel.lost = int(order.loss_u32 < self.lost_below[lane[0]][lane[1]])
+        self.met["lost_parcels"] += parcel.lost
+        if all(other.arrived_us >= 0 for other in order.parcels):
+            if all(other.lost for other in order.parcels):
+                order.cancel(self.env.now, Reason.LOST)
+            else:
+                order.go(State.DELIVERED)
+                order.delivered_us = self.env.now
+                yield from self._after_delivery(order)
+
+    def _after_delivery(self, order: Order) -> ProcessGenerator:
+        wait_us, reason = self.return_window_us, Reason.NOTHING
+        if order.after == RETURN:
+            delay_us = at_u32(self.return_delay, order.after_u32)
+            wait_us, reason = max(1, delay_us + at_u32(self.return_transit, order.back_u32)), Reason.RETURNED
+        elif order.after == REFUND_ONLY:
+            wait_us, reason = max(1, at_u32(self.return_delay, order.after_u32)), Reason.REFUNDED
+        yield self.env.at(self.env.now + wait_us, priority(COMPLETION, BACK, order.number))
+        order.go(State.COMPLETED)
+        order.reason, order.closed_us = reason, self.env.now
+        if reason == Reason.RETURNED and order.restock:
+            order.restocked = True
+            for parcel in order.parcels:
+                if not parcel.lost:
+                    self.stock.put_back(parcel.takes)
