@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sim.scenario.json_schema import json_schema
+    from sim.scenario.json_form import json_schema
     from sim.scenario.load import load_scenario, scenario_from_text
     from sim.scenario.new import new_scenario
     from sim.scenario.schema import Scenario
@@ -18,7 +18,7 @@ __all__ = ["Scenario", "json_schema", "load_scenario", "new_scenario", "scenario
 
 _HOME = {
     "Scenario": "sim.scenario.schema",
-    "json_schema": "sim.scenario.json_schema",
+    "json_schema": "sim.scenario.json_form",
     "load_scenario": "sim.scenario.load",
     "new_scenario": "sim.scenario.new",
     "scenario_from_text": "sim.scenario.load",

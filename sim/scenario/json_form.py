@@ -1,4 +1,4 @@
-"""The JSON Schema (Draft 2020-12) of scenario files, in the forms that people write: `15m`, `3 %`, `12.90 GBP`, `18:00`."""
+"""The JSON Schema (Draft 2020-12) of scenario files, in the forms that people write: `15m`, `3 %`, `12.90 GBP`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
-from sim.scenario.base import Duration, Servers, Shift
+from sim.scenario.base import Duration, Servers
 from sim.scenario.schema import Scenario
 from sim.scenario.system import GroupCommit
 from sim.scenario.units import Money, parse_clock_min, parse_duration_us, parse_ppm, parse_share
@@ -60,23 +60,23 @@ class _Human(GenerateJsonSchema):
 
     def model_schema(self, schema: Any) -> JsonSchemaValue:
         spelled_out = super().model_schema(schema)
-        short = self._short_forms(schema["cls"])
+        short = self._short_forms(schema["cls"], spelled_out)
         if schema["cls"] is Money:
             return MONEY | {"description": "money, such as 12.90 GBP"}
         if not short:
             return spelled_out
-        about = {key: spelled_out.pop(key) for key in ("title", "description") if key in spelled_out}
-        return {**about, "anyOf": [*short, spelled_out]}
+        about: JsonSchemaValue = {key: spelled_out.pop(key) for key in ("title", "description") if key in spelled_out}
+        return about | {"anyOf": [*short, spelled_out]}
 
-    def _short_forms(self, part: type[BaseModel]) -> list[JsonSchemaValue]:
+    def _short_forms(self, part: type[BaseModel], spelled_out: JsonSchemaValue) -> list[JsonSchemaValue]:
         """The other forms in which a part may be written."""
         if part is Duration:
             return list(DURATION["anyOf"])
         if part is GroupCommit:
             return [{"const": "group_commit"}]
         if part is Servers:
-            shifts = {"type": "array", "items": {"$ref": f"#/$defs/{Shift.__name__}"}}
-            return [{"type": "integer", "minimum": 0}, shifts]
+            items = spelled_out["properties"]["shifts"]["items"]
+            return [{"type": "integer", "minimum": 0}, {"type": "array", "items": dict(items)}]
         return []
 
     def encode_default(self, dft: Any) -> Any:
