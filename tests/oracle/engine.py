@@ -216,14 +216,14 @@ class Store:
     def _until_a_group_is_ready(self) -> ProcessGenerator:
         """Looks only in the class of starts, when everybody who joins at this instant has joined."""
         while True:
-            yield self.env.at(self.env.now, priority(START, GROUP))
-            if len(self.waiting) >= self.options.max_group:
-                return
             self.bell = self.env.event()
             if not self.waiting:
                 yield self.bell
-                continue
+            yield self.env.at(self.env.now, priority(START, GROUP))
+            if len(self.waiting) >= self.options.max_group:
+                return
             ready_us = self.waiting[0].joined_us + self.options.linger_us
             if ready_us <= self.env.now:
                 return
+            self.bell = self.env.event()
             yield self.bell | self.env.at(ready_us, priority(START, GROUP))
