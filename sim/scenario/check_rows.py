@@ -77,20 +77,21 @@ def _video_buys(video: Video) -> float:
 
 
 def entered(knots: tuple[Knot, ...], until_us: int) -> float:
-    """Expected entries until `until_us` after the start: the area under the lines between the knots."""
+    """Expected entries until `until_us` after the start; the rate is held before the first knot and after the last."""
+    times = [0, *(knot.at_us for knot in knots), max(until_us, knots[-1].at_us)]
+    rates = [knots[0].per_min, *(knot.per_min for knot in knots), knots[-1].per_min]
     total = 0.0
-    for left, right in pairwise(knots):
-        width = right.at_us - left.at_us
-        inside = min(max(until_us - left.at_us, 0), width)
+    for (left_us, left), (right_us, right) in pairwise(zip(times, rates, strict=True)):
+        width = right_us - left_us
+        inside = min(max(until_us - left_us, 0), width)
         if inside:
-            slope = (right.per_min - left.per_min) / width
-            total += inside * (left.per_min + slope * inside / 2) / _US_PER_MIN
+            total += inside * (left + (right - left) / width * inside / 2) / _US_PER_MIN
     return total
 
 
 def _rate_at(knots: tuple[Knot, ...], at_us: int) -> float:
-    """Entries a microsecond: the highest of the lines up to `at_us`."""
-    return max((knot.per_min for knot in knots if knot.at_us <= at_us), default=0.0) / _US_PER_MIN
+    """Entries a microsecond: the highest of the knots up to `at_us`."""
+    return max((knot.per_min for knot in knots if knot.at_us <= at_us), default=knots[0].per_min) / _US_PER_MIN
 
 
 def mean_stay_us(stay: Stay) -> float:

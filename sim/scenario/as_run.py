@@ -1,0 +1,75 @@
+"""A scenario as a file again: every value that was used, defaults included, in the units that people write."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from sim.scenario.base import Duration
+from sim.scenario.human import field_text, value_text
+from sim.scenario.nodes import Path, dotted
+from sim.scenario.schema import Scenario
+from sim.scenario.shape import field_names, fields_by_key
+from sim.scenario.units import Money
+
+_PLAIN = re.compile(
+    r"[A-Za-z][A-Za-z0-9_./+-]*( [A-Za-z0-9_./+%-]+)*\Z|\d+(\.\d+)?[a-z ]+[0-9a-z ]*\Z|\d+(\.\d+)? ([A-Z]{3}|%)\Z"
+)
+_WORDS = {"true", "false", "null", "nan", "inf", "yes", "no", "on", "off"}
+_EMPTY: tuple[Any, ...] = (None, "", (), {})
+
+
+def scenario_yaml(scenario: Scenario, notes: Mapping[str, str] | None = None) -> str:
+    """YAML that `load_scenario` reads back to an equal scenario; `notes` are comments by dotted path."""
+    lines = _lines(_plain(scenario), (), "", notes or {})
+    return "\n".join(lines) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Parts as mappings, with values as people write them; empty ones that are so by default are left out."""
+    if isinstance(value, BaseModel) and not isinstance(value, Money):
+        names = field_names(type(value))
+        unused = value.unused() if isinstance(value, Duration) else set()
+        result = {}
+        for key, info in fields_by_key(type(value)).items():
+            held = getattr(value, names[key])
+            default = info.default_factory() if info.default_factory is dict else info.default
+            empty = held in _EMPTY and default is not PydanticUndefined and held == default
+            if names[key] not in unused and not empty:
+                result[key] = _plain(field_text(info, held))
+        return result
+    if isinstance(value, tuple | list):
+        return [_plain(element) for element in value]
+    if isinstance(value, dict):
+        return {key: _plain(element) for key, element in value.items()}
+    return value_text(value)
+
+
+def _lines(value: Any, path: Path, indent: str, notes: Mapping[str, str]) -> Iterator[str]:
+    """The lines of a mapping or list, each scalar with its note."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, element in pairs:
+        here = (*path, key)
+        head = f"{indent}{_scalar(key)}:" if isinstance(value, dict) else f"{indent}-"
+        if isinstance(element, dict | list) and element:
+            inner = list(_lines(element, here, indent + "  ", notes))
+            if isinstance(value, dict):
+                yield head
+                yield from inner
+            else:  # the first line of an element stands behind its dash
+                yield f"{head} {inner[0].lstrip()}"
+                yield from inner[1:]
+        else:
+            note = notes.get(dotted(here), "")
+            yield f"{head} {_scalar(element)}" + (f"  # {note}" if note else "")
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, str) and _PLAIN.match(value) and value.lower() not in _WORDS:
+        return value
+    return json.dumps(value, ensure_ascii=False)
