@@ -93,3 +93,15 @@ class Carts:
         """All carts, `size` at a time, in order."""
         for first in range(0, self._orders, size):
             yield self.chunk(first, min(first + size, self._orders))
+
+
+def served_lines(chunk: CartChunk, orders: dict[str, Column]) -> tuple[Column, Column]:
+    """SKU and deal of each line of the chunk as placed: where a line took its second choice, that, without a deal."""
+    sku, deal = chunk.lines("sku"), chunk.lines("deal")
+    refused_line = orders["refused_line"][chunk.orders]
+    changed = np.flatnonzero((refused_line >= 0) & (orders["placed_us"][chunk.orders] >= 0))
+    if len(changed):
+        row = chunk.starts[changed] + refused_line[changed]
+        sku, deal = sku.copy(), deal.copy()
+        sku[row], deal[row] = chunk.lines("second_sku")[row], -1
+    return sku, deal

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.demand.trace import Trace
-from sim.operations.carts import CHUNK_ORDERS, CartChunk, Carts, Column, Ints
+from sim.operations.carts import CHUNK_ORDERS, CartChunk, Carts, Column, Ints, served_lines
 from sim.operations.deadlines import Deadlines
 from sim.operations.outcome import Outcome
 from sim.orders.states import Reason, State
@@ -109,6 +109,14 @@ def money_chunks(
         yield chunk, till.columns(chunk)
 
 
+def refunded_flags(orders: dict[str, Column], rows: slice) -> Flags:
+    """Which of these orders were paid and had their money given back, bool[rows]."""
+    reason = orders["reason"][rows]
+    back = (orders["late"][rows] == 1) | (orders["state"][rows] == State.CANCELLED)
+    back |= (reason == Reason.RETURNED) | (reason == Reason.REFUNDED)
+    return np.asarray(back & (orders["paid_us"][rows] >= 0))
+
+
 class _Till:
     """Computes the columns of a chunk from what was made ready once."""
 
@@ -122,33 +130,16 @@ class _Till:
         self.splits = _by_order(outcome.allocations)
 
     def columns(self, chunk: CartChunk) -> dict[str, Ints]:
-        state, reason = self.orders["state"][chunk.orders], self.orders["reason"][chunk.orders]
         paid = self.orders["paid_us"][chunk.orders] >= 0
-        returned = reason == Reason.RETURNED
-        back = paid & (
-            (self.orders["late"][chunk.orders] == 1)
-            | (state == State.CANCELLED)
-            | returned
-            | (reason == Reason.REFUNDED)
-        )
-        sku, deal = self._served_lines(chunk, paid)
+        returned = self.orders["reason"][chunk.orders] == Reason.RETURNED
+        back = refunded_flags(self.orders, chunk.orders)
+        sku, deal = served_lines(chunk, self.orders)
         money = self._sales(chunk, sku, deal, paid)
         self._fees(chunk, money, paid, back)
         resold = returned & (self.restock[chunk.orders] == 1)
         self._parcels(chunk, money, self._cost_of_cart(chunk, sku), paid & resold)
         money["return_cost"] = np.where(paid & returned, self.prices.return_minor, 0)
         return {name: money[name] for name in MONEY_COLUMNS}
-
-    def _served_lines(self, chunk: CartChunk, paid: Flags) -> tuple[Column, Column]:
-        """SKU and deal of each line as it was sold: the second choice where that was taken."""
-        sku, deal = chunk.lines("sku"), chunk.lines("deal")
-        refused_line = self.orders["refused_line"][chunk.orders]
-        changed = np.flatnonzero(paid & (refused_line >= 0))
-        if len(changed):
-            row = chunk.starts[changed] + refused_line[changed]
-            sku, deal = sku.copy(), deal.copy()
-            sku[row], deal[row] = chunk.lines("second_sku")[row], -1
-        return sku, deal
 
     def _sales(self, chunk: CartChunk, sku: Column, deal: Column, paid: Flags) -> dict[str, Ints]:
         prices, quantity = self.prices, chunk.lines("quantity")

@@ -1,0 +1,1 @@
+"""Runs of scenarios: replications and the run directories they leave."""

@@ -1,0 +1,129 @@
+"""A run directory that is either whole or not there: written beside under another name, renamed when done.
+
+What a killed process left behind is known by its lock, which the system has let go, and is removed by the next run.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sim.errors import UsageError
+
+PREFIX = ".partial-"
+_LOCK = ".lock"
+_UNLOCKED_IS_STALE_S = 3_600
+
+
+@contextmanager
+def whole_directory(out: Path, name: str) -> Iterator[Path]:
+    """Yield a fresh directory inside `out`; on leaving it becomes `out/name`, replacing one that is there.
+
+    Whatever raises inside (an interrupt too) removes it, and the folders that were made for it.
+    """
+    made = _make(out)
+    partial = out / f"{PREFIX}{name}-{secrets.token_hex(4)}"
+    lock: int | None = None
+    try:
+        remove_stale(out)
+        partial.mkdir()
+        lock = _lock(partial / _LOCK)
+        yield partial
+        _unlock(partial / _LOCK, lock)
+        lock = None
+        _put_in_place(partial, out / name)
+    except BaseException:
+        if lock is not None:
+            os.close(lock)
+        shutil.rmtree(partial, ignore_errors=True)
+        for folder in made:
+            with suppress(OSError):  # another run may use it by now
+                folder.rmdir()
+        raise
+
+
+def remove_stale(out: Path) -> list[Path]:
+    """Remove directories that dead processes left half written in `out`; returns those removed."""
+    removed = []
+    for partial in out.glob(f"{PREFIX}*"):
+        if partial.is_dir() and not partial.is_symlink() and _is_dead(partial):
+            shutil.rmtree(partial, ignore_errors=True)
+            removed.append(partial)
+    return removed
+
+
+def _make(out: Path) -> list[Path]:
+    """Make `out`; returns the folders that were not there, the innermost first."""
+    missing = [folder for folder in (out, *out.parents) if not folder.exists()]
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file, not a folder for run directories")
+    out.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _put_in_place(partial: Path, target: Path) -> None:
+    if not target.exists():
+        partial.rename(target)
+        return
+    old = partial.with_name(f"{partial.name}-old")
+    target.rename(old)
+    try:
+        partial.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_dead(partial: Path) -> bool:
+    """Whether no process writes here: the lock is free, or there never was one for an hour."""
+    try:
+        handle = os.open(partial / _LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        with suppress(OSError):
+            return time.time() - partial.stat().st_mtime > _UNLOCKED_IS_STALE_S
+        return False
+    except OSError:
+        return False
+    try:
+        return _try_lock(handle)
+    finally:
+        os.close(handle)
+
+
+def _lock(path: Path) -> int:
+    """Make the lock file and hold it as long as this process lives; returns its handle."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    _try_lock(handle)  # where the system has no locks the directory is known by its age
+    return handle
+
+
+def _unlock(path: Path, handle: int) -> None:
+    if sys.platform == "win32":  # an open file cannot be removed there
+        os.close(handle)
+        path.unlink()
+    else:
+        path.unlink()
+        os.close(handle)
+
+
+def _try_lock(handle: int) -> bool:
+    """Take the lock unless another process holds it; False too where the system cannot lock."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,182 @@
+"""One scenario, simulated as often as asked: replications, intervals over them, and the run directory.
+
+Replications are independent and numbered; number r draws from the streams (seed, r). The first writes the tables of the
+run directory, of the others only the metrics are kept. Results do not depend on the number of workers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from sim.demand.generate import generate
+from sim.demand.trace import Trace
+from sim.experiments.directory import whole_directory
+from sim.experiments.summary import FORMAT, summary_of
+from sim.experiments.tables import write_tables
+from sim.measure.machine import usable_cores
+from sim.measure.record import RunRecord
+from sim.operations.carts import Carts
+from sim.operations.metrics import summarise
+from sim.operations.simulate import simulate
+from sim.operations.timeline import Grid, grid_of
+from sim.scenario.as_run import scenario_yaml
+from sim.scenario.fingerprint import scenario_fingerprint
+from sim.scenario.nodes import Node
+from sim.scenario.provenance import ValueRow, provenance
+from sim.scenario.schema import Scenario
+
+Metrics = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Where a run is, and its summary (the contents of `summary.json`)."""
+
+    directory: Path
+    summary: dict[str, Any]
+
+
+def run(
+    scenario: Scenario,
+    *,
+    replications: int = 1,
+    seed: int | None = None,
+    out: Path,
+    draw: Callable[[Path], object] | None = None,
+    progress: bool = False,
+    overrides: Sequence[str] = (),
+    written: Node | None = None,
+    workers: int | None = None,
+) -> RunResult:
+    """Simulate and write the run directory into `out`; returns where it is.
+
+    `seed`: instead of the scenario's. `draw(directory)` adds figures before the directory is put in place. `written`:
+    the tree of `load_with_source`, which tells whose each value is. `workers`: processes for the replications after
+    the first; by default one a core. Raises ScenarioError, UsageError or OSError, and leaves nothing behind then.
+    """
+    if replications < 1:
+        raise ValueError("a run has at least one replication")
+    chosen = scenario.seed if seed is None else seed
+    fingerprint = scenario_fingerprint(scenario)
+    name = f"{scenario.name}-{run_id(fingerprint, chosen, replications)}"
+    record = RunRecord()
+    with whole_directory(out, name) as partial, _progress(progress, replications) as tell:
+        _write_scenario(partial, scenario, written)
+        others = _others(scenario, chosen, replications, workers)
+        grid, first, traced = _first(partial, scenario, chosen, record, tell)
+        metrics = [first]
+        for result in others:
+            metrics.append(result)
+            tell("replications")
+        summary = summary_of(scenario, chosen, grid, metrics)
+        _write_json(partial / "summary.json", summary)
+        what = {
+            "format": FORMAT,
+            "scenario": scenario.name,
+            "scenario_fingerprint": fingerprint,
+            **traced,
+            "seed": chosen,
+            "replications": replications,
+            "overrides": list(overrides),
+        }
+        _write_json(partial / "run.json", {**what, **record.as_dict()})
+        if draw is not None:
+            tell("figures")
+            draw(partial)
+    return RunResult(out / name, summary)
+
+
+def run_id(fingerprint: str, seed: int, replications: int) -> str:
+    """Ten hexadecimal digits that name a run."""
+    return hashlib.sha256(f"{fingerprint}:{seed}:{replications}".encode()).hexdigest()[:10]
+
+
+def replicate(scenario: Scenario, seed: int, replication: int) -> Metrics:
+    """The metrics of one replication."""
+    trace = generate(scenario, seed, replication)
+    return summarise(scenario, trace, simulate(scenario, trace))
+
+
+def _others(scenario: Scenario, seed: int, replications: int, workers: int | None) -> Iterator[Metrics]:
+    """Metrics of replications 1, 2, ... in order; with several workers they run while the first does."""
+    number = min(usable_cores() if workers is None else workers, replications - 1)
+    if number <= 1:
+        return (replicate(scenario, seed, r) for r in range(1, replications))
+    from joblib import Parallel, delayed
+
+    pool = Parallel(n_jobs=number, return_as="generator", max_nbytes=None)
+    results: Iterator[Metrics] = pool(delayed(replicate)(scenario, seed, r) for r in range(1, replications))
+    return results
+
+
+def _first(
+    partial: Path, scenario: Scenario, seed: int, record: RunRecord, tell: Tell
+) -> tuple[Grid, Metrics, dict[str, Any]]:
+    """Replication 0: its tables are written; returns their rows, its metrics and what is said of its trace."""
+    tell("demand")
+    with record.stage("generate"):
+        trace = generate(scenario, seed, 0)
+    tell("operations")
+    with record.stage("simulate"):
+        outcome = simulate(scenario, trace)
+    tell("results")
+    with record.stage("report"):
+        metrics = summarise(scenario, trace, outcome)
+        grid = grid_of(scenario, trace)
+        write_tables(partial, scenario, trace, outcome, Carts(trace), grid)
+        traced = _traced(trace)
+    return grid, metrics, traced
+
+
+def _traced(trace: Trace) -> dict[str, Any]:
+    return {
+        "trace_fingerprint": trace.fingerprint(),
+        "trace_lines": trace.rows,
+        "trace_orders": trace.orders,
+    }
+
+
+def _write_scenario(partial: Path, scenario: Scenario, written: Node | None) -> None:
+    rows: list[ValueRow] = provenance(scenario, written)
+    notes = {row.path: "default" for row in rows if written is not None and row.origin == "default"}
+    notes |= {row.path: row.source for row in rows if row.source.startswith("--set")}
+    head = f"# {scenario.name} as run; where each value comes from: provenance.json\n"
+    (partial / "scenario.yaml").write_text(head + scenario_yaml(scenario, notes), encoding="utf-8", newline="\n")
+    given = {} if written is not None else {"origin": "given", "source": ""}  # made in Python: nobody can tell
+    _write_json(partial / "provenance.json", [{**row._asdict(), **given} for row in rows])
+
+
+def _write_json(path: Path, value: object) -> None:
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+class Tell(Protocol):
+    """Says what is being done now."""
+
+    def __call__(self, what: str) -> None: ...
+
+
+@contextmanager
+def _progress(shown: bool, replications: int) -> Iterator[Tell]:
+    """A progress bar on stderr, if one is wanted: four steps for the first replication, one for each other."""
+    if not shown:
+        yield lambda _what: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:<12}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=3 + replications)
+
+        def tell(what: str) -> None:
+            bar.update(task, description=what, advance=1)
+
+        yield tell

@@ -1,0 +1,55 @@
+"""`summary.json`: the metrics of the first replication and 95 % intervals over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sim.experiments.tables import start_utc
+from sim.operations.timeline import Grid
+from sim.scenario.schema import Scenario
+from sim.scenario.units import US_PER_S
+from sim.stats.intervals import t_interval
+
+FORMAT = 1
+#: What the scenario says rather than what came of it.
+_GIVEN = {"percentile", "at_most_us", "errors_share", "units"}
+
+
+def summary_of(scenario: Scenario, seed: int, grid: Grid, replications: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The summary of a run from the metrics of its replications, in order."""
+    return {
+        "format": FORMAT,
+        "scenario": scenario.name,
+        "start_utc": start_utc(scenario),
+        "horizon_s": scenario.horizon_us / US_PER_S,
+        "programme_end_s": grid.end_s,
+        "currency": scenario.reporting_currency,
+        "seed": seed,
+        "replications": len(replications),
+        "timeline_step_s": grid.step_s,
+        "metrics": replications[0],
+        "intervals": intervals(replications),
+    }
+
+
+def intervals(replications: Sequence[dict[str, Any]]) -> dict[str, dict[str, float | int | None]]:
+    """By dotted path: mean, low, high and n of every number; answers yes and no count as 1 and 0."""
+    values: dict[str, list[float]] = {}
+    for metrics in replications:
+        for path, value in numbers(metrics):
+            values.setdefault(path, []).append(value)
+    return {path: t_interval(found)._asdict() for path, found in values.items()}
+
+
+def numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
+    """Every number in nested metrics with its dotted path; what is null is left out."""
+    if isinstance(value, dict):
+        for key, element in value.items():
+            if not (path and path.split(".")[0] in ("slos", "deals") and key in _GIVEN):
+                yield from numbers(element, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for number, element in enumerate(value):
+            yield from numbers(element, f"{path}.{number}")
+    elif isinstance(value, int | float):
+        yield path, value

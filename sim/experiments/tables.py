@@ -1,0 +1,170 @@
+"""Writes the Parquet files of a run directory; the large ones a chunk at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sim.demand.show import viewers
+from sim.demand.trace import Trace
+from sim.experiments.columns import FILES
+from sim.operations import tables
+from sim.operations.carts import CartChunk, Carts
+from sim.operations.money import money_chunks
+from sim.operations.outcome import ORDER_COLUMNS, PARCEL_COLUMNS, Outcome
+from sim.operations.timeline import Grid, timeline, timeline_content
+from sim.orders.states import Reason, State
+from sim.scenario.schema import Scenario
+from sim.scenario.tables import contents, sku_names, sku_table
+from sim.scenario.units import US_PER_S
+
+Column = npt.NDArray[Any]
+VIEWERS_STEP_S = 10
+PARCEL_CHUNK = 1 << 19
+#: Columns in which -1 stands for a value; everywhere else it means "never" or "none" and is written as null.
+_SIGNED = {f"{name}_minor" for name in ("gross", "deal_discount", "voucher", "captured", "refunded", "gmv")}
+
+
+def write_tables(directory: Path, scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts, grid: Grid) -> None:
+    """Write every Parquet file of docs/run-directory.md into an existing directory."""
+    names = _Names(scenario)
+    shown: dict[str, Mapping[str, Column | Sequence[Any]]] = {
+        "timeline.parquet": timeline(trace, outcome, carts, grid),
+        "timeline_content.parquet": timeline_content(scenario, trace, outcome, carts, grid),
+        "viewers.parquet": _viewers(scenario),
+        "stock.parquet": tables.stock_over_time(scenario, trace, outcome, carts, grid),
+        "hours.parquet": tables.hours(scenario, outcome),
+        "pickups.parquet": tables.pick_ups(scenario, outcome),
+        "skus.parquet": _skus(scenario, tables.skus(scenario, trace, outcome, carts)),
+        "contents.parquet": _contents(scenario, tables.by_content(scenario, trace, outcome, carts)),
+    }
+    for file, columns in shown.items():
+        _write(directory / file, names, iter([columns]))
+    _write(directory / "orders.parquet", names, _order_chunks(scenario, trace, outcome, carts))
+    _write(directory / "parcels.parquet", names, _parcel_chunks(outcome))
+
+
+class _Names:
+    """The names behind the numbers of the columns, and what is written into every file's metadata."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.metadata = {
+            b"liverush": json.dumps(
+                {
+                    "format": 1,
+                    "scenario": scenario.name,
+                    "start_utc": start_utc(scenario),
+                    "currency": scenario.reporting_currency,
+                }
+            ).encode()
+        }
+        self._names: dict[str, list[str]] = {
+            "content": contents(scenario),
+            "region": [region.name for region in scenario.regions],
+            "sku": sku_names(scenario),
+            "warehouse": [warehouse.name for warehouse in scenario.warehouses],
+            "method": [method.name for method in scenario.payment.methods],
+            "state": [state.name for state in State],
+            "reason": [reason.name for reason in Reason],
+            "first_refusal": [reason.name for reason in Reason],
+            "category": list(dict.fromkeys(row.category for row in scenario.catalogue)),
+            "kind": ["broadcast", "video", "none"],
+        }
+
+    def array(self, name: str, column: Column | Sequence[Any], kind: pa.DataType) -> pa.Array:
+        """One column as Arrow: numbers become names where the type says so, -1 becomes null."""
+        if isinstance(column, list):
+            if pa.types.is_dictionary(kind):
+                column = np.array(column, np.int32)
+            else:
+                return pa.array(column, kind)
+        values = np.asarray(column)
+        none = values == -1 if values.dtype.kind == "i" and name not in _SIGNED else None
+        mask = none if none is not None and none.any() else None
+        if pa.types.is_dictionary(kind):
+            indices = pa.array(values.astype(np.int32), pa.int32(), mask=mask)
+            return pa.DictionaryArray.from_arrays(indices, pa.array(self._names[name], pa.string()))
+        return pa.array(values.astype(kind.to_pandas_dtype(), copy=False), kind, mask=mask)
+
+
+def start_utc(scenario: Scenario) -> str:
+    """The scenario's start as ISO 8601 in UTC."""
+    import datetime as dt
+
+    return scenario.start.astimezone(dt.UTC).isoformat()
+
+
+def _write(path: Path, names: _Names, chunks: Iterator[Mapping[str, Column | Sequence[Any]]]) -> None:
+    """Write one file, a row group a chunk."""
+    types = FILES[path.name]
+    schema = pa.schema(list(types.items()), metadata=names.metadata)
+    texts = [name for name, kind in types.items() if not pa.types.is_int64(kind) or name.endswith("_minor")]
+    sorts = {name: "DELTA_BINARY_PACKED" for name in types if name not in texts}
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=texts, column_encoding=sorts) as writer:
+        for columns in chunks:
+            arrays = [names.array(name, columns[name], kind) for name, kind in types.items()]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+
+
+def _order_chunks(scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts) -> Iterator[Mapping[str, Column]]:
+    for chunk, money in money_chunks(scenario, trace, outcome, carts=carts):
+        outcomes = {name: outcome.orders[name][chunk.orders] for name in ORDER_COLUMNS}
+        amounts = {f"{name}_minor": column for name, column in money.items()}
+        yield {**_intents(chunk, trace), **outcomes, **amounts}
+
+
+def _intents(chunk: CartChunk, trace: Trace) -> dict[str, Column]:
+    return {
+        "order": np.arange(chunk.first, chunk.stop, dtype=np.int32),
+        "arrived_us": chunk.first_of("time_us"),
+        **{name: chunk.first_of(name) for name in ("content", "region", "sku", "buyer", "deal")},
+        "lines": chunk.line_counts(),
+        "quantity": chunk.total(chunk.lines("quantity").astype(np.int32)),
+        "method": trace.carts["method"][chunk.orders],
+    }
+
+
+def _parcel_chunks(outcome: Outcome) -> Iterator[Mapping[str, Column]]:
+    for first in range(0, len(outcome.parcels["order"]), PARCEL_CHUNK):
+        yield {name: outcome.parcels[name][first : first + PARCEL_CHUNK] for name in PARCEL_COLUMNS}
+
+
+def _viewers(scenario: Scenario) -> dict[str, Column]:
+    """Expected viewers of every broadcast, each 10 s of it and at its end."""
+    times, shows, levels = [], [], []
+    for number, broadcast in enumerate(scenario.programme.broadcasts):
+        first_s = broadcast.start_us // US_PER_S
+        last_s = -(-(broadcast.start_us + broadcast.length_us) // US_PER_S)
+        time_s = np.append(np.arange(first_s, last_s, VIEWERS_STEP_S), last_s)
+        times.append(time_s)
+        shows.append(np.full(len(time_s), number))
+        levels.append(np.round(viewers(broadcast, time_s * US_PER_S), 3))
+    empty = [np.zeros(0)]
+    return {
+        "time_s": np.concatenate(times or empty),
+        "content": np.concatenate(shows or empty),
+        "viewers": np.concatenate(levels or empty),
+    }
+
+
+def _skus(scenario: Scenario, columns: dict[str, Column]) -> dict[str, Column]:
+    table = sku_table(scenario)
+    number = {name: k for k, name in enumerate(dict.fromkeys(row.category for row in scenario.catalogue))}
+    category = np.array([number[row.category] for row in table])
+    return {"sku": np.arange(len(table)), "category": category, **columns}
+
+
+def _contents(scenario: Scenario, columns: dict[str, Column]) -> dict[str, Column]:
+    """Contents in order of number; intents of none only where there are any."""
+    shows, videos = len(scenario.programme.broadcasts), len(scenario.programme.videos)
+    numbers = np.append(np.arange(shows + videos), -1)
+    kind = np.repeat([0, 1, 2], [shows, videos, 1])
+    rows = len(numbers) if columns["intents"][-1] else len(numbers) - 1
+    return {name: column[:rows] for name, column in {"content": numbers, "kind": kind, **columns}.items()}

@@ -1,0 +1,136 @@
+"""Contribution: what a run earned, line by line, in whole minor units of the reporting currency.
+
+Goods cost what was bought: sold, written off, or left over at the end; what is left is credited at its salvage value.
+All sums are exact; rates are rounded half up once, at the end of a sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from sim.demand.trace import Trace
+from sim.operations.carts import CartChunk, Carts, Column, Ints, served_lines
+from sim.operations.money import MONEY_COLUMNS, Prices, money_chunks, refunded_flags
+from sim.operations.outcome import Outcome
+from sim.operations.stock_moves import Moves, StockMoves
+from sim.orders.states import Reason
+from sim.scenario.schema import Scenario
+from sim.scenario.tables import sku_table, to_reporting_minor
+from sim.scenario.units import PPM, US_PER_S
+
+DAY_US = 86_400 * US_PER_S
+
+
+class Ledger:
+    """Exact totals over the money columns of a run; fed a chunk at a time."""
+
+    def __init__(self, orders: dict[str, Column], prices: Prices) -> None:
+        self._orders = orders
+        self._by_seller = prices.voucher_by_seller
+        self.totals = dict.fromkeys((*MONEY_COLUMNS, "refunded_sales", "written_off", "platform_voucher"), 0)
+
+    def add(self, chunk: CartChunk, money: dict[str, Ints]) -> None:
+        """Add the columns of one chunk."""
+        back = refunded_flags(self._orders, chunk.orders)
+        for name in MONEY_COLUMNS:
+            self.totals[name] += exact_sum(money[name])
+        self.totals["refunded_sales"] += exact_sum(value_of_goods(money, self._by_seller)[back])
+        self.totals["written_off"] += exact_sum(money["goods_cost"][back])
+        if not self._by_seller:
+            self.totals["platform_voucher"] += exact_sum(money["voucher"][~back])
+
+
+def exact_sum(amounts: Ints) -> int:
+    """The sum of whole amounts, exact at any size."""
+    if len(amounts) and int(np.abs(amounts).max()) * len(amounts) >= 2**63:
+        return sum(amounts.tolist())
+    return int(amounts.sum())
+
+
+def value_of_goods(money: dict[str, Ints], voucher_by_seller: bool) -> Ints:
+    """What the seller asked: gross - deal discount - own voucher, an entry an order."""
+    return money["captured"] if voucher_by_seller else money["captured"] + money["voucher"]
+
+
+def ledger_of(scenario: Scenario, trace: Trace, outcome: Outcome) -> Ledger:
+    """The totals of a whole run."""
+    ledger = Ledger(outcome.orders, Prices.of(scenario))
+    for chunk, money in money_chunks(scenario, trace, outcome):
+        ledger.add(chunk, money)
+    return ledger
+
+
+def contribution_lines(scenario: Scenario, trace: Trace, outcome: Outcome, ledger: Ledger) -> dict[str, int]:
+    """The lines of contribution (docs/run-directory.md), costs negative; their sum is the contribution."""
+    total, by_seller = ledger.totals, scenario.funnel.voucher.funded_by == "seller"
+    skus = sku_table(scenario)
+    left = outcome.stock["on_hand"].sum(axis=1).tolist()
+    return {
+        "gross_sales_minor": total["gross"],
+        "deal_discounts_minor": -total["deal_discount"],
+        "seller_vouchers_minor": -total["voucher"] if by_seller else 0,
+        "refunded_sales_minor": -total["refunded_sales"],
+        "platform_commission_minor": -total["platform_commission"],
+        "creator_commission_minor": -total["creator_commission"],
+        "payment_fees_minor": -total["payment_fee"],
+        "goods_sold_minor": total["written_off"] - total["goods_cost"],
+        "goods_written_off_minor": -total["written_off"],
+        "goods_left_minor": -sum(units * row.cost_minor for units, row in zip(left, skus, strict=True)),
+        "salvage_minor": sum(units * row.salvage_minor for units, row in zip(left, skus, strict=True)),
+        "pick_pack_minor": -total["pick_pack"],
+        "freight_minor": -total["freight"],
+        "returns_minor": -total["return_cost"],
+        "holding_minor": -holding_minor(scenario, trace, outcome),
+        "replenishment_minor": -len(outcome.receipts) * to_reporting_minor(scenario, scenario.stock.order_cost),
+        "late_dispatch_minor": -total["late_penalty"],
+    }
+
+
+def holding_minor(scenario: Scenario, trace: Trace, outcome: Outcome) -> int:
+    """`holding_per_day` x cost of a unit x units on hand x time until the horizon."""
+    if scenario.fees.holding_per_day == 0:
+        return 0
+    skus = sku_table(scenario)
+    held = [sum(row.stock) * scenario.horizon_us for row in skus]
+    moved = unit_us(StockMoves(scenario, trace, outcome).on_hand(), scenario.horizon_us, len(skus))
+    cost = sum((had + more) * row.cost_minor for had, more, row in zip(held, moved, skus, strict=True))
+    divisor = DAY_US * PPM
+    return (2 * cost * scenario.fees.holding_per_day + divisor) // (2 * divisor)
+
+
+def unit_us(moves: Iterable[Moves], horizon_us: int, skus: int) -> list[int]:
+    """Units x microseconds from each movement to the horizon, summed by SKU, exact."""
+    total = [0] * skus
+    for move in moves:
+        rest_us = horizon_us - move.time_us
+        for scale, part in ((US_PER_S, rest_us // US_PER_S), (1, rest_us % US_PER_S)):
+            sums = np.zeros(skus, np.int64)
+            np.add.at(sums, move.sku, move.units * part)
+            total = [have + scale * more for have, more in zip(total, sums.tolist(), strict=True)]
+    return total
+
+
+def margin_lost_minor(scenario: Scenario, trace: Trace, outcome: Outcome) -> int:
+    """An estimate: margin of carts refused SOLD_OUT for good x the share of placed orders that were paid.
+
+    Margin: the price asked less commissions, payment fee and the cost of the goods, before freight and returns.
+    """
+    prices, orders = Prices.of(scenario), outcome.orders
+    value = cost = carts_lost = 0
+    for chunk in Carts(trace).chunks():
+        lost = orders["reason"][chunk.orders] == Reason.SOLD_OUT
+        if not lost.any():
+            continue
+        sku, deal = served_lines(chunk, orders)
+        units = chunk.lines("quantity").astype(np.int64)
+        price = np.where(deal >= 0, np.append(prices.deal_minor, 0)[deal], prices.list_minor[sku])
+        value += exact_sum(chunk.total(units * price)[lost])
+        cost += exact_sum(chunk.total(units * prices.cost_minor[sku])[lost])
+        carts_lost += int(lost.sum())
+    placed = int(np.count_nonzero(orders["placed_us"] >= 0))
+    paid = int(np.count_nonzero((orders["paid_us"] >= 0) & (orders["late"] == 0)))
+    taken = value * (prices.platform_ppm + prices.creator_ppm + prices.payment_ppm) // PPM
+    margin = value - taken - cost - carts_lost * prices.payment_fixed_minor
+    return margin * paid // placed if placed else 0

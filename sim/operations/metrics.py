@@ -1,0 +1,178 @@
+"""The results of one replication as numbers with their units in their names: `metrics` of docs/run-directory.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sim.demand.trace import Trace
+from sim.operations.carts import CartChunk, Carts, Ints
+from sim.operations.contribution import Ledger, contribution_lines, margin_lost_minor
+from sim.operations.money import Prices, money_chunks
+from sim.operations.outcome import Outcome
+from sim.operations.punctuality import punctuality
+from sim.operations.responses import all_met, response_summary, slo_results
+from sim.orders.states import REFUSALS, Reason, State
+from sim.scenario.schema import Scenario
+from sim.scenario.tables import contents, deal_table, sku_names
+
+Metrics = dict[str, Any]
+
+
+def summarise(scenario: Scenario, trace: Trace, outcome: Outcome) -> Metrics:
+    """Everything that one replication's `metrics` holds, nested as in docs/run-directory.md."""
+    carts, ledger = Carts(trace), Ledger(outcome.orders, Prices.of(scenario))
+    tally = _Tally(scenario, outcome)
+    for chunk, money in money_chunks(scenario, trace, outcome, carts=carts):
+        ledger.add(chunk, money)
+        tally.add(chunk)
+    slos = slo_results(scenario, outcome, tally.counts["orders_going"])
+    lines = contribution_lines(scenario, trace, outcome, ledger)
+    return {
+        "intents": trace.orders,
+        **tally.metrics(),
+        **_money(ledger, lines),
+        "margin_lost_to_stockouts_minor": margin_lost_minor(scenario, trace, outcome),
+        "response": response_summary(outcome, tally.counts["orders_going"]),
+        "slos": slos,
+        "slos_met": all_met(slos),
+        **_engine_and_parcels(outcome),
+        **punctuality(scenario, trace, outcome, carts),
+        "stock": _stock(outcome),
+        "deals": _deals(scenario, outcome),
+    }
+
+
+_COUNTS = tuple(
+    f"orders_{name}"
+    for name in (
+        *("going", "placed", "refused", "failed", "second_choice", "split", "paid", "late_payment", "expired"),
+        *("confirmed", "cancelled_by_buyer", "not_confirmed", "lost", "collected", "delivered"),
+        *("returned", "refund_only"),
+    )
+)
+_UNITS = ("units_placed", "units_paid", "units_sold_out", "_units_first")
+
+
+@dataclass
+class _Tally:
+    """Counts orders and units, a chunk at a time."""
+
+    scenario: Scenario
+    outcome: Outcome
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*_COUNTS, *_UNITS), 0))
+    states: Ints = field(default_factory=lambda: np.zeros(len(State), np.int64))
+    reasons: Ints = field(default_factory=lambda: np.zeros(len(Reason), np.int64))
+    firsts: Ints = field(default_factory=lambda: np.zeros(len(Reason), np.int64))
+
+    def add(self, chunk: CartChunk) -> None:
+        """Count the orders of one chunk."""
+        orders = {name: column[chunk.orders] for name, column in self.outcome.orders.items()}
+        state, reason, second = orders["state"], orders["reason"], orders["second"] == 1
+        placed, paid = orders["placed_us"] >= 0, orders["paid_us"] >= 0
+        never = state == State.NONE
+        self.states += np.bincount(state, minlength=len(State))
+        self.reasons += np.bincount(reason[never], minlength=len(Reason))
+        self.firsts += np.bincount(orders["first_refusal"][second], minlength=len(Reason))
+        arrived = chunk.first_of("time_us") < self.scenario.horizon_us
+        for name, flags in {
+            "orders_going": (reason != Reason.NOT_GOING) & arrived,
+            "orders_placed": placed,
+            "orders_refused": never & np.isin(reason, list(REFUSALS)),
+            "orders_failed": never & (reason >= Reason.ENGINE_BUSY) & (reason <= Reason.ENGINE_CRASHED),
+            "orders_second_choice": placed & second,
+            "orders_paid": paid,
+            "orders_late_payment": orders["late"] == 1,
+            "orders_expired": reason == Reason.EXPIRED,
+            "orders_confirmed": orders["confirmed_us"] >= 0,
+            "orders_cancelled_by_buyer": reason == Reason.BUYER_CANCELLED,
+            "orders_not_confirmed": reason == Reason.NOT_CONFIRMED,
+            "orders_lost": reason == Reason.LOST,
+            "orders_collected": self._collected(chunk, orders["parcels"]),
+            "orders_delivered": orders["delivered_us"] >= 0,
+            "orders_returned": reason == Reason.RETURNED,
+            "orders_refund_only": reason == Reason.REFUNDED,
+        }.items():
+            self.counts[name] += int(np.count_nonzero(flags))
+        units = chunk.total(chunk.lines("quantity").astype(np.int64))
+        sold_out = np.where(second, orders["first_refusal"], reason) == Reason.SOLD_OUT
+        for name, flags in zip(_UNITS, (placed, paid, sold_out, placed & ~second), strict=True):
+            self.counts[name] += int(units[flags].sum())
+
+    def _collected(self, chunk: CartChunk, parcels: Ints) -> Ints:
+        table = self.outcome.parcels
+        low, high = np.searchsorted(table["order"], [chunk.first, chunk.stop])
+        order = table["order"][low:high][table["collected_us"][low:high] >= 0] - chunk.first
+        return np.asarray((np.bincount(order, minlength=len(chunk)) == parcels) & (parcels > 0))
+
+    def metrics(self) -> Metrics:
+        """The counts under their names."""
+        self.counts["orders_split"] = len(np.unique(self.outcome.allocations.get("order", np.zeros(0))))
+        first, sold_out = self.counts["_units_first"], self.counts["units_sold_out"]
+        return {
+            **{name: self.counts[name] for name in _COUNTS},
+            "orders_by_state": {state.name: int(self.states[state]) for state in State},
+            "refusals_by_reason": _named(self.reasons),
+            "first_refusals_by_reason": _named(self.firsts),
+            **{name: self.counts[name] for name in _UNITS if not name.startswith("_")},
+            "fill_rate_share": first / (first + sold_out) if first + sold_out else None,
+        }
+
+
+def _named(counts: Ints) -> dict[str, int]:
+    """Counts of the reasons for which a buyer who went ahead can end without an order."""
+    return {reason.name: int(counts[reason]) for reason in Reason if Reason.NOT_GOING < reason < Reason.EXPIRED}
+
+
+def _money(ledger: Ledger, lines: dict[str, int]) -> Metrics:
+    total = ledger.totals
+    asked = lines["gross_sales_minor"] + lines["deal_discounts_minor"] + lines["seller_vouchers_minor"]
+    return {
+        "gmv_minor": asked,
+        "captured_minor": total["captured"],
+        "refunded_minor": total["refunded"],
+        "contribution_minor": sum(lines.values()),
+        "contribution": lines,
+        "platform_vouchers_minor": total["platform_voucher"],
+    }
+
+
+def _engine_and_parcels(outcome: Outcome) -> Metrics:
+    orders, parcels = outcome.orders, outcome.parcels
+    arrived, lost = parcels["arrived_us"] >= 0, parcels["lost"] == 1
+    return {
+        "engine": {
+            "queue_peak_requests": int(outcome.queue_peak.max(initial=0)),
+            **{f"{name}_attempts": int(orders[name].sum(dtype=np.int64)) for name in _ATTEMPTS},
+        },
+        "payment": {"declined_tries": int(orders["declined"].sum(dtype=np.int64))},
+        "parcels": {
+            "made": len(parcels["order"]),
+            "packed": int(np.count_nonzero(parcels["packed_us"] >= 0)),
+            "collected": int(np.count_nonzero(parcels["collected_us"] >= 0)),
+            "arrived": int(np.count_nonzero(arrived & ~lost)),
+            "lost": int(np.count_nonzero(arrived & lost)),
+            "carried_over": outcome.carried,
+        },
+    }
+
+
+_ATTEMPTS = ("queue_full", "timed_out", "crashed")
+
+
+def _stock(outcome: Outcome) -> Metrics:
+    total = {name: int(units.sum()) for name, units in outcome.stock.items()}
+    initial = total["on_hand"] - total["received"] - total["restocked"] + total["shipped"]
+    had = initial + total["received"]
+    named = {f"{name}_units": total[name] for name in ("received", "restocked", "shipped", "on_hand", "available")}
+    return {"initial_units": initial, **named, "left_share": total["on_hand"] / had if had else None}
+
+
+def _deals(scenario: Scenario, outcome: Outcome) -> list[Metrics]:
+    names, shows = sku_names(scenario), contents(scenario)
+    return [
+        {"sku": names[deal.sku], "broadcast": shows[deal.broadcast], "units": deal.units, "left_units": int(left)}
+        for deal, left in zip(deal_table(scenario), outcome.deal_left, strict=True)
+    ]

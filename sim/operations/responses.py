@@ -1,0 +1,99 @@
+"""Response times of the engine's endpoints, their percentiles, and whether the scenario's SLOs were met.
+
+A percentile is the nearest rank over answered requests. One with fewer than 10 answers beyond it is not told. For an
+SLO, requests that were never answered count as slower than any limit.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.operations.outcome import Outcome
+from sim.orders.states import Reason
+from sim.scenario.schema import Scenario
+
+Ints = npt.NDArray[Any]
+ENDPOINTS = ("checkout", "payment", "confirmation")
+PERCENTILES = {"p50_us": "50", "p95_us": "95", "p99_us": "99", "p99_9_us": "99.9"}
+MIN_BEYOND = 10
+ENGINE_FAILURES = (Reason.ENGINE_BUSY, Reason.ENGINE_TIMEOUT, Reason.ENGINE_CRASHED)
+
+
+def answered_and_requests(outcome: Outcome, endpoint: str, going: int) -> tuple[Ints, int]:
+    """(response times of the answered requests in us, number of requests) of an endpoint.
+
+    `going` is the number of intents that went ahead: the requests for checkout.
+    """
+    orders = outcome.orders
+    response = orders[f"{endpoint}_response_us"]
+    if endpoint == "checkout":
+        gave_up = np.isin(orders["reason"], ENGINE_FAILURES)
+        return response[(response >= 0) & ~gave_up], going
+    due = orders["pay_due_us" if endpoint == "payment" else "confirm_due_us"]
+    return response[response >= 0], int(np.count_nonzero(due >= 0))
+
+
+def rank_of(percentile: str | float, count: int) -> int:
+    """The nearest rank (from 1) of a percentile among `count` observations."""
+    return max(1, ceil(Fraction(str(percentile)) * count / 100))
+
+
+def percentiles_us(answered: Ints) -> dict[str, int | None]:
+    """PERCENTILES and `max_us` of response times; None where fewer than 10 answers lie beyond."""
+    count = len(answered)
+    ranks = {name: rank_of(percentile, count) for name, percentile in PERCENTILES.items()}
+    told = {name: rank - 1 for name, rank in ranks.items() if count - rank >= MIN_BEYOND}
+    sorted_there = np.partition(answered, sorted(set(told.values()))) if told else answered
+    result: dict[str, int | None] = {name: int(sorted_there[told[name]]) if name in told else None for name in ranks}
+    result["max_us"] = int(answered.max()) if count else None
+    return result
+
+
+def response_summary(outcome: Outcome, going: int) -> dict[str, dict[str, Any]]:
+    """By endpoint: requests, failed, failed_share and the percentiles."""
+    result = {}
+    for endpoint in ENDPOINTS:
+        answered, requests = answered_and_requests(outcome, endpoint, going)
+        failed = requests - len(answered)
+        result[endpoint] = {
+            "requests": requests,
+            "failed": failed,
+            "failed_share": failed / requests if requests else None,
+            **percentiles_us(answered),
+        }
+    return result
+
+
+def slo_results(scenario: Scenario, outcome: Outcome, going: int) -> list[dict[str, Any]]:
+    """One row an SLO of the scenario, in its order; `met` is None where nothing was requested."""
+    rows = []
+    for slo in scenario.slos:
+        answered, requests = answered_and_requests(outcome, slo.endpoint, going)
+        within = int(np.count_nonzero(answered <= slo.at_most_us))
+        failed = requests - len(answered)
+        quick = within * 100 >= Fraction(str(slo.percentile)) * requests
+        few_errors = failed <= Fraction(str(slo.errors)) * requests
+        rows.append(
+            {
+                "endpoint": slo.endpoint,
+                "percentile": slo.percentile,
+                "at_most_us": slo.at_most_us,
+                "errors_share": slo.errors,
+                "requests": requests,
+                "within_share": within / requests if requests else None,
+                "failed_share": failed / requests if requests else None,
+                "met": bool(quick and few_errors) if requests else None,
+            }
+        )
+    return rows
+
+
+def all_met(rows: list[dict[str, Any]]) -> bool | None:
+    """Whether every SLO that can be judged is met; None where none can."""
+    known = [row["met"] for row in rows if row["met"] is not None]
+    return all(known) if known else None

@@ -1,0 +1,1 @@
+"""Statistics over replications: pure functions of numbers."""
