@@ -67,13 +67,13 @@ class Duration(Part):
         stray = sorted(name.removesuffix("_us") for name in self.model_fields_set & self.unused())
         if stray:
             allowed = " and ".join(name.removesuffix("_us") for name in _PARAMETERS[self.dist])
-            raise ValueError(f"a {self.dist} duration takes {allowed}, not {' and '.join(stray)}")
+            raise ValueError(f"{self.dist} durations take {allowed}, not {' and '.join(stray)}")
         if self.dist in ("exponential", "gamma") and self.mean_us <= 0:
-            raise ValueError(f"a {self.dist} duration needs a mean above 0")
+            raise ValueError(f"{self.dist} durations need a mean above 0")
         if self.dist == "lognormal" and self.median_us <= 0:
-            raise ValueError("a lognormal duration needs a median above 0")
+            raise ValueError("lognormal durations need a median above 0")
         if self.dist == "uniform" and self.high_us < self.low_us:
-            raise ValueError("a uniform duration needs low <= high")
+            raise ValueError("uniform durations need low <= high")
         return self
 
 

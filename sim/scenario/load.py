@@ -5,7 +5,7 @@ All problems are told at once, each with file, line, dotted path, what was found
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path as FilePath
 from typing import NamedTuple
 
@@ -14,8 +14,10 @@ from pydantic import ValidationError
 from sim.errors import Problem, ScenarioError
 from sim.scenario.crosscheck import crosscheck
 from sim.scenario.files import read_text
+from sim.scenario.findings import Finding
 from sim.scenario.nodes import Node, plain, shown
 from sim.scenario.problems import limited, problem_at, schema_problems
+from sim.scenario.repair import crosscheck_the_rest
 from sim.scenario.schema import Scenario
 from sim.scenario.vary import apply_overrides
 from sim.scenario.yaml_tree import read_yaml
@@ -45,24 +47,28 @@ def scenario_from_text(text: str, file: str = "<text>", overrides: Sequence[str]
 
 
 def _load(text: str, file: str, folder: FilePath, overrides: Sequence[str]) -> Loaded:
-    root = read_yaml(text, file)
+    root, problems = read_yaml(text, file)
     if root.value is None:
         raise ScenarioError(Problem(file, 0, "", "the file is empty", allowed="a mapping with name, catalogue, ..."))
     if not isinstance(root.value, dict):
         line = root.place.line
         raise ScenarioError(Problem(file, line, "", "not a scenario", shown(root.value), "a mapping with name, ..."))
-    root, problems = apply_overrides(root, overrides, folder)
+    root, more = apply_overrides(root, overrides, folder)
     scenario, found = _validate(root)
-    problems += found
-    if scenario is not None:
-        problems += [problem_at(root, f.path, f.message, f.allowed, f.found) for f in crosscheck(scenario)]
+    problems += more + found
     if problems or scenario is None:
-        raise ScenarioError(limited(sorted(problems, key=lambda p: (p.file != file, p.file, p.line))))
+        raise ScenarioError(limited(sorted(dict.fromkeys(problems), key=lambda p: (p.file != file, p.file, p.line))))
     return Loaded(scenario, root)
 
 
 def _validate(root: Node) -> tuple[Scenario | None, list[Problem]]:
+    """The scenario, where the tree fits the schema, and every problem with it."""
     try:
-        return Scenario.model_validate(plain(root), by_alias=True, by_name=False), []
+        scenario = Scenario.model_validate(plain(root), by_alias=True, by_name=False)
     except ValidationError as error:
-        return None, schema_problems(error, root)
+        return None, schema_problems(error, root) + _told(root, crosscheck_the_rest(root, error))
+    return scenario, _told(root, crosscheck(scenario))
+
+
+def _told(root: Node, findings: Iterable[Finding]) -> list[Problem]:
+    return [problem_at(root, finding.path, finding.message, finding.allowed, finding.found) for finding in findings]

@@ -14,13 +14,19 @@ from sim.scenario.shape import keys_at, listing_of, suggestion
 MAX_PROBLEMS = 100
 _Words = Callable[[dict[str, Any]], tuple[str, str]]
 
+
+def _plain(number: float) -> str:
+    """A limit as a plain number: 1000 and not 1000.0."""
+    return f"{int(number):,}" if number == int(number) else f"{number:,}"
+
+
 #: Error type of pydantic -> what is wrong, and what is allowed.
 _WORDS: dict[str, _Words] = {
     "missing": lambda _: ("required, but absent", ""),
-    "greater_than": lambda c: ("too small", f"above {c['gt']}"),
-    "greater_than_equal": lambda c: ("too small", f"{c['ge']} or more"),
-    "less_than": lambda c: ("too large", f"below {c['lt']}"),
-    "less_than_equal": lambda c: ("too large", f"{c['le']} or less"),
+    "greater_than": lambda c: ("too small", f"above {_plain(c['gt'])}"),
+    "greater_than_equal": lambda c: ("too small", f"{_plain(c['ge'])} or more"),
+    "less_than": lambda c: ("too large", f"below {_plain(c['lt'])}"),
+    "less_than_equal": lambda c: ("too large", f"{_plain(c['le'])} or less"),
     "literal_error": lambda c: ("not one of the words allowed here", str(c["expected"])),
     "string_pattern_mismatch": lambda c: ("not of the form allowed here", f"text like {c['pattern']}"),
     "string_type": lambda _: ("not a text", "text"),
@@ -51,18 +57,18 @@ _DATES = "a date such as 2026-11-20, for a moment with time and offset: 2026-11-
 def schema_problems(error: ValidationError, root: Node) -> list[Problem]:
     """Every error of the schema as a problem with its place in the file."""
     problems = [_problem(entry, root) for entry in error.errors(include_url=False, include_input=False)]
-    return list(dict.fromkeys(problems))
+    return list(dict.fromkeys(problem for problem in problems if problem is not None))
 
 
 def problem_at(root: Node, path: Path, message: str, allowed: str = "", found: str | None = None) -> Problem:
     """A problem at `path`; `found` is the value there unless it is given ('' hides it)."""
     written, node, place = locate(root, path)
     if found is None:
-        found = shown(node.value) if written == path else ""
+        found = shown(node.value) if written == path or not isinstance(node.value, dict | list) else ""
     return Problem(place.file, place.line, dotted(written), message, found, allowed, place.cell)
 
 
-def _problem(entry: Any, root: Node) -> Problem:
+def _problem(entry: Any, root: Node) -> Problem | None:
     loc: Path = tuple(entry["loc"])
     written, node, place = locate(root, loc)
     kind, context = str(entry["type"]), dict(entry.get("ctx") or {})
@@ -73,8 +79,10 @@ def _problem(entry: Any, root: Node) -> Problem:
         return Problem(place.file, place.line, dotted(path), "required, but absent", place=place.cell)
     message, allowed = _words(kind, context, str(entry["msg"]))
     found = shown(node.value)
-    if kind in ("too_short", "too_long"):
-        found = f"{context.get('actual_length', 0)}"
+    if kind == "too_short" and isinstance(node.value, list):
+        found = str(len(node.value))
+        if len(node.value) >= int(context["min_length"]):
+            return None  # elements with errors of their own are not counted
     return Problem(place.file, place.line, dotted(written), message, found, allowed, place.cell)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from sim.scenario.base import Part
+from sim.scenario.base import Part, Servers, Shift
 from sim.scenario.nodes import Key, Path
 from sim.scenario.schema import Scenario
 
@@ -53,6 +53,8 @@ def step(annotation: Any, key: Key) -> Any:
         return arguments[0] if isinstance(key, int) else None
     if origin is dict:
         return arguments[1] if isinstance(key, str) else None
+    if annotation is Servers and isinstance(key, int):
+        return Shift  # a list alone is the short form of shifts
     if isinstance(annotation, type) and issubclass(annotation, Part) and isinstance(key, str):
         info = fields_by_key(annotation).get(key)
         return None if info is None else info.annotation
@@ -82,12 +84,17 @@ def keys_at(path: Path) -> list[str]:
     return list(fields_by_key(part)) if part is not None else []
 
 
-def suggestion(found: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` where a known word is near, otherwise nothing."""
+def nearest(found: str, known: Iterable[str]) -> str:
+    """The known word that is nearest to `found`, or nothing."""
     names = list(known)
     near = difflib.get_close_matches(found, names, n=1, cutoff=0.6)
-    near = near or [name for name in names if name.casefold() == found.casefold()][:1]
-    return f"; did you mean '{near[0]}'?" if near else ""
+    return next(iter(near or [name for name in names if name.casefold() == found.casefold()]), "")
+
+
+def suggestion(found: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` where a known word is near, otherwise nothing."""
+    near = nearest(found, known)
+    return f"; did you mean '{near}'?" if near else ""
 
 
 def listing_of(words: Iterable[str], limit: int = 12) -> str:

@@ -58,7 +58,12 @@ def _parse(text: str) -> tuple[Path, Node]:
         end = match.end()
     if not equals or not path or end != len(head) or not isinstance(path[0], str) or len(head) > 500:
         raise _WrongOverrideError((), "not an override", "", "dotted.path=value, such as stock.policy=none")
-    return tuple(path), read_yaml(tail, f"--set {text}", first_line=0) if tail.strip() else _text(tail, text)
+    if not tail.strip():
+        return tuple(path), _text(tail, text)
+    value, problems = read_yaml(tail, f"--set {text}", first_line=0)
+    if problems:
+        raise ScenarioError(problems)
+    return tuple(path), value
 
 
 def _text(value: str, override: str) -> Node:

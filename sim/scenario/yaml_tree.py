@@ -2,7 +2,7 @@
 
 Only `true` and `false` are booleans (`on`, `off`, `yes`, `no` are text), `18:00` is text and not a number to base 60,
 `010` is text and not octal, dates are text, keys are always text and may not repeat, and tags other than `!!str` are
-refused. Numbers must be finite. Aliases count with everything that they repeat.
+refused. What is no finite number stays text. Aliases count with everything that they repeat.
 """
 
 from __future__ import annotations
@@ -32,15 +32,18 @@ MAX_DIGITS = 30
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?(?:0|[1-9]\d*(?:_\d+)*)\Z")
 _FLOAT = re.compile(r"[-+]?(?:\d+(?:_\d+)*)?(?:\.\d*)?(?:[eE][-+]?\d+)?\Z")
-_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|nan)\Z", re.IGNORECASE)
 _BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NULLS = ("", "~", "null", "Null", "NULL")
 _TEXT_TAGS = ("!", "tag:yaml.org,2002:str")
 
 
-def read_yaml(text: str, file: str, first_line: int = 1) -> Node:
-    """Parse one YAML document. Raises ScenarioError for anything that is not plain, finite and within limits."""
-    return _Reader(text, file, first_line).read()
+def read_yaml(text: str, file: str, first_line: int = 1) -> tuple[Node, list[Problem]]:
+    """Parse one YAML document into a tree; the problems are keys that were given twice.
+
+    Raises ScenarioError for anything that is not plain, valid and within limits.
+    """
+    reader = _Reader(text, file, first_line)
+    return reader.read(), reader.problems
 
 
 class _Reader:
@@ -64,8 +67,6 @@ class _Reader:
             self._syntax(error)
         except yaml.YAMLError as error:
             self._refuse(0, "not valid YAML", shown(str(error).splitlines()[0]), "printable characters")
-        if self.problems:
-            raise ScenarioError(self.problems)
         return root or Node(Place(self.file, self.first_line), None)
 
     def _take(self, event: Event) -> Node | None:
@@ -107,15 +108,15 @@ class _Reader:
             self._key(event.value, place)
             return None
         self._grow(1, place.line)
-        value = event.value if event.tag or event.style else self._resolve(event.value, place)
+        value = event.value if event.tag or event.style else _resolve(event.value)
         return self._complete(Node(place, value), event.anchor)
 
     def _key(self, key: str, place: Place) -> None:
         known = self.open[-1][0].key_places
         if key in known:
-            self.problems.append(
-                Problem(self.file, place.line, key, f"the key is given twice, first in line {known[key].line}")
-            )
+            path = ".".join(filter(None, (self._path(), key)))
+            message = f"the key is given twice, first in line {known[key].line}"
+            self.problems.append(Problem(self.file, place.line, path, message))
         known[key] = place
         self.keys[-1] = (key, place)
 
@@ -156,24 +157,6 @@ class _Reader:
                 if name not in parent.key_places:
                     parent.value[name] = child
 
-    def _resolve(self, text: str, place: Place) -> Scalar:
-        if text in _NULLS:
-            return None
-        if text in _BOOLS:
-            return _BOOLS[text]
-        if _INT.match(text) and len(text) <= MAX_DIGITS:
-            return int(text)
-        if any(letter.isdigit() for letter in text) and _FLOAT.match(text):
-            number = float(text) if len(text) <= 2 * MAX_DIGITS else math.inf
-            if math.isfinite(number):
-                return number
-        elif not _NOT_FINITE.match(text):
-            return text
-        self.problems.append(
-            Problem(self.file, place.line, self._path(), "not a number that can be used", shown(text), "finite numbers")
-        )
-        return 0
-
     def _path(self) -> str:
         text = ""
         for (node, _), key in zip(self.open, self.keys, strict=True):
@@ -206,3 +189,17 @@ class _Reader:
             self._refuse(line, "a tab stands where YAML needs spaces", "a tab", "spaces")
         message = f"not valid YAML: {error.problem or error.context} (column {at + 1})"
         self._refuse(line, message, shown(source.strip()) if source.strip() else "", "")
+
+
+def _resolve(text: str) -> Scalar:
+    """The value of a plain scalar; what is no number that can be used (`.nan`, `1e999`) stays text."""
+    if text in _NULLS:
+        return None
+    if text in _BOOLS:
+        return _BOOLS[text]
+    if _INT.match(text) and len(text) <= MAX_DIGITS:
+        return int(text)
+    if len(text) <= 2 * MAX_DIGITS and any(letter.isdigit() for letter in text) and _FLOAT.match(text):
+        number = float(text)
+        return number if math.isfinite(number) else text
+    return text
