@@ -7,12 +7,11 @@ once, rounded to whole microseconds, and a uniform 32-bit number is read through
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.demand.laws import Law
 from sim.demand.streams import uniform_u32
 
 CELLS_LOG2 = 14
@@ -31,7 +30,14 @@ class QuantileTable:
     tail_us: Floats
 
 
-def tabulate(law: Law, limit_us: float = LIMIT_US) -> QuantileTable:
+class Quantiles(Protocol):
+    """Anything with quantiles: a law of durations or a kernel of delays."""
+
+    def quantile(self, p: Floats) -> Floats:
+        """The p-quantile."""
+
+
+def tabulate(law: Quantiles, limit_us: float = LIMIT_US) -> QuantileTable:
     """The table of `law`, rounded to whole microseconds and cut at `limit_us`.
 
     The last entry stands for quantile 1, which may be infinite: an eighth of the last cell from the end, where the

@@ -1,0 +1,68 @@
+"""Choosing among a few things with given weights, many rows at once, by whole-number comparison only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+ALL = 1 << 32
+
+
+@dataclass(frozen=True)
+class ChoiceTable:
+    """Groups of options. `ends` holds, group after group, (group << 32) + the cumulative share of each option x 2^32.
+
+    `firsts[g]` is the place of group g's first option; weights may have any scale.
+    """
+
+    ends: npt.NDArray[np.uint64]
+    firsts: Ints
+
+    def pick(self, group: npt.NDArray[Any] | int, uniform: npt.NDArray[np.uint32]) -> Ints:
+        """The option (0, 1 ... within the group) that each row's uniform number falls on, int64[rows]."""
+        key = (np.asarray(group).astype(np.uint64) << np.uint64(32)) + uniform
+        return np.asarray(np.searchsorted(self.ends, key, side="right") - self.firsts[group], np.int64)
+
+
+def choice_table(groups: Sequence[Sequence[float]]) -> ChoiceTable:
+    """A table from each group's weights. Raises ValueError for a group without weight or with a negative one."""
+    ends = [(g << 32) + cut for g, weights in enumerate(groups) for cut in _cuts(weights)]
+    firsts = list(accumulate((len(weights) for weights in groups), initial=0))
+    return ChoiceTable(np.array(ends, np.uint64), np.array(firsts[:-1], np.int64))
+
+
+def _cuts(weights: Sequence[float]) -> list[int]:
+    exact = [Fraction(weight) for weight in weights]
+    total = sum(exact)
+    if total <= 0 or min(exact) < 0:
+        raise ValueError("options need weights of 0 or more, and one above 0")
+    cuts = [round(part * ALL / total) for part in accumulate(exact)]
+    # An option of weight 0 at the end must not win the last number.
+    return [ALL if part == total else cut for part, cut in zip(accumulate(exact), cuts, strict=True)]
+
+
+def geometric_weights(mean: float, most: int) -> list[float]:
+    """P(1), P(2) ... P(most) of a geometric number whose excess over `most` counts as `most`, with this mean."""
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _capped_mean(middle, most) < mean else (low, middle)
+    powers = [low**k for k in range(most)]
+    return [power * (1 - low) for power in powers[:-1]] + [powers[-1]]
+
+
+def _capped_mean(q: float, most: int) -> float:
+    return math.fsum(q**k for k in range(most))
+
+
+def below(count: int, uniform: npt.NDArray[np.uint32]) -> Ints:
+    """`uniform` turned into evenly chosen whole numbers in [0, count), int64."""
+    return ((uniform.astype(np.uint64) * np.uint64(count)) >> np.uint64(32)).astype(np.int64)

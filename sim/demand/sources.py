@@ -1,0 +1,123 @@
+"""Where carts come from: bags, pitches, flash deals and short videos, each with streams of its own name.
+
+A source's times do not change when another source is added, taken away or changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.demand import video as pools
+from sim.demand.arrivals import RateCurve, arrivals, expected_count
+from sim.demand.bags import Options, bag, by_listing
+from sim.demand.choices import ALL
+from sim.demand.conversion import ceiling_gain
+from sim.demand.drawing import QuantileTable, tabulate
+from sim.demand.flash import reactions
+from sim.demand.hawkes import cluster_mean
+from sim.demand.kernels import from_scenario
+from sim.demand.laws import from_duration
+from sim.demand.regions import Seasons, seasons
+from sim.demand.show import bag_rate, make_show, pitch_rate
+from sim.demand.streams import uniform_u32
+from sim.scenario.programme import Broadcast, Video
+from sim.scenario.schema import Scenario
+from sim.scenario.tables import DealRow, deal_table
+
+Times = npt.NDArray[np.int64]
+NamedStream = Callable[[str], np.random.Generator]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Carts of one origin. `options`: (SKU, weight) of the first line; `draw` gives the sorted times.
+
+    `expected` is their mean number, children and reactions after the horizon included; `deal` is -1 outside deals.
+    """
+
+    name: str
+    content: int
+    deal: int
+    options: Options
+    expected: float
+    seasons: Seasons
+    draw: Callable[[NamedStream], Times]
+
+
+def sources(scenario: Scenario) -> list[Source]:
+    """Every source, in the order of the programme."""
+    listings, deals, found = by_listing(scenario), deal_table(scenario), list[Source]()
+    for content, broadcast in enumerate(scenario.programme.broadcasts):
+        own = [(number, row) for number, row in enumerate(deals) if row.broadcast == content]
+        found += _of_broadcast(scenario, content, broadcast, listings, own)
+    for content, clip in enumerate(scenario.programme.videos, start=len(scenario.programme.broadcasts)):
+        found.append(_of_video(scenario, content, clip, listings[clip.listing]))
+    return found
+
+
+def _of_broadcast(
+    scenario: Scenario,
+    content: int,
+    broadcast: Broadcast,
+    listings: dict[str, Options],
+    deals: list[tuple[int, DealRow]],
+) -> Iterator[Source]:
+    show, prefix = make_show(scenario, broadcast), f"show/{broadcast.name}"
+
+    def poisson(name: str, options: Options, rates: RateCurve) -> Source:
+        draw = partial(_draw_poisson, f"{prefix}/{name}", rates)
+        return Source(f"{prefix}/{name}", content, -1, options, expected_count(rates), show.seasons, draw)
+
+    if broadcast.bag or broadcast.pitches:
+        yield poisson("bag", bag(scenario, broadcast, listings), bag_rate(scenario, show))
+    for k, pitch in enumerate(broadcast.pitches):
+        yield poisson(f"pitch/{k}", listings[pitch.listing], pitch_rate(scenario, show, k))
+    for k, (number, row) in enumerate(deals):
+        name, pool = f"{prefix}/deal/{k}", show.woken(row.open_us, row.deal.intent)
+        draw = partial(_draw_deal, name, pool, tabulate(from_duration(row.deal.reaction)), row.open_us)
+        yield Source(name, content, number, [(row.sku, 1.0)], pool, show.seasons, draw)
+
+
+def _draw_poisson(name: str, rates: RateCurve, named: NamedStream) -> Times:
+    return arrivals(named(name), rates)
+
+
+def _draw_deal(name: str, pool: float, reaction: QuantileTable, open_us: int, named: NamedStream) -> Times:
+    return reactions(named(name), pool, 1.0, reaction) + open_us
+
+
+def _of_video(scenario: Scenario, content: int, clip: Video, options: Options) -> Source:
+    season = seasons(scenario, clip.publish_us, scenario.horizon_us, hourly=True)
+    buys = clip.click * clip.order_given_click * ceiling_gain(scenario)
+    exposures = pools.expected_exposures(clip.exposure.tiers, clip.exposure.threshold, clip.quality)
+    family = cluster_mean(clip.branching) if clip.branching < 1 else np.inf
+    expected = exposures * family * min(1.0, buys) * float(season.total.max())
+    name = f"video/{clip.name}"
+    until_us = scenario.horizon_us
+    draw = partial(_draw_video, name, clip, until_us, season, buys)
+    return Source(name, content, -1, options, expected, season, draw)
+
+
+def _draw_video(name: str, clip: Video, until_us: int, season: Seasons, buys: float, named: NamedStream) -> Times:
+    exposure = clip.exposure
+    shown = pools.draw_tiers(named(f"{name}/tiers"), exposure.tiers, exposure.threshold, clip.quality)
+    delays, chooser = tabulate(from_scenario(clip.kernel)), named(f"{name}/buy")
+    limit = np.minimum(np.rint(season.total * (buys * ALL)), ALL).astype(np.uint64)
+    bought = [np.empty(0, np.int64)]
+    for seen_us in pools.views(
+        named(f"{name}/exposure"),
+        named(f"{name}/cascade"),
+        exposure.tiers[:shown],
+        clip.publish_us,
+        exposure.tier_time_us,
+        clip.branching,
+        delays,
+        until_us,
+    ):
+        bought.append(seen_us[uniform_u32(chooser, len(seen_us)) < limit[season.at(seen_us)]])
+    return np.sort(np.concatenate(bought))
