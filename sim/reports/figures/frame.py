@@ -1,0 +1,162 @@
+"""The frame that every figure shares: title, takeaway, footer, colours, time axis, and writing the PNG.
+
+Figures are plain `Figure` objects on the Agg canvas: no pyplot, no global state, the same bytes every time.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from sim.reports.figures.clock import Clock, Window, clock_of
+from sim.reports.run_files import Run
+from sim.reports.words import plural, shortened
+
+#: Okabe and Ito's colours, told apart by colour-blind readers; their yellow darkened for white paper.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#A08A00", "#D55E00", "#4D4D4D")
+OTHER, OTHER_VIDEO = "#C4C4C4", "#8E8E8E"
+INK, SOFT, FAINT = "#1A1A1A", "#5A5A5A", "#E4E4E4"
+GOOD, BAD, WARN = "#0072B2", "#D55E00", "#E69F00"
+WIDTH_IN, DPI = 10.0, 120
+NAME_COLUMNS = 24
+_STYLE = {
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.titlecolor": INK,
+    "axes.labelcolor": SOFT,
+    "axes.edgecolor": "#9A9A9A",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.8,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "text.color": INK,
+    "text.parse_math": False,
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+    "lines.linewidth": 1.4,
+    "savefig.dpi": DPI,
+}
+
+Draw = Callable[["Frame"], None]
+
+
+class Frame:
+    """A figure in the making. A drawing function makes its axes and tells title and takeaway."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.clock: Clock = clock_of(run.scenario)
+        self.figure = Figure(figsize=(WIDTH_IN, 5.0))
+        FigureCanvasAgg(self.figure)
+        self.title = ""
+        self.takeaway = ""
+        self.notes: list[str] = []
+        self.has_times = False
+
+    def rows(self, heights_in: Sequence[float], *, share_time: bool = True) -> list[Axes]:
+        """Axes one below the other, as high as told."""
+        self.figure.set_size_inches(WIDTH_IN, sum(heights_in) + 1.5)
+        grid = self.figure.add_gridspec(len(heights_in), 1, height_ratios=list(heights_in))
+        axes: list[Axes] = []
+        for k in range(len(heights_in)):
+            axes.append(self.figure.add_subplot(grid[k], sharex=axes[0] if axes and share_time else None))
+        return axes
+
+    def columns(self, widths: Sequence[float], height_in: float) -> list[Axes]:
+        """Axes side by side."""
+        self.figure.set_size_inches(WIDTH_IN, height_in + 1.5)
+        grid = self.figure.add_gridspec(1, len(widths), width_ratios=list(widths))
+        return [self.figure.add_subplot(grid[k]) for k in range(len(widths))]
+
+    def empty(self, words: str) -> None:
+        """Say in place of a picture that there is nothing to draw."""
+        axes = self.rows([1.2])[0]
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, words, ha="center", va="center", color=SOFT, fontsize=12, transform=axes.transAxes)
+
+    def time_axis(self, axes: Axes, window: Window, *, labelled: bool = True, most: int = 11) -> None:
+        """Local times along the bottom of `axes`."""
+        self.has_times = True
+        positions, labels = self.clock.ticks(window, most)
+        axes.set_xlim(window.start_s, window.end_s)
+        axes.set_xticks(positions, labels if labelled else [""] * len(labels))
+        if labelled:
+            axes.set_xlabel(self.clock.label())
+        else:
+            axes.tick_params(axis="x", length=0)
+
+    def footer(self) -> str:
+        """Which run this is."""
+        summary = self.run.summary
+        number = summary["replications"]
+        parts = [
+            f"scenario {summary['scenario']}",
+            f"seed {summary['seed']}",
+            "1 replication" if number == 1 else f"replication 0 of {plural(number, 'replication')}",
+        ]
+        if self.has_times:
+            parts.append(f"times: {self.clock.zone.key}")
+        return "  ·  ".join([*parts, *self.notes])
+
+
+def draw(run: Run, path: Path, drawing: Draw) -> Path:
+    """Draw one figure and write it to `path`."""
+    style: Any = {key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith("backend")}
+    with warnings.catch_warnings(), mpl.rc_context(style | _STYLE):
+        # A name in a script that no font of this machine has is drawn as boxes; that is no reason to complain.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        frame = Frame(run)
+        drawing(frame)
+        _finish(frame)
+        frame.figure.savefig(path, format="png", metadata={"Software": None})
+    return path
+
+
+def _finish(frame: Frame) -> None:
+    figure = frame.figure
+    height_in = float(figure.get_size_inches()[1])
+    takeaway = textwrap.wrap(frame.takeaway, 122)[:3]
+    head_in, foot_in = 0.55 + 0.19 * len(takeaway), 0.3
+    left = 0.012
+    figure.text(left, 1 - 0.14 / height_in, frame.title, ha="left", va="top", fontsize=13, fontweight="bold")
+    figure.text(left, 1 - 0.43 / height_in, "\n".join(takeaway), ha="left", va="top", fontsize=10, color=SOFT)
+    figure.text(left, 0.08 / height_in, frame.footer(), ha="left", va="bottom", fontsize=7.5, color=SOFT)
+    rect = (0.005, foot_in / height_in, 0.99, 1 - (head_in + foot_in) / height_in)
+    figure.set_layout_engine("constrained", rect=rect, h_pad=0.05, w_pad=0.05)
+
+
+def name_text(name: str, columns: int = NAME_COLUMNS) -> str:
+    """A name from the scenario as a label: short, and never hidden by a leading underscore."""
+    text = shortened(name, columns) or "?"
+    return f"\u200a{text}" if text.startswith("_") else text
+
+
+def count_axis(axes: Axes, label: str, *, top: float | None = None, whole: bool = True) -> None:
+    """A vertical axis from 0 for counts (`whole`) or rates."""
+    axes.set_ylim(0, top)
+    axes.set_ylabel(label)
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=whole, min_n_ticks=1 if whole else 2))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+
+
+def legend(axes: Axes, *, title: str = "") -> None:
+    """The legend to the right of `axes`, where it covers nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        axes.legend(
+            handles, labels, loc="upper left", bbox_to_anchor=(1.005, 1.0), borderaxespad=0, title=title or None
+        )

@@ -1,0 +1,162 @@
+"""Orders a second by content over the show, and its busiest minute second by second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+
+from sim.reports.figures.clock import Window, bucket_s, buckets, busy_window
+from sim.reports.figures.contents import Groups, group_contents
+from sim.reports.figures.frame import BAD, GOOD, INK, OTHER, Frame, count_axis, legend
+from sim.reports.figures.programme import draw_strip, mark_deals, strip_height_in, strip_rows
+from sim.reports.run_files import Run
+from sim.reports.words import count, duration, percent, plural
+from sim.scenario.units import US_PER_S
+
+Floats = npt.NDArray[np.float64]
+_ZOOM_BEFORE_S, _ZOOM_AFTER_S = 10, 50
+_LEAST_IN_A_SECOND = 5
+_UNITS = (("second", 1, 0.2), ("minute", 60, 2.0), ("hour", 3600, 0.0))  # the first in which the top is at least this
+_CUT_AT = 3.0  # a peak this many times higher than the rest is cut, so that the rest can be read
+
+
+@dataclass(frozen=True)
+class _Rates:
+    """Orders placed in a unit of time: one row a group of contents, one column a bucket; and all that went to checkout."""
+
+    edges_s: Floats
+    placed: Floats
+    going: Floats
+    size_s: int
+    unit: str
+    unit_s: int
+
+    @property
+    def per(self) -> str:
+        """`orders per minute (mean over 30 min)`."""
+        return f"orders per {self.unit}\n(mean over {duration(self.size_s * US_PER_S)})"
+
+
+def draw_orders(frame: Frame) -> None:
+    """Stacked rates by content, the programme above, the busiest minute below."""
+    run, time = frame.run, frame.run.timeline
+    frame.title = "Orders placed over time, by the show or video that they came from"
+    window = busy_window(time["time_s"], time["going"] + time["placed"])
+    if window is None:
+        frame.takeaway = "Nobody went to checkout in this run."
+        frame.empty("no orders")
+        return
+    table, labels = run.numbers("timeline_content"), run.labels("timeline_content", "content")
+    videos = [video.name for video in run.scenario.programme.videos]
+    groups = group_contents(labels, table["intents"] + table["placed"], videos)
+    rates = _rates(run, window, groups)
+    strip = strip_rows(run.scenario, window, groups.by_name)
+    zoom = _zoom(run, window, rates)
+    heights = [strip_height_in(strip), 2.9, *([2.0] if zoom else [])]
+    axes = frame.rows(heights, share_time=False)
+    axes[0].set_xlim(window.start_s, window.end_s)
+    draw_strip(axes[0], strip, window)
+    frame.time_axis(axes[0], window, labelled=False)
+    _draw_rates(axes[1], rates, groups)
+    frame.time_axis(axes[1], window)
+    mark_deals(axes[:2], run.scenario, window)
+    if zoom:
+        _draw_zoom(frame, axes[2], zoom)
+    frame.takeaway = _takeaway(frame, window, rates)
+
+
+def _rates(run: Run, window: Window, groups: Groups) -> _Rates:
+    step_s = int(run.summary["timeline_step_s"])
+    size_s = bucket_s(window, step_s)
+    starts, edges = buckets(window, size_s, step_s, len(run.timeline["time_s"]))
+    going = np.add.reduceat(run.timeline["going"], starts)[: len(starts)].astype(float)
+    per = size_s // step_s
+    going[-1] = run.timeline["going"][starts[-1] : starts[-1] + per].sum()
+    table, labels = run.numbers("timeline_content"), run.labels("timeline_content", "content")
+    placed = np.zeros((len(groups.names), len(starts)))
+    bucket = np.floor((table["time_s"] - edges[0]) / size_s).astype(np.int64)
+    inside = (bucket >= 0) & (bucket < len(starts))
+    np.add.at(placed, (groups.of(labels)[inside], bucket[inside]), table["placed"][inside])
+    top_per_s = float(going.max()) / size_s
+    unit, unit_s = next((name, long) for name, long, least in _UNITS if top_per_s * long >= least)
+    return _Rates(edges, placed * unit_s / size_s, going * unit_s / size_s, size_s, unit, unit_s)
+
+
+def _draw_rates(axes: Axes, rates: _Rates, groups: Groups) -> None:
+    below = np.zeros(rates.placed.shape[1])
+    for row, name, colour in zip(rates.placed, groups.names, groups.colours, strict=True):
+        axes.stairs(below + row, rates.edges_s, baseline=below, fill=True, color=colour, label=name, linewidth=0)
+        below = below + row
+    axes.stairs(rates.going, rates.edges_s, baseline=None, color=INK, linewidth=0.8, label="all who went\nto checkout")
+    count_axis(axes, rates.per, top=_cut(axes, rates), whole=False)
+    legend(axes)
+
+
+def _cut(axes: Axes, rates: _Rates) -> float:
+    """The top of the axis; peaks above it are told in words."""
+    top = float(max(rates.going.max(), rates.placed.sum(axis=0).max()))
+    usual = float(np.quantile(rates.going[rates.going > 0], 0.97)) if np.any(rates.going > 0) else top
+    if len(rates.going) < 60 or top <= _CUT_AT * usual:
+        return top * 1.06
+    limit = usual * 2.2
+    above = np.flatnonzero(rates.going > limit)
+    runs = np.split(above, np.flatnonzero(np.diff(above) > len(rates.going) // 25) + 1)
+    for run in runs[:12]:
+        best = int(run[np.argmax(rates.going[run])])
+        middle = (rates.edges_s[best] + rates.edges_s[best + 1]) / 2
+        text = f"↑ {rates.going[best]:,.3g} per {rates.unit}"
+        axes.annotate(text, (middle, limit), (4, -3), textcoords="offset points", fontsize=8, va="top", color=BAD)
+    return limit
+
+
+def _zoom(run: Run, window: Window, rates: _Rates) -> Window | None:
+    """The busiest minute, if the figure above does not show single seconds anyway."""
+    if rates.size_s <= 1 or run.summary["timeline_step_s"] > 1:
+        return None
+    peak_s = float(run.timeline["time_s"][int(np.argmax(run.timeline["going"]))])
+    if run.timeline["going"].max() < _LEAST_IN_A_SECOND or window.length_s < 4 * (_ZOOM_BEFORE_S + _ZOOM_AFTER_S):
+        return None
+    start_s = max(peak_s - _ZOOM_BEFORE_S, 0)
+    return Window(start_s, start_s + _ZOOM_BEFORE_S + _ZOOM_AFTER_S)
+
+
+def _draw_zoom(frame: Frame, axes: Axes, window: Window) -> None:
+    time = frame.run.timeline
+    rows = slice(int(window.start_s), int(window.end_s))
+    edges = np.append(time["time_s"][rows], time["time_s"][rows][-1] + 1)
+    below = np.zeros(len(edges) - 1)
+    for key, name, colour in (
+        ("placed", "placed", GOOD),
+        ("refused", "refused (stock,\ndeal or limit)", OTHER),
+        ("failed", "failed (engine)", BAD),
+    ):
+        axes.stairs(below + time[key][rows], edges, baseline=below, fill=True, color=colour, label=name, linewidth=0)
+        below = below + time[key][rows]
+    going = time["going"][rows]
+    axes.stairs(going, edges, baseline=None, color=INK, linewidth=0.8, label="went to checkout")
+    count_axis(axes, "orders per second", top=max(float(below.max()), float(going.max())) * 1.06)
+    axes.set_title("The busiest minute, second by second")
+    frame.time_axis(axes, window)
+    mark_deals([axes], frame.run.scenario, window)
+    legend(axes)
+
+
+def _takeaway(frame: Frame, window: Window, rates: _Rates) -> str:
+    time, step_s = frame.run.timeline, frame.run.summary["timeline_step_s"]
+    best = int(np.argmax(time["going"]))
+    going, placed = int(time["going"].sum()), int(time["placed"].sum())
+    text = f"{count(placed)} orders placed of {plural(going, 'buyer')} who went to checkout; busiest "
+    if time["going"][best] >= _LEAST_IN_A_SECOND or rates.size_s == step_s:
+        length, start_s, number = step_s, float(time["time_s"][best]), float(time["going"][best])
+    else:
+        bucket = int(np.argmax(rates.going))
+        length, start_s = rates.size_s, float(rates.edges_s[bucket])
+        number = float(rates.going[bucket]) * rates.size_s / rates.unit_s
+    long = "second" if length == 1 else duration(length * US_PER_S)
+    text += f"{long}: {frame.clock.moment(start_s, seconds=length < 60)} with {count(round(number))}."
+    if window.left_out > 0:
+        text += f" The last {percent(window.left_out)} come later than shown."
+    return text
