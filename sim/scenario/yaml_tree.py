@@ -31,7 +31,7 @@ MAX_DEPTH = 24
 MAX_DIGITS = 30
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?(?:0|[1-9]\d*(?:_\d+)*)\Z")
-_FLOAT = re.compile(r"[-+]?(?:\d+(?:_\d+)*)?(?:\.\d*)?(?:[eE][-+]?\d+)?\Z")
+_FLOAT = re.compile(r"[-+]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][-+]?\d+)?\Z")
 _BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NULLS = ("", "~", "null", "Null", "NULL")
 _TEXT_TAGS = ("!", "tag:yaml.org,2002:str")
@@ -174,7 +174,11 @@ class _Reader:
 
     def _line(self, event: Event) -> int:
         mark = event.start_mark
-        return (mark.line if mark is not None else 0) + self.first_line
+        return self._numbered(mark.line if mark is not None else 0)
+
+    def _numbered(self, line: int) -> int:
+        """A line as people count; 0 (unknown) inside an override."""
+        return line + self.first_line if self.first_line else 0
 
     def _refuse(self, line: int, message: str, found: str, allowed: str) -> NoReturn:
         raise ScenarioError([*self.problems, Problem(self.file, line, self._path(), message, found, allowed)])
@@ -182,7 +186,7 @@ class _Reader:
     def _syntax(self, error: yaml.MarkedYAMLError) -> NoReturn:
         mark = error.problem_mark or error.context_mark
         number, at = (mark.line, mark.column) if mark is not None else (0, 0)
-        line = number + self.first_line
+        line = self._numbered(number)
         lines = self.text.splitlines()
         source = lines[number] if number < len(lines) else ""
         if "\t" in source[: len(source) - len(source.lstrip())] or source[at : at + 1] == "\t":
@@ -199,7 +203,7 @@ def _resolve(text: str) -> Scalar:
         return _BOOLS[text]
     if _INT.match(text) and len(text) <= MAX_DIGITS:
         return int(text)
-    if len(text) <= 2 * MAX_DIGITS and any(letter.isdigit() for letter in text) and _FLOAT.match(text):
+    if len(text) <= 2 * MAX_DIGITS and _FLOAT.match(text):
         number = float(text)
         return number if math.isfinite(number) else text
     return text

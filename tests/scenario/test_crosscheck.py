@@ -1,0 +1,157 @@
+"""Checks that need several parts at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from sim.errors import ScenarioError
+from sim.scenario.check_rows import entered, expected_rows, mean_us
+from sim.scenario.programme import Broadcast
+from tests.scenario.helpers import CATALOGUE, HEAD, MINIMAL, PROGRAMME, load
+
+_B = "programme.broadcasts[0]"
+_DEAL = "{sku: lipstick, at: 10m, price: 9 GBP, units: 10}"
+
+REFUSED = [
+    ("shops=[{name: a}, {name: a}]", "shops[1].name: shop 0 has this name already"),
+    ("shops=[{name: 'a/b'}]", "shops[0].name: not a name"),
+    ("shops=[{name: ''}]", "shops[0].name: not a name"),
+    ("catalogue[0].shop=x", "catalogue[0].shop: there is no shop of this name"),
+    ("catalogue[0].skus=[{name: a}, {name: a}]", "catalogue[0].skus[1].name: SKU 0 has this name already"),
+    (
+        "catalogue[0].skus=[{name: a, share: 40 %}, {name: b, share: 40 %}]",
+        "skus: the shares of the SKUs add up to 80 %",
+    ),
+    ("catalogue[0].skus=[{name: a, share: 40 %}, {name: b}]", "skus: the shares of the SKUs add up to 140 %"),
+    ("catalogue[0].skus=[{name: a, stock: {x: 1}}]", "skus[0].stock.x: there is no warehouse of this name"),
+    ("catalogue[0].stock.main=-1", "catalogue[0].stock.main: too small; found -1"),
+    ("catalogue[0].shelf=[{on: 2h, off: 1h}]", "shelf[0].off: goes off the shelf before it is on"),
+    ("catalogue[0].shelf=[{on: 0, off: 2h}, {on: 1h, off: 3h}]", "shelf[1]: overlaps window 0"),
+    ("catalogue[0].shelf=[{on: 2h, off: 3h}, {on: 0, off: 1h}]", "shelf[1].on: comes before the one above it"),
+    ("catalogue[0].price=-1 GBP", "catalogue[0].price: an amount below zero"),
+    (
+        "currencies=[{currency: GBP, rate: 1.2, date: 2026-01-01}]",
+        "currencies[0].rate: the reporting currency is worth 1",
+    ),
+    ("regions=[{name: a, nearest: [main, main]}]", "regions[0].nearest[1]: is named already"),
+    ("regions=[{name: a, hour_factors: [1, 2]}]", "regions[0].hour_factors: not one factor an hour; found 2"),
+    ("regions=[{name: a, zone: Mars/Base}]", "regions[0].zone: no such time zone"),
+    ("regions=[{name: a, zone: '../etc/passwd'}]", "regions[0].zone: no such time zone"),
+    ("regions=[{name: a, zone: Europe}]", "regions[0].zone: no such time zone"),
+    ("regions=[{name: a, business_days: []}]", "regions[0].business_days: no business day"),
+    (
+        "warehouses=[{name: main, pickers: {zone: X, shifts: [{servers: 1}]}}]",
+        "warehouses[0].pickers.zone: no such time zone",
+    ),
+    (
+        "warehouses=[{name: main, pick_ups: [{at: '18:00'}, {at: '9:00'}]}]",
+        "pick_ups[1].at: comes before the one above it",
+    ),
+    ("warehouses=[{name: main, waves: {every: 10us}}]", "warehouses[0].waves.every: too short a period"),
+    (
+        "lanes=[{warehouse: main, region: all}, {warehouse: main, region: all}]",
+        "lanes[1]: lane 0 joins these two already",
+    ),
+    ("engine.outages=[{at: 1h, length: 5m}, {at: 62m, length: 5m}]", "engine.outages[1]: overlaps outage 0"),
+    ("engine.changes=[{at: 1h, servers: 5}, {at: 1h, servers: 6}]", "engine.changes[1].at: comes before"),
+    ("engine.service.checkout=31m", "engine.service.checkout: too long"),
+    ("payment.sweep=999us", "payment.sweep: too short a period"),
+    ("stock.review=1us", "stock.review: too short a period"),
+    ("after_sales.return_delay.mean=60d", "after_sales.return_delay.mean: too long"),
+    (
+        "funnel.price.reference={serun: 3 GBP}",
+        "reference.serun: there is no listing of this name; did you mean 'serum'?",
+    ),
+    (f"{_B}.start=30d", f"{_B}.start: the broadcast ends at 30d 1h"),
+    (f"{_B}.entries=[{{at: 2m, per_min: 1}}, {{at: 1m, per_min: 1}}]", "entries[1].at: comes before the one above it"),
+    (f"{_B}.entries=[{{at: 61m, per_min: 1}}]", "entries[0].at: the knot lies after the broadcast"),
+    (f"{_B}.bag=[serum, serum]", "bag[1]: stands in the bag already"),
+    (f"{_B}.pitches[0].at=55m", "pitches[0].at: the pitch ends 1h 5m after the start"),
+    (f"{_B}.deals=[{_DEAL}, {_DEAL}]", "deals[1].at: deal 0 of the same SKU is still open"),
+    (f"{_B}.deals=[{_DEAL.replace('9 GBP', '20 GBP')}]", "deals[0].price: dearer than the list price"),
+    (f"{_B}.deals=[{_DEAL.replace('units: 10', 'units: 301')}]", "deals[0].units: more than the stock of lipstick"),
+    (
+        "programme.videos=[{name: live, listing: serum, publish: 1h}]",
+        "videos[0].name: a broadcast has this name already",
+    ),
+    (
+        "programme.videos=[{name: v, listing: serum, publish: 31d}]",
+        "videos[0].publish: the video is published too late",
+    ),
+    ("max_rows=1", "programme: about"),
+]
+
+
+@pytest.mark.parametrize(("override", "message"), REFUSED, ids=[message for _, message in REFUSED])
+def test_a_scenario_that_contradicts_itself_is_refused(override: str, message: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load(override)
+    assert message in str(caught.value)
+
+
+ALLOWED = [
+    "catalogue[0].skus=[{name: a}, {name: b}, {name: c}]",
+    "regions=[{name: a}, {name: b}, {name: c}]",
+    "regions=[{name: a, audience: 33.3333333 %}, {name: b, audience: 66.6666667 %}]",
+    "engine.outages=[{at: 1h, length: 5m}, {at: 65m, length: 5m}]",
+    f"{_B}.entries=[{{at: 0, per_min: 1}}, {{at: 1m, per_min: 1}}, {{at: 1m, per_min: 9}}]",
+    f"{_B}.pitches=[{{listing: serum, at: 0, length: 30m}}, {{listing: serum, at: 30m, length: 30m}}]",
+    f"{_B}.deals=[{{sku: lipstick, at: 0, countdown: 0, duration: 1h, price: 12.90 GBP, units: 300}}]",
+    "currencies=[{currency: GBP, rate: 1, date: 2026-01-01}]",
+]
+
+
+@pytest.mark.parametrize("override", ALLOWED)
+def test_what_just_fits_is_allowed(override: str) -> None:
+    load(override)
+
+
+def test_a_deal_on_a_bundle_is_held_to_the_stock_of_its_parts() -> None:
+    kit = "\n  - {name: kit, price: 40 GBP, bundle: [{sku: serum, units: 3}, {sku: lipstick}]}"
+    text = HEAD + CATALOGUE.rstrip() + kit + PROGRAMME
+    deal = "programme.broadcasts[0].deals=[{sku: kit, at: 10m, price: 9 GBP, units: %d}]"
+    load(deal % 33, text=text)
+    with pytest.raises(ScenarioError, match="more than the stock of kit; found 34; allowed: at most 33"):
+        load(deal % 34, text=text)
+
+
+def test_a_deal_in_another_currency_is_compared_at_the_dated_rate() -> None:
+    rate = "currencies=[{currency: EUR, rate: 0.5, date: 2026-01-01}]"
+    deal = "programme.broadcasts[0].deals=[{sku: lipstick, at: 10m, price: %s EUR, units: 3}]"
+    load(rate, deal % "25.80")
+    with pytest.raises(ScenarioError, match="dearer than the list price"):
+        load(rate, deal % "25.82")
+
+
+def test_problems_between_parts_are_told_beside_those_of_the_schema() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load("seed=x", "catalogue[0].shop=y", "regions=[{name: a, zone: Mars}]")
+    assert len(caught.value.problems) == 3
+
+
+def test_nothing_is_blamed_on_what_could_not_be_read() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load(text=MINIMAL.replace("name: lipstick", "nam: lipstick"))
+    assert {problem.path for problem in caught.value.problems} == {"catalogue[0].name", "catalogue[0].nam"}
+
+
+def test_entries_are_the_area_under_the_curve() -> None:
+    knots = load().programme.broadcasts[0].entries
+    assert entered(knots, 3_600_000_000) == pytest.approx(60 * 55)
+    assert entered(knots, 0) == 0
+
+
+def test_one_knot_is_a_constant_rate() -> None:
+    data = {"name": "b", "start": 0, "length": "1h", "entries": [{"at": "10m", "per_min": 6}]}
+    assert entered(Broadcast.model_validate(data).entries, 3_600_000_000) == pytest.approx(360)
+
+
+def test_expected_rows_follow_from_viewers_stay_and_hazard() -> None:
+    scenario = load("funnel.pitch_lift=0", f"{_B}.stay={{bounce: 0, law: 6m}}")
+    assert expected_rows(scenario) == pytest.approx(3300 * 0.1 * 4 * 0.05)
+    assert expected_rows(load("funnel.views_per_buy=3")) == pytest.approx(4 * expected_rows(load()))
+
+
+def test_the_mean_of_a_lognormal_is_that_of_its_law() -> None:
+    law = load("payment.delay={dist: lognormal, median: 30s, sigma: 1.4}").payment.delay
+    assert mean_us(law) == pytest.approx(79.93e6, rel=1e-3)
