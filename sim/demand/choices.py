@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import accumulate
 from typing import Any
 
@@ -40,13 +39,11 @@ def choice_table(groups: Sequence[Sequence[float]]) -> ChoiceTable:
 
 
 def _cuts(weights: Sequence[float]) -> list[int]:
-    exact = [Fraction(weight) for weight in weights]
-    total = sum(exact)
-    if total <= 0 or min(exact) < 0:
+    sums = list(accumulate(weights))
+    if not sums or sums[-1] <= 0 or min(weights) < 0:
         raise ValueError("options need weights of 0 or more, and one above 0")
-    cuts = [round(part * ALL / total) for part in accumulate(exact)]
-    # An option of weight 0 at the end must not win the last number.
-    return [ALL if part == total else cut for part, cut in zip(accumulate(exact), cuts, strict=True)]
+    # The last sum over itself is exactly 1: an option of weight 0 at the end never wins the last number.
+    return [round(part / sums[-1] * ALL) for part in sums]
 
 
 def geometric_weights(mean: float, most: int) -> list[float]:

@@ -2,8 +2,8 @@
 
 A viewer buys at hazard h0 outside a pitch, spread over the bag, and at h0 (1 + lift) while a listing is pinned: the
 extra h0 x lift goes to that listing. Marking and moving the points of a Poisson process leaves Poisson processes
-(Kingman 1993, Poisson Processes, ch. 5), so purchases of viewers who buy once are Poisson with rate hazard x m(t), m the
-mean number present (Mt/G/inf), and need no viewer of their own. The same holds for the viewers whom a deal wakes.
+(Kingman 1993, Poisson Processes, ch. 5), so purchases of viewers who buy once are Poisson with rate hazard x m(t), m
+the mean number present (Mt/G/inf), and need no viewer of their own. The same holds for the viewers whom a deal wakes.
 """
 
 from __future__ import annotations
