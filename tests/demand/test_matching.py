@@ -50,7 +50,7 @@ def test_a_table_over_the_knob_ends_in_a_perfect_match() -> None:
     cut = -stats.norm.ppf(0.1)
     perfect, _ = integrate.quad(lambda z: special.expit(-3 + 0.8 * z) * stats.norm.pdf(z) / 0.1, cut, 9)
     assert np.all(np.diff(table) > 0)
-    assert table[-1] == pytest.approx(perfect, rel=2e-2)
+    assert table[-1] == pytest.approx(perfect, rel=1e-6)
 
 
 def test_showing_everybody_selects_nobody() -> None:
