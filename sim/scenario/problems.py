@@ -15,7 +15,7 @@ MAX_PROBLEMS = 100
 _Words = Callable[[dict[str, Any]], tuple[str, str]]
 
 
-def _plain(number: float) -> str:
+def plain_number(number: float) -> str:
     """A limit as a plain number: 1000 and not 1000.0."""
     return f"{int(number):,}" if number == int(number) else f"{number:,}"
 
@@ -23,10 +23,10 @@ def _plain(number: float) -> str:
 #: Error type of pydantic -> what is wrong, and what is allowed.
 _WORDS: dict[str, _Words] = {
     "missing": lambda _: ("required, but absent", ""),
-    "greater_than": lambda c: ("too small", f"above {_plain(c['gt'])}"),
-    "greater_than_equal": lambda c: ("too small", f"{_plain(c['ge'])} or more"),
-    "less_than": lambda c: ("too large", f"below {_plain(c['lt'])}"),
-    "less_than_equal": lambda c: ("too large", f"{_plain(c['le'])} or less"),
+    "greater_than": lambda c: ("too small", f"above {plain_number(c['gt'])}"),
+    "greater_than_equal": lambda c: ("too small", f"{plain_number(c['ge'])} or more"),
+    "less_than": lambda c: ("too large", f"below {plain_number(c['lt'])}"),
+    "less_than_equal": lambda c: ("too large", f"{plain_number(c['le'])} or less"),
     "literal_error": lambda c: ("not one of the words allowed here", str(c["expected"])),
     "string_pattern_mismatch": lambda c: ("not of the form allowed here", f"text like {c['pattern']}"),
     "string_type": lambda _: ("not a text", "text"),

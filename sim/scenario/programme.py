@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -55,7 +55,7 @@ class Broadcast(Part):
 class Kernel(Part):
     """When a view makes re-shares: exponential (`mean`), or SEISMIC (flat to 300 s, then a power 1 + theta)."""
 
-    kind: str = Field("seismic", pattern="^(exponential|seismic)$")
+    kind: Literal["exponential", "seismic"] = "seismic"
     mean_us: DurationUs = Field("1h", alias="mean", gt=0, validate_default=True)
     theta: float = Field(0.2314843, gt=0, le=10, description="Zhao et al. 2015, constants of the R package seismic")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from sim.scenario.base import Duration
 
@@ -31,12 +31,12 @@ def _ppf(law: Duration, at: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     if law.dist == "constant":
         return np.full(at.shape, float(law.mean_us))
     if law.dist == "exponential":
-        return np.asarray(stats.expon.ppf(at, scale=law.mean_us))
+        return -law.mean_us * np.log1p(-at)
     if law.dist == "uniform":
         return law.low_us + (law.high_us - law.low_us) * at
     if law.dist == "lognormal":
-        return np.asarray(stats.lognorm.ppf(at, law.sigma, scale=law.median_us))
-    return np.asarray(stats.gamma.ppf(at, law.shape, scale=law.mean_us / law.shape))
+        return np.asarray(law.median_us * np.exp(law.sigma * special.ndtri(at)))
+    return np.asarray(special.gammaincinv(law.shape, at) * law.mean_us / law.shape)
 
 
 def at_u32(table: npt.NDArray[np.int64], uniform: int) -> int:
