@@ -1,4 +1,4 @@
-"""Traces by hand: a cart is a dict, and all that it does not say has a plain default."""
+"""Scenarios and traces by hand: a part or a cart is a dict, and all that it does not say has a plain default."""
 
 from __future__ import annotations
 
@@ -10,6 +10,43 @@ import numpy as np
 from sim.demand.trace import BUY, CART_COLUMNS, LINE_COLUMNS, Trace
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table
+
+#: The carrier comes 100 us after the start, and it is midnight there and then in UTC+6.
+START = "2026-11-20T17:59:59.999900Z"
+_SCENARIO: dict[str, Any] = {
+    "name": "tiny",
+    "start": START,
+    "horizon": "1ms",
+    "catalogue": [{"name": "mug", "price": "10.00 GBP", "cost": "4.00 GBP", "stock": {"main": 10}}],
+    "programme": {"videos": [{"name": "clip", "listing": "mug", "publish": 0}]},
+    "engine": {"workers": 1, "client_timeout": 0, "attempts": 1, "backoff": "1us", "store": "immediate"},
+    "payment": {"tries": 3, "retry_delay": "10us", "hold_window": "50us", "sweep": "1us"},
+    "confirmation": {"on_hold": "5us"},
+    "warehouses": [{"name": "main", "cut_off": 0, "pick_ups": [{"at": "18:00"}]}],
+    "lanes": [{"warehouse": "main", "region": "all", "lead_time": "10us"}],
+    "after_sales": {
+        "before_shipping_delay": "1us",
+        "return_delay": "5us",
+        "return_transit": "7us",
+        "return_window": "20us",
+    },
+    "fees": {"platform": 0, "payment": 0},
+}
+
+
+def tiny_scenario(**parts: Any) -> Scenario:
+    """One SKU, one warehouse, one worker, everything a few microseconds.
+
+    A part that is a dict changes only the keys that it names; any other part replaces the default. A plain cart at 0
+    is placed at 1, paid at 2, confirmed at 8 (due at 7), picked at 9, packed at 10, collected at 100, delivered at 110
+    and completed at 130.
+    """
+    merged = {
+        name: {**_SCENARIO[name], **part} if isinstance(part, dict) and name in _SCENARIO else part
+        for name, part in parts.items()
+    }
+    return Scenario.model_validate({**_SCENARIO, **merged})
+
 
 ALWAYS = 1 << 32  # a factor that no intent exceeds
 

@@ -10,7 +10,7 @@ from simpy.events import ProcessGenerator
 from sim.demand.trace import CANCEL_BEFORE_SHIPPING, CANCEL_ON_HOLD, NEVER
 from sim.orders.states import Reason, State
 from sim.scenario.calendar import capacity_changes
-from sim.scenario.quantiles import at_u32, quantile_table
+from sim.scenario.quantiles import at_u32
 from sim.scenario.schema import Scenario
 from tests.oracle.checkout import Checkout
 from tests.oracle.clock import (
@@ -31,7 +31,7 @@ from tests.oracle.clock import (
     priority,
 )
 from tests.oracle.engine import SECOND_ROUND, Engine
-from tests.oracle.records import Line, Order
+from tests.oracle.records import Line, Order, law_table
 from tests.oracle.stock import Stock
 
 MAY_BE_CANCELLED = (State.ON_HOLD, State.AWAITING_SHIPMENT, State.AWAITING_COLLECTION)
@@ -51,7 +51,7 @@ class Life:
     ) -> None:
         self.env, self.scenario, self.met = env, scenario, met
         self.stock, self.checkout, self.fulfil = stock, checkout, fulfil
-        self.before_shipping = quantile_table(scenario.after_sales.before_shipping_delay)
+        self.before_shipping = law_table(scenario.after_sales.before_shipping_delay)
         effects = [self._checkout_effect, self._payment_effect, self._confirmation_effect]
         self.engine = Engine(env, scenario.engine, effects, met)
         changes = capacity_changes(scenario, scenario.confirmation.staff)

@@ -63,9 +63,8 @@ def run(scenario: Scenario, trace: Trace) -> Outcome:
     carried = sum(warehouse.carried for warehouse in logistics.warehouses)
     met["carried"] = carried
     _check_stock(stock, orders)
-    return Outcome(
-        _columns(scenario, orders), _parcel_rows(orders), _stock_rows(stock), checkout.left, carried, dict(met)
-    )
+    till = money.Till(scenario, skus, checkout.deals)
+    return Outcome(_columns(orders, till), _parcel_rows(orders), _stock_rows(stock), checkout.left, carried, dict(met))
 
 
 def _arrivals(env: Clock, orders: list[Order], factors: list[int], life: Life) -> ProcessGenerator:
@@ -78,12 +77,11 @@ def _arrivals(env: Clock, orders: list[Order], factors: list[int], life: Life) -
             order.reason = Reason.NOT_GOING
 
 
-def _columns(scenario: Scenario, orders: list[Order]) -> dict[str, list[int]]:
+def _columns(orders: list[Order], till: money.Till) -> dict[str, list[int]]:
     columns = {name: [int(getattr(order, name)) for order in orders] for name in _DIRECT}
     for stage, name in enumerate(_RESPONSES):
         columns[name] = [order.response_us[stage] for order in orders]
     columns["parcels"] = [len(order.parcels) for order in orders]
-    till = money.Till(scenario)
     amounts = [till.amounts(order) for order in orders]
     for name in money.COLUMNS:
         columns[name] = [amount[name] for amount in amounts]

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from sim.orders.states import Reason, State
 from sim.scenario.calendar import business_day_ends
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import deal_table, lane_table, sku_table, to_reporting_minor
+from sim.scenario.tables import DealRow, SkuRow, lane_table, to_reporting_minor
 from tests.oracle.records import Order
 
 COLUMNS = (
@@ -24,8 +24,8 @@ def half_up(amount: int, ppm: int) -> int:
 class Till:
     """Prices, rates and deadlines of a scenario."""
 
-    def __init__(self, scenario: Scenario) -> None:
-        self.skus, self.deals = sku_table(scenario), deal_table(scenario)
+    def __init__(self, scenario: Scenario, skus: list[SkuRow], deals: list[DealRow]) -> None:
+        self.scenario, self.skus, self.deals = scenario, skus, deals
         self.fees, self.voucher = scenario.fees, scenario.funnel.voucher
         self.voucher_ppm = round(self.voucher.off * 1_000_000)
         self.payment_fixed = to_reporting_minor(scenario, self.fees.payment_fixed)
@@ -35,7 +35,7 @@ class Till:
         sales = scenario.after_sales
         self.return_cost = to_reporting_minor(scenario, sales.return_freight)
         self.return_cost += to_reporting_minor(scenario, sales.return_handling)
-        self.day_ends = [business_day_ends(scenario, region) for region in scenario.regions]
+        self.day_ends: dict[int, list[int]] = {}  # by region
         self.dispatch_days = scenario.dispatch.dispatch_days
 
     def amounts(self, order: Order) -> dict[str, int]:
@@ -73,12 +73,13 @@ class Till:
                     money["goods_cost"] += sum(take.units * self.skus[take.sku].cost_minor for take in parcel.takes)
         if order.reason == Reason.RETURNED:
             money["return_cost"] = self.return_cost
-        deadline_us = self._dispatch_deadline_us(order)
-        if deadline_us is not None and any(parcel.collected_us > deadline_us for parcel in order.parcels):
+        if any(parcel.collected_us > self._dispatch_deadline_us(order) for parcel in order.parcels):
             money["late_penalty"] = self.late_dispatch
 
-    def _dispatch_deadline_us(self, order: Order) -> int | None:
-        """None where the calendar has no such day."""
+    def _dispatch_deadline_us(self, order: Order) -> int:
+        """The horizon where the calendar has no such day."""
+        if order.region not in self.day_ends:
+            self.day_ends[order.region] = business_day_ends(self.scenario, self.scenario.regions[order.region])
         ends = self.day_ends[order.region]
         index = bisect_right(ends, order.paid_us) + self.dispatch_days
-        return ends[index] if index < len(ends) else None
+        return ends[index] if index < len(ends) else self.scenario.horizon_us

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple
 
 import simpy
 
 from sim.demand.trace import BUY, Trace
 from sim.orders.states import Reason, State, may_go
+from sim.scenario.quantiles import quantile_table
 
 
 class Line(NamedTuple):
@@ -139,3 +141,6 @@ _AS_DRAWN = (
     "pay_delay_us", "provider_us", "declines", "voucher", "confirm_work_us", "pick_us", "pack_us", "transit_u32",
     "loss_u32", "after", "after_u32", "back_u32", "restock",
 )  # fmt: skip
+
+#: A law is read for many orders, and most lanes share one.
+law_table = cache(quantile_table)

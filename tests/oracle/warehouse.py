@@ -10,11 +10,11 @@ from sim.demand.trace import REFUND_ONLY, RETURN
 from sim.orders.states import Reason, State
 from sim.scenario.calendar import capacity_changes, pick_up_times
 from sim.scenario.logistics import Warehouse as WarehouseOptions
-from sim.scenario.quantiles import at_u32, quantile_table
+from sim.scenario.quantiles import at_u32
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import lane_table, nearest_warehouses
 from tests.oracle.clock import BACK, COMPLETION, CONTROL, PARCEL, PICK_UPS, WAVES, Clock, Grid, Pool, follow, priority
-from tests.oracle.records import Order, Parcel
+from tests.oracle.records import Order, Parcel, law_table
 from tests.oracle.stock import Stock
 
 
@@ -122,13 +122,13 @@ class Logistics:
             Warehouse(env, scenario, number, options, stock, met) for number, options in enumerate(scenario.warehouses)
         ]
         self.lanes = lane_table(scenario)
-        self.lead_times = [[quantile_table(lane.lead_time) for lane in row] for row in self.lanes]
+        self.lead_times = [[law_table(lane.lead_time) for lane in row] for row in self.lanes]
         self.lost_below = [[round(lane.lost * 2**32) for lane in row] for row in self.lanes]
         self.nearest = nearest_warehouses(scenario)
         sales = scenario.after_sales
         self.return_delay, self.return_transit = (
-            quantile_table(sales.return_delay),
-            quantile_table(sales.return_transit),
+            law_table(sales.return_delay),
+            law_table(sales.return_transit),
         )
         self.return_window_us = sales.return_window_us
 
