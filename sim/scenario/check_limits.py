@@ -17,6 +17,7 @@ from sim.scenario.shop import Region
 from sim.scenario.units import US_PER_S
 
 SHORTEST_PERIOD_US = 1_000
+YEARS = range(2000, 2200)
 #: Times of one request or one parcel are int32 microseconds in the trace (35 minutes).
 LONGEST_WORK_US = 30 * 60 * US_PER_S
 #: Other durations: quantile tables reach to 50 days.
@@ -25,6 +26,8 @@ LONGEST_TABLE_US = 50 * 86_400 * US_PER_S
 
 def check_limits(scenario: Scenario) -> Iterator[Finding]:
     """Findings on zones, shares, orders in time and sizes."""
+    if scenario.start.year not in YEARS:
+        yield Finding(("start",), "too far away", f"years {YEARS[0]} to {YEARS[-1]}", str(scenario.start))
     yield from _zones(scenario)
     yield from _shares(scenario)
     yield from _regions(scenario)

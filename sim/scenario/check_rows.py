@@ -47,7 +47,7 @@ def expected_rows(scenario: Scenario) -> float:
 def _ceiling(scenario: Scenario) -> float:
     matching, voucher = scenario.funnel.matching, scenario.funnel.voucher
     matched = 1.0
-    if 0 < matching.top < 1:
+    if 0 < matching.top < 1 and 1 - matching.top < 1:
         normal = NormalDist()
         z = normal.inv_cdf(1 - matching.top)
         matched += matching.weight * matching.r * normal.pdf(z) / matching.top

@@ -79,6 +79,8 @@ REFUSED = [
         "videos[0].publish: the video is published too late",
     ),
     ("max_rows=1", "programme: about"),
+    ("start=9999-12-31T00:00:00+00:00", "start: too far away"),
+    ("start=2026", "start: too far away"),
 ]
 
 
