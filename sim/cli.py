@@ -241,14 +241,26 @@ def demo(out: Path) -> None:
             click.echo(f"  {path}")
 
 
-def _simulate(path: Path, overrides: list[str], *, seed: int | None = None, **options: Any) -> RunResult:
+def _simulate(path: Path, overrides: list[str], *, figures: bool, **options: Any) -> RunResult:
     """Load a scenario and run it."""
-    from sim.scenario import load_scenario
+    from sim.scenario.load import load_with_source
 
-    scenario = load_scenario(path, overrides)
+    loaded = load_with_source(path, overrides)
     from sim.experiments import simulate as experiment
 
-    return experiment.run(scenario, seed=scenario.seed if seed is None else seed, **options)
+    draw = _figures() if figures else None
+    return experiment.run(loaded.scenario, written=loaded.written, overrides=overrides, draw=draw, **options)
+
+
+def _figures() -> Callable[[Path], object]:
+    """Return the function that draws the figures of a run directory."""
+
+    def draw(directory: Path) -> object:
+        from sim.reports.figures import draw_all  # matplotlib is slow to import and needed last
+
+        return draw_all(directory)
+
+    return draw
 
 
 def _print_summary(result: RunResult) -> None:
