@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sim.scenario.findings import Finding, unknown
+from sim.scenario.findings import Finding, repeated, unknown
 from sim.scenario.nodes import Path
 from sim.scenario.schema import Scenario
 from sim.scenario.shop import Listing
@@ -37,10 +37,10 @@ def _unique(scenario: Scenario) -> Iterator[Finding]:
     yield from _named(("payment", "methods"), "method", [method.name for method in scenario.payment.methods])
     broadcasts = [broadcast.name for broadcast in programme.broadcasts]
     yield from _named(("programme", "broadcasts"), "broadcast", broadcasts)
-    videos = [video.name for video in programme.videos]
+    videos, taken = [video.name for video in programme.videos], set(broadcasts)
     yield from _named(("programme", "videos"), "video", videos)
     for i, name in enumerate(videos):
-        if name in broadcasts:
+        if name in taken:
             yield Finding(("programme", "videos", i, "name"), "a broadcast has this name already", "a name of its own")
 
 
@@ -76,8 +76,8 @@ def _counts(scenario: Scenario) -> Iterator[Finding]:
 
 
 def _listings(scenario: Scenario) -> Iterator[Finding]:
-    shops = [shop.name for shop in scenario.shops]
-    houses = [house.name for house in scenario.warehouses]
+    shops = dict.fromkeys(shop.name for shop in scenario.shops)
+    houses = dict.fromkeys(house.name for house in scenario.warehouses)
     for i, listing in enumerate(scenario.catalogue):
         at: Path = ("catalogue", i)
         if listing.shop:
@@ -87,10 +87,10 @@ def _listings(scenario: Scenario) -> Iterator[Finding]:
         for j, sku in enumerate(listing.skus):
             for house in sku.stock:
                 yield from unknown((*at, "skus", j, "stock", house), "warehouse", house, houses)
-    listings = [listing.name for listing in scenario.catalogue]
+    listings = dict.fromkeys(listing.name for listing in scenario.catalogue)
     for name in scenario.funnel.price.reference:
         yield from unknown(("funnel", "price", "reference", name), "listing", name, listings)
-    categories = sorted({listing.category for listing in scenario.catalogue})
+    categories = dict.fromkeys(listing.category for listing in scenario.catalogue)
     for name in scenario.after_sales.categories:
         yield from unknown(("after_sales", "categories", name), "listing with a category", name, categories)
 
@@ -124,14 +124,14 @@ def _part(path: Path, sku: str, listing: Listing, listings: dict[str, Listing]) 
         yield Finding(path, "a bundle does not contain bundles", "SKUs that hold stock")
 
 
-def _buyable(scenario: Scenario) -> list[str]:
+def _buyable(scenario: Scenario) -> dict[str, None]:
     """SKU ids, and listing names, which stand for their first SKU."""
-    return list(dict.fromkeys([*sku_names(scenario), *(listing.name for listing in scenario.catalogue)]))
+    return dict.fromkeys([*sku_names(scenario), *(listing.name for listing in scenario.catalogue)])
 
 
 def _shown(scenario: Scenario) -> Iterator[Finding]:
-    shops = [shop.name for shop in scenario.shops]
-    listings = [listing.name for listing in scenario.catalogue]
+    shops = dict.fromkeys(shop.name for shop in scenario.shops)
+    listings = dict.fromkeys(listing.name for listing in scenario.catalogue)
     skus = _buyable(scenario)
     for i, broadcast in enumerate(scenario.programme.broadcasts):
         at: Path = ("programme", "broadcasts", i)
@@ -139,8 +139,7 @@ def _shown(scenario: Scenario) -> Iterator[Finding]:
             yield from unknown((*at, "shop"), "shop", broadcast.shop, shops)
         for j, name in enumerate(broadcast.bag):
             yield from unknown((*at, "bag", j), "listing", name, listings)
-            if name in broadcast.bag[:j]:
-                yield Finding((*at, "bag", j), "stands in the bag already", "each listing once")
+        yield from repeated((*at, "bag"), broadcast.bag, "stands in the bag already", "each listing once")
         for j, pitch in enumerate(broadcast.pitches):
             yield from unknown((*at, "pitches", j, "listing"), "listing", pitch.listing, listings)
         for j, deal in enumerate(broadcast.deals):
@@ -152,14 +151,13 @@ def _shown(scenario: Scenario) -> Iterator[Finding]:
 
 
 def _places(scenario: Scenario) -> Iterator[Finding]:
-    houses = [house.name for house in scenario.warehouses]
-    regions = [region.name for region in scenario.regions]
-    methods = [method.name for method in scenario.payment.methods]
+    houses = dict.fromkeys(house.name for house in scenario.warehouses)
+    regions = dict.fromkeys(region.name for region in scenario.regions)
+    methods = dict.fromkeys(method.name for method in scenario.payment.methods)
     for i, region in enumerate(scenario.regions):
         for j, name in enumerate(region.nearest):
             yield from unknown(("regions", i, "nearest", j), "warehouse", name, houses)
-            if name in region.nearest[:j]:
-                yield Finding(("regions", i, "nearest", j), "is named already", "each warehouse once")
+        yield from repeated(("regions", i, "nearest"), region.nearest, "is named already", "each warehouse once")
         for name in region.payment_mix:
             yield from unknown(("regions", i, "payment_mix", name), "payment method", name, methods)
     seen: dict[tuple[str, str], int] = {}

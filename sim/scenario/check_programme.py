@@ -71,17 +71,24 @@ def _prices(scenario: Scenario) -> Iterator[Finding]:
     for row in table:  # a listing's own name stands for its first SKU
         rows.setdefault(scenario.catalogue[row.listing].name, row)
     for i, broadcast in enumerate(scenario.programme.broadcasts):
-        windows: dict[str, list[tuple[int, int]]] = {}  # by SKU: (closes, number of the deal)
+        opened: dict[str, list[tuple[int, int, int]]] = {}  # by SKU: opens, closes, number of the deal
         for j, deal in enumerate(broadcast.deals):
             path: Path = ("programme", "broadcasts", i, "deals", j)
             yield from _one_deal(scenario, path, deal, rows[deal.sku], table)
             open_us = deal.at_us + deal.countdown_us
-            for close_us, k in windows.get(rows[deal.sku].name, []):
-                if open_us < close_us:
-                    yield Finding(
-                        (*path, "at"), f"deal {k} of the same SKU is still open", "one deal of a SKU at a time"
-                    )
-            windows.setdefault(rows[deal.sku].name, []).append((open_us + deal.duration_us, j))
+            opened.setdefault(rows[deal.sku].name, []).append((open_us, open_us + deal.duration_us, j))
+        for windows in opened.values():
+            yield from _one_at_a_time(("programme", "broadcasts", i, "deals"), sorted(windows))
+
+
+def _one_at_a_time(path: Path, windows: list[tuple[int, int, int]]) -> Iterator[Finding]:
+    close_us, open_deal = windows[0][1:]
+    for open_us, end_us, deal in windows[1:]:
+        if open_us < close_us:
+            message = f"deal {open_deal} of the same SKU is still open"
+            yield Finding((*path, deal, "at"), message, "one deal of a SKU at a time")
+        if end_us > close_us:
+            close_us, open_deal = end_us, deal
 
 
 def _one_deal(scenario: Scenario, path: Path, deal: Deal, row: SkuRow, table: list[SkuRow]) -> Iterator[Finding]:

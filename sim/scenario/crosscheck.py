@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from sim.scenario.check_limits import check_limits
 from sim.scenario.check_money import check_money
 from sim.scenario.check_names import check_names
 from sim.scenario.check_programme import check_programme
 from sim.scenario.check_rows import check_rows
-from sim.scenario.findings import Finding
+from sim.scenario.findings import MAX_COLLECTED, Finding
 from sim.scenario.schema import Scenario
 
 
 def crosscheck(scenario: Scenario) -> Iterator[Finding]:
     """Every finding. Checks that count on names and rates wait until those are right."""
-    named = list(check_names(scenario))
-    money = list(check_money(scenario))
+    named = list(islice(check_names(scenario), MAX_COLLECTED))
+    money = list(islice(check_money(scenario), MAX_COLLECTED))
     yield from named
     yield from money
     yield from check_limits(scenario)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
@@ -11,6 +11,8 @@ from sim.scenario.nodes import Path
 from sim.scenario.shape import field_names, listing_of, suggestion
 
 SHARE_TOLERANCE = 1e-6
+#: No more problems of one kind than this are put into words.
+MAX_COLLECTED = 200
 
 
 class Finding(NamedTuple):
@@ -25,10 +27,19 @@ class Finding(NamedTuple):
     found: str | None = None
 
 
-def unknown(path: Path, what: str, name: str, known: list[str]) -> Iterator[Finding]:
+def unknown(path: Path, what: str, name: str, known: Mapping[str, object]) -> Iterator[Finding]:
     """A finding where `name` is none of the `known` ones."""
     if name not in known:
         yield Finding(path, f"there is no {what} of this name{suggestion(name, known)}", listing_of(known), repr(name))
+
+
+def repeated(path: Path, names: Sequence[str], message: str, allowed: str) -> Iterator[Finding]:
+    """A finding for each name of the list at `path` that stands there already."""
+    seen: set[str] = set()
+    for i, name in enumerate(names):
+        if name in seen:
+            yield Finding((*path, i), message, allowed)
+        seen.add(name)
 
 
 def sum_to_one(path: Path, what: str, shares: list[float]) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ All problems are told at once, each with file, line, dotted path, what was found
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path as FilePath
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from sim.errors import Problem, ScenarioError
 from sim.scenario.crosscheck import crosscheck
 from sim.scenario.files import read_text
-from sim.scenario.findings import Finding
+from sim.scenario.findings import MAX_COLLECTED, Finding
 from sim.scenario.nodes import Node, plain, shown
 from sim.scenario.problems import limited, problem_at, schema_problems
 from sim.scenario.repair import crosscheck_the_rest
@@ -71,4 +72,7 @@ def _validate(root: Node) -> tuple[Scenario | None, list[Problem]]:
 
 
 def _told(root: Node, findings: Iterable[Finding]) -> list[Problem]:
-    return [problem_at(root, finding.path, finding.message, finding.allowed, finding.found) for finding in findings]
+    return [
+        problem_at(root, finding.path, finding.message, finding.allowed, finding.found)
+        for finding in islice(findings, MAX_COLLECTED)
+    ]

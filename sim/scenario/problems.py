@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from sim.errors import Problem
+from sim.scenario.findings import MAX_COLLECTED
 from sim.scenario.nodes import Node, Path, dotted, locate, shown
 from sim.scenario.shape import keys_at, listing_of, suggestion
 
@@ -56,7 +57,7 @@ _DATES = "a date such as 2026-11-20, for a moment with time and offset: 2026-11-
 
 def schema_problems(error: ValidationError, root: Node) -> list[Problem]:
     """Every error of the schema as a problem with its place in the file."""
-    problems = [_problem(entry, root) for entry in error.errors(include_url=False, include_input=False)]
+    problems = [_problem(entry, root) for entry in error.errors(include_url=False, include_input=False)[:MAX_COLLECTED]]
     return list(dict.fromkeys(problem for problem in problems if problem is not None))
 
 
@@ -106,4 +107,5 @@ def limited(problems: list[Problem]) -> list[Problem]:
     if len(problems) <= MAX_PROBLEMS:
         return problems
     rest = len(problems) - MAX_PROBLEMS
-    return [*problems[:MAX_PROBLEMS], Problem(problems[0].file, 0, "", f"and {rest:,} more problems")]
+    more = f"and {rest:,} more problems" if len(problems) < MAX_COLLECTED else f"and more than {rest:,} more problems"
+    return [*problems[:MAX_PROBLEMS], Problem(problems[0].file, 0, "", more)]

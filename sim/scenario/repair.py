@@ -7,6 +7,7 @@ made: names and references, zones and sums, and windows of broadcasts in which n
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,7 +17,7 @@ from sim.scenario.check_limits import check_limits
 from sim.scenario.check_money import check_money
 from sim.scenario.check_names import check_names
 from sim.scenario.check_programme import check_programme
-from sim.scenario.findings import Finding
+from sim.scenario.findings import MAX_COLLECTED, Finding
 from sim.scenario.nodes import Node, Path, locate, plain
 from sim.scenario.schema import Scenario
 from sim.scenario.shape import field_at, keys_at, nearest
@@ -43,6 +44,8 @@ def crosscheck_the_rest(root: Node, error: ValidationError) -> Iterator[Finding]
     repaired: list[Path] = []
     for _ in range(_ROUNDS):
         paths = [_path(root, entry) for entry in error.errors(include_url=False, include_input=False)]
+        if len(paths) > MAX_COLLECTED:
+            return
         now = [_repair(data, path) for path in paths]
         repaired += [*paths, *(path for path in now if path is not None)]
         if None in now:
@@ -90,7 +93,7 @@ def _findings(scenario: Scenario, repaired: Sequence[Path]) -> Iterator[Finding]
     """Findings that do not rest on anything repaired."""
     if any(path[0] in _SHARED and (len(path) == 1 or path[-1] in _NAMING) for path in repaired):
         return
-    for finding in [*check_names(scenario), *check_money(scenario), *check_limits(scenario)]:
+    for finding in chain(check_names(scenario), check_money(scenario), check_limits(scenario)):
         if not any(path[: len(finding.path)] == finding.path or finding.path[: len(path)] == path for path in repaired):
             yield finding
     for finding in check_programme(scenario, priced=False):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import cache
+from itertools import islice
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -14,14 +16,19 @@ from sim.scenario.base import Part, Servers, Shift
 from sim.scenario.nodes import Key, Path
 from sim.scenario.schema import Scenario
 
+#: How many known words a wrong one is compared with.
+MAX_COMPARED = 700
+_LONGEST = 100
 _UNIONS = (Union, types.UnionType)
 
 
+@cache
 def fields_by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """The fields of a part under the keys that people write."""
     return {info.alias or name: info for name, info in model.model_fields.items()}
 
 
+@cache
 def field_names(model: type[BaseModel]) -> dict[str, str]:
     """Keys that people write -> attribute names."""
     return {info.alias or name: name for name, info in model.model_fields.items()}
@@ -86,7 +93,7 @@ def keys_at(path: Path) -> list[str]:
 
 def nearest(found: str, known: Iterable[str]) -> str:
     """The known word that is nearest to `found`, or nothing."""
-    names = list(known)
+    names = [name for name in islice(known, MAX_COMPARED) if len(name) <= _LONGEST and len(found) <= _LONGEST]
     near = difflib.get_close_matches(found, names, n=1, cutoff=0.6)
     return next(iter(near or [name for name in names if name.casefold() == found.casefold()]), "")
 
@@ -97,8 +104,8 @@ def suggestion(found: str, known: Iterable[str]) -> str:
     return f"; did you mean '{near}'?" if near else ""
 
 
-def listing_of(words: Iterable[str], limit: int = 12) -> str:
+def listing_of(words: Collection[str], limit: int = 12) -> str:
     """`a, b, c` cut after `limit` words."""
-    names = list(words)
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more or "none"
+    names = [word if len(word) <= _LONGEST else word[:_LONGEST] + "..." for word in islice(words, limit)]
+    more = f" and {len(words) - limit:,} more" if len(words) > limit else ""
+    return ", ".join(names) + more or "none"

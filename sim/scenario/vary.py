@@ -131,7 +131,9 @@ def _index(node: Node, key: Key, above: Path) -> int:
     if names.count(key) == 1:
         return names.index(key)
     message = f"{names.count(key)} elements have this name" if key in names else "no element has this name"
-    raise _WrongOverrideError((*above, key), message + suggestion(key, names), "", listing_of(filter(None, names)))
+    raise _WrongOverrideError(
+        (*above, key), message + suggestion(key, names), "", listing_of(list(filter(None, names)))
+    )
 
 
 def _name_of(element: Node) -> str:

@@ -82,6 +82,18 @@ def test_anything_else_is_no_duration(text: object) -> None:
         parse_duration_us(text)
 
 
+@pytest.mark.parametrize("digits", [30, 5_000, 1_000_000])
+def test_endless_numbers_are_refused(digits: int) -> None:
+    for parse, unit in (
+        (parse_duration_us, "s"),
+        (parse_share, "%"),
+        (parse_clock_min, ":00"),
+        (Money.model_validate, " GBP"),
+    ):
+        with pytest.raises((ValueError, ValidationError)):
+            parse("9" * digits + unit)
+
+
 @pytest.mark.parametrize("text", ["110 %", "-3 %", 1.5, -0.1, "3", "nan %", float("nan"), True, "x %"])
 def test_anything_outside_0_to_1_is_no_share(text: object) -> None:
     with pytest.raises(ValueError, match="share"):
