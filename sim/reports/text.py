@@ -1,4 +1,7 @@
-"""The summary of a run as `liverush simulate` prints it: verdicts and money first, then orders, times, parcels, stock."""
+"""The summary of a run as `liverush simulate` prints it.
+
+Verdicts and money first, then orders, response times, parcels, stock.
+"""
 
 from __future__ import annotations
 
@@ -45,28 +48,29 @@ _AFTER = (
     ("returned", "orders_returned"),
     ("refunded, not returned", "orders_refund_only"),
 )
-_NAME_COLUMNS = 32
+_VERDICTS = {True: "SLO MET", False: "SLO MISSED", None: "SLO NOT TESTED"}
+_NAME_COLUMNS, _VALUE_COLUMNS = 30, 12  # at least, so that the tables stand below each other
+_MOST_DEALS = 8
 
 
 def summary_text(summary: dict[str, Any]) -> str:
     """What summary.json holds, for people: plain text without a trailing line break."""
     page = _Page(summary)
-    blocks = [
+    blocks = (
         page.head(),
         page.money(),
         page.orders(),
         page.refusals(),
         page.after_placing(),
-        page.states(),
         page.responses(),
         page.parcels(),
         page.stock(),
-    ]
+    )
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
 class _Page:
-    """The blocks of the text. With several replications every figure comes as mean, 95 % interval and replication 0."""
+    """The blocks of the text. With several replications each figure is told as mean, 95 % interval, replication 0."""
 
     def __init__(self, summary: dict[str, Any]) -> None:
         self.summary = summary
@@ -77,206 +81,154 @@ class _Page:
 
     def head(self) -> list[str]:
         """Which run this is, and the verdict of every SLO."""
-        start = str(self.summary["start_utc"]).replace("T", " ").replace("+00:00", "").removesuffix("Z")
-        start = start.removesuffix(":00") if start.count(":") == 2 else start
-        lines = [
-            f"{self.summary['scenario']}: seed {self.summary['seed']}, {plural(self.summary['replications'], 'replication')}, "
-            f"{start} UTC and {duration(self.summary['horizon_s'] * US_PER_S)} on"
-        ]
-        lines += self._verdicts()
+        summary = self.summary
+        start = str(summary["start_utc"])[:16].replace("T", " ")
+        length = duration(summary["horizon_s"] * US_PER_S)
+        replications = plural(summary["replications"], "replication")
+        lines = [f"{summary['scenario']}: {length} from {start} UTC, seed {summary['seed']}, {replications}"]
+        lines += _columns([_verdict(slo) for slo in self.metrics.get("slos", [])], "<<><", indent="")
         if self.many:
             lines += [
                 "",
-                "Mean of all replications, its 95 % interval, and replication 0, whose tables the run directory holds.",
+                "Columns: mean of the replications, 95 % interval of the mean, replication 0 (as in the tables)",
             ]
         return lines
 
-    def _verdicts(self) -> list[str]:
-        rows = []
-        for slo in self.metrics.get("slos", []):
-            verdict = {True: "SLO MET", False: "SLO MISSED", None: "SLO NOT TESTED"}[slo["met"]]
-            limit = duration(slo["at_most_us"])
-            rows.append(
-                [
-                    verdict,
-                    f"{slo['endpoint']} p{slo['percentile']:g} <= {limit}",
-                    f"{percent(slo['within_share'])} within",
-                    f"failed {percent(slo['failed_share'])} (allowed {percent(slo['errors_share'])})",
-                ]
-                if slo["requests"]
-                else [verdict, f"{slo['endpoint']} p{slo['percentile']:g} <= {limit}", "no requests", ""]
-            )
-        return _columns(rows, "<<><", indent="") or ["no SLO in this scenario"]
-
     def money(self) -> list[str]:
         """Contribution first, then where it comes from."""
-        metrics = self.metrics
-        show: Show = lambda minor: amount(minor, self.currency)  # noqa: E731
-        gmv = metric(metrics, "gmv_minor")
-        contribution = metric(metrics, "contribution_minor")
-        rows = [
-            self._row("contribution", "contribution_minor", show, f"{share_of(contribution, gmv)} of GMV"),
-            self._row("GMV", "gmv_minor", show, self._per_order(gmv)),
-            self._row(
-                "refunded to buyers",
-                "refunded_minor",
-                show,
-                f"{share_of(metric(metrics, 'refunded_minor'), metric(metrics, 'captured_minor'))} of captured",
-            ),
-        ]
-        if metric(metrics, "margin_lost_to_stockouts_minor"):
-            note = "margin of buyers who found it sold out: an estimate, not in the contribution"
-            rows.append(self._row("lost to stockouts", "margin_lost_to_stockouts_minor", show, note))
-        lines = self._table(f"Money ({self.currency})", rows)
-        parts = [
-            self._row(
-                CONTRIBUTION_LINES.get(key, key), f"contribution.{key}", lambda x: amount(x, self.currency, sign=True)
-            )
-            for key in sorted(metrics.get("contribution", {}), key=_line_order)
-            if metric(metrics, f"contribution.{key}")
-        ]
-        return [*lines, *(["  of which"] if parts else []), *self._table("", parts, indent="    ")]
-
-    def _per_order(self, gmv: float | None) -> str:
+        value = {key: metric(self.metrics, f"{key}_minor") for key in ("gmv", "contribution", "refunded", "captured")}
         paid = metric(self.metrics, "orders_paid")
-        return f"{money(gmv / paid, self.currency)} an order" if gmv and paid else ""
+        each = f"{money(value['gmv'] / paid, self.currency)} an order" if value["gmv"] and paid else ""
+        refunded = share_of(value["refunded"], value["captured"])
+        rows = [
+            self._money_row(
+                "contribution", "contribution_minor", f"{share_of(value['contribution'], value['gmv'])} of GMV"
+            ),
+            self._money_row("GMV", "gmv_minor", each),
+            self._money_row("refunded to buyers", "refunded_minor", f"{refunded} of what they paid"),
+        ]
+        if metric(self.metrics, "margin_lost_to_stockouts_minor"):
+            note = "margin, an estimate; not in the contribution"
+            rows.append(self._money_row("lost to stockouts", "margin_lost_to_stockouts_minor", note))
+        lines = self.metrics.get("contribution", {})
+        parts = [
+            self._row(f"  {CONTRIBUTION_LINES.get(key, key)}", f"contribution.{key}", self._signed)
+            for key in sorted(lines, key=_line_order)
+            if lines[key]
+        ]
+        return self._table(
+            f"Money ({self.currency})", [*rows, *([["contribution is made of"]] if parts else []), *parts]
+        )
 
     def orders(self) -> list[str]:
         """How far the intents came."""
         rows, before = [], None
         for name, path in _ORDER_STEPS:
             value = metric(self.metrics, path)
-            note = f"{share_of(value, before)} of the line above" if before else ""
-            rows.append(self._row(name, path, count, note))
+            rows.append(self._row(name, path, count, f"{share_of(value, before)} of those" if before else ""))
             before = value
-        lines = self._table("Orders", rows)
-        fill = metric(self.metrics, "fill_rate_share")
-        extra = [self._row("fill rate of units asked for", "fill_rate_share", percent)] if fill is not None else []
-        for name, path in (
-            ("placed with a second choice", "orders_second_choice"),
-            ("served by several warehouses", "orders_split"),
-        ):
+        if metric(self.metrics, "orders_by_state.COMPLETED") is not None:
+            note = f"{share_of(metric(self.metrics, 'orders_by_state.COMPLETED'), before)} of those"
+            rows.append(self._row("completed", "orders_by_state.COMPLETED", count, note))
+        if metric(self.metrics, "fill_rate_share") is not None:
+            rows.append(self._row("fill rate", "fill_rate_share", percent, "of units asked for, limits of deals aside"))
+        placed = metric(self.metrics, "orders_placed")
+        for name, path in (("by second choice", "orders_second_choice"), ("split over warehouses", "orders_split")):
             if metric(self.metrics, path):
-                extra.append(
-                    self._row(
-                        name,
-                        path,
-                        count,
-                        f"{share_of(metric(self.metrics, path), metric(self.metrics, 'orders_placed'))} of placed",
-                    )
-                )
-        return lines + self._table("", extra)
+                rows.append(self._row(name, path, count, f"{share_of(metric(self.metrics, path), placed)} of placed"))
+        return self._table("Orders", rows)
 
     def refusals(self) -> list[str]:
         """Intents that never became an order, by reason."""
-        reasons = _by_size(self.metrics.get("refusals_by_reason", {}))
+        reasons: dict[str, int] = self.metrics.get("refusals_by_reason", {})
         intents = metric(self.metrics, "intents")
         rows = [
-            self._row(
-                reason_name(reason), f"refusals_by_reason.{reason}", count, f"{share_of(number, intents)} of intents"
-            )
-            for reason, number in reasons
+            self._row(reason_name(key), f"refusals_by_reason.{key}", count, f"{share_of(number, intents)} of intents")
+            for key, number in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+            if number
         ]
-        return self._table("Never became an order", rows) if rows else ["Never became an order: none"]
+        return self._table("Never became an order, because", rows) if rows else []
 
     def after_placing(self) -> list[str]:
         """What went wrong after an order was placed."""
         placed = metric(self.metrics, "orders_placed")
-        found = [(name, path, metric(self.metrics, path)) for name, path in _AFTER]
+        found = [(name, path, metric(self.metrics, path) or 0) for name, path in _AFTER]
         rows = [
             self._row(name, path, count, f"{share_of(number, placed)} of placed")
-            for name, path, number in sorted(found, key=lambda item: -(item[2] or 0))
+            for name, path, number in sorted(found, key=lambda item: -item[2])
             if number
         ]
         return self._table("Placed, but", rows) if rows else []
 
-    def states(self) -> list[str]:
-        """Where every intent stands at the end, on one line or two."""
-        states = {
-            key: number for key, number in self.metrics.get("orders_by_state", {}).items() if number and key != "NONE"
-        }
-        if not states:
-            return []
-        return _wrapped("At the end", [f"{key} {count(number)}" for key, number in states.items()])
-
     def responses(self) -> list[str]:
         """Response times of the engine by endpoint."""
         head = ["", "requests", *(name for name, _ in _PERCENTILES), "failed"]
-        rows = [head + (["p99: mean, 95 % interval"] if self.many else [])]
+        rows = [head + (["p99: mean and 95 % interval"] if self.many else [])]
         for endpoint in _ENDPOINTS:
             found = metric(self.metrics, f"response.{endpoint}") or {}
-            if not found.get("requests"):
-                continue
-            cells = [endpoint, count(found["requests"]), *(milliseconds(found.get(key)) for _, key in _PERCENTILES)]
-            cells.append(percent(found.get("failed_share")))
-            if self.many:
-                mean, interval = self._interval(f"response.{endpoint}.p99_us", milliseconds)
-                cells.append(f"{mean} {interval}".strip())
-            rows.append(cells)
+            if found.get("requests"):
+                rows.append([endpoint, count(found["requests"])])
+                rows[-1] += [*(milliseconds(found.get(key)) for _, key in _PERCENTILES), percent(found["failed_share"])]
+                if self.many:
+                    rows[-1].append(" ".join(self._interval(f"response.{endpoint}.p99_us", milliseconds)).strip())
         if len(rows) == 1:
-            return ["Response times: no requests"]
-        title = "Response times (ms), first attempt to answer" + (", replication 0" if self.many else "")
+            return []
+        title = "Response times in ms" + (", replication 0" if self.many else "")
         return [title, *_columns(rows, "<" + ">" * 7 + "<"), *self._engine()]
 
     def _engine(self) -> list[str]:
         engine = self.metrics.get("engine", {})
         parts = [f"longest queue {plural(engine.get('queue_peak_requests') or 0, 'request')}"]
-        for key, words in (("queue_full", "queue full"), ("timed_out", "timed out"), ("crashed", "crashed")):
+        for key, words in (("queue_full", "found the queue full"), ("timed_out", "timed out"), ("crashed", "crashed")):
             if engine.get(f"{key}_attempts"):
-                parts.append(f"{words} {plural(engine[f'{key}_attempts'], 'attempt')}")
+                parts.append(f"{plural(engine[f'{key}_attempts'], 'attempt')} {words}")
         declined = metric(self.metrics, "payment.declined_tries")
         if declined:
-            parts.append(f"declined by the payment provider {plural(declined, 'try', 'tries')}")
-        return ["  " + "; ".join(parts)]
+            parts.append(f"{plural(declined, 'payment try', 'payment tries')} declined")
+        return ["  " + ", ".join(parts)]
 
     def parcels(self) -> list[str]:
         """Parcels and the two delivery rates."""
         if not metric(self.metrics, "parcels.made"):
             return []
-        late, due = metric(self.metrics, "late_dispatch.orders_late"), metric(self.metrics, "late_dispatch.orders_due")
+        late, due = (metric(self.metrics, f"late_dispatch.orders_{key}") for key in ("late", "due"))
         good, owed = (metric(self.metrics, f"on_time_delivery.orders_{key}") for key in ("on_time", "due"))
+        packed = metric(self.metrics, "parcels.packed")
         rows = [
-            self._row("late dispatch rate (LDR)", "late_dispatch.ldr_share", percent, f"{count(late)} of {count(due)}"),
-            self._row(
-                "on-time delivery rate (OTDR)",
-                "on_time_delivery.otdr_share",
-                percent,
-                f"{count(good)} of {count(owed)}",
-            ),
-            self._row(
-                "parcels collected",
-                "parcels.collected",
-                count,
-                f"of {count(metric(self.metrics, 'parcels.packed'))} packed",
-            ),
+            self._row("late dispatch rate (LDR)", "late_dispatch.ldr_share", percent, _of(late, due, "order")),
+            self._row("on-time delivery rate (OTDR)", "on_time_delivery.otdr_share", percent, _of(good, owed, "order")),
+            self._row("collected", "parcels.collected", count, f"of {count(packed)} packed"),
         ]
-        for name, path, note in (
-            ("carried over", "parcels.carried_over", "in time, but the pick-up had no room; counted each time"),
-            ("lost", "parcels.lost", ""),
-        ):
-            if metric(self.metrics, path):
-                rows.append(self._row(name, path, count, note))
+        if metric(self.metrics, "parcels.carried_over"):
+            note = "packed in time, but the pick-up was full"
+            rows.append(self._row("carried over", "parcels.carried_over", count, note))
+        if metric(self.metrics, "parcels.lost"):
+            rows.append(self._row("lost", "parcels.lost", count))
         return self._table("Parcels", rows)
 
     def stock(self) -> list[str]:
         """Stock left, and what is left of the flash deals."""
-        on_hand = metric(self.metrics, "stock.on_hand_units")
-        had = (metric(self.metrics, "stock.initial_units") or 0) + (metric(self.metrics, "stock.received_units") or 0)
-        rows = [
-            self._row("left", "stock.left_share", percent, f"{count(on_hand)} of {count(had)} units"),
-            self._row("shipped", "stock.shipped_units", count),
-        ]
-        for name, path in (("received", "stock.received_units"), ("returned to the shelf", "stock.restocked_units")):
-            if metric(self.metrics, path):
-                rows.append(self._row(name, path, count))
-        for deal in self.metrics.get("deals", []):
+        stock = self.metrics.get("stock", {})
+        had = (stock.get("initial_units") or 0) + (stock.get("received_units") or 0)
+        rows = [self._row("left at the end", "stock.left_share", percent, _of(stock.get("on_hand_units"), had, "unit"))]
+        for name in ("shipped", "received", "restocked"):
+            if stock.get(f"{name}_units"):
+                rows.append(self._row(f"{name} units", f"stock.{name}_units", count))
+        deals = self.metrics.get("deals", [])
+        for deal in deals[:_MOST_DEALS]:
             sold = deal["units"] - deal["left_units"]
-            name = shortened(f"deal {deal['sku']}", _NAME_COLUMNS)
-            text = f"{percent(sold / deal['units'], 0)} sold"
-            rows.append(
-                [name, *(["", "", text] if self.many else [text]), f"{count(sold)} of {count(deal['units'])} units"]
-            )
-        return self._table("Stock (units)", rows)
+            name = shortened(f"deal on {deal['sku']}", _NAME_COLUMNS)
+            padding = ["", ""] if self.many else []
+            rows.append([name, *padding, share_of(sold, deal["units"]), f"{_of(sold, deal['units'], 'unit')} sold"])
+        if len(deals) > _MOST_DEALS:
+            rows.append([f"and {plural(len(deals) - _MOST_DEALS, 'more deal')} (summary.json)"])
+        return self._table("Stock", rows)
+
+    def _money_row(self, name: str, path: str, note: str) -> Cells:
+        return self._row(name, path, lambda minor: amount(minor, self.currency), note)
+
+    def _signed(self, minor: float | None) -> str:
+        return amount(minor, self.currency, sign=True)
 
     def _row(self, name: str, path: str, show: Show, note: str = "") -> Cells:
         """Name, [mean, interval,] value, note."""
@@ -288,12 +240,23 @@ class _Page:
         if not found or found.get("mean") is None:
             return NO_VALUE, ""
         low, high = found.get("low"), found.get("high")
-        return show(found["mean"]), "" if low is None or high is None else f"[{show(low)} .. {show(high)}]"
+        return show(found["mean"]), "" if low is None or high is None else f"{show(low)} .. {show(high)}"
 
-    def _table(self, title: str, rows: Sequence[Cells], indent: str = "  ") -> list[str]:
-        return ([title] if title else []) + _columns(
-            rows, "<>><<" if False else ("<>>><" if self.many else "<><"), indent
-        )
+    def _table(self, title: str, rows: Sequence[Cells]) -> list[str]:
+        values = (_VALUE_COLUMNS, 2 * _VALUE_COLUMNS, _VALUE_COLUMNS) if self.many else (_VALUE_COLUMNS,)
+        return [title, *_columns(rows, "<" + ">" * len(values) + "<", least=(_NAME_COLUMNS, *values))]
+
+
+def _verdict(slo: dict[str, Any]) -> Cells:
+    goal = f"{slo['endpoint']} p{slo['percentile']:g} <= {duration(slo['at_most_us'])}"
+    if not slo["requests"]:
+        return [_VERDICTS[slo["met"]], goal, "no requests", ""]
+    failed = f"{percent(slo['failed_share'])} failed (at most {percent(slo['errors_share'])})"
+    return [_VERDICTS[slo["met"]], goal, f"{percent(slo['within_share'])} within", failed]
+
+
+def _of(part: float | None, whole: float | None, what: str) -> str:
+    return f"{count(part)} of {plural(whole or 0, what)}"
 
 
 def _line_order(key: str) -> int:
@@ -301,28 +264,15 @@ def _line_order(key: str) -> int:
     return known.index(key) if key in known else len(known)
 
 
-def _by_size(numbers: dict[str, int]) -> list[tuple[str, int]]:
-    return sorted(((key, number) for key, number in numbers.items() if number), key=lambda item: (-item[1], item[0]))
-
-
-def _columns(rows: Sequence[Cells], sides: str, indent: str = "  ") -> list[str]:
-    """Cells padded to columns, `<` left and `>` right."""
-    widths = [max((width(row[k]) for row in rows if k < len(row)), default=0) for k in range(len(sides))]
+def _columns(rows: Sequence[Cells], sides: str, indent: str = "  ", least: Sequence[int] = ()) -> list[str]:
+    """Cells padded to columns, `<` left and `>` right; a row of one cell is a line of its own."""
+    most = [max((width(row[k]) for row in rows if 1 < len(row) > k), default=0) for k in range(len(sides))]
+    widths = [max(wide, at_least) for wide, at_least in zip(most, [*least, *[0] * len(sides)], strict=False)]
     lines = []
     for row in rows:
+        gaps = [" " * (widths[k] - width(cell)) if len(row) > 1 else "" for k, cell in enumerate(row)]
         cells = [
-            (" " * (widths[k] - width(cell)) + cell) if sides[k] == ">" else cell + " " * (widths[k] - width(cell))
-            for k, cell in enumerate(row)
+            gap + cell if sides[k] == ">" else cell + gap for k, (cell, gap) in enumerate(zip(row, gaps, strict=True))
         ]
         lines.append((indent + "  ".join(cells)).rstrip())
-    return lines
-
-
-def _wrapped(title: str, parts: list[str], columns: int = 110) -> list[str]:
-    lines = [title + ":"]
-    for part in parts:
-        if len(lines[-1]) + len(part) > columns:
-            lines.append(" ")
-        lines[-1] += f" {part},"
-    lines[-1] = lines[-1].rstrip(",")
     return lines

@@ -63,6 +63,8 @@ def percent(share: float | None, digits: int = 1) -> str:
     """0.0312 -> `3.1 %`; what is not quite all or nothing never reads as 100 % or 0 %."""
     if share is None:
         return NO_VALUE
+    if share in (0, 1):
+        return f"{share * 100:.0f} %"
     text, least = f"{share * 100:.{digits}f}", 10.0**-digits
     if 0 < share and float(text) == 0:
         return f"<{least:.{digits}f} %"
@@ -107,7 +109,7 @@ def duration(time_us: float) -> str:
     for unit, size, digits in (("us", 1, 0), ("ms", 1000, 1), ("s", US_PER_S, 2), ("min", 60 * US_PER_S, 1)):
         following = {"us": 1000, "ms": US_PER_S, "s": 60 * US_PER_S, "min": 3600 * US_PER_S}[unit]
         if time_us < following:
-            return f"{_short(time_us / size, digits)} {unit}"
+            return f"{_short(time_us / size, digits if time_us < 100 * size else 0)} {unit}"
     hours = time_us / (3600 * US_PER_S)
     return f"{_short(hours, 1)} h" if hours < 48 else f"{_short(hours / 24, 1)} d"
 

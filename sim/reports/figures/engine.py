@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
-from sim.reports.figures.clock import Window, bucket_s, buckets, busy_window
+from sim.reports.figures.clock import Window, bucket_s, buckets, busy_window, stretch
 from sim.reports.figures.frame import BAD, COLOURS, INK, WARN, Frame, count_axis
 from sim.reports.figures.programme import draw_strip, mark_deals, strip_height_in, strip_rows
 from sim.reports.run_files import Run
@@ -125,15 +125,16 @@ def _legends(axes: list[Axes], kinds: dict[str, Patch]) -> None:
 
 def _takeaway(run: Run, queue: Floats, p99: Floats, size_s: int, outages: int) -> str:
     peak = metric(run.metrics, "engine.queue_peak_requests")
-    text = f"The queue is at most {plural(int(queue.max()) if peak is None else peak, 'request')} long"
+    longest = int(queue.max()) if peak is None else int(peak)
+    text = f"The queue is at most {plural(longest, 'request')} long" if longest else "Nobody had to wait for a worker"
     bound = run.scenario.engine.queue_bound
-    if (peak or queue.max()) >= bound:
+    if longest and longest >= bound:
         text += " (full)"
     whole = metric(run.metrics, "response.checkout.p99_us")
     if whole is not None:
         text += f"; checkout answers 99 % within {duration(whole)}"
     if np.isfinite(p99).any():
-        text += f", in the worst {duration(size_s * US_PER_S)} within {duration(float(np.nanmax(p99)))}"
+        text += f", in the worst {stretch(size_s)} within {duration(float(np.nanmax(p99)))}"
     share = metric(run.metrics, "response.checkout.failed_share")
     if share:
         text += f"; {percent(share)} of checkouts failed"

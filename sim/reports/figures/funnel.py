@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from sim.orders.states import State
 from sim.reports.figures.frame import BAD, GOOD, INK, SOFT, WARN, Frame
 from sim.reports.words import count, metric, percent, plural, reason_name, share_of
 
@@ -32,6 +33,7 @@ _AFTER = (
 _ENGINE = ("ENGINE_BUSY", "ENGINE_TIMEOUT", "ENGINE_CRASHED")
 _STOCK, _LATER, _MIND = "#0072B2", "#CC79A7", "#B8B8B8"
 _MOST_REASONS = 14
+_ENDED = (State.NONE, State.COMPLETED, State.CANCELLED)
 
 
 def draw_funnel(frame: Frame) -> None:
@@ -45,8 +47,9 @@ def draw_funnel(frame: Frame) -> None:
     steps = _steps(metrics)
     losses = _losses(metrics)
     left, right = frame.columns([1.15, 1.0], 0.42 * max(len(steps), len(losses)) + 0.7)
-    _draw_steps(left, steps)
-    _draw_losses(right, losses, float(metric(metrics, "intents")))
+    rows = max(len(steps), len(losses))
+    _draw_steps(left, steps, rows)
+    _draw_losses(right, losses, rows, float(metric(metrics, "intents")))
     frame.takeaway = _takeaway(metrics, steps, losses)
 
 
@@ -82,39 +85,38 @@ def _losses(metrics: dict[str, Any]) -> list[tuple[str, int, str, str]]:
     return [row[1:] for row in found[:_MOST_REASONS]]
 
 
-def _draw_steps(axes: Axes, steps: list[tuple[str, int]]) -> None:
+def _draw_steps(axes: Axes, steps: list[tuple[str, int]], rows: int) -> None:
     whole, before = steps[0][1], None
     for row, (_, number) in enumerate(steps):
         axes.barh(row, number, height=0.7, color=GOOD, alpha=0.9)
         share = f"{percent(number / whole)} of intents" if row else ""
         step = f"{share_of(number, before)} of the step before" if before and row > 1 else ""
         inside = number > 0.62 * whole
+        at, side = (number - 0.012 * whole, "right") if inside else (number + 0.012 * whole, "left")
         text = f"{count(number)}" + (f"   {share}" if share else "")
-        axes.text(number - 0.012 * whole if inside else number + 0.012 * whole, row - (0.14 if step else 0), text,
-                  ha="right" if inside else "left", va="center", fontsize=8, color="white" if inside else INK)  # fmt: skip
-        if step:
-            axes.text(number - 0.012 * whole if inside else number + 0.012 * whole, row + 0.17, step,
-                      ha="right" if inside else "left", va="center", fontsize=7, color="white" if inside else SOFT)  # fmt: skip
+        colours = ("white", "white") if inside else (INK, SOFT)
+        axes.text(at, row - (0.14 if step else 0), text, ha=side, va="center", fontsize=8, color=colours[0])
+        axes.text(at, row + 0.17, step, ha=side, va="center", fontsize=7, color=colours[1])
         before = number
-    _bare(axes, [name for name, _ in steps], whole)
+    _bare(axes, [name for name, _ in steps], rows, whole)
     axes.set_title("How far they came (orders)")
 
 
-def _draw_losses(axes: Axes, losses: list[tuple[str, int, str, str]], whole: float) -> None:
+def _draw_losses(axes: Axes, losses: list[tuple[str, int, str, str]], rows: int, whole: float) -> None:
     most, seen = max((number for _, number, _, _ in losses), default=1), set()
     for row, (_, number, colour, kind) in enumerate(losses):
         axes.barh(row, number, height=0.7, color=colour, label=None if kind in seen else kind)
         axes.text(number + 0.015 * most, row, f"{count(number)}   {percent(number / whole)}", va="center", fontsize=8)
         seen.add(kind)
-    _bare(axes, [name for name, *_ in losses], most * 1.3)
+    _bare(axes, [name for name, *_ in losses], rows, most * 1.3)
     axes.set_title("Why the others did not (orders, share of intents)" if losses else "Nobody fell out")
     if seen:
         axes.legend(loc="upper center", bbox_to_anchor=(0.3, -0.01), ncols=2, fontsize=7.5, columnspacing=1.2)
 
 
-def _bare(axes: Axes, names: list[str], right: float) -> None:
+def _bare(axes: Axes, names: list[str], rows: int, right: float) -> None:
     axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(max(len(names), 1) - 0.4, -0.6)
+    axes.set_ylim(rows - 0.4, -0.6)
     axes.set_xlim(0, right)
     axes.set_xticks([])
     axes.grid(False)
@@ -124,10 +126,10 @@ def _bare(axes: Axes, names: list[str], right: float) -> None:
 
 def _takeaway(metrics: dict[str, Any], steps: list[tuple[str, int]], losses: list[tuple[str, int, str, str]]) -> str:
     whole, kept = steps[0][1], steps[-1][1]
-    text = f"Of {plural(whole, 'intent')} {percent(steps[2][1] / whole)} became orders and {percent(kept / whole)} were kept"
+    placed, kept_share = percent(steps[2][1] / whole), percent(kept / whole)
+    text = f"Of {plural(whole, 'intent')} {placed} became orders and {kept_share} were kept"
     if losses:
         name, number, *_ = max(losses, key=lambda row: row[1])
         text += f"; most were lost as “{name}”: {count(number)}"
-    open_orders = sum(metric(metrics, "orders_by_state." + state) or 0 for state in (
-        "UNPAID", "ON_HOLD", "AWAITING_SHIPMENT", "PARTIALLY_SHIPPING", "AWAITING_COLLECTION", "IN_TRANSIT", "DELIVERED"))  # fmt: skip
-    return text + (f"; {count(open_orders)} are still under way at the end." if open_orders else ".")
+    under_way = sum(metric(metrics, f"orders_by_state.{state.name}") or 0 for state in State if state not in _ENDED)
+    return text + (f"; {count(under_way)} are still under way at the end." if under_way else ".")

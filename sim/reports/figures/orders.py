@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-from sim.reports.figures.clock import Window, bucket_s, buckets, busy_window
+from sim.reports.figures.clock import Window, bucket_s, buckets, busy_window, stretch
 from sim.reports.figures.contents import Groups, group_contents
-from sim.reports.figures.frame import BAD, GOOD, INK, OTHER, Frame, count_axis, legend
+from sim.reports.figures.frame import BAD, FAINT, GOOD, INK, OTHER, Frame, count_axis, legend
 from sim.reports.figures.programme import draw_strip, mark_deals, strip_height_in, strip_rows
 from sim.reports.run_files import Run
 from sim.reports.words import count, duration, percent, plural
@@ -19,13 +19,13 @@ from sim.scenario.units import US_PER_S
 Floats = npt.NDArray[np.float64]
 _ZOOM_BEFORE_S, _ZOOM_AFTER_S = 10, 50
 _LEAST_IN_A_SECOND = 5
-_UNITS = (("second", 1, 0.2), ("minute", 60, 2.0), ("hour", 3600, 0.0))  # the first in which the top is at least this
+_UNITS = (("second", 1, 0.2), ("minute", 60, 2.0), ("hour", 3600, 0.0))  # the first that the top fills
 _CUT_AT = 3.0  # a peak this many times higher than the rest is cut, so that the rest can be read
 
 
 @dataclass(frozen=True)
 class _Rates:
-    """Orders placed in a unit of time: one row a group of contents, one column a bucket; and all that went to checkout."""
+    """Orders placed in a unit of time: a row a group of contents, a column a bucket; and all who went to checkout."""
 
     edges_s: Floats
     placed: Floats
@@ -64,7 +64,8 @@ def draw_orders(frame: Frame) -> None:
     frame.time_axis(axes[1], window)
     mark_deals(axes[:2], run.scenario, window)
     if zoom:
-        _draw_zoom(frame, axes[2], zoom)
+        what = "What became of those who went to checkout" if zoom == window else "The busiest minute, second by second"
+        _draw_zoom(frame, axes[2], zoom, what)
     frame.takeaway = _takeaway(frame, window, rates)
 
 
@@ -90,6 +91,7 @@ def _draw_rates(axes: Axes, rates: _Rates, groups: Groups) -> None:
     for row, name, colour in zip(rates.placed, groups.names, groups.colours, strict=True):
         axes.stairs(below + row, rates.edges_s, baseline=below, fill=True, color=colour, label=name, linewidth=0)
         below = below + row
+    axes.stairs(rates.going, rates.edges_s, fill=True, color=FAINT, linewidth=0, zorder=0.9)
     axes.stairs(rates.going, rates.edges_s, baseline=None, color=INK, linewidth=0.8, label="all who went\nto checkout")
     count_axis(axes, rates.per, top=_cut(axes, rates), whole=False)
     legend(axes)
@@ -113,17 +115,17 @@ def _cut(axes: Axes, rates: _Rates) -> float:
 
 
 def _zoom(run: Run, window: Window, rates: _Rates) -> Window | None:
-    """The busiest minute, if the figure above does not show single seconds anyway."""
-    if rates.size_s <= 1 or run.summary["timeline_step_s"] > 1:
+    """The busiest minute; all of the window if it shows single seconds; None if no second is busy."""
+    peak = int(np.argmax(run.timeline["going"]))
+    if run.summary["timeline_step_s"] > 1 or run.timeline["going"][peak] < _LEAST_IN_A_SECOND:
         return None
-    peak_s = float(run.timeline["time_s"][int(np.argmax(run.timeline["going"]))])
-    if run.timeline["going"].max() < _LEAST_IN_A_SECOND or window.length_s < 4 * (_ZOOM_BEFORE_S + _ZOOM_AFTER_S):
-        return None
-    start_s = max(peak_s - _ZOOM_BEFORE_S, 0)
+    if rates.size_s == 1:
+        return window
+    start_s = max(float(run.timeline["time_s"][peak]) - _ZOOM_BEFORE_S, 0)
     return Window(start_s, start_s + _ZOOM_BEFORE_S + _ZOOM_AFTER_S)
 
 
-def _draw_zoom(frame: Frame, axes: Axes, window: Window) -> None:
+def _draw_zoom(frame: Frame, axes: Axes, window: Window, title: str) -> None:
     time = frame.run.timeline
     rows = slice(int(window.start_s), int(window.end_s))
     edges = np.append(time["time_s"][rows], time["time_s"][rows][-1] + 1)
@@ -138,7 +140,7 @@ def _draw_zoom(frame: Frame, axes: Axes, window: Window) -> None:
     going = time["going"][rows]
     axes.stairs(going, edges, baseline=None, color=INK, linewidth=0.8, label="went to checkout")
     count_axis(axes, "orders per second", top=max(float(below.max()), float(going.max())) * 1.06)
-    axes.set_title("The busiest minute, second by second")
+    axes.set_title(title)
     frame.time_axis(axes, window)
     mark_deals([axes], frame.run.scenario, window)
     legend(axes)
@@ -155,8 +157,7 @@ def _takeaway(frame: Frame, window: Window, rates: _Rates) -> str:
         bucket = int(np.argmax(rates.going))
         length, start_s = rates.size_s, float(rates.edges_s[bucket])
         number = float(rates.going[bucket]) * rates.size_s / rates.unit_s
-    long = "second" if length == 1 else duration(length * US_PER_S)
-    text += f"{long}: {frame.clock.moment(start_s, seconds=length < 60)} with {count(round(number))}."
+    text += f"{stretch(length)}: {frame.clock.moment(start_s, seconds=length < 60)} with {count(round(number))}."
     if window.left_out > 0:
         text += f" The last {percent(window.left_out)} come later than shown."
     return text

@@ -170,7 +170,8 @@ def _draw_house(axes: Axes, days: _Days) -> None:
 def _takeaway(run: Run, houses: list[_Days]) -> str:
     best = max(houses, key=lambda days: int(days.collected.max()))
     day = int(np.argmax(best.collected))
-    text = f"{plural(sum(int(d.collected.sum()) for d in houses), 'parcel')} collected; busiest day {date_text(best.dates[day])}"
+    collected = sum(int(days.collected.sum()) for days in houses)
+    text = f"{plural(collected, 'parcel')} collected; busiest day {date_text(best.dates[day])}"
     text += f" with {count(int(best.collected[day]))}" + (f" from {name_text(best.name)}" if len(houses) > 1 else "")
     limit = int(best.capacity[day])
     text += f" of {count(limit)} that the carrier takes" if limit > 0 else ""

@@ -96,7 +96,9 @@ def _draw_item(axes: Axes, row: int, item: Item, free_s: tuple[float, float], wi
     if inside_pt >= min(beside_pt, _width_pt(item.name)):
         colour = "black" if item.colour in (PITCH, OTHER) else "white"
         middle_s = (start_s + end_s) / 2
-        axes.text(middle_s, row, _fitting(item.name, inside_pt), ha="center", va="center", fontsize=_TYPE_PT, color=colour)
+        axes.text(
+            middle_s, row, _fitting(item.name, inside_pt), ha="center", va="center", fontsize=_TYPE_PT, color=colour
+        )
     else:
         text = _fitting(item.name, beside_pt)
         axes.text(end_s + 4 / per_s, row, text, ha="left", va="center", fontsize=_TYPE_PT, color=SOFT)

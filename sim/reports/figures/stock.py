@@ -65,7 +65,7 @@ def draw_stock(frame: Frame) -> None:
         axes[1].set_title("During the programme")
         axes[2].set_title("To the end of the run: returns put back on the shelf, replenishment")
     legend(axes[1])
-    frame.takeaway = _takeaway(frame, skus)
+    frame.takeaway = _takeaway(frame, skus, programme)
 
 
 def _read(run: Run) -> list[_Sku]:
@@ -85,7 +85,7 @@ def _windows(run: Run, skus: list[_Sku]) -> tuple[Window, Window | None]:
     end_s, seen_s = float(run.summary["horizon_s"]), float(run.timeline["time_s"][-1])
     times = np.concatenate([sku.time_s[1:] for sku in skus])
     moved = np.concatenate([np.abs(np.diff(sku.units)) for sku in skus]) * (times <= seen_s)
-    busy = busy_window(times, moved, keep=0.995) or Window(0, seen_s)
+    busy = busy_window(times, moved) or Window(0, seen_s)
     programme = Window(busy.start_s, min(busy.end_s, end_s))
     return (programme, Window(0, end_s)) if end_s > _LONG_TAIL * programme.end_s else (Window(0, end_s), None)
 
@@ -99,7 +99,9 @@ def _draw_curves(axes: Axes, skus: list[_Sku], window: Window) -> None:
         lines = [_points(sku, window) for sku in others[:_MOST_OTHERS]]
         paths = [np.column_stack((np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1])) for x, y in lines]
         axes.add_collection(
-            LineCollection(paths, colors=OTHER_VIDEO, linewidths=0.8, zorder=1.5, label=f"{plural(len(others), 'other SKU')}")
+            LineCollection(
+                paths, colors=OTHER_VIDEO, linewidths=0.8, zorder=1.5, label=f"{plural(len(others), 'other SKU')}"
+            )
         )
     gone = [sku.empty_s for sku in skus if sku.empty_s is not None]
     gone = [at for at in gone if window.start_s <= at <= window.end_s]
@@ -123,17 +125,20 @@ def _points(sku: _Sku, window: Window) -> tuple[Floats, Floats]:
     return np.concatenate(([edges[0]], x, [edges[1]])), np.concatenate(([first], y, [final]))
 
 
-def _takeaway(frame: Frame, skus: list[_Sku]) -> str:
+def _takeaway(frame: Frame, skus: list[_Sku], programme: Window) -> str:
     gone = sorted((sku.empty_s, sku.name) for sku in skus if sku.empty_s is not None)
+    back = sum(1 for sku in skus if sku.empty_s is not None and sku.units[-1] > 0)
     if gone:
-        when = frame.clock.moment(gone[0][0])
-        text = f"{len(gone)} of {plural(len(skus), 'SKU')} sold out"
-        text += f" ({name_text(gone[0][1])}, {when})" if len(gone) == 1 else f", first {name_text(gone[0][1])}, {when}"
-        back = [sku.name for sku in skus if sku.empty_s is not None and sku.units[-1] > 0]
-        text += f"; {len(back)} of them came back" if back else ""
+        when = frame.clock.moment(gone[0][0], seconds=programme.length_s < 3600)
+        first = name_text(gone[0][1])
+        text = f"{len(gone)} of {plural(len(skus), 'SKU')} sold out, first {first}, {when}"
+        text += f"; of these {back} came back later" if back else ""
+        if len(gone) == 1:
+            text = f"{first} sold out, {when}" + (", and came back later" if back else "")
     else:
         least = min(skus, key=lambda sku: sku.units.min() / max(sku.units[0], 1))
-        text = f"No SKU sold out; {name_text(least.name)} came nearest, with {plural(float(least.units.min()), 'unit')} left"
+        left_units = plural(float(least.units.min()), "unit")
+        text = f"No SKU sold out; {name_text(least.name)} came nearest, with {left_units} left"
     left = metric(frame.run.metrics, "stock.left_share")
     if left is not None:
         text += f". After {duration(frame.run.summary['horizon_s'] * US_PER_S)} {percent(left)} of all units are left"

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from sim.reports.figures.clock import Window
 from sim.reports.figures.contents import group_contents
-from sim.reports.figures.frame import Frame, count_axis, legend
+from sim.reports.figures.frame import Frame, count_axis, legend, name_text
 from sim.reports.figures.programme import draw_strip, mark_deals, strip_height_in, strip_rows
 from sim.reports.run_files import Column, Labels
 from sim.reports.words import count, plural
@@ -72,7 +72,8 @@ def _takeaway(frame: Frame, table: dict[str, Column], labels: Labels) -> str:
     live = [k for k, text in enumerate(names.names) if text in shows]
     placed = int(content[np.isin(names.codes, live)].sum())
     text = (
-        f"Peak {count(round(float(table['viewers'][best])))} viewers, {frame.clock.moment(float(table['time_s'][best]))} in {name}; "
+        f"Peak {count(round(float(table['viewers'][best])))} viewers, "
+        f"{frame.clock.moment(float(table['time_s'][best]))} in {name_text(name)}; "
         f"{plural(round(hours), 'viewer hour')} in all"
     )
     return f"{text}, {placed / hours:.2f} orders placed in each." if hours >= 1 else f"{text}."
