@@ -1,0 +1,70 @@
+"""Batch stations: at each of their times they take what waits, first come first served, up to a capacity.
+
+Pick waves and carrier pick-ups are such stations; with Poisson arrivals and a fixed capacity the number left behind is
+X' = max(X + A - C, 0) (Spitzer 1956).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.flow.jit import kernel
+
+HEAD, TAIL, NEXT_US, TAKEN, LEFT = range(5)
+
+
+@kernel
+def release_waves(
+    reg: npt.NDArray[np.int64],
+    queue_id: npt.NDArray[np.int32],
+    queue_at: npt.NDArray[np.int64],
+    gone_us: npt.NDArray[np.int64],
+    every_us: int,
+    capacity: int,
+    end_us: int,
+    out_id: npt.NDArray[np.int32],
+    out_at: npt.NDArray[np.int64],
+) -> None:
+    """Release, at every multiple of `every_us` before `end_us`, what arrived before it, at most `capacity` (0: all).
+
+    NEXT_US holds the first wave that has not run. Customers gone before a wave are dropped and take no room.
+    reg[TAKEN] entries are written to `out_*`; reg[LEFT] counts waves that left someone behind. Empty waves are skipped.
+    """
+    taken = 0
+    while reg[HEAD] < reg[TAIL]:
+        wave = max(reg[NEXT_US], (queue_at[reg[HEAD]] // every_us + 1) * every_us)
+        if wave >= end_us:
+            break
+        room = capacity if capacity > 0 else reg[TAIL] - reg[HEAD]
+        while reg[HEAD] < reg[TAIL] and queue_at[reg[HEAD]] < wave:
+            customer = queue_id[reg[HEAD]]
+            if not 0 <= gone_us[customer] < wave:
+                if room == 0:
+                    reg[LEFT] += 1
+                    break
+                room -= 1
+                out_id[taken] = customer
+                out_at[taken] = wave
+                taken += 1
+            reg[HEAD] += 1
+        reg[NEXT_US] = wave + every_us
+    reg[TAKEN] = taken
+
+
+def take_batch(
+    ids: npt.NDArray[np.int32],
+    at_us: npt.NDArray[np.int64],
+    gone: npt.NDArray[np.bool_],
+    limit_us: int,
+    capacity: int,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int64], int]:
+    """One pick-up from a queue sorted by `at_us`: those at or before `limit_us` and not `gone`, at most `capacity`.
+
+    Returns (ids taken, ids kept, their times, how many were in time but found no room); the gone are dropped if in time.
+    """
+    in_time = int(np.searchsorted(at_us, limit_us, side="right"))
+    here = np.flatnonzero(~gone[:in_time])
+    room = len(here) if capacity == 0 else min(capacity, len(here))
+    kept = np.concatenate([here[room:], np.arange(in_time, len(ids))])
+    return ids[here[:room]], ids[kept], at_us[kept], len(here) - room

@@ -1,0 +1,65 @@
+"""One source a kernel: plain Python for small runs, machine code by numba for large ones.
+
+A kernel is a function over arrays and integers marked with `@kernel`. As it stands it runs in CPython, so a small run
+waits for no compiler. `compiled(function)` gives its machine-code twin: the same source, with the kernels that it calls
+compiled first. Compiled code is kept on disk under a name made of all kernel sources, so that it can never be stale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_kernels: set[Callable[..., Any]] = set()
+_compiled: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+
+def kernel(function: _F) -> _F:
+    """Mark a function as a kernel: arrays, integers and named tuples of them only, no objects."""
+    _kernels.add(function)
+    return function
+
+
+def compiled(function: _F) -> _F:
+    """The machine-code twin of a kernel; compiled at its first call unless it is kept on disk."""
+    if function not in _compiled:
+        _compiled[function] = _compile(function)
+    return _compiled[function]  # type: ignore[return-value]
+
+
+def choose(function: _F, fast: bool) -> _F:
+    """The compiled twin if `fast`, otherwise the function itself."""
+    return compiled(function) if fast else function
+
+
+def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
+    numba = numba_ready()
+    assert isinstance(function, types.FunctionType)
+    names = dict(function.__globals__)
+    for name in function.__code__.co_names:
+        callee = names.get(name)
+        if isinstance(callee, types.FunctionType) and callee in _kernels:
+            names[name] = compiled(callee)
+    twin = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__)
+    twin.__qualname__ = function.__qualname__
+    result: Callable[..., Any] = numba.njit(cache=True, boundscheck=False)(twin)
+    return result
+
+
+def numba_ready() -> types.ModuleType:
+    """Import numba with its cache in a folder named after the sources of every loaded kernel module."""
+    if "numba" not in sys.modules or not os.environ.get("NUMBA_CACHE_DIR"):
+        files = sorted({Path(function.__code__.co_filename) for function in _kernels})
+        digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
+        base = os.environ.get("LIVERUSH_CACHE") or str(Path.home() / ".cache" / "liverush")
+        os.environ["NUMBA_CACHE_DIR"] = str(Path(base) / f"kernels-{digest}")
+    import numba
+
+    numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]
+    return numba

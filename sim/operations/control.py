@@ -1,0 +1,96 @@
+"""Everything that decides, as ordinary SimPy processes: plans, outages, shelves, deals, shifts, pick-ups, reviews.
+
+Ranks order the control events of one instant (docs/model.md); the sweep and the waves lie on grids inside the flows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from typing import TypeVar
+
+import simpy
+
+from sim.flow.environment import FlowEnvironment
+from sim.flow.stations import Station
+from sim.operations.front import FrontFlow
+from sim.operations.replenishment import RANK_STEP, Replenishment
+from sim.operations.strategies.order_up_to import order_up_to
+from sim.operations.warehouses import Delivery
+from sim.scenario.calendar import capacity_changes, pick_up_times
+from sim.scenario.schema import Scenario
+from sim.scenario.tables import deal_table, sku_table
+
+(
+    WORKERS_RANK, OUTAGE_ENDS, OUTAGE_STARTS, SHELF, DEAL_CLOSES, DEAL_OPENS, SHIFTS,
+) = (rank * RANK_STEP for rank in range(7))  # fmt: skip
+PICK_UPS = 8 * RANK_STEP
+_T = TypeVar("_T")
+Process = Generator[simpy.Event, None, None]
+
+
+def start_control(env: FlowEnvironment, scenario: Scenario, front: FrontFlow, delivery: Delivery) -> None:
+    """Start every control process of a scenario."""
+    plan = [(0, scenario.engine.workers), *((c.at_us, c.servers) for c in scenario.engine.changes)]
+    _run(env, WORKERS_RANK, plan, front.set_workers)
+    for outage in scenario.engine.outages:
+        _run(env, OUTAGE_STARTS, [(outage.at_us, outage.crash)], lambda crash: front.start_outage(int(env.now), crash))
+        _run(env, OUTAGE_ENDS, [(outage.at_us + outage.length_us, None)], lambda _: front.end_outage())
+    _start_shelves(env, scenario, front)
+    _start_deals(env, scenario, front)
+    _start_shifts(env, scenario, front, delivery)
+    for number, house in enumerate(scenario.warehouses):
+        _run(env, PICK_UPS + number, pick_up_times(scenario, house), _pick_up_at(env, delivery, number))
+    if scenario.stock.policy == "s_S":
+        env.process(order_up_to(env, Replenishment(env, front), scenario))
+
+
+def _run(env: FlowEnvironment, rank: int, plan: Iterable[tuple[int, _T]], act: Callable[[_T], object]) -> None:
+    """Start a process that calls `act(value)` at each time of `plan`."""
+
+    def process() -> Process:
+        for time_us, value in plan:
+            yield env.at(time_us, rank)
+            act(value)
+
+    env.process(process())
+
+
+def _pick_up_at(env: FlowEnvironment, delivery: Delivery, number: int) -> Callable[[int], None]:
+    def act(capacity: int) -> None:
+        delivery.pick_up(number, int(env.now), capacity)
+
+    return act
+
+
+def _start_shelves(env: FlowEnvironment, scenario: Scenario, front: FrontFlow) -> None:
+    for number, sku in enumerate(sku_table(scenario)):
+        plan = [(time, on) for window in sku.shelf for time, on in zip(window, (1, 0), strict=True)]
+        _run(env, SHELF, plan, _switch(front, "shelf", number))
+
+
+def _start_deals(env: FlowEnvironment, scenario: Scenario, front: FrontFlow) -> None:
+    for number, deal in enumerate(deal_table(scenario)):
+        _run(env, DEAL_OPENS, [(deal.open_us, 1)], _switch(front, "deal_open", number))
+        _run(env, DEAL_CLOSES, [(deal.close_us, 0)], _switch(front, "deal_open", number))
+
+
+def _switch(front: FrontFlow, name: str, number: int) -> Callable[[int], None]:
+    def act(value: int) -> None:
+        getattr(front.state, name)[number] = value
+
+    return act
+
+
+def _start_shifts(env: FlowEnvironment, scenario: Scenario, front: FrontFlow, delivery: Delivery) -> None:
+    _run(env, SHIFTS, capacity_changes(scenario, scenario.confirmation.staff), front.set_staff)
+    for number, (plan, house) in enumerate(zip(scenario.warehouses, delivery.houses, strict=True)):
+        for shift, (servers, station) in enumerate(((plan.pickers, house.pickers), (plan.packers, house.packers))):
+            rank = SHIFTS + 1 + 2 * number + shift
+            _run(env, rank, capacity_changes(scenario, servers), _set_servers(station))
+
+
+def _set_servers(station: Station) -> Callable[[int], None]:
+    def act(servers: int) -> None:
+        station.servers = servers
+
+    return act

@@ -1,0 +1,142 @@
+"""The front as a flow: checkout, payment and confirmation, moved in bulk; and what control events may do to it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.demand.trace import Trace
+from sim.flow.calendar_queue import NEAR_SIZE, grown, remove_where, schedule
+from sim.flow.jit import choose, kernel
+from sim.flow.structs import handle
+from sim.operations import front_state as fs
+from sim.operations.front_build import build_front
+from sim.operations.front_engine import FAR, void_request
+from sim.operations.front_kernel import NEEDS_ROOM, advance
+from sim.operations.front_orders import event_key
+from sim.scenario.schema import Scenario
+
+
+@kernel
+def _void_all(f: fs.Front, keys: npt.NDArray[np.int64], now: int) -> None:
+    for key in keys:
+        void_request(f, int(key), now)
+
+
+@kernel
+def _schedule_all(
+    f: fs.Front, code: int, orders: npt.NDArray[np.int32], times_us: npt.NDArray[np.int64], start: int, end: int
+) -> None:
+    for k in range(start, end):
+        schedule(f.calendar, int(times_us[k]), event_key(code, int(orders[k]), 0))
+
+
+class FrontFlow:
+    """Runs the front's kernel; `state` is its arrays. `fast` chooses machine code."""
+
+    def __init__(self, scenario: Scenario, trace: Trace, fast: bool) -> None:
+        self.fast = fast
+        self._set_state(build_front(scenario, trace))
+        self.receipts: list[tuple[int, int, int, int]] = []  # (time_us, sku, warehouse, units) of replenishment
+        self._advance = choose(advance, fast)
+        self._void_all = choose(_void_all, fast)
+        self._schedule_all = choose(_schedule_all, fast)
+        self._handed_over = 0
+        self._workers, self._out = 0, False
+
+    def _set_state(self, state: fs.Front) -> None:
+        self.state, self._handle = state, handle(state, self.fast)
+
+    def catch_up(self, end_us: int) -> None:
+        """Let everything due before `end_us` happen."""
+        while self._advance(self._handle, end_us) == NEEDS_ROOM:
+            self._make_room()
+
+    def newly_confirmed(self) -> npt.NDArray[np.int32]:
+        """Orders confirmed since the last call, in order."""
+        tail = int(self.state.reg[fs.CONFIRMED_TAIL])
+        orders = self.state.confirmed[self._handed_over : tail]
+        self._handed_over = tail
+        return orders
+
+    def set_workers(self, workers: int) -> None:
+        """Change the engine's planned capacity; in force at once unless the engine is out."""
+        self._workers = workers
+        self.state.reg[fs.WORKERS] = 0 if self._out else workers
+
+    def set_staff(self, staff: int) -> None:
+        """Change how many confirm orders."""
+        self.state.reg[fs.STAFF] = staff
+
+    def end_outage(self) -> None:
+        """The engine starts work again."""
+        self._out = False
+        self.set_workers(self._workers)
+
+    def start_outage(self, now_us: int, crash: bool) -> None:
+        """No work starts; a crash also loses the work in service, at workers and store."""
+        self._out = True
+        self.set_workers(self._workers)
+        if crash:
+            keys = np.array(sorted(self._lose_work()), dtype=np.int64)
+            self._reserve(len(keys))
+            needed = int(self.state.reg[fs.RELEASING_TAIL]) + len(keys) + 2
+            self._set_state(self.state._replace(releasing=_larger(self.state.releasing, needed)))
+            self._void_all(self._handle, keys, now_us)
+
+    def _lose_work(self) -> list[int]:
+        """Take every request in service away; returns their keys (stage, order, attempt)."""
+        f, reg = self.state, self.state.reg
+        at_workers = remove_where(f.calendar, event_key(fs.WORKED, 0, 0), event_key(fs.GROUP_DONE, 0, 0))
+        mask = len(f.commit_key) - 1
+        at_store = [int(f.commit_key[k & mask]) for k in range(reg[fs.COMMIT_HEAD], reg[fs.COMMIT_TAIL])]
+        reg[fs.BUSY], reg[fs.COMMIT_HEAD], reg[fs.GROUP_END_US] = 0, reg[fs.COMMIT_TAIL], FAR
+        return [key - event_key(fs.WORKED, 0, 0) for key in at_workers] + at_store
+
+    def plan_restocks(self, orders: npt.NDArray[np.int32], times_us: npt.NDArray[np.int64]) -> None:
+        """Returned orders whose units go back on the shelf at the given times (all after now)."""
+        self._reserve(len(orders))
+        self._schedule_all(self._handle, fs.RESTOCK, orders, times_us, 0, len(orders))
+
+    def _reserve(self, events: int) -> None:
+        cal = self.state.calendar
+        larger = grown(cal, events + 64, int(cal.reg[NEAR_SIZE]) + events + 64, len(cal.sorted))
+        self._set_state(self.state._replace(calendar=larger))
+
+    def _make_room(self) -> None:
+        """Enlarge whatever array the kernel has nearly filled."""
+        f, reg = self.state, self.state.reg
+        cal = grown(f.calendar, int(reg[fs.NEED_NODES]), int(reg[fs.NEED_NEAR]), int(reg[fs.NEED_SORTED]))
+        reg[fs.NEED_NODES] = reg[fs.NEED_NEAR] = reg[fs.NEED_SORTED] = 0
+        ring_used = int(reg[fs.RING_TAIL] - reg[fs.RING_OUT])
+        commit_used = int(reg[fs.COMMIT_TAIL] - reg[fs.COMMIT_HEAD])
+        larger = f._replace(
+            calendar=cal,
+            ring_key=_larger_ring(f.ring_key, int(reg[fs.RING_OUT]), ring_used),
+            ring_at=_larger_ring(f.ring_at, int(reg[fs.RING_OUT]), ring_used),
+            commit_key=_larger_ring(f.commit_key, int(reg[fs.COMMIT_HEAD]), commit_used),
+            commit_at=_larger_ring(f.commit_at, int(reg[fs.COMMIT_HEAD]), commit_used),
+            releasing=_larger(f.releasing, int(reg[fs.RELEASING_TAIL]) + 2),
+            allocations=_larger(f.allocations, int(reg[fs.ALLOCATED] + reg[fs.ROOM_PER_GROUP])),
+        )
+        self._set_state(larger)
+
+
+def _larger(array: npt.NDArray[np.int32], needed: int) -> npt.NDArray[np.int32]:
+    if len(array) >= needed:
+        return array
+    larger = np.empty((max(needed, 2 * len(array)), *array.shape[1:]), dtype=array.dtype)
+    larger[: len(array)] = array
+    return larger
+
+
+def _larger_ring(ring: npt.NDArray[np.int64], head: int, used: int) -> npt.NDArray[np.int64]:
+    """The same ring in twice the room if it is nearly full; places keep their numbers."""
+    if len(ring) - used >= 2:
+        return ring
+    larger = np.empty(2 * len(ring), dtype=np.int64)
+    places = np.arange(head, head + used)
+    larger[places & (len(larger) - 1)] = ring[places & (len(ring) - 1)]
+    return larger
+
+

@@ -1,0 +1,181 @@
+"""Builds the front's arrays from a scenario and a trace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.demand.trace import BUY, Trace
+from sim.flow.calendar_queue import FAR, new_calendar
+from sim.operations import front_state as fs
+from sim.scenario.quantiles import quantile_table
+from sim.scenario.schema import Scenario
+from sim.scenario.system import GroupCommit
+from sim.scenario.tables import SkuRow, deal_table, nearest_warehouses, sku_table
+from sim.scenario.units import US_PER_S
+
+_SPARE = 1024
+
+
+def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
+    """The front at time 0: nothing has arrived, engine and staff have the servers of time 0 (set by control)."""
+    lines = _buy_lines(trace)
+    count = trace.orders
+    record = _records(count)
+    skus = sku_table(scenario)
+    deals = deal_table(scenario)
+    slots, bought = _deal_slots(lines, bool(deals))
+    return fs.Front(
+        reg=_registers(scenario, count, skus),
+        calendar=new_calendar(scenario.horizon_us, _SPARE + 3 * _max_group(scenario)),
+        times=record,
+        small=record.view(np.uint8).reshape(count, 64),
+        answers=np.full((count, 4), -1, dtype=np.int32),
+        first=_first_lines(lines["cart"], count),
+        line_time_us=lines["time_us"],
+        line_sku=lines["sku"],
+        line_quantity=lines["quantity"],
+        line_deal=lines["deal"],
+        line_second=lines["second_sku"],
+        line_region=lines["region"],
+        go=trace.carts["go_u32"],
+        checkout_us=trace.carts["checkout_us"],
+        payment_us=trace.carts["payment_us"],
+        confirmation_us=trace.carts["confirmation_us"],
+        pay_delay_us=trace.carts["pay_delay_us"],
+        provider_us=trace.carts["provider_us"],
+        declines=trace.carts["declines"],
+        after=trace.carts["after"],
+        after_u32=trace.carts["after_u32"],
+        confirm_work_us=trace.carts["confirm_work_us"],
+        ring_key=_ring(_SPARE),
+        ring_at=_ring(_SPARE),
+        commit_key=_ring(_SPARE),
+        commit_at=_ring(_SPARE),
+        placed=np.empty(count, dtype=np.int32),
+        paid=np.empty(count, dtype=np.int32),
+        confirmed=np.empty(count, dtype=np.int32),
+        releasing=np.empty(_SPARE, dtype=np.int32),
+        allocations=np.empty((_SPARE, 5), dtype=np.int32),
+        factor=trace.factor_u64.astype(np.int64),
+        shelf=np.array([not sku.shelf for sku in skus], dtype=np.uint8),
+        **_parts(skus),
+        stock=_stock(skus, len(scenario.warehouses)),
+        nearest=np.array(nearest_warehouses(scenario), dtype=np.int32),
+        deal_open=np.zeros(len(deals), dtype=np.uint8),
+        deal_left=np.array([deal.units for deal in deals], dtype=np.int64),
+        deal_per_buyer=np.array([deal.per_buyer for deal in deals], dtype=np.int64),
+        deal_slot=slots,
+        bought=bought,
+        provider_out=np.array(
+            [(out.at_us, out.at_us + out.length_us) for out in scenario.payment.outages], dtype=np.int64
+        ).reshape(-1, 2),
+        before_shipping=quantile_table(scenario.after_sales.before_shipping_delay),
+        queue_peak=np.zeros(scenario.horizon_us // US_PER_S + 2, dtype=np.int32),
+    )
+
+
+def _buy_lines(trace: Trace) -> dict[str, npt.NDArray[Any]]:
+    """The buy rows; the trace's own columns where it has no other rows."""
+    buys = trace.lines["kind"] == BUY
+    if bool(buys.all()):
+        return trace.lines
+    return {name: column[buys] for name, column in trace.lines.items()}
+
+
+def _first_lines(cart: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int32]:
+    """First buy line of each cart, and one entry more; raises ValueError if carts are not numbered in order."""
+    first = np.zeros(count + 1, dtype=np.int32)
+    if len(cart):
+        starts = np.flatnonzero(np.diff(cart, prepend=-1))
+        if len(starts) != count or cart[0] != 0 or bool((np.diff(cart) > 1).any()) or bool((np.diff(cart) < 0).any()):
+            raise ValueError("the buy rows of a trace need carts numbered 0, 1, ... in order")
+        first[:-1] = starts
+    first[-1] = len(cart)
+    return first
+
+
+def _records(count: int) -> npt.NDArray[np.int64]:
+    """[count, 8] records aligned to cache lines: six times at -1, small fields at 0 but two."""
+    raw = np.empty(count * 8 + 8, dtype=np.int64)
+    skip = (-raw.ctypes.data % 64) // 8
+    record = raw[skip : skip + count * 8].reshape(count, 8)
+    record[:, :6] = -1
+    record[:, 6:] = 0
+    small = record.view(np.uint8).reshape(count, 64)
+    small[:, fs.REFUSED_LINE] = fs.NO_LINE
+    small[:, fs.HOUSE] = fs.NOWHERE
+    return record
+
+
+def _max_group(scenario: Scenario) -> int:
+    store = scenario.engine.store
+    return store.max_group if isinstance(store, GroupCommit) else 1
+
+
+def _registers(scenario: Scenario, count: int, skus: list[SkuRow]) -> npt.NDArray[np.int64]:
+    reg = np.zeros(fs.REGISTERS, dtype=np.int64)
+    engine, payment, store = scenario.engine, scenario.payment, scenario.engine.store
+    parts = max(len(sku.components) for sku in skus)
+    values = {
+        fs.COUNT: count,
+        fs.END_US: scenario.horizon_us,
+        fs.QUEUE_BOUND: engine.queue_bound,
+        fs.TIME_OUT_US: engine.client_timeout_us,
+        fs.ATTEMPTS: engine.attempts,
+        fs.BACKOFF_US: engine.backoff_us,
+        fs.MAX_GROUP: _max_group(scenario),
+        fs.GROUP_END_US: FAR,
+        fs.HOLD_WINDOW_US: payment.hold_window_us,
+        fs.SWEEP_US: payment.sweep_us,
+        fs.RELEASE_DUE_US: FAR,
+        fs.PAY_TRIES: payment.tries,
+        fs.RETRY_DELAY_US: payment.retry_delay_us,
+        fs.SECOND_DELAY_US: scenario.funnel.second_choice_delay_us,
+        fs.ON_HOLD_US: scenario.confirmation.on_hold_us,
+        fs.STAFFED: int(scenario.confirmation.mode == "staff"),
+        # a cart has at most 20 lines (schema); a group may split all its carts
+        fs.ROOM_PER_GROUP: 32 + 20 * parts * len(scenario.warehouses) * min(_max_group(scenario), count),
+    }
+    if isinstance(store, GroupCommit):
+        values |= {fs.GROUPED: 1, fs.GROUP_A_US: store.a_us, fs.GROUP_B_US: store.b_us, fs.LINGER_US: store.linger_us}
+    for register, value in values.items():
+        reg[register] = value
+    return reg
+
+
+def _parts(skus: list[SkuRow]) -> dict[str, npt.NDArray[np.int32]]:
+    sizes = [len(sku.components) for sku in skus]
+    flat = [part for sku in skus for part in sku.components]
+    return {
+        "part_first": np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32),
+        "part_sku": np.array([sku for sku, _ in flat], dtype=np.int32),
+        "part_units": np.array([units for _, units in flat], dtype=np.int32),
+    }
+
+
+def _stock(skus: list[SkuRow], houses: int) -> npt.NDArray[np.int64]:
+    stock = np.zeros((5, len(skus), houses), dtype=np.int64)
+    stock[fs.AVAILABLE] = stock[fs.ON_HAND] = np.array([sku.stock for sku in skus], dtype=np.int64)
+    return stock
+
+
+def _deal_slots(
+    lines: dict[str, npt.NDArray[Any]], deals: bool
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """For each line the number of its (deal, buyer) pair, and a zero counter for each pair."""
+    if not deals:
+        return np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.int32)
+    slots = np.zeros(len(lines["deal"]), dtype=np.int32)
+    wanted = np.flatnonzero(lines["deal"] >= 0)
+    pair = lines["deal"][wanted].astype(np.int64) << 32 | lines["buyer"][wanted].astype(np.int64)
+    unique, inverse = np.unique(pair, return_inverse=True)
+    slots[wanted] = inverse
+    return slots, np.zeros(len(unique) + 1, dtype=np.int32)
+
+
+def _ring(room: int) -> npt.NDArray[np.int64]:
+    """An empty ring; its length is a power of two."""
+    return np.empty(1 << max(room - 1, 1).bit_length(), dtype=np.int64)

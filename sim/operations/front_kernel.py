@@ -1,0 +1,234 @@
+"""The front's event loop: the earliest of a dozen heads happens, ties in the order of docs/model.md."""
+
+from __future__ import annotations
+
+from sim.flow.calendar_queue import FREE_COUNT, NEAR_SIZE, bin_size, drop_next, next_key, next_time, open_bin, schedule
+from sim.flow.jit import kernel
+from sim.operations.front_engine import (
+    arrive,
+    finish_group,
+    finish_work,
+    group_start_due,
+    start_group,
+    start_waiting,
+    time_out,
+    time_out_due,
+)
+from sim.operations.front_orders import cancel, event_key, sweep, sweep_due
+from sim.operations.front_state import (
+    ALLOCATED,
+    ARRIVAL,
+    BUSY,
+    CANCEL,
+    CHECKOUT,
+    COMMIT_HEAD,
+    COMMIT_TAIL,
+    CONFIRM_DUE,
+    CONFIRMATION,
+    COUNT,
+    EVENTS,
+    GROUP_DONE,
+    GROUP_END_US,
+    GROUP_START,
+    HOLD_HEAD,
+    JOIN,
+    MAX_GROUP,
+    NEED_NEAR,
+    NEED_NODES,
+    NEED_SORTED,
+    NEXT_ARRIVAL,
+    NOW,
+    ON_HOLD_US,
+    PAID,
+    PAID_TAIL,
+    REASON,
+    RELEASING_TAIL,
+    RESTOCK,
+    RING_OUT,
+    RING_START,
+    RING_TAIL,
+    ROOM_PER_GROUP,
+    STAFF,
+    STAFF_BUSY,
+    STAFF_DONE,
+    STAFF_HEAD,
+    STAFF_START,
+    STAFFED,
+    START,
+    STATE,
+    SWEEP,
+    TIME_OUT,
+    WORKED,
+    WORKERS,
+    Front,
+)
+from sim.operations.front_stock import restock, wanted_sku
+from sim.orders.states import Reason, State
+
+FAR = 1 << 62
+ON_HOLD = int(State.ON_HOLD)
+BUYER_CANCELLED, NOT_GOING = int(Reason.BUYER_CANCELLED), int(Reason.NOT_GOING)
+DONE_ALL, NEEDS_ROOM = 0, 1
+
+
+@kernel
+def advance(f: Front, end_us: int) -> int:
+    """Let everything due before `end_us` happen. Returns DONE_ALL, or NEEDS_ROOM with registers NEED_* set."""
+    reg = f.reg
+    while True:
+        if _lacks_room(f):
+            return NEEDS_ROOM
+        due = min(_due_inside(f), _due_outside(f), end_us << 4)
+        now = due >> 4
+        if now >= end_us:
+            reg[NOW] = end_us
+            return DONE_ALL
+        reg[NOW] = now
+        reg[EVENTS] += 1
+        what = due & 15
+        if what >= ARRIVAL:
+            if not _arrival(f, what, now):
+                return NEEDS_ROOM
+        elif WORKED <= what < GROUP_DONE or what == STAFF_DONE or what == RESTOCK or what == CANCEL:
+            if not _calendar_event(f, now):
+                return NEEDS_ROOM
+        elif what == START:
+            start_waiting(f, now)
+        elif what == GROUP_DONE:
+            finish_group(f, now)
+        elif what == GROUP_START:
+            start_group(f, now)
+        elif what == SWEEP:
+            sweep(f, now)
+        elif what == TIME_OUT:
+            time_out(f, now)
+        else:
+            _start_staff(f, now)
+
+
+@kernel
+def _lacks_room(f: Front) -> bool:
+    """Whether one more event could overflow an array; sets what is needed."""
+    reg, cal = f.reg, f.calendar.reg
+    margin = 3 * reg[MAX_GROUP] + 16
+    if cal[FREE_COUNT] >= margin and cal[NEAR_SIZE] + margin <= len(f.calendar.near):
+        lists = len(f.releasing) - reg[RELEASING_TAIL] >= 2 and len(f.ring_key) - reg[RING_TAIL] + reg[RING_OUT] >= 2
+        stored = len(f.commit_key) - reg[COMMIT_TAIL] + reg[COMMIT_HEAD] >= 2
+        return not (lists and stored and len(f.allocations) - reg[ALLOCATED] >= reg[ROOM_PER_GROUP])
+    reg[NEED_NODES] = margin
+    reg[NEED_NEAR] = cal[NEAR_SIZE] + margin
+    return True
+
+
+@kernel
+def _due_inside(f: Front) -> int:
+    """The earliest of sweep, store, starts and time-outs, as time << 4 | what."""
+    reg = f.reg
+    best = (sweep_due(f) << 4) | SWEEP
+    if reg[GROUP_END_US] != FAR:
+        best = min(best, (reg[GROUP_END_US] << 4) | GROUP_DONE)
+    if reg[RING_START] < reg[RING_TAIL] and reg[BUSY] < reg[WORKERS]:
+        best = min(best, (reg[NOW] << 4) | START)
+    group = group_start_due(f)
+    if group != FAR:
+        best = min(best, (group << 4) | GROUP_START)
+    if reg[STAFF_HEAD] < reg[HOLD_HEAD] and reg[STAFF_BUSY] < reg[STAFF] and reg[STAFFED] == 1:
+        best = min(best, (reg[NOW] << 4) | STAFF_START)
+    patience = time_out_due(f)
+    if patience != FAR:
+        best = min(best, (patience << 4) | TIME_OUT)
+    return best
+
+
+@kernel
+def _due_outside(f: Front) -> int:
+    """The earliest of the calendar, the trace and the ends of ON_HOLD, as time << 4 | what."""
+    reg = f.reg
+    best = FAR
+    soonest = next_time(f.calendar)
+    if soonest != FAR:
+        key = next_key(f.calendar)
+        if key < 0:  # a bin to open; it may have begun before now
+            best = (max(soonest, int(reg[NOW])) << 4) | WORKED
+        else:
+            best = (soonest << 4) | (key >> 30)
+    if reg[NEXT_ARRIVAL] < reg[COUNT]:
+        best = min(best, (f.line_time_us[f.first[reg[NEXT_ARRIVAL]]] << 4) | (ARRIVAL + CHECKOUT))
+    if reg[HOLD_HEAD] < reg[PAID_TAIL]:
+        end = f.times[f.paid[reg[HOLD_HEAD]], PAID] + reg[ON_HOLD_US]
+        best = min(best, (end << 4) | (JOIN if reg[STAFFED] == 1 else ARRIVAL + CONFIRMATION))
+    return best
+
+
+@kernel
+def _calendar_event(f: Front, now: int) -> bool:
+    """The calendar's next event happens, or its next bin is opened. False: the bin needs more room."""
+    key = next_key(f.calendar)
+    if key < 0:
+        f.reg[NEED_SORTED] = bin_size(f.calendar)
+        if f.reg[NEED_SORTED] > len(f.calendar.sorted):
+            return False
+        open_bin(f.calendar)
+        return True
+    drop_next(f.calendar)
+    what, order, attempt = key >> 30, (key >> 4) & 0x3FFFFFF, key & 15
+    if what >= ARRIVAL:
+        arrive(f, what - ARRIVAL, order, attempt, now)
+    elif what < GROUP_DONE:
+        finish_work(f, what - WORKED, order, attempt, now)
+    elif what == STAFF_DONE:
+        f.reg[STAFF_BUSY] -= 1
+        if f.small[order, STATE] == ON_HOLD:
+            f.times[order, CONFIRM_DUE] = now
+            schedule(f.calendar, now, event_key(ARRIVAL + CONFIRMATION, order, 0))
+    elif what == RESTOCK:
+        restock(f, order)
+    else:
+        cancel(f, order, BUYER_CANCELLED, now)
+    return True
+
+
+@kernel
+def _arrival(f: Front, what: int, now: int) -> bool:
+    """The next arrival at this instant: of the calendar, the trace or the ends of ON_HOLD, whichever order is lower."""
+    reg = f.reg
+    soonest = next_time(f.calendar)
+    key = next_key(f.calendar)
+    calendar_order = FAR
+    if soonest == now and key >= 0 and key >> 30 == what:
+        calendar_order = (key >> 4) & 0x3FFFFFF
+    if what == ARRIVAL + CHECKOUT and reg[NEXT_ARRIVAL] < reg[COUNT]:
+        order = int(reg[NEXT_ARRIVAL])
+        if order < calendar_order and f.line_time_us[f.first[order]] == now:
+            reg[NEXT_ARRIVAL] += 1
+            _intent(f, order, now)
+            return True
+    ends_hold = what == JOIN or (what == ARRIVAL + CONFIRMATION and reg[STAFFED] == 0)
+    if ends_hold and reg[HOLD_HEAD] < reg[PAID_TAIL]:
+        order = int(f.paid[reg[HOLD_HEAD]])
+        if order < calendar_order and f.times[order, PAID] + reg[ON_HOLD_US] == now:
+            reg[HOLD_HEAD] += 1
+            if what != JOIN and f.small[order, STATE] == ON_HOLD:
+                f.times[order, CONFIRM_DUE] = now
+                arrive(f, CONFIRMATION, order, 0, now)
+            return True
+    return _calendar_event(f, now)
+
+
+@kernel
+def _intent(f: Front, order: int, now: int) -> None:
+    """An intent of the trace goes ahead, or not."""
+    if int(f.go[order]) < f.factor[wanted_sku(f, order, int(f.first[order]))]:
+        arrive(f, CHECKOUT, order, 0, now)
+    else:
+        f.small[order, REASON] = NOT_GOING
+
+
+@kernel
+def _start_staff(f: Front, now: int) -> None:
+    """A free member of staff takes the next order; one that is no longer ON_HOLD is passed over."""
+    order = int(f.paid[f.reg[STAFF_HEAD]])
+    f.reg[STAFF_HEAD] += 1
+    if f.small[order, STATE] == ON_HOLD:
+        f.reg[STAFF_BUSY] += 1
+        schedule(f.calendar, now + int(f.confirm_work_us[order]), event_key(STAFF_DONE, order, 0))

@@ -1,0 +1,111 @@
+"""The state of the front: everything from a checkout request to a confirmed order, as arrays for the kernels.
+
+Checkout, payment and confirmation share the engine's workers and its store, and retries loop between them, so they are one
+re-entrant group with one calendar (docs/model.md). An order's record is 64 bytes, one cache line: six times and
+sixteen small fields; `times` and `small` are two views of the same memory.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.flow.calendar_queue import Calendar
+
+I64 = npt.NDArray[np.int64]
+I32 = npt.NDArray[np.int32]
+I16 = npt.NDArray[np.int16]
+U8 = npt.NDArray[np.uint8]
+U32 = npt.NDArray[np.uint32]
+
+# columns of `times`
+PLACED, PAY_DUE, PAID, CONFIRM_DUE, CONFIRMED, CLOSED = range(6)
+# columns of `small`, which begins behind the six times
+STATE, REASON, FIRST_REFUSAL, SECOND, REFUSED_LINE, LATE, LIVE = range(48, 55)
+DONE, HOUSE, QUEUE_FULL, TIMED_OUT, DECLINED, CRASHED, REFUSAL = range(57, 64)  # LIVE takes 54, 55, 56: one a stage
+SPLIT, NOWHERE, NO_LINE = 255, 254, 255
+# bits of DONE: effects that were taken, and one more
+DONE_CHECKOUT, DONE_SECOND, DONE_PAYMENT, DONE_CONFIRMATION = 1, 2, 4, 8
+PLANNED = 16  # PAY_DUE holds the time of a payment request (before, it may hold the start of the second round)
+# columns of `answers`
+RESPONSE, ALLOCATION = 0, 3  # responses of stages 0, 1, 2; first row in `allocations`, -1 none
+
+CHECKOUT, PAYMENT, CONFIRMATION = 0, 1, 2
+SECOND_ROUND = 8  # attempts of the second round are numbered from here
+
+# what happens at one instant, in this order; also the top bits of a calendar key
+SWEEP, WORKED, GROUP_DONE, STAFF_DONE, RESTOCK, START, GROUP_START, STAFF_START, TIME_OUT, CANCEL, ARRIVAL, JOIN = (
+    0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15,
+)  # fmt: skip
+NOTHING_DUE = 16
+
+(
+    NOW, COUNT, NEXT_ARRIVAL, END_US,
+    WORKERS, BUSY, QUEUE_BOUND, TIME_OUT_US, ATTEMPTS, BACKOFF_US,
+    GROUPED, GROUP_A_US, GROUP_B_US, MAX_GROUP, LINGER_US, GROUP_SIZE, GROUP_END_US,
+    RING_OUT, RING_START, RING_TAIL, COMMIT_HEAD, COMMIT_TAIL,
+    HOLD_WINDOW_US, SWEEP_US, EXPIRY_HEAD, PLACED_TAIL, RELEASING_TAIL, RELEASE_DUE_US,
+    PAY_TRIES, RETRY_DELAY_US, SECOND_DELAY_US, ON_HOLD_US, HOLD_HEAD, PAID_TAIL,
+    STAFFED, STAFF, STAFF_BUSY, STAFF_HEAD, CONFIRMED_TAIL, ALLOCATED, ROOM_PER_GROUP,
+    NEED_NODES, NEED_NEAR, NEED_SORTED, EVENTS, MAX_GROUP_MET, REPEATED, WAITED_OUT,
+) = range(48)  # fmt: skip
+REGISTERS = 64
+
+AVAILABLE, ON_HAND, RECEIVED, RESTOCKED, SHIPPED = range(5)  # first axis of `stock`
+
+
+class Front(NamedTuple):
+    """All arrays of the front. n = carts, m = buy lines."""
+
+    reg: I64  # scalars, by the names above
+    calendar: Calendar
+    times: I64  # [n, 8]: six times, then the small fields' memory
+    small: U8  # [n, 64]: the same memory
+    answers: I32  # [n, 4]
+    # the trace
+    first: I32  # [n + 1]: first buy line of each cart
+    line_time_us: I64  # [m]
+    line_sku: I32
+    line_quantity: I16
+    line_deal: I16
+    line_second: I32
+    line_region: U8
+    go: U32  # [n] and so below
+    checkout_us: I32
+    payment_us: I32
+    confirmation_us: I32
+    pay_delay_us: I64
+    provider_us: I32
+    declines: U8
+    after: U8
+    after_u32: U32
+    confirm_work_us: I32
+    # the engine's queues
+    ring_key: I64
+    ring_at: I64
+    commit_key: I64
+    commit_at: I64
+    # lists in the order of events
+    placed: I32  # [n]: as they were placed, for the end of holds
+    paid: I32  # [n]: as they were paid, for the end of ON_HOLD and the staff's queue
+    confirmed: I32  # [n]: as they were confirmed, for the warehouses
+    releasing: I32  # cancelled since the last sweep
+    allocations: I32  # [rows, 5]: order, line, sku, warehouse, units of split carts
+    # shop
+    factor: I64  # [skus], 2^32: everybody goes ahead
+    shelf: U8  # [skus]
+    part_first: I32  # [skus + 1]
+    part_sku: I32
+    part_units: I32
+    stock: I64  # [5, skus, warehouses]
+    nearest: I32  # [regions, warehouses]
+    deal_open: U8
+    deal_left: I64
+    deal_per_buyer: I64
+    deal_slot: I32  # [m]: counter of this buyer in this deal (empty without deals)
+    bought: I32
+    provider_out: I64  # [outages, 2]: start, end
+    before_shipping: I64  # [1025]: quantile table
+    queue_peak: I32  # [seconds]

@@ -1,0 +1,218 @@
+"""Kernels of the front that take and give back stock and deal units. Rules: docs/model.md, Checkout's effect."""
+
+from __future__ import annotations
+
+from sim.flow.jit import kernel
+from sim.operations.front_state import (
+    ALLOCATED,
+    ALLOCATION,
+    AVAILABLE,
+    HOUSE,
+    ON_HAND,
+    REFUSED_LINE,
+    RESTOCKED,
+    SECOND,
+    SPLIT,
+    Front,
+)
+from sim.orders.states import Reason
+
+OFF_SHELF, DEAL_CLOSED, DEAL_SOLD_OUT = int(Reason.OFF_SHELF), int(Reason.DEAL_CLOSED), int(Reason.DEAL_SOLD_OUT)
+PURCHASE_LIMIT, SOLD_OUT = int(Reason.PURCHASE_LIMIT), int(Reason.SOLD_OUT)
+
+
+@kernel
+def replaced(f: Front, order: int, line: int) -> bool:
+    """Whether the second choice stands in for this line of the trace."""
+    small = f.small[order]
+    return small[SECOND] == 1 and small[REFUSED_LINE] == line - f.first[order]
+
+
+@kernel
+def wanted_sku(f: Front, order: int, line: int) -> int:
+    """The SKU that the order wants in this line now."""
+    if replaced(f, order, line):
+        return int(f.line_second[line])
+    return int(f.line_sku[line])
+
+
+@kernel
+def wanted_deal(f: Front, order: int, line: int) -> int:
+    """The deal whose price the order wants in this line now, -1 none."""
+    if replaced(f, order, line):
+        return -1
+    return int(f.line_deal[line])
+
+
+@kernel
+def hold_cart(f: Front, order: int) -> int:
+    """Hold every unit of the cart. Returns 0, or the refused line (within the cart) << 8 | reason, and takes nothing."""
+    first = int(f.first[order])
+    end = int(f.first[order + 1])
+    for line in range(first, end):
+        reason = _enter_line(f, order, line)
+        if reason != 0:
+            leave_deals(f, order, first, line)
+            return (line - first) << 8 | reason
+    house = _whole_cart(f, order, first, end)
+    if house < 0:
+        line = _split_cart(f, order, first, end)
+        if line >= 0:
+            leave_deals(f, order, first, end)
+            return (line - first) << 8 | SOLD_OUT
+        house = SPLIT
+    f.small[order, HOUSE] = house
+    return 0
+
+
+@kernel
+def _enter_line(f: Front, order: int, line: int) -> int:
+    """Check shelf and deal of one line and use up deal units; returns a reason or 0."""
+    if f.shelf[wanted_sku(f, order, line)] == 0:
+        return OFF_SHELF
+    deal = wanted_deal(f, order, line)
+    if deal < 0:
+        return 0
+    quantity = int(f.line_quantity[line])
+    if f.deal_open[deal] == 0:
+        return DEAL_CLOSED
+    if f.deal_left[deal] < quantity:
+        return DEAL_SOLD_OUT
+    slot = f.deal_slot[line]
+    if f.bought[slot] + quantity > f.deal_per_buyer[deal]:
+        return PURCHASE_LIMIT
+    f.deal_left[deal] -= quantity
+    f.bought[slot] += quantity
+    return 0
+
+
+@kernel
+def leave_deals(f: Front, order: int, first: int, end: int) -> None:
+    """Give back the deal units of the lines `first` to `end` - 1."""
+    for line in range(first, end):
+        deal = wanted_deal(f, order, line)
+        if deal >= 0:
+            f.deal_left[deal] += int(f.line_quantity[line])
+            f.bought[f.deal_slot[line]] -= int(f.line_quantity[line])
+
+
+@kernel
+def _whole_cart(f: Front, order: int, first: int, end: int) -> int:
+    """Take the cart from the nearest warehouse that has all of it; returns that warehouse or -1."""
+    houses = f.nearest[f.line_region[first]]
+    for house in houses:
+        line = first
+        while line < end and _take_line(f, order, line, house):
+            line += 1
+        if line == end:
+            return int(house)
+        _return_lines(f, order, first, line, house)
+    return -1
+
+
+@kernel
+def _take_line(f: Front, order: int, line: int, house: int) -> bool:
+    """Take a line's units from one warehouse, or nothing and return False."""
+    sku = wanted_sku(f, order, line)
+    quantity = int(f.line_quantity[line])
+    start = int(f.part_first[sku])
+    for part in range(start, int(f.part_first[sku + 1])):
+        need = quantity * int(f.part_units[part])
+        if f.stock[AVAILABLE, f.part_sku[part], house] < need:
+            for earlier in range(start, part):
+                f.stock[AVAILABLE, f.part_sku[earlier], house] += quantity * int(f.part_units[earlier])
+            return False
+        f.stock[AVAILABLE, f.part_sku[part], house] -= need
+    return True
+
+
+@kernel
+def _return_lines(f: Front, order: int, first: int, end: int, house: int) -> None:
+    """Make the units of the lines `first` to `end` - 1 available again in one warehouse."""
+    for line in range(first, end):
+        sku = wanted_sku(f, order, line)
+        quantity = int(f.line_quantity[line])
+        for part in range(int(f.part_first[sku]), int(f.part_first[sku + 1])):
+            f.stock[AVAILABLE, f.part_sku[part], house] += quantity * int(f.part_units[part])
+
+
+@kernel
+def _split_cart(f: Front, order: int, first: int, end: int) -> int:
+    """Take the cart piece by piece, nearest first; returns -1, or the line that cannot be filled (nothing taken)."""
+    start = int(f.reg[ALLOCATED])
+    for line in range(first, end):
+        sku = wanted_sku(f, order, line)
+        for part in range(int(f.part_first[sku]), int(f.part_first[sku + 1])):
+            need = int(f.line_quantity[line]) * int(f.part_units[part])
+            if _take_part(f, order, line, int(f.part_sku[part]), need) > 0:
+                _undo_split(f, start)
+                return line
+    f.answers[order, ALLOCATION] = start
+    return -1
+
+
+@kernel
+def _take_part(f: Front, order: int, line: int, sku: int, need: int) -> int:
+    """Take up to `need` units of a SKU, nearest warehouse first, writing allocations; returns the units missing."""
+    for house in f.nearest[f.line_region[line]]:
+        units = min(need, int(f.stock[AVAILABLE, sku, house]))
+        if units > 0:
+            f.stock[AVAILABLE, sku, house] -= units
+            row = f.allocations[f.reg[ALLOCATED]]
+            row[0] = order
+            row[1] = line
+            row[2] = sku
+            row[3] = house
+            row[4] = units
+            f.reg[ALLOCATED] += 1
+            need -= units
+        if need == 0:
+            break
+    return need
+
+
+@kernel
+def _undo_split(f: Front, start: int) -> None:
+    for k in range(start, int(f.reg[ALLOCATED])):
+        f.stock[AVAILABLE, f.allocations[k, 2], f.allocations[k, 3]] += int(f.allocations[k, 4])
+    f.reg[ALLOCATED] = start
+
+
+@kernel
+def make_available(f: Front, order: int) -> None:
+    """A cancelled or expired order's units, stock and deals, can be bought again."""
+    first = int(f.first[order])
+    end = int(f.first[order + 1])
+    leave_deals(f, order, first, end)
+    house = int(f.small[order, HOUSE])
+    if house != SPLIT:
+        _return_lines(f, order, first, end, house)
+        return
+    k = int(f.answers[order, ALLOCATION])
+    while k < f.reg[ALLOCATED] and f.allocations[k, 0] == order:
+        f.stock[AVAILABLE, f.allocations[k, 2], f.allocations[k, 3]] += int(f.allocations[k, 4])
+        k += 1
+
+
+@kernel
+def restock(f: Front, order: int) -> None:
+    """A returned order's units go back on the shelf; units of lost parcels have warehouse -1 in the allocations."""
+    house = int(f.small[order, HOUSE])
+    if house != SPLIT:
+        for line in range(int(f.first[order]), int(f.first[order + 1])):
+            sku = wanted_sku(f, order, line)
+            for part in range(int(f.part_first[sku]), int(f.part_first[sku + 1])):
+                _put_back(f, int(f.part_sku[part]), house, int(f.line_quantity[line]) * int(f.part_units[part]))
+        return
+    k = int(f.answers[order, ALLOCATION])
+    while k < f.reg[ALLOCATED] and f.allocations[k, 0] == order:
+        if f.allocations[k, 3] >= 0:
+            _put_back(f, int(f.allocations[k, 2]), int(f.allocations[k, 3]), int(f.allocations[k, 4]))
+        k += 1
+
+
+@kernel
+def _put_back(f: Front, sku: int, house: int, units: int) -> None:
+    f.stock[AVAILABLE, sku, house] += units
+    f.stock[ON_HAND, sku, house] += units
+    f.stock[RESTOCKED, sku, house] += units

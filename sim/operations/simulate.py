@@ -1,0 +1,163 @@
+"""Runs one trace through one scenario: SimPy decides, the flows move the orders between its events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.demand.trace import Trace
+from sim.flow.environment import FlowEnvironment
+from sim.operations import front_state as fs
+from sim.operations.control import start_control
+from sim.operations.front import FrontFlow
+from sim.operations.outcome import Outcome
+from sim.operations.shipping import units_at
+from sim.operations.warehouses import Delivery
+from sim.orders.states import State
+from sim.scenario.schema import Scenario
+
+SMALL_ORDERS = 400_000  # up to here plain Python ends before a compiler would
+
+
+def simulate(scenario: Scenario, trace: Trace, *, fast: bool | None = None) -> Outcome:
+    """Play `trace` through `scenario` up to its horizon.
+
+    `fast` chooses machine code (default: for more than 8,000 carts). Both give the same outcome, that of
+    docs/model.md. Raises ValueError if the trace's carts are not numbered in order.
+    """
+    front = FrontFlow(scenario, trace, trace.orders > SMALL_ORDERS if fast is None else fast)
+    delivery = Delivery(scenario, trace, front, front.fast)
+    env = FlowEnvironment()
+    env.flows = [front, delivery]
+    start_control(env, scenario, front, delivery)
+    env.run(until=scenario.horizon_us)
+    env.catch_up(scenario.horizon_us)
+    return _outcome(scenario, front, delivery)
+
+
+def _outcome(scenario: Scenario, front: FrontFlow, delivery: Delivery) -> Outcome:
+    f = front.state
+    parcels = delivery.parcels.columns(f)
+    _forget_the_future(scenario, parcels)
+    return Outcome(
+        orders=_order_columns(scenario, f, delivery, parcels),
+        parcels=parcels,
+        stock=_stock(scenario, f, parcels),
+        allocations=_allocations(f),
+        deal_left=f.deal_left.tolist(),
+        carried=delivery.carried,
+        receipts=front.receipts,
+        queue_peak=_used(f.queue_peak),
+        counts=_counts(f, delivery),
+    )
+
+
+def _forget_the_future(scenario: Scenario, parcels: dict[str, npt.NDArray[Any]]) -> None:
+    """Arrivals at or after the horizon do not happen."""
+    later = parcels["arrived_us"] >= scenario.horizon_us
+    parcels["lost"][later] = 0
+    parcels["arrived_us"][later] = -1
+
+
+def _order_columns(
+    scenario: Scenario, f: fs.Front, delivery: Delivery, parcels: dict[str, npt.NDArray[Any]]
+) -> dict[str, npt.NDArray[Any]]:
+    """The columns of `sim.operations.outcome.ORDER_COLUMNS`; views of the front's records where they fit."""
+    times, small = f.times, f.small
+    planned = (small[:, fs.DONE] & fs.PLANNED) != 0
+    times[~planned, fs.PAY_DUE] = -1
+    times[times[:, fs.PAY_DUE] >= scenario.horizon_us, fs.PAY_DUE] = -1
+    refused_line = small[:, fs.REFUSED_LINE].view(np.int8)
+    refused_line[small[:, fs.SECOND] == 0] = -1
+    _mark_packed(small, parcels, len(times))
+    return {
+        "state": small[:, fs.STATE],
+        "reason": small[:, fs.REASON],
+        "first_refusal": small[:, fs.FIRST_REFUSAL],
+        "second": small[:, fs.SECOND],
+        "refused_line": refused_line,
+        "late": small[:, fs.LATE],
+        "placed_us": times[:, fs.PLACED],
+        "pay_due_us": times[:, fs.PAY_DUE],
+        "paid_us": times[:, fs.PAID],
+        "confirm_due_us": times[:, fs.CONFIRM_DUE],
+        "confirmed_us": times[:, fs.CONFIRMED],
+        "closed_us": times[:, fs.CLOSED],
+        "delivered_us": delivery.delivered_us,
+        "checkout_response_us": f.answers[:, fs.RESPONSE],
+        "payment_response_us": f.answers[:, fs.RESPONSE + fs.PAYMENT],
+        "confirmation_response_us": f.answers[:, fs.RESPONSE + fs.CONFIRMATION],
+        "queue_full": small[:, fs.QUEUE_FULL],
+        "timed_out": small[:, fs.TIMED_OUT],
+        "declined": small[:, fs.DECLINED],
+        "crashed": small[:, fs.CRASHED],
+        "parcels": _parcel_counts(parcels, len(times)),
+    }
+
+
+def _parcel_counts(parcels: dict[str, npt.NDArray[Any]], orders: int) -> npt.NDArray[np.uint8]:
+    return np.bincount(parcels["order"], minlength=orders).astype(np.uint8)
+
+
+def _mark_packed(small: fs.U8, parcels: dict[str, npt.NDArray[Any]], orders: int) -> None:
+    """AWAITING_SHIPMENT becomes AWAITING_COLLECTION where every parcel is packed."""
+    unpacked = np.zeros(orders, dtype=np.bool_)
+    unpacked[parcels["order"][parcels["packed_us"] < 0]] = True
+    ready = (small[:, fs.STATE] == int(State.AWAITING_SHIPMENT)) & ~unpacked
+    small[ready, fs.STATE] = int(State.AWAITING_COLLECTION)
+
+
+def _stock(
+    scenario: Scenario, f: fs.Front, parcels: dict[str, npt.NDArray[Any]]
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Stock by `STOCK_FIELDS`; what is reserved is split by what its orders wait for."""
+    state = f.small[:, fs.STATE]
+    unpaid = np.flatnonzero(state == int(State.UNPAID)).astype(np.int32)
+    waiting = (state >= int(State.ON_HOLD)) & (state <= int(State.AWAITING_COLLECTION))
+    partly = state == int(State.PARTIALLY_SHIPPING)
+    committed = np.flatnonzero(waiting & ~partly).astype(np.int32)
+    releasing = f.releasing[: f.reg[fs.RELEASING_TAIL]]
+    fields = {
+        "on_hand": f.stock[fs.ON_HAND],
+        "available": f.stock[fs.AVAILABLE],
+        "received": f.stock[fs.RECEIVED],
+        "restocked": f.stock[fs.RESTOCKED],
+        "shipped": f.stock[fs.SHIPPED],
+    }
+    for name, orders in (("held", unpaid), ("committed", committed), ("releasing", releasing)):
+        columns = [units_at(f, orders, house) for house in range(len(scenario.warehouses))]
+        fields[name] = np.stack(columns, axis=1)
+    for house in range(len(scenario.warehouses)):
+        left = parcels["order"][(parcels["warehouse"] == house) & (parcels["collected_us"] < 0)]
+        fields["committed"][:, house] += units_at(f, left[partly[left]], house)
+    return fields
+
+
+def _allocations(f: fs.Front) -> dict[str, npt.NDArray[Any]]:
+    used = f.allocations[: f.reg[fs.ALLOCATED]]
+    house = np.where(used[:, 3] < 0, -1 - used[:, 3], used[:, 3]).astype(np.int16)
+    return {"order": used[:, 0], "line": used[:, 1], "sku": used[:, 2], "warehouse": house, "units": used[:, 4]}
+
+
+def _used(queue_peak: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """The seconds up to the last in which anybody waited."""
+    seconds = np.flatnonzero(queue_peak)
+    return queue_peak[: int(seconds[-1]) + 1 if len(seconds) else 0]
+
+
+def _counts(f: fs.Front, delivery: Delivery) -> dict[str, int]:
+    return {
+        "front_events": int(f.reg[fs.EVENTS]),
+        "placed": int(f.reg[fs.PLACED_TAIL]),
+        "paid": int(f.reg[fs.PAID_TAIL]),
+        "confirmed": int(f.reg[fs.CONFIRMED_TAIL]),
+        "picked": sum(house.pickers.started for house in delivery.houses),
+        "packed": sum(house.packers.started for house in delivery.houses),
+        "collected": int((delivery.parcels.collected_us >= 0).sum()),
+        "largest_group": int(f.reg[fs.MAX_GROUP_MET]),
+        "repeated_requests": int(f.reg[fs.REPEATED]),
+        "timed_out_waiting": int(f.reg[fs.WAITED_OUT]),
+        "waves_left_behind": sum(house.wave.left_behind for house in delivery.houses if house.wave),
+    }

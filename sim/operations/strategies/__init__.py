@@ -1,0 +1,1 @@
+"""Stock and logistics policies, each an ordinary SimPy process."""

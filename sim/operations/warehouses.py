@@ -1,0 +1,230 @@
+"""Confirmed orders become parcels: waves, picking, packing, the carrier's pick-ups, transit, delivery, returns.
+
+A flow behind the front: whatever the front has confirmed before the end of a window is moved on in bulk. Pick-ups are
+control events; what they collect decides everything that follows, so arrivals and returns are known there and then.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.demand.trace import NOTHING, REFUND_ONLY, RETURN, Trace
+from sim.flow.batches import LEFT, NEXT_US, TAKEN, release_waves, take_batch
+from sim.flow.batches import HEAD as WAVE_HEAD
+from sim.flow.batches import TAIL as WAVE_TAIL
+from sim.flow.jit import choose
+from sim.flow.stations import Station
+from sim.flow.transit import delays_us
+from sim.operations import front_state as fs
+from sim.operations.front import FrontFlow
+from sim.operations.parcels import Parcels
+from sim.operations.shipping import ship_units
+from sim.orders.states import Reason, State
+from sim.scenario.quantiles import quantile_table
+from sim.scenario.schema import Scenario
+from sim.scenario.tables import lane_table
+
+Ids = npt.NDArray[np.int32]
+Times = npt.NDArray[np.int64]
+CANCELLED = int(State.CANCELLED)
+
+
+class WaveQueue:
+    """Orders that wait for the pickers' next wave."""
+
+    def __init__(self, every_us: int, capacity: int, gone_us: Times, fast: bool) -> None:
+        self._every_us, self._capacity, self._gone_us = every_us, capacity, gone_us
+        self._reg = np.zeros(8, dtype=np.int64)
+        self._id, self._at = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int64)
+        self._release = choose(release_waves, fast)
+
+    @property
+    def left_behind(self) -> int:
+        """How many waves left orders behind."""
+        return int(self._reg[LEFT])
+
+    def pass_through(self, ids: Ids, at_us: Times, end_us: int) -> tuple[Ids, Times]:
+        """Add orders; returns those released before `end_us` and when."""
+        head = int(self._reg[WAVE_HEAD])
+        self._id, self._at = np.concatenate([self._id[head:], ids]), np.concatenate([self._at[head:], at_us])
+        self._reg[WAVE_HEAD], self._reg[WAVE_TAIL] = 0, len(self._id)
+        out_id, out_at = np.empty(len(self._id), dtype=np.int32), np.empty(len(self._id), dtype=np.int64)
+        if len(self._id):
+            self._release(
+                self._reg, self._id, self._at, self._gone_us, self._every_us, self._capacity, end_us, out_id, out_at
+            )
+            taken = int(self._reg[TAKEN])
+            return out_id[:taken], out_at[:taken]
+        return out_id, out_at
+
+
+class Warehouse:
+    """One warehouse: wave, pickers, packers, and the parcels packed and waiting for the carrier."""
+
+    def __init__(self, scenario: Scenario, trace: Trace, number: int, gone_us: Times, fast: bool) -> None:
+        plan = scenario.warehouses[number]
+        self.number, self._cut_off_us = number, plan.cut_off_us
+        self.wave = WaveQueue(plan.waves.every_us, plan.waves.capacity, gone_us, fast) if plan.waves else None
+        self.pickers = Station(trace.carts["pick_us"], gone_us, 0, fast)
+        self.packers = Station(trace.carts["pack_us"], gone_us, 0, fast)
+        self._ids: list[Ids] = []
+        self._ats: list[Times] = []
+        self.carried = 0
+
+    def move(self, ids: Ids, at_us: Times, end_us: int, parcels: Parcels) -> None:
+        """Take newly confirmed orders and let everything before `end_us` be picked and packed."""
+        if self.wave is not None:
+            ids, at_us = self.wave.pass_through(ids, at_us, end_us)
+        if len(ids):
+            self.pickers.join(ids, at_us)
+        ids, at_us = self.pickers.serve_until(end_us)
+        if len(ids):
+            parcels.picked_us[parcels.numbers(ids, self.number)] = at_us
+            self.packers.join(ids, at_us)
+        ids, at_us = self.packers.serve_until(end_us)
+        if len(ids):
+            parcels.packed_us[parcels.numbers(ids, self.number)] = at_us
+            self._ids.append(ids)
+            self._ats.append(at_us)
+
+    def pick_up(self, now_us: int, capacity: int, small: fs.U8) -> Ids:
+        """The carrier comes: returns the orders whose parcels it takes, first packed first."""
+        if not self._ids:
+            return np.empty(0, dtype=np.int32)
+        ids, at_us = np.concatenate(self._ids), np.concatenate(self._ats)
+        gone = small[ids, fs.STATE] == CANCELLED
+        limit = min(now_us - 1, now_us - self._cut_off_us)
+        taken, ids, at_us, left = take_batch(ids, at_us, gone, limit, capacity)
+        self.carried += left
+        self._ids, self._ats = ([ids], [at_us]) if len(ids) else ([], [])
+        return taken
+
+
+class Delivery:
+    """All warehouses and what follows them."""
+
+    def __init__(self, scenario: Scenario, trace: Trace, front: FrontFlow, fast: bool) -> None:
+        self._front, self._trace, self._horizon_us = front, trace, scenario.horizon_us
+        self.parcels = Parcels(trace.orders)
+        self.delivered_us = np.full(trace.orders, -1, dtype=np.int64)
+        gone_us = front.state.times[:, fs.CLOSED]
+        self.houses = [
+            Warehouse(scenario, trace, number, gone_us, fast) for number in range(len(scenario.warehouses))
+        ]
+        lanes = lane_table(scenario)
+        self._lead = [[quantile_table(lane.lead_time) for lane in row] for row in lanes]
+        self._loss = [[round(lane.lost * 2**32) for lane in row] for row in lanes]
+        self._return_delay = quantile_table(scenario.after_sales.return_delay)
+        self._return_transit = quantile_table(scenario.after_sales.return_transit)
+        self._return_window_us = scenario.after_sales.return_window_us
+
+    @property
+    def carried(self) -> int:
+        """Parcels that were in time for a pick-up and found no room."""
+        return sum(house.carried for house in self.houses)
+
+    def catch_up(self, end_us: int) -> None:
+        """Move everything that the front has confirmed, and all that waits, up to `end_us`."""
+        f = self._front.state
+        orders = self._front.newly_confirmed()
+        houses = f.small[orders, fs.HOUSE]
+        split = orders[houses == fs.SPLIT].tolist()
+        for order in split:
+            self._split(order)
+        for house in self.houses:
+            mine = orders[houses == house.number] if not split else self._of_house(orders, houses, house.number)
+            house.move(mine, f.times[mine, fs.CONFIRMED], end_us, self.parcels)
+
+    def _split(self, order: int) -> None:
+        f = self._front.state
+        rows = self._allocations(order)
+        used = set(f.allocations[rows, 3].tolist())
+        region = f.line_region[f.first[order]]
+        self.parcels.split(order, [house for house in f.nearest[region].tolist() if house in used])
+
+    def _allocations(self, order: int) -> list[int]:
+        f, rows = self._front.state, []
+        row = int(f.answers[order, fs.ALLOCATION])
+        while row < f.reg[fs.ALLOCATED] and f.allocations[row, 0] == order:
+            rows.append(row)
+            row += 1
+        return rows
+
+    def _of_house(self, orders: Ids, houses: fs.U8, number: int) -> Ids:
+        mine = houses == number
+        for k in np.flatnonzero(houses == fs.SPLIT).tolist():
+            mine[k] = (int(orders[k]), number) in self.parcels.number
+        return orders[mine]
+
+    def pick_up(self, house: int, now_us: int, capacity: int) -> None:
+        """The carrier comes to a warehouse: parcels leave, and their arrival is known."""
+        f = self._front.state
+        orders = self.houses[house].pick_up(now_us, capacity, f.small)
+        if not len(orders):
+            return
+        ship_units(f, orders, house)
+        arrive_us, lost = self._travel(orders, house, now_us)
+        numbers = self.parcels.numbers(orders, house)
+        self.parcels.collected_us[numbers] = now_us
+        self.parcels.arrived_us[numbers] = arrive_us
+        self.parcels.lost[numbers] = lost
+        single = numbers < self.parcels.orders
+        self._complete(orders[single], arrive_us[single], lost[single])
+        for order in orders[~single].tolist():
+            self._collect_split(order)
+
+    def _travel(self, orders: Ids, house: int, now_us: int) -> tuple[Times, npt.NDArray[np.bool_]]:
+        """When each parcel arrives, and whether it is lost."""
+        f, carts = self._front.state, self._trace.carts
+        region = f.line_region[f.first[orders]]
+        arrive_us, lost = np.empty(len(orders), dtype=np.int64), np.zeros(len(orders), dtype=np.bool_)
+        for r in range(len(self._lead[house])):
+            mine = region == r
+            delay = delays_us(self._lead[house][r], carts["transit_u32"][orders[mine]])
+            arrive_us[mine] = now_us + np.maximum(delay, 1)
+            lost[mine] = carts["loss_u32"][orders[mine]].astype(np.int64) < self._loss[house][r]
+        return arrive_us, lost
+
+    def _collect_split(self, order: int) -> None:
+        """One more parcel of a split order is collected; with the last one its end is known."""
+        parcels, f = self.parcels, self._front.state
+        numbers = parcels.of_split[order]
+        if (parcels.collected_us[numbers] < 0).any():
+            f.small[order, fs.STATE] = int(State.PARTIALLY_SHIPPING)
+            return
+        for row in self._allocations(order):
+            if parcels.lost[parcels.number[order, int(f.allocations[row, 3])]]:
+                f.allocations[row, 3] = -1 - f.allocations[row, 3]  # not put back on the shelf by a return
+        ids = np.array([order], dtype=np.int32)
+        end = parcels.arrived_us[numbers].max(keepdims=True)
+        self._complete(ids, end, parcels.lost[numbers].all(keepdims=True))
+
+    def _complete(self, orders: Ids, end_us: Times, lost: npt.NDArray[np.bool_]) -> None:
+        """All parcels of these orders are under way and arrive by `end_us`: plan delivery, loss and after-sales."""
+        f, carts = self._front.state, self._trace.carts
+        f.small[orders, fs.STATE] = int(State.IN_TRANSIT)
+        wish = carts["after"][orders]
+        wish = np.where((wish == RETURN) | (wish == REFUND_ONLY), wish, NOTHING)
+        closed_us = end_us + self._return_window_us
+        back = wish != NOTHING
+        wait = delays_us(self._return_delay, carts["after_u32"][orders[back]])
+        transit = delays_us(self._return_transit, carts["back_u32"][orders[back]])
+        wait += np.where(wish[back] == RETURN, transit, 0)
+        closed_us[back] = end_us[back] + np.maximum(wait, 1)
+        closed_us[lost] = end_us[lost]
+        self._close(orders, end_us, closed_us, wish, lost)
+        again = (wish == RETURN) & ~lost & (carts["restock"][orders] == 1) & (closed_us < self._horizon_us)
+        self._front.plan_restocks(orders[again], closed_us[again])
+
+    def _close(self, orders: Ids, end_us: Times, closed_us: Times, wish: fs.U8, lost: npt.NDArray[np.bool_]) -> None:
+        """Write the ends that lie before the horizon."""
+        f = self._front.state
+        delivered = ~lost & (end_us < self._horizon_us)
+        self.delivered_us[orders[delivered]] = end_us[delivered]
+        f.small[orders[delivered], fs.STATE] = int(State.DELIVERED)
+        closed = closed_us < self._horizon_us
+        reason = np.select([lost, wish == RETURN, wish == REFUND_ONLY], [Reason.LOST, Reason.RETURNED, Reason.REFUNDED], 0)
+        f.times[orders[closed], fs.CLOSED] = closed_us[closed]
+        f.small[orders[closed], fs.REASON] = reason[closed]
+        f.small[orders[closed], fs.STATE] = np.where(lost, int(State.CANCELLED), int(State.COMPLETED))[closed]

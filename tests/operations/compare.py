@@ -1,0 +1,43 @@
+"""Holds the flow to the oracle: every time stamp, state, unit and amount must be equal."""
+
+from __future__ import annotations
+
+from sim.demand.trace import Trace
+from sim.operations.outcome import Outcome
+from sim.operations.simulate import simulate
+from sim.scenario.schema import Scenario
+from tests.oracle import model
+
+PARCEL_FIELDS = ("order", "warehouse", "picked_us", "packed_us", "collected_us", "arrived_us", "lost")
+
+
+def differences(scenario: Scenario, trace: Trace, *, fast: bool = False) -> tuple[list[str], model.Outcome]:
+    """Every difference between flow and oracle (at most 20 a column), and the oracle's outcome."""
+    flow, oracle = simulate(scenario, trace, fast=fast), model.run(scenario, trace)
+    found = _order_differences(flow, oracle)
+    rows = list(zip(*(flow.parcels[name].tolist() for name in PARCEL_FIELDS), strict=True))
+    theirs = [tuple(row) for row in oracle.parcels]
+    found += [f"parcel {k}: {a} != {b}" for k, (a, b) in enumerate(zip(rows, theirs, strict=False)) if a != b][:20]
+    if len(rows) != len(theirs):
+        found.append(f"parcels: {len(rows)} != {len(theirs)}")
+    for (sku, house), fields in oracle.stock.items():
+        for name, units in fields.items():
+            mine = int(flow.stock[name][sku, house])
+            if mine != units:
+                found.append(f"stock sku {sku} at {house}: {name} {mine} != {units}")
+    if flow.deal_left != oracle.deal_left:
+        found.append(f"deal_left {flow.deal_left} != {oracle.deal_left}")
+    if flow.carried != oracle.carried:
+        found.append(f"carried {flow.carried} != {oracle.carried}")
+    return found, oracle
+
+
+def _order_differences(flow: Outcome, oracle: model.Outcome) -> list[str]:
+    found: list[str] = []
+    for name in flow.orders:
+        if name == "refused_line":
+            continue
+        mine, theirs = flow.orders[name].tolist(), oracle.orders[name]
+        unequal = [o for o in range(len(mine)) if mine[o] != theirs[o]]
+        found += [f"order {o}: {name} {mine[o]} != {theirs[o]}" for o in unequal[:20]]
+    return found
