@@ -5,6 +5,7 @@ What a killed process left behind is known by its lock, which the system has let
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -19,14 +20,28 @@ from sim.errors import UsageError
 PREFIX = ".partial-"
 _LOCK = ".lock"
 _UNLOCKED_IS_STALE_S = 3_600
+#: Failures of the disk or of permissions: told of the folder that the user named, not of a file inside.
+_OF_THE_DISK = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM")}
 
 
 @contextmanager
 def whole_directory(out: Path, name: str) -> Iterator[Path]:
     """Yield a fresh directory inside `out`; on leaving it becomes `out/name`, replacing one that is there.
 
-    Whatever raises inside (an interrupt too) removes it, and the folders that were made for it.
+    Whatever raises inside (an interrupt too) removes it, and the folders that were made for it. Raises UsageError or
+    OSError (`filename` is `out` where the disk is full or may not be written).
     """
+    try:
+        with _whole_directory(out, name) as partial:
+            yield partial
+    except OSError as error:
+        if error.errno in _OF_THE_DISK:
+            raise OSError(error.errno, os.strerror(error.errno or 0), str(out)) from error
+        raise
+
+
+@contextmanager
+def _whole_directory(out: Path, name: str) -> Iterator[Path]:
     made = _make(out)
     partial = out / f"{PREFIX}{name}-{secrets.token_hex(4)}"
     lock: int | None = None
