@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,9 +67,12 @@ def run(
     fingerprint = scenario_fingerprint(scenario)
     name = f"{scenario.name}-{run_id(fingerprint, chosen, replications)}"
     record = RunRecord()
-    with whole_directory(out, name) as partial, _progress(progress, replications) as tell:
+    with (
+        whole_directory(out, name) as partial,
+        _progress(progress, replications) as tell,
+        _others(scenario, chosen, replications, workers) as others,
+    ):
         _write_scenario(partial, scenario, written)
-        others = _others(scenario, chosen, replications, workers)
         grid, first, traced = _first(partial, scenario, chosen, record, tell)
         metrics = [first]
         for result in others:
@@ -103,16 +107,25 @@ def replicate(scenario: Scenario, seed: int, replication: int) -> Metrics:
     return summarise(scenario, trace, simulate(scenario, trace))
 
 
-def _others(scenario: Scenario, seed: int, replications: int, workers: int | None) -> Iterator[Metrics]:
-    """Metrics of replications 1, 2, ... in order; with several workers they run while the first does."""
+@contextmanager
+def _others(scenario: Scenario, seed: int, replications: int, workers: int | None) -> Iterator[Iterator[Metrics]]:
+    """Yield metrics of replications 1, 2, ... in order; with several workers they run while the first does."""
     number = min(usable_cores() if workers is None else workers, replications - 1)
     if number <= 1:
-        return (replicate(scenario, seed, r) for r in range(1, replications))
+        yield (replicate(scenario, seed, r) for r in range(1, replications))
+        return
     from joblib import Parallel, delayed
 
     pool = Parallel(n_jobs=number, return_as="generator", max_nbytes=None)
-    results: Iterator[Metrics] = pool(delayed(replicate)(scenario, seed, r) for r in range(1, replications))
-    return results
+    results: Generator[Metrics, None, None] = pool(
+        delayed(replicate)(scenario, seed, r) for r in range(1, replications)
+    )
+    try:
+        yield results
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # joblib's remark that an interrupted run has work left
+            results.close()
 
 
 def _first(
