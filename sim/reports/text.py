@@ -90,7 +90,7 @@ class _Page:
         if self.many:
             lines += [
                 "",
-                "Columns: mean of the replications, 95 % interval of the mean, replication 0 (as in the tables)",
+                "Columns: mean of the replications, its 95 % interval, replication 0. Verdicts: replication 0.",
             ]
         return lines
 
@@ -107,14 +107,14 @@ class _Page:
             self._money_row("GMV", "gmv_minor", each),
             self._money_row("refunded to buyers", "refunded_minor", f"{refunded} of what they paid"),
         ]
-        if metric(self.metrics, "margin_lost_to_stockouts_minor"):
-            note = "margin, an estimate; not in the contribution"
+        if self._some("margin_lost_to_stockouts_minor"):
+            note = "estimate, not in contribution"
             rows.append(self._money_row("lost to stockouts", "margin_lost_to_stockouts_minor", note))
         lines = self.metrics.get("contribution", {})
         parts = [
             self._row(f"  {CONTRIBUTION_LINES.get(key, key)}", f"contribution.{key}", self._signed)
             for key in sorted(lines, key=_line_order)
-            if lines[key]
+            if self._some(f"contribution.{key}")
         ]
         return self._table(
             f"Money ({self.currency})", [*rows, *([["contribution is made of"]] if parts else []), *parts]
@@ -131,10 +131,10 @@ class _Page:
             note = f"{share_of(metric(self.metrics, 'orders_by_state.COMPLETED'), before)} of those"
             rows.append(self._row("completed", "orders_by_state.COMPLETED", count, note))
         if metric(self.metrics, "fill_rate_share") is not None:
-            rows.append(self._row("fill rate", "fill_rate_share", percent, "of units asked for, limits of deals aside"))
+            rows.append(self._row("fill rate", "fill_rate_share", percent, "of units asked for"))
         placed = metric(self.metrics, "orders_placed")
         for name, path in (("by second choice", "orders_second_choice"), ("split over warehouses", "orders_split")):
-            if metric(self.metrics, path):
+            if self._some(path):
                 rows.append(self._row(name, path, count, f"{share_of(metric(self.metrics, path), placed)} of placed"))
         return self._table("Orders", rows)
 
@@ -145,7 +145,7 @@ class _Page:
         rows = [
             self._row(reason_name(key), f"refusals_by_reason.{key}", count, f"{share_of(number, intents)} of intents")
             for key, number in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-            if number
+            if self._some(f"refusals_by_reason.{key}")
         ]
         return self._table("Never became an order, because", rows) if rows else []
 
@@ -156,7 +156,7 @@ class _Page:
         rows = [
             self._row(name, path, count, f"{share_of(number, placed)} of placed")
             for name, path, number in sorted(found, key=lambda item: -item[2])
-            if number
+            if self._some(path)
         ]
         return self._table("Placed, but", rows) if rows else []
 
@@ -170,7 +170,8 @@ class _Page:
                 rows.append([endpoint, count(found["requests"])])
                 rows[-1] += [*(milliseconds(found.get(key)) for _, key in _PERCENTILES), percent(found["failed_share"])]
                 if self.many:
-                    rows[-1].append(" ".join(self._interval(f"response.{endpoint}.p99_us", milliseconds)).strip())
+                    mean, interval = self._interval(f"response.{endpoint}.p99_us", milliseconds)
+                    rows[-1].append(f"{mean} ({interval})" if interval else mean)
         if len(rows) == 1:
             return []
         title = "Response times in ms" + (", replication 0" if self.many else "")
@@ -199,10 +200,10 @@ class _Page:
             self._row("on-time delivery rate (OTDR)", "on_time_delivery.otdr_share", percent, _of(good, owed, "order")),
             self._row("collected", "parcels.collected", count, f"of {count(packed)} packed"),
         ]
-        if metric(self.metrics, "parcels.carried_over"):
-            note = "packed in time, but the pick-up was full"
+        if self._some("parcels.carried_over"):
+            note = "in time, but pick-up full"
             rows.append(self._row("carried over", "parcels.carried_over", count, note))
-        if metric(self.metrics, "parcels.lost"):
+        if self._some("parcels.lost"):
             rows.append(self._row("lost", "parcels.lost", count))
         return self._table("Parcels", rows)
 
@@ -212,7 +213,7 @@ class _Page:
         had = (stock.get("initial_units") or 0) + (stock.get("received_units") or 0)
         rows = [self._row("left at the end", "stock.left_share", percent, _of(stock.get("on_hand_units"), had, "unit"))]
         for name in ("shipped", "received", "restocked"):
-            if stock.get(f"{name}_units"):
+            if self._some(f"stock.{name}_units"):
                 rows.append(self._row(f"{name} units", f"stock.{name}_units", count))
         deals = self.metrics.get("deals", [])
         for deal in deals[:_MOST_DEALS]:
@@ -223,6 +224,10 @@ class _Page:
         if len(deals) > _MOST_DEALS:
             rows.append([f"and {plural(len(deals) - _MOST_DEALS, 'more deal')} (summary.json)"])
         return self._table("Stock", rows)
+
+    def _some(self, path: str) -> bool:
+        """Whether there is any of it, in replication 0 or another."""
+        return bool(metric(self.metrics, path) or (self.many and (self.intervals.get(path) or {}).get("mean")))
 
     def _money_row(self, name: str, path: str, note: str) -> Cells:
         return self._row(name, path, lambda minor: amount(minor, self.currency), note)

@@ -134,7 +134,8 @@ def _takeaway(run: Run, queue: Floats, p99: Floats, size_s: int, outages: int) -
     if whole is not None:
         text += f"; checkout answers 99 % within {duration(whole)}"
     if np.isfinite(p99).any():
-        text += f", in the worst {stretch(size_s)} within {duration(float(np.nanmax(p99)))}"
+        text += ", " if whole is not None else "; checkout answers 99 % "
+        text += f"in the worst {stretch(size_s)} within {duration(float(np.nanmax(p99)))}"
     share = metric(run.metrics, "response.checkout.failed_share")
     if share:
         text += f"; {percent(share)} of checkouts failed"

@@ -135,6 +135,8 @@ def _takeaway(frame: Frame, skus: list[_Sku], programme: Window) -> str:
         text += f"; of these {back} came back later" if back else ""
         if len(gone) == 1:
             text = f"{first} sold out, {when}" + (", and came back later" if back else "")
+    elif not any(sku.moved for sku in skus):
+        text = "Nothing was sold"
     else:
         least = min(skus, key=lambda sku: sku.units.min() / max(sku.units[0], 1))
         left_units = plural(float(least.units.min()), "unit")
