@@ -22,7 +22,8 @@ KEY_BITS = 34
 KEY_MASK = (1 << KEY_BITS) - 1
 MAX_BIN_LOG2 = 29  # bins of at most 9 minutes: offset and key fill 63 bits
 _MAX_BINS = 1 << 22
-FAR = 1 << 62  # later than any time
+FAR = 1 << 58  # later than any time, and still whole when shifted by four bits
+NO_EVENT = (1 << 63) - 1  # above every packed event
 
 WIDTH_LOG2, OPEN_BIN, NEXT_BIN, NEAR_SIZE, SORTED_AT, SORTED_SIZE, FREE_NODE, FREE_COUNT, END_US = range(9)
 
@@ -109,12 +110,12 @@ def schedule(calendar: Calendar, time_us: int, key: int) -> None:
 def next_time(calendar: Calendar) -> int:
     """Time of the next event, or the start of the next bin with events if the open one is used up."""
     reg = calendar.reg
-    packed = FAR
+    packed = NO_EVENT
     if reg[NEAR_SIZE] > 0:
         packed = calendar.near[0]
     if reg[SORTED_AT] < reg[SORTED_SIZE] and calendar.sorted[reg[SORTED_AT]] < packed:
         packed = calendar.sorted[reg[SORTED_AT]]
-    if packed != FAR:
+    if packed != NO_EVENT:
         return (reg[OPEN_BIN] << reg[WIDTH_LOG2]) + (packed >> KEY_BITS)
     if reg[NEXT_BIN] == FAR:
         return FAR
@@ -125,12 +126,12 @@ def next_time(calendar: Calendar) -> int:
 def next_key(calendar: Calendar) -> int:
     """Key of the next event of the open bin, -1 if a bin must be opened first (or there is none)."""
     reg = calendar.reg
-    packed = FAR
+    packed = NO_EVENT
     if reg[NEAR_SIZE] > 0:
         packed = calendar.near[0]
     if reg[SORTED_AT] < reg[SORTED_SIZE] and calendar.sorted[reg[SORTED_AT]] < packed:
         packed = calendar.sorted[reg[SORTED_AT]]
-    if packed == FAR:
+    if packed == NO_EVENT:
         return -1
     return packed & KEY_MASK
 

@@ -16,7 +16,6 @@ from sim.flow.jit import choose, kernel
 ID_BITS = 27
 ID_MASK = (1 << ID_BITS) - 1
 HEAD, TAIL, BUSY, BASE_US, DONE_COUNT, STARTED = range(6)
-FAR = 1 << 62
 
 
 @kernel

@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.demand.trace import Trace
-from sim.flow.calendar_queue import NEAR_SIZE, grown, remove_where, schedule
+from sim.flow.calendar_queue import FAR, NEAR_SIZE, grown, remove_where, schedule
 from sim.flow.jit import choose, kernel
 from sim.flow.structs import handle
 from sim.operations import front_state as fs
 from sim.operations.front_build import build_front
-from sim.operations.front_engine import FAR, void_request
+from sim.operations.front_engine import void_request
 from sim.operations.front_kernel import NEEDS_ROOM, advance
 from sim.operations.front_orders import event_key
 from sim.scenario.schema import Scenario

@@ -7,7 +7,7 @@ arrival, so each is a step of its place.
 
 from __future__ import annotations
 
-from sim.flow.calendar_queue import schedule
+from sim.flow.calendar_queue import FAR, schedule
 from sim.flow.jit import kernel
 from sim.operations.front_orders import cancel, event_key, take_effect
 from sim.operations.front_state import (
@@ -49,7 +49,6 @@ from sim.operations.front_state import (
 )
 from sim.orders.states import Reason, State
 
-FAR = 1 << 62
 NONE = int(State.NONE)
 BUSY_REASON, TIMEOUT_REASON, CRASH_REASON = (
     int(Reason.ENGINE_BUSY),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.flow.calendar_queue import FREE_COUNT, NEAR_SIZE, bin_size, drop_next, next_key, next_time, open_bin, schedule
+from sim.flow.calendar_queue import FAR, FREE_COUNT, NEAR_SIZE, bin_size, drop_next, next_key, next_time, open_bin, schedule
 from sim.flow.jit import kernel
 from sim.operations.front_engine import (
     arrive,
@@ -65,7 +65,6 @@ from sim.operations.front_state import (
 from sim.operations.front_stock import restock, wanted_sku
 from sim.orders.states import Reason, State
 
-FAR = 1 << 62
 ON_HOLD = int(State.ON_HOLD)
 BUYER_CANCELLED, NOT_GOING = int(Reason.BUYER_CANCELLED), int(Reason.NOT_GOING)
 DONE_ALL, NEEDS_ROOM = 0, 1

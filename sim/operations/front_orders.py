@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sim.demand.trace import CANCEL_BEFORE_SHIPPING, CANCEL_ON_HOLD, NEVER
-from sim.flow.calendar_queue import schedule
+from sim.flow.calendar_queue import FAR, schedule
 from sim.flow.jit import kernel
 from sim.flow.transit import delay_us
 from sim.operations.front_state import (
@@ -55,7 +55,6 @@ from sim.orders.states import Reason, State
 UNPAID, ON_HOLD, CANCELLED = int(State.UNPAID), int(State.ON_HOLD), int(State.CANCELLED)
 AWAITING_SHIPMENT, AWAITING_COLLECTION = int(State.AWAITING_SHIPMENT), int(State.AWAITING_COLLECTION)
 EXPIRED, BUYER_CANCELLED = int(Reason.EXPIRED), int(Reason.BUYER_CANCELLED)
-FAR = 1 << 62
 LONGEST_RESPONSE_US = 2**31 - 1
 
 

@@ -18,7 +18,7 @@ from sim.operations.warehouses import Delivery
 from sim.orders.states import State
 from sim.scenario.schema import Scenario
 
-SMALL_ORDERS = 400_000  # up to here plain Python ends before a compiler would
+SMALL_ORDERS = 8_000  # up to here plain Python ends before a compiler would
 
 
 def simulate(scenario: Scenario, trace: Trace, *, fast: bool | None = None) -> Outcome:

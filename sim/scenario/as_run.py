@@ -41,7 +41,8 @@ def _plain(value: Any) -> Any:
             default = info.default_factory() if info.default_factory is dict else info.default
             empty = held in _EMPTY and default is not PydanticUndefined and held == default
             if names[key] not in unused and not empty:
-                result[key] = _plain(field_text(info, held))
+                text = field_text(info, held)
+                result[key] = held if text == repr(held) else _plain(text)  # a share without a short form is a number
         return result
     if isinstance(value, tuple | list):
         return [_plain(element) for element in value]
