@@ -330,7 +330,7 @@ def new(out: Path | None, **answers: str | int | None) -> None:
     _refuse_overwriting(out)
     from sim.scenario import new_scenario
 
-    options = {key: value for key, value in answers.items() if value is not None}
+    options: dict[str, Any] = {key: value for key, value in answers.items() if value is not None}
     if not options and sys.stdin.isatty():
         options = {key: click.prompt(question, default=proposed, err=True) for key, question, proposed in _QUESTIONS}
     text = new_scenario(**options)

@@ -9,8 +9,10 @@ import pytest
 
 from sim.operations.contribution import exact_sum
 from sim.operations.money import MONEY_COLUMNS, money_chunks, money_columns, share_of
+from sim.operations.simulate import simulate
 from tests.operations.from_oracle import oracle_outcome
 from tests.operations.shop import PAID_IN_A_MINUTE, shop
+from tests.oracle import model
 from tests.oracle.build import tiny_trace
 from tests.oracle.cases import FEATURES, MODES, make_case
 
@@ -72,3 +74,11 @@ def test_a_share_is_rounded_half_up_and_exact_at_any_size(amount: int, ppm: int)
 
 def test_a_sum_is_exact_where_64_bits_would_overflow() -> None:
     assert exact_sum(np.full(4, 2**62)) == 2**64
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_flows_money_equals_the_oracles_too(seed: int) -> None:
+    scenario, trace = make_case(seed, frozenset(FEATURES), "minutes", range(40))
+    money = money_columns(scenario, trace, simulate(scenario, trace, fast=False))
+    oracle = model.run(scenario, trace)
+    assert {name: column.tolist() for name, column in money.items()} == {n: oracle.orders[n] for n in MONEY_COLUMNS}
