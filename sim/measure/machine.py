@@ -52,7 +52,7 @@ def processor() -> str:
 
 def usable_cores() -> int:
     """Cores on which this process may run."""
-    if sys.platform == "linux":
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 

@@ -103,7 +103,7 @@ def _peaks(queue_peak: Column, grid: Grid) -> npt.NDArray[np.int32]:
     peaks = np.zeros(grid.rows * grid.step_s, np.int32)
     known = min(len(queue_peak), len(peaks))
     peaks[:known] = queue_peak[:known]
-    return peaks.reshape(grid.rows, grid.step_s).max(axis=1, initial=0)
+    return np.asarray(peaks.reshape(grid.rows, grid.step_s).max(axis=1, initial=0), np.int32)
 
 
 class _Slices:
