@@ -49,7 +49,7 @@ _AFTER = (
     ("refunded, not returned", "orders_refund_only"),
 )
 _VERDICTS = {True: "SLO MET", False: "SLO MISSED", None: "SLO NOT TESTED"}
-_NAME_COLUMNS, _VALUE_COLUMNS = 30, 12  # at least, so that the tables stand below each other
+_NAME_COLUMNS, _VALUE_COLUMNS = 32, 12  # at least, so that the tables stand below each other
 _MOST_DEALS = 8
 
 
@@ -215,19 +215,27 @@ class _Page:
         for name in ("shipped", "received", "restocked"):
             if self._some(f"stock.{name}_units"):
                 rows.append(self._row(f"{name} units", f"stock.{name}_units", count))
-        deals = self.metrics.get("deals", [])
-        for deal in deals[:_MOST_DEALS]:
-            sold = deal["units"] - deal["left_units"]
-            name = shortened(f"deal on {deal['sku']}", _NAME_COLUMNS)
-            padding = ["", ""] if self.many else []
-            rows.append([name, *padding, share_of(sold, deal["units"]), f"{_of(sold, deal['units'], 'unit')} sold"])
-        if len(deals) > _MOST_DEALS:
-            rows.append([f"and {plural(len(deals) - _MOST_DEALS, 'more deal')} (summary.json)"])
+        rows += self._deals(self.metrics.get("deals", []))
         return self._table("Stock", rows)
 
     def _some(self, path: str) -> bool:
         """Whether there is any of it, in replication 0 or another."""
         return bool(metric(self.metrics, path) or (self.many and (self.intervals.get(path) or {}).get("mean")))
+
+    def _deals(self, deals: list[dict[str, Any]]) -> list[Cells]:
+        """A row a flash deal, or one for all of them where they are many."""
+        shows = {deal["broadcast"] for deal in deals}
+        named = [(f"deal on {d['sku']}" + (f", {d['broadcast']}" if len(shows) > 1 else ""), d) for d in deals]
+        if len(deals) > _MOST_DEALS:
+            total = {key: sum(deal[key] for deal in deals) for key in ("units", "left_units")}
+            named = [(f"{len(deals)} flash deals", total)]
+        rows = []
+        for name, deal in named:
+            sold = deal["units"] - deal["left_units"]
+            gap = ["", ""] if self.many else []
+            note = f"{_of(sold, deal['units'], 'unit')} sold"
+            rows.append([shortened(name, _NAME_COLUMNS), *gap, share_of(sold, deal["units"]), note])
+        return rows
 
     def _money_row(self, name: str, path: str, note: str) -> Cells:
         return self._row(name, path, lambda minor: amount(minor, self.currency), note)

@@ -203,8 +203,10 @@ def _pickups(scenario: Scenario, parcels: dict[str, Any]) -> dict[str, Any]:
 def _write(directory: Path, name: str, table: dict[str, Any]) -> None:
     columns = {}
     for key, values in table.items():
-        if name == "orders" and key in ("refused", "content", "sku"):
+        if name == "orders" and key in ("content", "sku"):
             continue
+        if name == "orders" and key == "refused":
+            key, values = "reason", pa.array(values, pa.string()).dictionary_encode()
         if key == "warehouse" and name == "parcels":
             values = pa.array(values, pa.string()).dictionary_encode()
         elif key.endswith("_us") and not isinstance(values, pa.Array):

@@ -129,15 +129,29 @@ def busy_window(time_s: npt.ArrayLike, weight: npt.ArrayLike, *, least_s: float 
         return None
     order = np.argsort(times[some], kind="stable")
     times, sums = times[some][order], np.cumsum(weights[some][order])
+    last = _before_the_trickle(times, sums)
+    start, end = float(times[0]), float(times[last]) + 1
+    margin = max(0.02 * (end - start), (least_s - (end - start)) / 2, 1)
+    within = int(np.searchsorted(times, end + margin, side="right")) - 1
+    return Window(max(start - margin, 0), end + margin, float(1 - sums[within] / sums[-1]))
+
+
+def _before_the_trickle(times: Numbers, sums: Numbers) -> int:
     last = len(times) - 1
     for keep in (0.998, 0.99, 0.98):
         earlier = int(np.searchsorted(sums, keep * sums[-1]))
         if times[last] - times[earlier] > 0.25 * (times[last] - times[0]):
             last = earlier
-    start, end = float(times[0]), float(times[last]) + 1
-    margin = max(0.02 * (end - start), (least_s - (end - start)) / 2, 1)
-    within = int(np.searchsorted(times, end + margin, side="right")) - 1
-    return Window(max(start - margin, 0), end + margin, float(1 - sums[within] / sums[-1]))
+    return last
+
+
+def busy_days(weight: npt.ArrayLike) -> tuple[int, int, float]:
+    """First and last index with weight, without a last trickle, and the share of the weight left out."""
+    weights = np.asarray(weight, np.float64)
+    days = np.flatnonzero(weights > 0)
+    sums = np.cumsum(weights[days])
+    last = _before_the_trickle(days.astype(np.float64), sums)
+    return int(days[0]), int(days[last]), float(1 - sums[last] / sums[-1])
 
 
 def stretch(length_s: int) -> str:

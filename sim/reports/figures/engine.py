@@ -17,7 +17,7 @@ from sim.scenario.base import Outage
 from sim.scenario.units import US_PER_S
 
 Floats = npt.NDArray[np.float64]
-_P50, _P99, _QUEUE = "#56B4E9", "#0072B2", COLOURS[2]
+_P50, _P99, _QUEUE, _CRASH = "#56B4E9", "#0072B2", COLOURS[2], "#6B1A00"
 
 
 def draw_engine(frame: Frame) -> None:
@@ -87,13 +87,14 @@ def _draw_response(axes: Axes, run: Run, edges: Floats, p50: Floats, p99: Floats
             np.isfinite(values) & np.isnan(np.append(values[1:], np.nan)) & np.isnan(np.insert(values[:-1], 0, np.nan))
         )
         axes.plot(middle[alone], values[alone] / 1000, ".", color=colour, markersize=3)
-    limits = [slo.at_most_us / 1000 for slo in run.scenario.slos if slo.endpoint == "checkout"]
-    for slo in run.scenario.slos:
-        if slo.endpoint == "checkout":
-            axes.axhline(slo.at_most_us / 1000, color=BAD, linewidth=1.1, linestyle="--",
-                         label=f"SLO: p{slo.percentile:g} at most\n{duration(slo.at_most_us)}")  # fmt: skip
+    goals = [slo for slo in run.scenario.slos if slo.endpoint == "checkout"]
+    for slo, dashes in zip(goals, ("--", "-.", (0, (1, 1))), strict=False):
+        label = f"SLO: p{slo.percentile:g} at most\n{duration(slo.at_most_us)}"
+        axes.axhline(slo.at_most_us / 1000, color=BAD, linewidth=1.1, linestyle=dashes, label=label)
     axes.set_yscale("log")
-    known = np.concatenate([p50[np.isfinite(p50)] / 1000, p99[np.isfinite(p99)] / 1000, limits])
+    known = np.concatenate(
+        [p50[np.isfinite(p50)] / 1000, p99[np.isfinite(p99)] / 1000, [slo.at_most_us / 1000 for slo in goals]]
+    )
     known = known[known > 0]
     low, high = (float(known.min()), float(known.max())) if len(known) else (1.0, 10.0)
     axes.set_ylim(low / 1.5, max(high * 1.5, low * 12))
@@ -108,9 +109,9 @@ def _shade(axes: list[Axes], outages: list[tuple[str, Outage]], window: Window) 
         if end_s < window.start_s or start_s > window.end_s:
             continue
         least_s = max(end_s - start_s, window.length_s / 600)
-        colour = WARN if name.startswith("payment") else BAD
+        colour = WARN if name.startswith("payment") else _CRASH if outage.crash else BAD
         for ax in axes:
-            patch = ax.axvspan(start_s, start_s + least_s, color=colour, alpha=0.25, linewidth=0, zorder=0.5)
+            patch = ax.axvspan(start_s, start_s + least_s, color=colour, alpha=0.35, linewidth=0, zorder=0.5)
             kinds.setdefault(name, patch)
     return kinds
 

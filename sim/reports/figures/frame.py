@@ -136,7 +136,7 @@ def _finish(frame: Frame) -> None:
     figure.text(left, 1 - 0.43 / height_in, "\n".join(takeaway), ha="left", va="top", fontsize=10, color=SOFT)
     figure.text(left, 0.08 / height_in, frame.footer(), ha="left", va="bottom", fontsize=7.5, color=SOFT)
     rect = (0.005, foot_in / height_in, 0.99, 1 - (head_in + foot_in) / height_in)
-    figure.set_layout_engine("constrained", rect=rect, h_pad=0.05, w_pad=0.05)
+    figure.set_layout_engine("constrained", rect=rect, h_pad=0.05, w_pad=0.05, wspace=0.04)
 
 
 def name_text(name: str, columns: int = NAME_COLUMNS) -> str:

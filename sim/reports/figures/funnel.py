@@ -31,6 +31,7 @@ _AFTER = (
     ("REFUNDED", "orders_refund_only"),
 )
 _ENGINE = ("ENGINE_BUSY", "ENGINE_TIMEOUT", "ENGINE_CRASHED")
+_STAYED = "did not go to checkout"
 _STOCK, _LATER, _MIND = "#0072B2", "#CC79A7", "#B8B8B8"
 _MOST_REASONS = 14
 _ENDED = (State.NONE, State.COMPLETED, State.CANCELLED)
@@ -61,11 +62,12 @@ def _steps(metrics: dict[str, Any]) -> list[tuple[str, int]]:
 
 def _losses(metrics: dict[str, Any]) -> list[tuple[str, int, str, str]]:
     """Reason, number, colour, kind; largest first within its kind."""
-    found = []
+    stayed = (metric(metrics, "intents") or 0) - (metric(metrics, "orders_going") or 0)
+    found = [(0, _STAYED, stayed, _MIND, "before checkout")]
     for reason, number in (metrics.get("refusals_by_reason") or {}).items():
         if reason == "NOT_GOING":
-            found.append((0, reason_name(reason), number, _MIND, "before checkout"))
-        elif reason in _ENGINE:
+            continue
+        if reason in _ENGINE:
             found.append((2, reason_name(reason), number, BAD, "failed at checkout (engine)"))
         else:
             found.append((1, reason_name(reason), number, _STOCK, "refused at checkout"))
@@ -128,8 +130,9 @@ def _takeaway(metrics: dict[str, Any], steps: list[tuple[str, int]], losses: lis
     whole, kept = steps[0][1], steps[-1][1]
     placed, kept_share = percent(steps[2][1] / whole), percent(kept / whole)
     text = f"Of {plural(whole, 'intent')} {placed} became orders and {kept_share} were kept"
+    losses = [row for row in losses if row[0] != _STAYED]
     if losses:
         name, number, *_ = max(losses, key=lambda row: row[1])
-        text += f"; most were lost as “{name}”: {count(number)}"
+        text += f"; after checkout most fell out as “{name}”: {count(number)}"
     under_way = sum(metric(metrics, f"orders_by_state.{state.name}") or 0 for state in State if state not in _ENDED)
     return text + (f"; {count(under_way)} are still under way at the end." if under_way else ".")

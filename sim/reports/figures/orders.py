@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
+from sim.orders.states import REFUSALS
 from sim.reports.figures.clock import Window, bucket_s, buckets, busy_window, stretch
 from sim.reports.figures.contents import Groups, group_contents
 from sim.reports.figures.frame import BAD, FAINT, GOOD, INK, OTHER, Frame, count_axis, legend
@@ -17,6 +18,10 @@ from sim.reports.words import count, duration, percent, plural
 from sim.scenario.units import US_PER_S
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+_KINDS = ("going", "placed", "refused", "failed")
+_REFUSED = tuple(reason.name for reason in REFUSALS)
+_FAILED = ("ENGINE_BUSY", "ENGINE_TIMEOUT", "ENGINE_CRASHED")
 _ZOOM_BEFORE_S, _ZOOM_AFTER_S = 10, 50
 _LEAST_IN_A_SECOND = 5
 _UNITS = (("second", 1, 0.2), ("minute", 60, 2.0), ("hour", 3600, 0.0))  # the first that the top fills
@@ -54,7 +59,8 @@ def draw_orders(frame: Frame) -> None:
     groups = group_contents(labels, table["intents"] + table["placed"], videos)
     rates = _rates(run, window, groups)
     strip = strip_rows(run.scenario, window, groups.by_name)
-    zoom = _zoom(run, window, rates)
+    seconds = _seconds(run)
+    zoom = _zoom(seconds, window, rates)
     heights = [strip_height_in(strip), 2.9, *([2.0] if zoom else [])]
     axes = frame.rows(heights, share_time=False)
     axes[0].set_xlim(window.start_s, window.end_s)
@@ -64,9 +70,10 @@ def draw_orders(frame: Frame) -> None:
     frame.time_axis(axes[1], window)
     mark_deals(axes[:2], run.scenario, window)
     if zoom:
-        what = "What became of those who went to checkout" if zoom == window else "The busiest minute, second by second"
-        _draw_zoom(frame, axes[2], zoom, what)
-    frame.takeaway = _takeaway(frame, window, rates)
+        what = "What became of them" if zoom == window else "The busiest minute, second by second"
+        what += " (placed: when accepted; refused, failed: when they came)"
+        _draw_zoom(frame, axes[2], seconds, zoom, what)
+    frame.takeaway = _takeaway(frame, window, rates, seconds)
 
 
 def _rates(run: Run, window: Window, groups: Groups) -> _Rates:
@@ -114,30 +121,53 @@ def _cut(axes: Axes, rates: _Rates) -> float:
     return limit
 
 
-def _zoom(run: Run, window: Window, rates: _Rates) -> Window | None:
+def _seconds(run: Run) -> dict[str, Ints]:
+    """Intents that went to checkout, were refused, failed (by arrival) and were placed, by the second."""
+    if run.summary["timeline_step_s"] == 1:
+        return {name: run.timeline[name] for name in _KINDS}
+    table, reason = run.numbers("orders", ["arrived_us", "placed_us"]), run.labels("orders", "reason")
+    refused, failed, stayed = (
+        np.isin(reason.codes, [k for k, name in enumerate(reason.names) if name in names])
+        for names in (_REFUSED, _FAILED, ("NOT_GOING",))
+    )
+    arrived_s, placed_s = table["arrived_us"] // US_PER_S, table["placed_us"] // US_PER_S
+    rows = int(run.timeline["time_s"][-1]) + int(run.summary["timeline_step_s"])
+
+    def by_second(times: Ints) -> Ints:
+        return np.bincount(times[(times >= 0) & (times < rows)], minlength=rows)
+
+    there = table["placed_us"] >= 0
+    return {
+        "going": by_second(arrived_s[~stayed]),
+        "placed": by_second(placed_s[there]),
+        "refused": by_second(arrived_s[refused & ~there]),
+        "failed": by_second(arrived_s[failed & ~there]),
+    }
+
+
+def _zoom(seconds: dict[str, Ints], window: Window, rates: _Rates) -> Window | None:
     """The busiest minute; all of the window if it shows single seconds; None if no second is busy."""
-    peak = int(np.argmax(run.timeline["going"]))
-    if run.summary["timeline_step_s"] > 1 or run.timeline["going"][peak] < _LEAST_IN_A_SECOND:
+    peak_s = int(np.argmax(seconds["going"]))
+    if seconds["going"][peak_s] < _LEAST_IN_A_SECOND:
         return None
     if rates.size_s == 1:
         return window
-    start_s = max(float(run.timeline["time_s"][peak]) - _ZOOM_BEFORE_S, 0)
+    start_s = max(peak_s - _ZOOM_BEFORE_S, 0)
     return Window(start_s, start_s + _ZOOM_BEFORE_S + _ZOOM_AFTER_S)
 
 
-def _draw_zoom(frame: Frame, axes: Axes, window: Window, title: str) -> None:
-    time = frame.run.timeline
-    rows = slice(int(window.start_s), int(window.end_s))
-    edges = np.append(time["time_s"][rows], time["time_s"][rows][-1] + 1)
+def _draw_zoom(frame: Frame, axes: Axes, seconds: dict[str, Ints], window: Window, title: str) -> None:
+    rows = slice(int(window.start_s), min(int(window.end_s) + 1, len(seconds["going"])))
+    edges = np.arange(rows.start, rows.stop + 1)
     below = np.zeros(len(edges) - 1)
     for key, name, colour in (
         ("placed", "placed", GOOD),
         ("refused", "refused (stock,\ndeal or limit)", OTHER),
         ("failed", "failed (engine)", BAD),
     ):
-        axes.stairs(below + time[key][rows], edges, baseline=below, fill=True, color=colour, label=name, linewidth=0)
-        below = below + time[key][rows]
-    going = time["going"][rows]
+        axes.stairs(below + seconds[key][rows], edges, baseline=below, fill=True, color=colour, label=name, linewidth=0)
+        below = below + seconds[key][rows]
+    going = seconds["going"][rows]
     axes.stairs(going, edges, baseline=None, color=INK, linewidth=0.8, label="went to checkout")
     count_axis(axes, "orders per second", top=max(float(below.max()), float(going.max())) * 1.06)
     axes.set_title(title)
@@ -146,14 +176,13 @@ def _draw_zoom(frame: Frame, axes: Axes, window: Window, title: str) -> None:
     legend(axes)
 
 
-def _takeaway(frame: Frame, window: Window, rates: _Rates) -> str:
-    time, step_s = frame.run.timeline, frame.run.summary["timeline_step_s"]
-    best = int(np.argmax(time["going"]))
+def _takeaway(frame: Frame, window: Window, rates: _Rates, seconds: dict[str, Ints]) -> str:
+    time = frame.run.timeline
     going, placed = int(time["going"].sum()), int(time["placed"].sum())
     text = f"{count(placed)} orders placed of {plural(going, 'buyer')} who went to checkout; busiest "
-    if time["going"][best] >= _LEAST_IN_A_SECOND or rates.size_s == step_s:
-        length, start_s, number = step_s, float(time["time_s"][best]), float(time["going"][best])
-    else:
+    best = int(np.argmax(seconds["going"]))
+    length, start_s, number = 1, float(best), float(seconds["going"][best])
+    if number < _LEAST_IN_A_SECOND:
         bucket = int(np.argmax(rates.going))
         length, start_s = rates.size_s, float(rates.edges_s[bucket])
         number = float(rates.going[bucket]) * rates.size_s / rates.unit_s

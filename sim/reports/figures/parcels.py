@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-from sim.reports.figures.clock import Clock, date_text
+from sim.reports.figures.clock import Clock, busy_days, date_text
 from sim.reports.figures.frame import BAD, INK, Frame, count_axis, name_text
 from sim.reports.run_files import Run
-from sim.reports.words import count, metric, plural
+from sim.reports.words import count, metric, percent, plural
 from sim.scenario.logistics import Warehouse
 from sim.scenario.units import US_PER_S
 
@@ -36,23 +36,21 @@ class _Days:
     waiting: Ints  # packed, not collected, at the end of the day
     capacity: Ints
 
-    def used(self) -> npt.NDArray[np.bool_]:
-        """Days on which something happened."""
-        return (self.packed > 0) | (self.collected > 0) | (self.waiting > 0)
-
 
 def draw_parcels(frame: Frame) -> None:
     """A panel a warehouse, on the same days."""
     run = frame.run
     frame.title = "Parcels per day: packed, collected by the carrier, waiting overnight"
     houses = _read(run)
-    used = [np.flatnonzero(days.used()) for days in houses]
-    if not any(len(rows) for rows in used):
+    first_day, moved = _all_days(houses)
+    if not moved.any():
         frame.takeaway = "No parcel was packed in this run."
         frame.empty("no parcels")
         return
-    first = min(days.dates[rows[0]] for days, rows in zip(houses, used, strict=True) if len(rows))
-    last = max(days.dates[rows[-1]] for days, rows in zip(houses, used, strict=True) if len(rows))
+    start, end, left_out = busy_days(moved)
+    first, last = first_day + dt.timedelta(days=start), first_day + dt.timedelta(days=end)
+    if left_out:
+        frame.notes.append(f"{percent(left_out)} of the parcels move later than shown")
     busiest = sorted(houses, key=lambda days: -int(days.packed.sum()))[:_MOST_PANELS]
     shown = [days for days in houses if days in busiest]
     if len(houses) > len(shown):
@@ -78,6 +76,16 @@ def _read(run: Run) -> list[_Days]:
         rows = place.where(house.name)
         found.append(_days(run, house, parcels["packed_us"][rows], parcels["collected_us"][rows], gone_us[rows]))
     return found
+
+
+def _all_days(houses: list[_Days]) -> tuple[dt.date, Ints]:
+    """The earliest day, and how many parcels were packed or collected on it and each day after it."""
+    first = min(days.dates[0] for days in houses)
+    moved = np.zeros(max((days.dates[-1] - first).days for days in houses) + 1, dtype=np.int64)
+    for days in houses:
+        start = (days.dates[0] - first).days
+        moved[start : start + len(days.dates)] += days.packed + days.collected
+    return first, moved
 
 
 def _days(run: Run, house: Warehouse, packed_us: Ints, collected_us: Ints, gone_us: Ints) -> _Days:
