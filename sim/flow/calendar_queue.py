@@ -21,7 +21,7 @@ from sim.flow.jit import kernel
 KEY_BITS = 34
 KEY_MASK = (1 << KEY_BITS) - 1
 MAX_BIN_LOG2 = 29  # bins of at most 9 minutes: offset and key fill 63 bits
-_MAX_BINS = 1 << 22
+_FEWEST_BINS, _MOST_BINS = 1 << 10, 1 << 22
 FAR = 1 << 58  # later than any time, and still whole when shifted by four bits
 NO_EVENT = (1 << 63) - 1  # above every packed event
 
@@ -39,10 +39,10 @@ class Calendar(NamedTuple):
     sorted: npt.NDArray[np.int64]
 
 
-def new_calendar(end_us: int, room: int) -> Calendar:
-    """A calendar for events before `end_us`, with room for `room` far events and as many in the open bin."""
-    width_log2 = 10
-    while (end_us >> width_log2) >= _MAX_BINS and width_log2 < MAX_BIN_LOG2:
+def new_calendar(end_us: int, room: int, events: int) -> Calendar:
+    """A calendar for some number of `events` before `end_us`, with room for `room` in the bins and in the open bin."""
+    width_log2, most = 10, min(max(events, _FEWEST_BINS), _MOST_BINS)
+    while (end_us >> width_log2) >= most and width_log2 < MAX_BIN_LOG2:
         width_log2 += 1
     reg = np.zeros(16, dtype=np.int64)
     reg[WIDTH_LOG2], reg[OPEN_BIN], reg[NEXT_BIN], reg[END_US] = width_log2, -1, FAR, end_us

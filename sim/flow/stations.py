@@ -75,7 +75,8 @@ def _start(
     if 0 <= gone_us[customer] < start_us:
         return
     reg[STARTED] += 1
-    reg[BUSY] = heap_push(heap, reg[BUSY], ((start_us + work_us[customer] - reg[BASE_US]) << ID_BITS) | customer)
+    done_us = start_us + int(work_us[customer])
+    reg[BUSY] = heap_push(heap, reg[BUSY], ((done_us - int(reg[BASE_US])) << ID_BITS) | int(customer))
 
 
 @kernel

@@ -29,7 +29,7 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
     slots, bought = _deal_slots(lines, bool(deals))
     return fs.Front(
         reg=_registers(scenario, count, skus),
-        calendar=new_calendar(scenario.horizon_us, _SPARE + 3 * _max_group(scenario)),
+        calendar=new_calendar(scenario.horizon_us, _SPARE + 3 * _max_group(scenario), count),
         times=record,
         small=record.view(np.uint8).reshape(count, 64),
         answers=np.full((count, 4), -1, dtype=np.int32),
@@ -70,7 +70,7 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
         deal_slot=slots,
         bought=bought,
         provider_out=np.array(
-            [(out.at_us, out.at_us + out.length_us) for out in scenario.payment.outages], dtype=np.int64
+            sorted((out.at_us, out.at_us + out.length_us) for out in scenario.payment.outages), dtype=np.int64
         ).reshape(-1, 2),
         before_shipping=quantile_table(scenario.after_sales.before_shipping_delay),
         queue_peak=np.zeros(scenario.horizon_us // US_PER_S + 2, dtype=np.int32),

@@ -49,7 +49,7 @@ from sim.operations.front_state import (
 )
 from sim.orders.states import Reason, State
 
-NONE = int(State.NONE)
+NONE, ON_HOLD = int(State.NONE), int(State.ON_HOLD)
 BUSY_REASON, TIMEOUT_REASON, CRASH_REASON = (
     int(Reason.ENGINE_BUSY),
     int(Reason.ENGINE_TIMEOUT),
@@ -148,7 +148,7 @@ def start_group(f: Front, now: int) -> None:
     size = min(int(reg[COMMIT_TAIL] - reg[COMMIT_HEAD]), int(reg[MAX_GROUP]))
     reg[GROUP_SIZE] = size
     reg[MAX_GROUP_MET] = max(int(reg[MAX_GROUP_MET]), size)
-    reg[GROUP_END_US] = now + reg[GROUP_A_US] + reg[GROUP_B_US] * size
+    reg[GROUP_END_US] = now + max(1, int(reg[GROUP_A_US] + reg[GROUP_B_US] * size))
 
 
 @kernel
@@ -214,5 +214,5 @@ def _fail(f: Front, stage: int, order: int, attempt: int, now: int, reason: int)
         schedule(f.calendar, again, event_key(ARRIVAL + stage, order, attempt + 1))
     elif stage == CHECKOUT and f.small[order, STATE] == NONE:
         f.small[order, REASON] = reason
-    elif stage == CONFIRMATION:
+    elif stage == CONFIRMATION and f.small[order, STATE] == ON_HOLD:
         cancel(f, order, NOT_CONFIRMED, now)

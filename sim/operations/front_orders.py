@@ -21,6 +21,7 @@ from sim.operations.front_state import (
     DONE_CONFIRMATION,
     DONE_PAYMENT,
     DONE_SECOND,
+    END_US,
     EXPIRY_HEAD,
     FIRST_REFUSAL,
     HOLD_WINDOW_US,
@@ -98,6 +99,7 @@ def _check_out(f: Front, order: int, attempt: int, now: int) -> None:
             small[REFUSED_LINE] = refused >> 8
         return
     small[REFUSAL] = 0
+    small[REASON] = 0  # a client that gave up may have left one
     small[STATE] = UNPAID
     f.times[order, PLACED] = now
     f.placed[f.reg[PLACED_TAIL]] = order
@@ -171,6 +173,7 @@ def _plan_payment(f: Front, order: int, now: int) -> None:
     hold_end = int(f.times[order, PLACED]) + int(f.reg[HOLD_WINDOW_US])
     begin = now + int(f.pay_delay_us[order])
     declined = 0
+    told = 0  # declines before the horizon
     while begin < hold_end:
         answer = _provider_answer(f, begin + int(f.provider_us[order]))
         if declined >= f.declines[order]:
@@ -179,17 +182,19 @@ def _plan_payment(f: Front, order: int, now: int) -> None:
             schedule(f.calendar, answer, event_key(ARRIVAL + PAYMENT, order, 0))
             break
         declined += 1
+        if answer < f.reg[END_US]:
+            told = declined
         if declined >= f.reg[PAY_TRIES]:
             break
         begin = answer + int(f.reg[RETRY_DELAY_US])
-    f.small[order, DECLINED] = declined
+    f.small[order, DECLINED] = told
 
 
 @kernel
 def _provider_answer(f: Front, time_us: int) -> int:
     for k in range(len(f.provider_out)):
         if f.provider_out[k, 0] <= time_us < f.provider_out[k, 1]:
-            return int(f.provider_out[k, 1])
+            time_us = int(f.provider_out[k, 1])
     return time_us
 
 

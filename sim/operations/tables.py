@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from sim.demand.trace import Trace
-from sim.operations.carts import Carts, Column, Ints, served_lines
+from sim.operations.carts import CHUNK_ORDERS, Carts, Column, Ints, served_lines
 from sim.operations.contribution import value_of_goods
 from sim.operations.money import Prices, money_chunks
 from sim.operations.outcome import Outcome
@@ -65,36 +66,46 @@ def _stock_steps(scenario: Scenario, grid: Grid, skus: int) -> Ints:
 def hours(scenario: Scenario, outcome: Outcome) -> dict[str, Column]:
     """Columns of `hours.parquet`; `warehouse` is a number."""
     number, houses = -(-scenario.horizon_us // (HOUR_S * US_PER_S)), len(scenario.warehouses)
-    parcels = outcome.parcels
-    lost = parcels["lost"] == 1
-
-    def count(time_us: Ints, flags: Column | None = None) -> Column:
-        these = np.flatnonzero((time_us >= 0) if flags is None else (time_us >= 0) & flags)
-        cell = time_us[these] // (HOUR_S * US_PER_S) * houses + parcels["warehouse"][these]
-        return np.bincount(cell[cell < number * houses], minlength=number * houses).astype(np.int32)
-
+    size = number * houses
+    counts = {name: np.zeros(size, np.int32) for name in ("picked", "packed", "collected", "arrived", "lost")}
+    for parcels in _parcel_chunks(outcome):
+        lost = parcels["lost"] == 1
+        for name, time_us, flags in (
+            ("picked", parcels["picked_us"], True),
+            ("packed", parcels["packed_us"], True),
+            ("collected", parcels["collected_us"], True),
+            ("arrived", parcels["arrived_us"], ~lost),
+            ("lost", parcels["arrived_us"], lost),
+        ):
+            these = np.flatnonzero((time_us >= 0) & (time_us < scenario.horizon_us) & flags)
+            cell = time_us[these] // (HOUR_S * US_PER_S) * houses + parcels["warehouse"][these]
+            counts[name] += np.bincount(cell, minlength=size).astype(np.int32)
     return {
         "time_s": (np.repeat(np.arange(number), houses) * HOUR_S).astype(np.int32),
         "warehouse": np.tile(np.arange(houses), number).astype(np.int32),
-        "picked": count(parcels["picked_us"]),
-        "packed": count(parcels["packed_us"]),
-        "collected": count(parcels["collected_us"]),
-        "arrived": count(parcels["arrived_us"], ~lost),
-        "lost": count(parcels["arrived_us"], lost),
+        **counts,
     }
+
+
+def _parcel_chunks(outcome: Outcome) -> Iterator[dict[str, Column]]:
+    for first in range(0, len(outcome.parcels["order"]), CHUNK_ORDERS):
+        yield {name: column[first : first + CHUNK_ORDERS] for name, column in outcome.parcels.items()}
 
 
 def pick_ups(scenario: Scenario, outcome: Outcome) -> dict[str, list[int | str | None]]:
     """Columns of `pickups.parquet`, by time and warehouse; `warehouse` is a number."""
     rows: list[tuple[int, int, str, int | None, int]] = []
-    collected, house = outcome.parcels["collected_us"], outcome.parcels["warehouse"]
     for number, warehouse in enumerate(scenario.warehouses):
-        taken = np.sort(collected[(house == number) & (collected >= 0)])
+        times = pick_up_times(scenario, warehouse)
+        at_us = np.array([time_us for time_us, _ in times], np.int64)
+        collected = np.zeros(len(times) + 1, np.int64)
+        for parcels in _parcel_chunks(outcome):
+            mine = (parcels["warehouse"] == number) & (parcels["collected_us"] >= 0)
+            collected += np.bincount(np.searchsorted(at_us, parcels["collected_us"][mine]), minlength=len(times) + 1)
         zone = ZoneInfo(warehouse.zone)
-        for time_us, capacity in pick_up_times(scenario, warehouse):
-            low, high = np.searchsorted(taken, [time_us, time_us + 1])
+        for (time_us, capacity), count in zip(times, collected.tolist(), strict=False):
             local = (scenario.start + dt.timedelta(microseconds=time_us)).astimezone(zone)
-            rows.append((time_us, number, local.date().isoformat(), capacity or None, int(high - low)))
+            rows.append((time_us, number, local.date().isoformat(), capacity or None, count))
     names = ("time_us", "warehouse", "local_date", "capacity", "collected")
     return {name: [row[k] for row in sorted(rows, key=lambda r: r[:2])] for k, name in enumerate(names)}
 

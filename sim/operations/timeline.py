@@ -69,32 +69,51 @@ def grid_of(scenario: Scenario, trace: Trace) -> Grid:
     return Grid(step_s, rows, end_s)
 
 
-def timeline(trace: Trace, outcome: Outcome, carts: Carts, grid: Grid) -> dict[str, Column]:
+def timeline(outcome: Outcome, carts: Carts, grid: Grid) -> dict[str, Column]:
     """Columns of `timeline.parquet`; response times are -1 in rows without answers."""
-    orders = outcome.orders
-    columns: dict[str, Column] = {"time_s": grid.time_s}
-    by_arrival = {name: np.zeros(grid.rows, np.int32) for name in ("intents", "going", "refused", "failed")}
-    arrived_us = np.empty(len(carts), np.int64)
+    counts = {name: np.zeros(grid.rows, np.int32) for name in _COUNTS}
     for chunk in carts.chunks():
-        arrived_us[chunk.orders] = chunk.first_of("time_us")
-        reason, never = orders["reason"][chunk.orders], orders["state"][chunk.orders] == State.NONE
-        for name, flags in (
-            ("intents", None),
-            ("going", reason != Reason.NOT_GOING),
-            ("refused", never & np.isin(reason, list(REFUSALS))),
-            ("failed", never & np.isin(reason, ENGINE_FAILURES)),
+        orders = {name: column[chunk.orders] for name, column in outcome.orders.items()}
+        arrived_us, reason = chunk.first_of("time_us"), orders["reason"]
+        never, cancelled = orders["state"] == State.NONE, orders["state"] == State.CANCELLED
+        for name, time_us, flags in (
+            ("intents", arrived_us, None),
+            ("going", arrived_us, reason != Reason.NOT_GOING),
+            ("refused", arrived_us, never & np.isin(reason, list(REFUSALS))),
+            ("failed", arrived_us, never & np.isin(reason, ENGINE_FAILURES)),
+            ("placed", orders["placed_us"], None),
+            ("paid", orders["paid_us"], None),
+            ("confirmed", orders["confirmed_us"], None),
+            ("cancelled", orders["closed_us"], cancelled),
         ):
-            by_arrival[name] += grid.count(arrived_us[chunk.orders], flags)
-    columns |= by_arrival
-    for name in ("placed", "paid", "confirmed"):
-        columns[name] = grid.count(orders[f"{name}_us"])
-    columns["cancelled"] = grid.count(orders["closed_us"], orders["state"] == State.CANCELLED)
-    columns["queue_peak"] = _peaks(outcome.queue_peak, grid)
-    checkout = _Slices(grid, arrived_us, orders["checkout_response_us"])
-    columns["checkout_p50_us"], columns["checkout_p99_us"] = checkout.rank(50), checkout.rank(99)
-    del checkout, arrived_us
-    for endpoint, due in (("payment", "pay_due_us"), ("confirmation", "confirm_due_us")):
-        columns[f"{endpoint}_p99_us"] = _Slices(grid, orders[due], orders[f"{endpoint}_response_us"]).rank(99)
+            counts[name] += grid.count(time_us, flags)
+    return {
+        "time_s": grid.time_s,
+        **counts,
+        "queue_peak": _peaks(outcome.queue_peak, grid),
+        **_response_columns(outcome, carts, grid),
+    }
+
+
+_COUNTS = ("intents", "going", "refused", "failed", "placed", "paid", "confirmed", "cancelled")
+
+
+def _response_columns(outcome: Outcome, carts: Carts, grid: Grid) -> dict[str, Column]:
+    """Percentiles of the response times of the requests due in each row."""
+    orders = outcome.orders
+    columns: dict[str, Column] = {}
+    for endpoint, due, percents in (
+        ("checkout", "", (50, 99)),
+        ("payment", "pay_due_us", (99,)),
+        ("confirmation", "confirm_due_us", (99,)),
+    ):
+        response_us = orders[f"{endpoint}_response_us"]
+        slices = _Slices(grid, int(np.count_nonzero(response_us >= 0)))
+        for chunk in carts.chunks():
+            due_us = orders[due][chunk.orders] if due else chunk.first_of("time_us")
+            slices.add(due_us, response_us[chunk.orders])
+        for percent, ranks in slices.ranks(percents).items():
+            columns[f"{endpoint}_p{percent}_us"] = ranks
     return columns
 
 
@@ -107,25 +126,32 @@ def _peaks(queue_peak: Column, grid: Grid) -> npt.NDArray[np.int32]:
 
 
 class _Slices:
-    """Response times sorted within the row of the grid in which their request was due."""
+    """Response times sorted within the row of the grid in which their request was due; 8 bytes an answer."""
 
-    def __init__(self, grid: Grid, due_us: Ints, response_us: Column) -> None:
-        row = grid.row_of(due_us)
-        seen = np.flatnonzero((due_us >= 0) & (response_us >= 0) & (row < grid.rows))
-        key = (row[seen] << 32) | response_us[seen]
+    def __init__(self, grid: Grid, room: int) -> None:
+        self._grid = grid
+        self._key = np.empty(room, np.int64)  # row << 32 | response time
+        self._size = 0
+
+    def add(self, due_us: Ints, response_us: Column) -> None:
+        """Take the answered requests of a chunk; at most `room` in all."""
+        row = self._grid.row_of(due_us)
+        seen = np.flatnonzero((due_us >= 0) & (response_us >= 0) & (row < self._grid.rows))
+        self._key[self._size : self._size + len(seen)] = (row[seen] << 32) | response_us[seen]
+        self._size += len(seen)
+
+    def ranks(self, percents: tuple[int, ...]) -> dict[int, npt.NDArray[np.int32]]:
+        """The nearest-rank percentiles of each row, -1 where a row has no answers."""
+        key = self._key[: self._size]
         key.sort()
-        self._response = (key & 0xFFFFFFFF).astype(np.int32)
-        counts = np.bincount(key >> 32, minlength=grid.rows)
-        self._count = counts
-        self._end = np.cumsum(counts)
-
-    def rank(self, percent: int) -> npt.NDArray[np.int32]:
-        """The nearest-rank percentile of each row, -1 where a row has no answers."""
-        rank = np.maximum(-(-self._count * percent // 100), 1)
-        at = self._end - self._count + rank - 1
-        result = np.full(len(self._count), -1, np.int32)
-        some = self._count > 0
-        result[some] = self._response[at[some]]
+        start = np.searchsorted(key, np.arange(self._grid.rows + 1) << 32)
+        count = np.diff(start)
+        some = np.flatnonzero(count)
+        result = {}
+        for percent in percents:
+            rank = -(-count[some] * percent // 100)
+            result[percent] = np.full(self._grid.rows, -1, np.int32)
+            result[percent][some] = key[start[some] + rank - 1] & 0xFFFFFFFF
         return result
 
 
