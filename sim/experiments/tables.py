@@ -36,7 +36,7 @@ def write_tables(directory: Path, scenario: Scenario, trace: Trace, outcome: Out
     """Write every Parquet file of docs/run-directory.md into an existing directory."""
     names = _Names(scenario)
     shown: dict[str, Mapping[str, Column | Sequence[Any]]] = {
-        "timeline.parquet": timeline(trace, outcome, carts, grid),
+        "timeline.parquet": timeline(outcome, carts, grid),
         "timeline_content.parquet": timeline_content(scenario, trace, outcome, carts, grid),
         "viewers.parquet": _viewers(scenario),
         "stock.parquet": tables.stock_over_time(scenario, trace, outcome, carts, grid),

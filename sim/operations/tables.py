@@ -22,7 +22,7 @@ from sim.scenario.tables import contents, sku_table
 from sim.scenario.units import US_PER_S
 
 HOUR_S = 3_600
-MAX_STOCK_CELLS = 4_000_000
+MAX_STOCK_CELLS = 2_000_000
 
 
 def stock_over_time(scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts, grid: Grid) -> dict[str, Column]:

@@ -23,7 +23,7 @@ from sim.scenario.units import US_PER_S
 
 STEPS_S = (1, 10, 60, 600, 3_600, 86_400)
 MAX_ROWS = 500_000
-MAX_CELLS = 8_000_000
+MAX_CELLS = 4_000_000
 AFTER_S = 300
 
 
@@ -159,7 +159,8 @@ def timeline_content(scenario: Scenario, trace: Trace, outcome: Outcome, carts: 
     """Columns of `timeline_content.parquet`; `content` is a number, -1 none. Only rows in which something happened."""
     kinds = len(contents(scenario)) + 1
     size = grid.rows * kinds
-    cells = {name: np.zeros(size, np.int64) for name in ("intents", "placed", "paid", "gmv_minor")}
+    cells = {name: np.zeros(size, np.int32) for name in ("intents", "placed", "paid")}
+    gmv_minor = np.zeros(size, np.int64)
     by_seller = Prices.of(scenario).voucher_by_seller
     for chunk, money in money_chunks(scenario, trace, outcome, carts=carts):
         content = chunk.first_of("content").astype(np.int64) + 1
@@ -174,12 +175,11 @@ def timeline_content(scenario: Scenario, trace: Trace, outcome: Outcome, carts: 
             cell = row[inside] * kinds + content[inside]
             np.add.at(cells[name], cell, 1)
             if name == "paid":
-                np.add.at(cells["gmv_minor"], cell, value[inside])
+                np.add.at(gmv_minor, cell, value[inside])
     used = np.flatnonzero(cells["intents"] | cells["placed"] | cells["paid"])
-    counts = {name: cells[name][used].astype(np.int32) for name in ("intents", "placed", "paid")}
     return {
         "time_s": (used // kinds * grid.step_s).astype(np.int32),
         "content": (used % kinds - 1).astype(np.int32),
-        **counts,
-        "gmv_minor": cells["gmv_minor"][used],
+        **{name: column[used] for name, column in cells.items()},
+        "gmv_minor": gmv_minor[used],
     }

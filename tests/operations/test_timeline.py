@@ -47,7 +47,7 @@ def test_a_long_programme_has_longer_rows() -> None:
 def test_every_row_holds_what_happened_in_it(played: tuple[Scenario, Trace, Outcome, Carts]) -> None:
     scenario, trace, outcome, carts = played
     grid = grid_of(scenario, trace)
-    columns = timeline(trace, outcome, carts, grid)
+    columns = timeline(outcome, carts, grid)
     arrived = carts.chunk(0, len(carts)).first_of("time_us")
     response = outcome.orders["checkout_response_us"]
     for row in np.unique(np.append(arrived // US, outcome.orders["placed_us"] // US)):
@@ -66,7 +66,7 @@ def test_every_row_holds_what_happened_in_it(played: tuple[Scenario, Trace, Outc
 def test_contents_add_up_to_the_whole(played: tuple[Scenario, Trace, Outcome, Carts]) -> None:
     scenario, trace, outcome, carts = played
     grid = grid_of(scenario, trace)
-    whole, parts = timeline(trace, outcome, carts, grid), timeline_content(scenario, trace, outcome, carts, grid)
+    whole, parts = timeline(outcome, carts, grid), timeline_content(scenario, trace, outcome, carts, grid)
     for name in ("intents", "placed", "paid"):
         sums = np.bincount(parts["time_s"] // grid.step_s, weights=parts[name], minlength=grid.rows)
         assert sums.tolist() == whole[name].tolist()
@@ -79,9 +79,9 @@ def test_peaks_of_the_queue_fall_in_their_second() -> None:
     trace = tiny_trace(scenario, [PAID_IN_A_MINUTE])
     outcome, _ = oracle_outcome(scenario, trace)
     outcome.queue_peak = np.array([0, 7, 3], np.int32)
-    columns = timeline(trace, outcome, Carts(trace), Grid(1, 5, 5))
+    columns = timeline(outcome, Carts(trace), Grid(1, 5, 5))
     assert columns["queue_peak"].tolist() == [0, 7, 3, 0, 0]
-    assert timeline(trace, outcome, Carts(trace), Grid(10, 1, 5))["queue_peak"].tolist() == [7]
+    assert timeline(outcome, Carts(trace), Grid(10, 1, 5))["queue_peak"].tolist() == [7]
 
 
 def test_the_last_row_of_each_sku_is_its_stock_at_the_end(played: tuple[Scenario, Trace, Outcome, Carts]) -> None:
