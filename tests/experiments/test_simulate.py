@@ -206,3 +206,12 @@ def test_json_prints_the_summary_and_where_it_is(tmp_path: Path, capsys: pytest.
     printed = json.loads(capsys.readouterr().out)
     directory = Path(printed.pop("directory"))
     assert told(directory, "summary.json") == printed
+
+
+def test_a_show_that_nobody_watches_still_gives_a_whole_run(tmp_path: Path) -> None:
+    nobody = ["programme.broadcasts[0].entries[0].per_min=0", "programme.broadcasts[0].entries[1].per_min=0"]
+    scenario = show.load(tmp_path, *nobody, "programme.videos=[]").scenario
+    done = run(scenario, out=tmp_path / "runs")
+    assert done.summary["metrics"]["intents"] == 0
+    assert pq.read_table(done.directory / "orders.parquet").num_rows == 0
+    assert pq.read_table(done.directory / "contents.parquet").num_rows == 1
