@@ -35,7 +35,7 @@ def draw_engine(frame: Frame) -> None:
     starts, edges = buckets(window, size_s, step_s, len(time["time_s"]))
     queue = np.maximum.reduceat(np.maximum(time["queue_peak"], 0), starts).astype(float)
     strip = strip_rows(run.scenario, window, {})
-    axes = frame.rows([strip_height_in(strip), 1.7, 2.4], share_time=False)
+    axes = frame.rows([strip_height_in(strip), 1.7, 2.4])
     draw_strip(axes[0], strip, window)
     frame.time_axis(axes[0], window, labelled=False)
     _draw_queue(axes[1], run, edges, queue, size_s)

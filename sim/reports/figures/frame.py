@@ -67,14 +67,11 @@ class Frame:
         self.notes: list[str] = []
         self.has_times = False
 
-    def rows(self, heights_in: Sequence[float], *, share_time: bool = True) -> list[Axes]:
+    def rows(self, heights_in: Sequence[float]) -> list[Axes]:
         """Axes one below the other, as high as told."""
         self.figure.set_size_inches(WIDTH_IN, sum(heights_in) + 1.5)
         grid = self.figure.add_gridspec(len(heights_in), 1, height_ratios=list(heights_in))
-        axes: list[Axes] = []
-        for k in range(len(heights_in)):
-            axes.append(self.figure.add_subplot(grid[k], sharex=axes[0] if axes and share_time else None))
-        return axes
+        return [self.figure.add_subplot(grid[k]) for k in range(len(heights_in))]
 
     def columns(self, widths: Sequence[float], height_in: float) -> list[Axes]:
         """Axes side by side."""

@@ -62,7 +62,7 @@ def draw_orders(frame: Frame) -> None:
     seconds = _seconds(run)
     zoom = _zoom(seconds, window, rates)
     heights = [strip_height_in(strip), 2.9, *([2.0] if zoom else [])]
-    axes = frame.rows(heights, share_time=False)
+    axes = frame.rows(heights)
     axes[0].set_xlim(window.start_s, window.end_s)
     draw_strip(axes[0], strip, window)
     frame.time_axis(axes[0], window, labelled=False)

@@ -55,7 +55,7 @@ def draw_parcels(frame: Frame) -> None:
     shown = [days for days in houses if days in busiest]
     if len(houses) > len(shown):
         frame.notes.append(f"the {len(shown)} busiest of {len(houses)} warehouses")
-    axes = frame.rows([2.3] * len(shown), share_time=False)
+    axes = frame.rows([2.3] * len(shown))
     for ax, days in zip(axes, shown, strict=True):
         _draw_house(ax, _between(days, first, last))
     handles = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))

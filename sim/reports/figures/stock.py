@@ -53,7 +53,7 @@ def draw_stock(frame: Frame) -> None:
     programme, rest = _windows(run, skus)
     strip = strip_rows(run.scenario, programme, {})
     heights = [strip_height_in(strip), 2.8, *([2.0] if rest else [])]
-    axes = frame.rows(heights, share_time=False)
+    axes = frame.rows(heights)
     draw_strip(axes[0], strip, programme)
     frame.time_axis(axes[0], programme, labelled=False)
     for ax, window in zip(axes[1:], (programme, rest), strict=False):

@@ -16,11 +16,6 @@ Floats = npt.NDArray[np.float64]
 _MOST_POINTS = 2000
 
 
-def has_viewers(frame: Frame) -> bool:
-    """Whether there is a broadcast to watch."""
-    return bool(frame.run.scenario.programme.broadcasts)
-
-
 def draw_viewers(frame: Frame) -> None:
     """The expected number present, a curve a broadcast."""
     run = frame.run
@@ -34,7 +29,7 @@ def draw_viewers(frame: Frame) -> None:
     start_s, end_s = float(table["time_s"].min()), float(table["time_s"].max())
     window = Window(start_s - 0.01 * (end_s - start_s), end_s + 0.01 * (end_s - start_s) + 1)
     strip = strip_rows(run.scenario, window, groups.by_name)
-    top, axes = frame.rows([strip_height_in(strip), 3.2], share_time=False)
+    top, axes = frame.rows([strip_height_in(strip), 3.2])
     draw_strip(top, strip, window)
     frame.time_axis(top, window, labelled=False)
     for number, (name, colour) in enumerate(zip(groups.names, groups.colours, strict=True)):
