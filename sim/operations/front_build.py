@@ -17,6 +17,7 @@ from sim.scenario.tables import SkuRow, deal_table, nearest_warehouses, sku_tabl
 from sim.scenario.units import US_PER_S
 
 _SPARE = 1024
+LONGEST_WORK_US = 1 << 31  # a crash must still find work that would end after the horizon
 
 
 def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
@@ -29,7 +30,7 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
     slots, bought = _deal_slots(lines, bool(deals))
     return fs.Front(
         reg=_registers(scenario, count, skus),
-        calendar=new_calendar(scenario.horizon_us, _SPARE + 3 * _max_group(scenario), count),
+        calendar=new_calendar(scenario.horizon_us + LONGEST_WORK_US, _SPARE + 3 * _max_group(scenario), count),
         times=record,
         small=record.view(np.uint8).reshape(count, 64),
         answers=np.full((count, 4), -1, dtype=np.int32),
