@@ -10,7 +10,7 @@ Packed form of an event: `(time - start of its bin) << 34 | key`, so one compari
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,10 +28,13 @@ NO_EVENT = (1 << 63) - 1  # above every packed event
 WIDTH_LOG2, OPEN_BIN, NEXT_BIN, NEAR_SIZE, SORTED_AT, SORTED_SIZE, FREE_NODE, FREE_COUNT, END_US = range(9)
 
 
-class Calendar(NamedTuple):
-    """`reg` holds the scalars named above; `bins` the first node of each bin (-1: empty)."""
+class Calendar(Protocol):
+    """The fields that the state of a kernel with a calendar must have.
 
-    reg: npt.NDArray[np.int64]
+    `cal` holds the scalars named above; `bins` the first node of each bin (-1: empty).
+    """
+
+    cal: npt.NDArray[np.int64]
     bins: npt.NDArray[np.int32]
     pool: npt.NDArray[np.int64]
     follow: npt.NDArray[np.int32]
@@ -39,8 +42,11 @@ class Calendar(NamedTuple):
     sorted: npt.NDArray[np.int64]
 
 
-def new_calendar(end_us: int, room: int, events: int) -> Calendar:
-    """A calendar for some number of `events` before `end_us`, with room for `room` in the bins and in the open bin."""
+_State = TypeVar("_State", bound=Any)
+
+
+def new_calendar(end_us: int, room: int, events: int) -> dict[str, npt.NDArray[Any]]:
+    """The fields of a calendar for some number of `events` before `end_us`, with room for `room` in the bins and in the open bin."""
     width_log2, most = 10, min(max(events, _FEWEST_BINS), _MOST_BINS)
     while (end_us >> width_log2) >= most and width_log2 < MAX_BIN_LOG2:
         width_log2 += 1
@@ -49,28 +55,28 @@ def new_calendar(end_us: int, room: int, events: int) -> Calendar:
     reg[FREE_NODE], reg[FREE_COUNT] = 0, room
     follow = np.arange(1, room + 1, dtype=np.int32)
     follow[-1] = -1
-    return Calendar(
-        reg,
-        np.full((end_us >> width_log2) + 2, -1, dtype=np.int32),
-        np.empty(room, dtype=np.int64),
-        follow,
-        np.empty(room, dtype=np.int64),
-        np.empty(room, dtype=np.int64),
-    )
+    return {
+        "cal": reg,
+        "bins": np.full((end_us >> width_log2) + 2, -1, dtype=np.int32),
+        "pool": np.empty(room, dtype=np.int64),
+        "follow": follow,
+        "near": np.empty(room, dtype=np.int64),
+        "sorted": np.empty(room, dtype=np.int64),
+    }
 
 
-def grown(calendar: Calendar, nodes: int, near: int, to_sort: int) -> Calendar:
-    """The same calendar with room for at least `nodes` free far events, `near` in the heap, `to_sort` in a bin."""
+def grown(calendar: _State, nodes: int, near: int, to_sort: int) -> _State:
+    """The same state, a named tuple, with room for at least `nodes` free far events, `near` in the heap, `to_sort` in a bin."""
     pool, follow = calendar.pool, calendar.follow
-    extra = max(nodes - int(calendar.reg[FREE_COUNT]), 0)
+    extra = max(nodes - int(calendar.cal[FREE_COUNT]), 0)
     if extra:
         extra = max(extra, len(pool) // 2)
         old = len(pool)
         pool = np.concatenate([pool, np.empty(extra, dtype=np.int64)])
         follow = np.concatenate([follow, np.arange(old + 1, old + extra + 1, dtype=np.int32)])
-        follow[-1] = calendar.reg[FREE_NODE]
-        calendar.reg[FREE_NODE] = old
-        calendar.reg[FREE_COUNT] += extra
+        follow[-1] = calendar.cal[FREE_NODE]
+        calendar.cal[FREE_NODE] = old
+        calendar.cal[FREE_COUNT] += extra
     return calendar._replace(
         pool=pool, follow=follow, near=_at_least(calendar.near, near), sorted=_at_least(calendar.sorted, to_sort)
     )
@@ -87,7 +93,7 @@ def _at_least(array: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
 @kernel
 def schedule(calendar: Calendar, time_us: int, key: int) -> None:
     """Add an event at `time_us` >= now; events at or after the calendar's end are dropped."""
-    reg = calendar.reg
+    reg = calendar.cal
     if time_us >= reg[END_US]:
         return
     width = reg[WIDTH_LOG2]
@@ -109,7 +115,7 @@ def schedule(calendar: Calendar, time_us: int, key: int) -> None:
 @kernel
 def next_time(calendar: Calendar) -> int:
     """Time of the next event, or the start of the next bin with events if the open one is used up."""
-    reg = calendar.reg
+    reg = calendar.cal
     packed = NO_EVENT
     if reg[NEAR_SIZE] > 0:
         packed = calendar.near[0]
@@ -125,7 +131,7 @@ def next_time(calendar: Calendar) -> int:
 @kernel
 def next_key(calendar: Calendar) -> int:
     """Key of the next event of the open bin, -1 if a bin must be opened first (or there is none)."""
-    reg = calendar.reg
+    reg = calendar.cal
     packed = NO_EVENT
     if reg[NEAR_SIZE] > 0:
         packed = calendar.near[0]
@@ -139,7 +145,7 @@ def next_key(calendar: Calendar) -> int:
 @kernel
 def drop_next(calendar: Calendar) -> None:
     """Remove the event that `next_key` names."""
-    reg = calendar.reg
+    reg = calendar.cal
     in_sorted = reg[SORTED_AT] < reg[SORTED_SIZE]
     if in_sorted and (reg[NEAR_SIZE] == 0 or calendar.sorted[reg[SORTED_AT]] < calendar.near[0]):
         reg[SORTED_AT] += 1
@@ -151,7 +157,7 @@ def drop_next(calendar: Calendar) -> None:
 def bin_size(calendar: Calendar) -> int:
     """How many events wait in the next bin: the room that `open_bin` needs in `sorted`."""
     count = 0
-    node = calendar.bins[calendar.reg[NEXT_BIN]]
+    node = calendar.bins[calendar.cal[NEXT_BIN]]
     while node >= 0:
         count += 1
         node = calendar.follow[node]
@@ -161,7 +167,7 @@ def bin_size(calendar: Calendar) -> int:
 @kernel
 def open_bin(calendar: Calendar) -> None:
     """Open the next bin with events: sort them. Call when the open bin is used up and the next bin's time has come."""
-    reg = calendar.reg
+    reg = calendar.cal
     count = 0
     bin_ = reg[NEXT_BIN]
     node = calendar.bins[bin_]
@@ -187,7 +193,7 @@ def open_bin(calendar: Calendar) -> None:
 
 def remove_where(calendar: Calendar, low_key: int, high_key: int) -> list[int]:
     """Remove every event with `low_key <= key < high_key`; returns their keys, unsorted. Rare: walks everything."""
-    reg, removed = calendar.reg, []
+    reg, removed = calendar.cal, []
 
     def strip(packed: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         keys = packed & KEY_MASK
@@ -218,9 +224,9 @@ def _strip_bin(calendar: Calendar, bin_: int, low_key: int, high_key: int) -> li
                 calendar.bins[bin_] = after
             else:
                 calendar.follow[before] = after
-            calendar.follow[node] = calendar.reg[FREE_NODE]
-            calendar.reg[FREE_NODE] = node
-            calendar.reg[FREE_COUNT] += 1
+            calendar.follow[node] = calendar.cal[FREE_NODE]
+            calendar.cal[FREE_NODE] = node
+            calendar.cal[FREE_COUNT] += 1
         else:
             before = node
         node = after

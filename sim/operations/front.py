@@ -28,7 +28,7 @@ def _schedule_all(
     f: fs.Front, code: int, orders: npt.NDArray[np.int32], times_us: npt.NDArray[np.int64], start: int, end: int
 ) -> None:
     for k in range(start, end):
-        schedule(f.calendar, int(times_us[k]), event_key(code, int(orders[k]), 0))
+        schedule(f, int(times_us[k]), event_key(code, int(orders[k]), 0))
 
 
 class FrontFlow:
@@ -87,7 +87,7 @@ class FrontFlow:
     def _lose_work(self) -> list[int]:
         """Take every request in service away; returns their keys (stage, order, attempt)."""
         f, reg = self.state, self.state.reg
-        at_workers = remove_where(f.calendar, event_key(fs.WORKED, 0, 0), event_key(fs.GROUP_DONE, 0, 0))
+        at_workers = remove_where(f, event_key(fs.WORKED, 0, 0), event_key(fs.GROUP_DONE, 0, 0))
         mask = len(f.commit_key) - 1
         at_store = [int(f.commit_key[k & mask]) for k in range(reg[fs.COMMIT_HEAD], reg[fs.COMMIT_TAIL])]
         reg[fs.BUSY], reg[fs.COMMIT_HEAD], reg[fs.GROUP_END_US] = 0, reg[fs.COMMIT_TAIL], FAR
@@ -99,19 +99,17 @@ class FrontFlow:
         self._schedule_all(self._handle, fs.RESTOCK, orders, times_us, 0, len(orders))
 
     def _reserve(self, events: int) -> None:
-        cal = self.state.calendar
-        larger = grown(cal, events + 64, int(cal.reg[NEAR_SIZE]) + events + 64, len(cal.sorted))
-        self._set_state(self.state._replace(calendar=larger))
+        f = self.state
+        self._set_state(grown(f, events + 64, int(f.cal[NEAR_SIZE]) + events + 64, len(f.sorted)))
 
     def _make_room(self) -> None:
         """Enlarge whatever array the kernel has nearly filled."""
-        f, reg = self.state, self.state.reg
-        cal = grown(f.calendar, int(reg[fs.NEED_NODES]), int(reg[fs.NEED_NEAR]), int(reg[fs.NEED_SORTED]))
+        reg = self.state.reg
+        f = grown(self.state, int(reg[fs.NEED_NODES]), int(reg[fs.NEED_NEAR]), int(reg[fs.NEED_SORTED]))
         reg[fs.NEED_NODES] = reg[fs.NEED_NEAR] = reg[fs.NEED_SORTED] = 0
         ring_used = int(reg[fs.RING_TAIL] - reg[fs.RING_OUT])
         commit_used = int(reg[fs.COMMIT_TAIL] - reg[fs.COMMIT_HEAD])
         larger = f._replace(
-            calendar=cal,
             ring_key=_larger_ring(f.ring_key, int(reg[fs.RING_OUT]), ring_used),
             ring_at=_larger_ring(f.ring_at, int(reg[fs.RING_OUT]), ring_used),
             commit_key=_larger_ring(f.commit_key, int(reg[fs.COMMIT_HEAD]), commit_used),
@@ -138,5 +136,3 @@ def _larger_ring(ring: npt.NDArray[np.int64], head: int, used: int) -> npt.NDArr
     places = np.arange(head, head + used)
     larger[places & (len(larger) - 1)] = ring[places & (len(ring) - 1)]
     return larger
-
-

@@ -23,6 +23,7 @@ LONGEST_WORK_US = 1 << 31  # a crash must still find work that would end after t
 def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
     """The front at time 0: nothing has arrived, engine and staff have the servers of time 0 (set by control)."""
     lines = _buy_lines(trace)
+    carts = {name: _writable(column) for name, column in trace.carts.items()}
     count = trace.orders
     record = _records(count)
     skus = sku_table(scenario)
@@ -30,7 +31,7 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
     slots, bought = _deal_slots(lines, bool(deals))
     return fs.Front(
         reg=_registers(scenario, count, skus),
-        calendar=new_calendar(scenario.horizon_us + LONGEST_WORK_US, _SPARE + 3 * _max_group(scenario), count),
+        **new_calendar(scenario.horizon_us + LONGEST_WORK_US, _SPARE + 3 * _max_group(scenario), count),
         times=record,
         small=record.view(np.uint8).reshape(count, 64),
         answers=np.full((count, 4), -1, dtype=np.int32),
@@ -41,16 +42,16 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
         line_deal=lines["deal"],
         line_second=lines["second_sku"],
         line_region=lines["region"],
-        go=trace.carts["go_u32"],
-        checkout_us=trace.carts["checkout_us"],
-        payment_us=trace.carts["payment_us"],
-        confirmation_us=trace.carts["confirmation_us"],
-        pay_delay_us=trace.carts["pay_delay_us"],
-        provider_us=trace.carts["provider_us"],
-        declines=trace.carts["declines"],
-        after=trace.carts["after"],
-        after_u32=trace.carts["after_u32"],
-        confirm_work_us=trace.carts["confirm_work_us"],
+        go=carts["go_u32"],
+        checkout_us=carts["checkout_us"],
+        payment_us=carts["payment_us"],
+        confirmation_us=carts["confirmation_us"],
+        pay_delay_us=carts["pay_delay_us"],
+        provider_us=carts["provider_us"],
+        declines=carts["declines"],
+        after=carts["after"],
+        after_u32=carts["after_u32"],
+        confirm_work_us=carts["confirm_work_us"],
         ring_key=_ring(_SPARE),
         ring_at=_ring(_SPARE),
         commit_key=_ring(_SPARE),
@@ -82,8 +83,13 @@ def _buy_lines(trace: Trace) -> dict[str, npt.NDArray[Any]]:
     """The buy rows; the trace's own columns where it has no other rows."""
     buys = trace.lines["kind"] == BUY
     if bool(buys.all()):
-        return trace.lines
+        return {name: _writable(column) for name, column in trace.lines.items()}
     return {name: column[buys] for name, column in trace.lines.items()}
+
+
+def _writable(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The column itself if machine code can use it as it is (contiguous, not read-only), else a copy."""
+    return np.require(column, requirements=["C", "W"])
 
 
 def _first_lines(cart: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int32]:

@@ -101,7 +101,7 @@ def _work(f: Front, stage: int, order: int, attempt: int, now: int) -> None:
         work = int(f.payment_us[order])
     else:
         work = int(f.confirmation_us[order])
-    schedule(f.calendar, now + work, event_key(WORKED + stage, order, attempt))
+    schedule(f, now + work, event_key(WORKED + stage, order, attempt))
 
 
 @kernel
@@ -211,7 +211,7 @@ def _fail(f: Front, stage: int, order: int, attempt: int, now: int, reason: int)
     tried = attempt & (SECOND_ROUND - 1)
     if tried + 1 < f.reg[ATTEMPTS]:
         again = now + (int(f.reg[BACKOFF_US]) << tried)
-        schedule(f.calendar, again, event_key(ARRIVAL + stage, order, attempt + 1))
+        schedule(f, again, event_key(ARRIVAL + stage, order, attempt + 1))
     elif stage == CHECKOUT and f.small[order, STATE] == NONE:
         f.small[order, REASON] = reason
     elif stage == CONFIRMATION and f.small[order, STATE] == ON_HOLD:

@@ -108,9 +108,9 @@ def advance(f: Front, end_us: int) -> int:
 @kernel
 def _lacks_room(f: Front) -> bool:
     """Whether one more event could overflow an array; sets what is needed."""
-    reg, cal = f.reg, f.calendar.reg
+    reg, cal = f.reg, f.cal
     margin = 3 * reg[MAX_GROUP] + 16
-    if cal[FREE_COUNT] >= margin and cal[NEAR_SIZE] + margin <= len(f.calendar.near):
+    if cal[FREE_COUNT] >= margin and cal[NEAR_SIZE] + margin <= len(f.near):
         lists = len(f.releasing) - reg[RELEASING_TAIL] >= 2 and len(f.ring_key) - reg[RING_TAIL] + reg[RING_OUT] >= 2
         stored = len(f.commit_key) - reg[COMMIT_TAIL] + reg[COMMIT_HEAD] >= 2
         return not (lists and stored and len(f.allocations) - reg[ALLOCATED] >= reg[ROOM_PER_GROUP])
@@ -144,9 +144,9 @@ def _due_outside(f: Front) -> int:
     """The earliest of the calendar, the trace and the ends of ON_HOLD, as time << 4 | what."""
     reg = f.reg
     best = FAR
-    soonest = next_time(f.calendar)
+    soonest = next_time(f)
     if soonest != FAR:
-        key = next_key(f.calendar)
+        key = next_key(f)
         if key < 0:  # a bin to open; it may have begun before now
             best = (max(soonest, int(reg[NOW])) << 4) | WORKED
         else:
@@ -162,14 +162,14 @@ def _due_outside(f: Front) -> int:
 @kernel
 def _calendar_event(f: Front, now: int) -> bool:
     """The calendar's next event happens, or its next bin is opened. False: the bin needs more room."""
-    key = next_key(f.calendar)
+    key = next_key(f)
     if key < 0:
-        f.reg[NEED_SORTED] = bin_size(f.calendar)
-        if f.reg[NEED_SORTED] > len(f.calendar.sorted):
+        f.reg[NEED_SORTED] = bin_size(f)
+        if f.reg[NEED_SORTED] > len(f.sorted):
             return False
-        open_bin(f.calendar)
+        open_bin(f)
         return True
-    drop_next(f.calendar)
+    drop_next(f)
     what, order, attempt = key >> 30, (key >> 4) & 0x3FFFFFF, key & 15
     if what >= ARRIVAL:
         arrive(f, what - ARRIVAL, order, attempt, now)
@@ -179,7 +179,7 @@ def _calendar_event(f: Front, now: int) -> bool:
         f.reg[STAFF_BUSY] -= 1
         if f.small[order, STATE] == ON_HOLD:
             f.times[order, CONFIRM_DUE] = now
-            schedule(f.calendar, now, event_key(ARRIVAL + CONFIRMATION, order, 0))
+            schedule(f, now, event_key(ARRIVAL + CONFIRMATION, order, 0))
     elif what == RESTOCK:
         restock(f, order)
     else:
@@ -191,8 +191,8 @@ def _calendar_event(f: Front, now: int) -> bool:
 def _arrival(f: Front, what: int, now: int) -> bool:
     """The next arrival at this instant: of the calendar, the trace or the ends of ON_HOLD, whichever order is lower."""
     reg = f.reg
-    soonest = next_time(f.calendar)
-    key = next_key(f.calendar)
+    soonest = next_time(f)
+    key = next_key(f)
     calendar_order = FAR
     if soonest == now and key >= 0 and key >> 30 == what:
         calendar_order = (key >> 4) & 0x3FFFFFF
@@ -230,4 +230,4 @@ def _start_staff(f: Front, now: int) -> None:
     f.reg[STAFF_HEAD] += 1
     if f.small[order, STATE] == ON_HOLD:
         f.reg[STAFF_BUSY] += 1
-        schedule(f.calendar, now + int(f.confirm_work_us[order]), event_key(STAFF_DONE, order, 0))
+        schedule(f, now + int(f.confirm_work_us[order]), event_key(STAFF_DONE, order, 0))

@@ -119,10 +119,10 @@ def _pay(f: Front, order: int, now: int) -> None:
     wish = f.after[order]
     if wish == CANCEL_ON_HOLD:
         wait = (int(f.reg[ON_HOLD_US]) * (int(f.after_u32[order]) >> 12)) >> 20
-        schedule(f.calendar, now + wait, event_key(CANCEL, order, 0))
+        schedule(f, now + wait, event_key(CANCEL, order, 0))
     elif wish == CANCEL_BEFORE_SHIPPING:
         wait = int(f.reg[ON_HOLD_US]) + delay_us(f.before_shipping, int(f.after_u32[order]))
-        schedule(f.calendar, now + wait, event_key(CANCEL, order, 0))
+        schedule(f, now + wait, event_key(CANCEL, order, 0))
 
 
 @kernel
@@ -150,7 +150,7 @@ def _answer(f: Front, stage: int, order: int, attempt: int, now: int) -> None:
         small[SECOND] = 1
         due = now + int(f.reg[SECOND_DELAY_US])
         f.times[order, PAY_DUE] = due  # until the second round is answered: when it began
-        schedule(f.calendar, due, event_key(ARRIVAL + CHECKOUT, order, SECOND_ROUND))
+        schedule(f, due, event_key(ARRIVAL + CHECKOUT, order, SECOND_ROUND))
     else:
         small[REASON] = small[REFUSAL]
 
@@ -179,7 +179,7 @@ def _plan_payment(f: Front, order: int, now: int) -> None:
         if declined >= f.declines[order]:
             f.times[order, PAY_DUE] = answer
             f.small[order, DONE] |= PLANNED
-            schedule(f.calendar, answer, event_key(ARRIVAL + PAYMENT, order, 0))
+            schedule(f, answer, event_key(ARRIVAL + PAYMENT, order, 0))
             break
         declined += 1
         if answer < f.reg[END_US]:

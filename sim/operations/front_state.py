@@ -12,8 +12,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sim.flow.calendar_queue import Calendar
-
 I64 = npt.NDArray[np.int64]
 I32 = npt.NDArray[np.int32]
 I16 = npt.NDArray[np.int16]
@@ -60,7 +58,12 @@ class Front(NamedTuple):
     """All arrays of the front. n = carts, m = buy lines."""
 
     reg: I64  # scalars, by the names above
-    calendar: Calendar
+    cal: I64  # the calendar: sim.flow.calendar_queue.Calendar
+    bins: I32
+    pool: I64
+    follow: I32
+    near: I64
+    sorted: I64
     times: I64  # [n, 8]: six times, then the small fields' memory
     small: U8  # [n, 64]: the same memory
     answers: I32  # [n, 4]

@@ -1,0 +1,84 @@
+"""What numba must know of a `Handle`: its type, how it enters machine code, and how a field is read from its table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.extending import NativeValue, lower_builtin, models, register_model, typeof_impl, unbox
+from numba.core.imputils import lower_getattr_generic
+from numba.core.typing.templates import AttributeTemplate, infer_getattr
+from numba.np import arrayobj, numpy_support
+
+from sim.flow.structs import Handle
+
+_WORD_BYTES = 8
+assert lower_builtin is not None
+
+
+class StateType(types.Type):  # type: ignore[misc]
+    """The type of a handle: names, dtypes and dimensions of its fields."""
+
+    def __init__(self, fields: tuple[tuple[str, str, int], ...]) -> None:
+        self.fields = fields
+        super().__init__(name=f"State({fields})")
+
+    def place(self, attribute: str) -> tuple[int, Any]:
+        """(first word of a field in the table, its array type); raises KeyError."""
+        word = 0
+        for name, dtype, dimensions in self.fields:
+            if name == attribute:
+                return word, types.Array(numpy_support.from_dtype(np.dtype(dtype)), dimensions, "C")
+            word += 1 + dimensions
+        raise KeyError(attribute)
+
+
+@register_model(StateType)
+class _StateModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, state_type: StateType) -> None:
+        super().__init__(manager, state_type, ir.IntType(8 * _WORD_BYTES).as_pointer())
+
+
+@typeof_impl.register(Handle)  # type: ignore[misc]
+def _typeof_handle(value: Handle, _context: Any) -> StateType:
+    return StateType(value.fields)
+
+
+@unbox(StateType)  # type: ignore[misc]
+def _unbox_handle(state_type: StateType, value: Any, c: Any) -> NativeValue:
+    number = c.pyapi.object_getattr_string(value, "address")
+    address = c.pyapi.long_as_voidptr(number)
+    c.pyapi.decref(number)
+    return NativeValue(c.builder.bitcast(address, c.context.get_value_type(state_type)))
+
+
+@infer_getattr
+class _StateFields(AttributeTemplate):  # type: ignore[misc]
+    key = StateType
+
+    def generic_resolve(self, state_type: StateType, attribute: str) -> Any:
+        try:
+            return state_type.place(attribute)[1]
+        except KeyError:
+            return None
+
+
+@lower_getattr_generic(StateType)  # type: ignore[misc]
+def _read_field(context: Any, builder: Any, state_type: StateType, value: Any, attribute: str) -> Any:
+    """An array over the field's memory, without an owner: nothing is counted."""
+    word, array_type = state_type.place(attribute)
+
+    def load(index: int) -> Any:
+        return builder.load(cgutils.gep_inbounds(builder, value, index))
+
+    shape = [load(word + 1 + k) for k in range(array_type.ndim)]
+    item_bytes = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(array_type.dtype)))
+    strides = [item_bytes]
+    for length in reversed(shape[1:]):
+        strides.insert(0, builder.mul(strides[0], length))
+    array = arrayobj.make_array(array_type)(context, builder)
+    data = builder.inttoptr(load(word), context.get_data_type(array_type.dtype).as_pointer())
+    arrayobj.populate_array(array, data=data, shape=shape, strides=strides, itemsize=item_bytes, meminfo=None)
+    return array._getvalue()
