@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sim.flow.jit import kernel
+from sim.flow.jit import kernel, touch
 
 HEAD, TAIL, NEXT_US, TAKEN, LEFT = range(5)
+AHEAD = 16  # how many customers ahead their columns are fetched
 
 
 @kernel
@@ -39,6 +40,8 @@ def release_waves(
         room = capacity if capacity > 0 else reg[TAIL] - reg[HEAD]
         while reg[HEAD] < reg[TAIL] and queue_at[reg[HEAD]] < wave:
             customer = queue_id[reg[HEAD]]
+            if reg[HEAD] + AHEAD < reg[TAIL]:
+                touch(gone_us, queue_id[reg[HEAD] + AHEAD])
             if not 0 <= gone_us[customer] < wave:
                 if room == 0:
                     reg[LEFT] += 1

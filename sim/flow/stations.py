@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.flow.heap import heap_drop, heap_push
-from sim.flow.jit import choose, kernel
+from sim.flow.jit import choose, kernel, touch
 
 ID_BITS = 27
 ID_MASK = (1 << ID_BITS) - 1
 HEAD, TAIL, BUSY, BASE_US, DONE_COUNT, STARTED = range(6)
+AHEAD = 16  # how many customers ahead their columns are fetched
 
 
 @kernel
@@ -45,6 +46,10 @@ def serve(
         if waits and reg[BUSY] < servers:
             start = max(queue_at[reg[HEAD]], free_at)
             if start < end_us:
+                if reg[HEAD] + AHEAD < reg[TAIL]:
+                    soon = queue_id[reg[HEAD] + AHEAD]
+                    touch(work_us, soon)
+                    touch(gone_us, soon)
                 _start(reg, heap, queue_id[reg[HEAD]], start, work_us, gone_us)
                 continue
             servers = 0  # nobody else starts in this window

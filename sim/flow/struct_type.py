@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.core.extending import NativeValue, lower_builtin, models, register_model, typeof_impl, unbox
+from numba.core.extending import NativeValue, intrinsic, models, register_model, typeof_impl, unbox
 from numba.core.imputils import lower_getattr_generic
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.np import arrayobj, numpy_support
@@ -15,7 +15,6 @@ from numba.np import arrayobj, numpy_support
 from sim.flow.structs import Handle
 
 _WORD_BYTES = 8
-assert lower_builtin is not None
 
 
 class StateType(types.Type):  # type: ignore[misc]
@@ -82,3 +81,21 @@ def _read_field(context: Any, builder: Any, state_type: StateType, value: Any, a
     data = builder.inttoptr(load(word), context.get_data_type(array_type.dtype).as_pointer())
     arrayobj.populate_array(array, data=data, shape=shape, strides=strides, itemsize=item_bytes, meminfo=None)
     return array._getvalue()
+
+
+@intrinsic  # type: ignore[misc]
+def touch_row(_context: Any, array: Any, row: Any) -> Any:
+    """The machine-code twin of `sim.flow.jit.touch`: one prefetch instruction."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        fields = arrayobj.make_array(signature.args[0])(context, builder, values[0])
+        index = context.cast(builder, values[1], signature.args[1], types.intp)
+        stride = builder.extract_value(fields.strides, 0)
+        pointer = builder.gep(builder.bitcast(fields.data, cgutils.voidptr_t), [builder.mul(index, stride)])
+        word = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, word, word, word])
+        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(fetch, [pointer, word(1), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, row), generate

@@ -8,7 +8,7 @@ arrival, so each is a step of its place.
 from __future__ import annotations
 
 from sim.flow.calendar_queue import FAR, schedule
-from sim.flow.jit import kernel
+from sim.flow.jit import kernel, touch
 from sim.operations.front_orders import cancel, event_key, take_effect
 from sim.operations.front_state import (
     ARRIVAL,
@@ -19,6 +19,7 @@ from sim.operations.front_state import (
     COMMIT_HEAD,
     COMMIT_TAIL,
     CONFIRMATION,
+    COUNT,
     CRASHED,
     GROUP_A_US,
     GROUP_B_US,
@@ -57,6 +58,7 @@ BUSY_REASON, TIMEOUT_REASON, CRASH_REASON = (
 )
 NOT_CONFIRMED = int(Reason.NOT_CONFIRMED)
 US_PER_S = 1_000_000
+AHEAD = 12  # how many members of a group ahead records are fetched
 
 
 @kernel
@@ -120,6 +122,8 @@ def finish_work(f: Front, stage: int, order: int, attempt: int, now: int) -> Non
     """A worker is done: the request goes to the store, or takes effect at once."""
     reg = f.reg
     reg[BUSY] -= 1
+    if reg[RING_START] < reg[RING_TAIL] and reg[BUSY] < reg[WORKERS]:
+        start_waiting(f, now)  # other completions of this instant change neither the queue nor what starts
     if reg[GROUPED] == 0:
         take_effect(f, stage, order, attempt, now)
         return
@@ -158,8 +162,13 @@ def finish_group(f: Front, now: int) -> None:
     reg[GROUP_END_US] = FAR
     paid_before = int(reg[PAID_TAIL])
     for _ in range(reg[GROUP_SIZE]):
-        key = int(f.commit_key[reg[COMMIT_HEAD] & (len(f.commit_key) - 1)])
+        mask = len(f.commit_key) - 1
+        key = int(f.commit_key[reg[COMMIT_HEAD] & mask])
         reg[COMMIT_HEAD] += 1
+        soon = (int(f.commit_key[(reg[COMMIT_HEAD] + AHEAD) & mask]) >> 4) & 0x3FFFFFF
+        if soon < reg[COUNT]:  # beyond the tail the ring holds old keys, or none yet
+            touch(f.times, soon)
+            touch(f.answers, soon)
         take_effect(f, key >> 30, (key >> 4) & 0x3FFFFFF, key & 15, now)
     f.paid[paid_before : reg[PAID_TAIL]].sort()  # their ON_HOLD ends at one instant: ties go by order
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sim.flow.calendar_queue import FAR, FREE_COUNT, NEAR_SIZE, bin_size, drop_next, next_key, next_time, open_bin, schedule
-from sim.flow.jit import kernel
+from sim.flow.calendar_queue import FAR, FREE_COUNT, NEAR_SIZE, SORTED_AT, SORTED_SIZE, bin_size, drop_next, next_key, next_time, open_bin, schedule
+from sim.flow.jit import kernel, touch
 from sim.operations.front_engine import (
     arrive,
     finish_group,
@@ -51,7 +51,6 @@ from sim.operations.front_state import (
     STAFF,
     STAFF_BUSY,
     STAFF_DONE,
-    STAFF_HEAD,
     STAFF_START,
     STAFFED,
     START,
@@ -68,6 +67,7 @@ from sim.orders.states import Reason, State
 ON_HOLD = int(State.ON_HOLD)
 BUYER_CANCELLED, NOT_GOING = int(Reason.BUYER_CANCELLED), int(Reason.NOT_GOING)
 DONE_ALL, NEEDS_ROOM = 0, 1
+AHEAD = 24  # how many steps ahead records are fetched
 
 
 @kernel
@@ -85,7 +85,9 @@ def advance(f: Front, end_us: int) -> int:
         reg[NOW] = now
         reg[EVENTS] += 1
         what = due & 15
-        if what >= ARRIVAL:
+        if what == JOIN or what == STAFF_START:
+            _start_staff(f, now)
+        elif what >= ARRIVAL:
             if not _arrival(f, what, now):
                 return NEEDS_ROOM
         elif WORKED <= what < GROUP_DONE or what == STAFF_DONE or what == RESTOCK or what == CANCEL:
@@ -99,10 +101,8 @@ def advance(f: Front, end_us: int) -> int:
             start_group(f, now)
         elif what == SWEEP:
             sweep(f, now)
-        elif what == TIME_OUT:
-            time_out(f, now)
         else:
-            _start_staff(f, now)
+            time_out(f, now)
 
 
 @kernel
@@ -127,16 +127,25 @@ def _due_inside(f: Front) -> int:
     if reg[GROUP_END_US] != FAR:
         best = min(best, (reg[GROUP_END_US] << 4) | GROUP_DONE)
     if reg[RING_START] < reg[RING_TAIL] and reg[BUSY] < reg[WORKERS]:
-        best = min(best, (reg[NOW] << 4) | START)
+        best = min(best, (reg[NOW] << 4) | START)  # capacity has risen; a worker who is done takes the next at once
     group = group_start_due(f)
     if group != FAR:
         best = min(best, (group << 4) | GROUP_START)
-    if reg[STAFF_HEAD] < reg[HOLD_HEAD] and reg[STAFF_BUSY] < reg[STAFF] and reg[STAFFED] == 1:
-        best = min(best, (reg[NOW] << 4) | STAFF_START)
+    if reg[STAFFED] == 1 and reg[HOLD_HEAD] < reg[PAID_TAIL] and reg[STAFF_BUSY] < reg[STAFF]:
+        best = min(best, _staff_start_due(f))
     patience = time_out_due(f)
     if patience != FAR:
         best = min(best, (patience << 4) | TIME_OUT)
     return best
+
+
+@kernel
+def _staff_start_due(f: Front) -> int:
+    """When a free member of staff takes the next order: now if it waits, else when its ON_HOLD ends."""
+    end = f.times[f.paid[f.reg[HOLD_HEAD]], PAID] + f.reg[ON_HOLD_US]
+    if end < f.reg[NOW]:
+        return int(f.reg[NOW] << 4) | STAFF_START
+    return int(end << 4) | JOIN
 
 
 @kernel
@@ -153,9 +162,9 @@ def _due_outside(f: Front) -> int:
             best = (soonest << 4) | (key >> 30)
     if reg[NEXT_ARRIVAL] < reg[COUNT]:
         best = min(best, (f.line_time_us[f.first[reg[NEXT_ARRIVAL]]] << 4) | (ARRIVAL + CHECKOUT))
-    if reg[HOLD_HEAD] < reg[PAID_TAIL]:
+    if reg[STAFFED] == 0 and reg[HOLD_HEAD] < reg[PAID_TAIL]:
         end = f.times[f.paid[reg[HOLD_HEAD]], PAID] + reg[ON_HOLD_US]
-        best = min(best, (end << 4) | (JOIN if reg[STAFFED] == 1 else ARRIVAL + CONFIRMATION))
+        best = min(best, (end << 4) | (ARRIVAL + CONFIRMATION))
     return best
 
 
@@ -170,21 +179,29 @@ def _calendar_event(f: Front, now: int) -> bool:
         open_bin(f)
         return True
     drop_next(f)
+    _fetch_ahead(f)
     what, order, attempt = key >> 30, (key >> 4) & 0x3FFFFFF, key & 15
     if what >= ARRIVAL:
         arrive(f, what - ARRIVAL, order, attempt, now)
     elif what < GROUP_DONE:
         finish_work(f, what - WORKED, order, attempt, now)
     elif what == STAFF_DONE:
-        f.reg[STAFF_BUSY] -= 1
-        if f.small[order, STATE] == ON_HOLD:
-            f.times[order, CONFIRM_DUE] = now
-            schedule(f, now, event_key(ARRIVAL + CONFIRMATION, order, 0))
+        _finish_staff(f, order, now)
     elif what == RESTOCK:
         restock(f, order)
     else:
         cancel(f, order, BUYER_CANCELLED, now)
     return True
+
+
+@kernel
+def _fetch_ahead(f: Front) -> None:
+    """Fetch the records of an order that leaves the open bin soon."""
+    place = f.cal[SORTED_AT] + AHEAD
+    if place < f.cal[SORTED_SIZE]:
+        order = (f.sorted[place] >> 4) & 0x3FFFFFF
+        touch(f.times, order)
+        touch(f.payment_us, order)
 
 
 @kernel
@@ -202,12 +219,13 @@ def _arrival(f: Front, what: int, now: int) -> bool:
             reg[NEXT_ARRIVAL] += 1
             _intent(f, order, now)
             return True
-    ends_hold = what == JOIN or (what == ARRIVAL + CONFIRMATION and reg[STAFFED] == 0)
-    if ends_hold and reg[HOLD_HEAD] < reg[PAID_TAIL]:
+    if what == ARRIVAL + CONFIRMATION and reg[STAFFED] == 0 and reg[HOLD_HEAD] < reg[PAID_TAIL]:
         order = int(f.paid[reg[HOLD_HEAD]])
         if order < calendar_order and f.times[order, PAID] + reg[ON_HOLD_US] == now:
             reg[HOLD_HEAD] += 1
-            if what != JOIN and f.small[order, STATE] == ON_HOLD:
+            if reg[HOLD_HEAD] + AHEAD < reg[PAID_TAIL]:
+                touch(f.times, f.paid[reg[HOLD_HEAD] + AHEAD])
+            if f.small[order, STATE] == ON_HOLD:
                 f.times[order, CONFIRM_DUE] = now
                 arrive(f, CONFIRMATION, order, 0, now)
             return True
@@ -226,8 +244,27 @@ def _intent(f: Front, order: int, now: int) -> None:
 @kernel
 def _start_staff(f: Front, now: int) -> None:
     """A free member of staff takes the next order; one that is no longer ON_HOLD is passed over."""
-    order = int(f.paid[f.reg[STAFF_HEAD]])
-    f.reg[STAFF_HEAD] += 1
+    reg = f.reg
+    order = int(f.paid[reg[HOLD_HEAD]])
+    reg[HOLD_HEAD] += 1
+    if reg[HOLD_HEAD] + AHEAD < reg[PAID_TAIL]:
+        soon = f.paid[reg[HOLD_HEAD] + AHEAD]
+        touch(f.times, soon)
+        touch(f.confirm_work_us, soon)
+        touch(f.confirmation_us, soon)
     if f.small[order, STATE] == ON_HOLD:
-        f.reg[STAFF_BUSY] += 1
+        reg[STAFF_BUSY] += 1
         schedule(f, now + int(f.confirm_work_us[order]), event_key(STAFF_DONE, order, 0))
+
+
+@kernel
+def _finish_staff(f: Front, order: int, now: int) -> None:
+    """Staff work is done: the confirmation is sent. It arrives after all completions of the instant."""
+    f.reg[STAFF_BUSY] -= 1
+    if f.small[order, STATE] != ON_HOLD:
+        return
+    f.times[order, CONFIRM_DUE] = now
+    if min(_due_inside(f), _due_outside(f)) >> 4 > now:
+        arrive(f, CONFIRMATION, order, 0, now)  # nothing else happens now, so it need not queue for its turn
+    else:
+        schedule(f, now, event_key(ARRIVAL + CONFIRMATION, order, 0))
