@@ -1,7 +1,7 @@
 """A calendar of future events for millions of them at once: bins by time, a sorted list, and a small heap.
 
-An event is a time and a 34-bit key. Far events wait unsorted in the bin of their time (a linked list of pool nodes);
-when the first event of a bin is due the bin is opened: sorted once. Only what is scheduled into the open bin itself goes
+An event is a time and a 34-bit key. Far events wait unsorted in the bin of their time (a linked list of blocks, each a
+cache line of a count, a link and seven events); when the first event of a bin is due the bin is opened: sorted once. Only what is scheduled into the open bin itself goes
 through a heap. Events leave in the order of time, then key. The classic is Brown's calendar queue (CACM 31(10), 1988);
 the heap of the open bin makes it exact whatever the bin width.
 
@@ -10,6 +10,7 @@ Packed form of an event: `(time - start of its bin) << 34 | key`, so one compari
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -25,19 +26,22 @@ _FEWEST_BINS, _MOST_BINS = 1 << 10, 1 << 22
 FAR = 1 << 58  # later than any time, and still whole when shifted by four bits
 NO_EVENT = (1 << 63) - 1  # above every packed event
 
-WIDTH_LOG2, OPEN_BIN, NEXT_BIN, NEAR_SIZE, SORTED_AT, SORTED_SIZE, FREE_NODE, FREE_COUNT, END_US = range(9)
+WIDTH_LOG2, OPEN_BIN, NEXT_BIN, NEAR_SIZE, SORTED_AT, SORTED_SIZE, FREE_BLOCK, FREE_BLOCKS, END_US = range(9)
+BLOCK = 8  # words: the next block << 3 | how many events, then the events
+PER_BLOCK = BLOCK - 1
 
 
 class Calendar(Protocol):
     """The fields that the state of a kernel with a calendar must have.
 
-    `cal` holds the scalars named above; `bins` the first node of each bin (-1: empty).
+    `cal` holds the scalars named above; `bins` the first block of each bin (-1: empty), `sizes`
+    how many events it has.
     """
 
     cal: npt.NDArray[np.int64]
     bins: npt.NDArray[np.int32]
+    sizes: npt.NDArray[np.int32]
     pool: npt.NDArray[np.int64]
-    follow: npt.NDArray[np.int32]
     near: npt.NDArray[np.int64]
     sorted: npt.NDArray[np.int64]
 
@@ -52,33 +56,38 @@ def new_calendar(end_us: int, room: int, events: int) -> dict[str, npt.NDArray[A
         width_log2 += 1
     reg = np.zeros(16, dtype=np.int64)
     reg[WIDTH_LOG2], reg[OPEN_BIN], reg[NEXT_BIN], reg[END_US] = width_log2, -1, FAR, end_us
-    reg[FREE_NODE], reg[FREE_COUNT] = 0, room
-    follow = np.arange(1, room + 1, dtype=np.int32)
-    follow[-1] = -1
+    reg[FREE_BLOCK], reg[FREE_BLOCKS] = 0, room
+    bins = (end_us >> width_log2) + 2
     return {
         "cal": reg,
-        "bins": np.full((end_us >> width_log2) + 2, -1, dtype=np.int32),
-        "pool": np.empty(room, dtype=np.int64),
-        "follow": follow,
+        "bins": np.full(bins, -1, dtype=np.int32),
+        "sizes": np.zeros(bins, dtype=np.int32),
+        "pool": _free_blocks(0, room, -1),
         "near": np.empty(room, dtype=np.int64),
         "sorted": np.empty(room, dtype=np.int64),
     }
 
 
-def grown(calendar: _State, nodes: int, near: int, to_sort: int) -> _State:
-    """The same state, a named tuple, with room for at least `nodes` free far events, `near` in the heap, `to_sort` in a bin."""
-    pool, follow = calendar.pool, calendar.follow
-    extra = max(nodes - int(calendar.cal[FREE_COUNT]), 0)
+def _free_blocks(first: int, count: int, last_link: int) -> npt.NDArray[np.int64]:
+    """The words of free blocks `first`, `first` + 1 ..., each linked to the one behind it."""
+    pool = np.zeros((count, BLOCK), dtype=np.int64)
+    pool[:, 0] = np.arange(first + 1, first + count + 1) << 3
+    pool[-1, 0] = last_link << 3
+    return pool.reshape(-1)
+
+
+def grown(calendar: _State, blocks: int, near: int, to_sort: int) -> _State:
+    """The same state, a named tuple, with at least `blocks` free blocks, room for `near` in the heap, `to_sort` in a bin."""
+    pool = calendar.pool
+    extra = max(blocks - int(calendar.cal[FREE_BLOCKS]), 0)
     if extra:
-        extra = max(extra, len(pool) // 2)
-        old = len(pool)
-        pool = np.concatenate([pool, np.empty(extra, dtype=np.int64)])
-        follow = np.concatenate([follow, np.arange(old + 1, old + extra + 1, dtype=np.int32)])
-        follow[-1] = calendar.cal[FREE_NODE]
-        calendar.cal[FREE_NODE] = old
-        calendar.cal[FREE_COUNT] += extra
+        extra = max(extra, len(pool) // (2 * BLOCK))
+        old = len(pool) // BLOCK
+        pool = np.concatenate([pool, _free_blocks(old, extra, int(calendar.cal[FREE_BLOCK]))])
+        calendar.cal[FREE_BLOCK] = old
+        calendar.cal[FREE_BLOCKS] += extra
     return calendar._replace(
-        pool=pool, follow=follow, near=_at_least(calendar.near, near), sorted=_at_least(calendar.sorted, to_sort)
+        pool=pool, near=_at_least(calendar.near, near), sorted=_at_least(calendar.sorted, to_sort)
     )
 
 
@@ -102,12 +111,18 @@ def schedule(calendar: Calendar, time_us: int, key: int) -> None:
     if bin_ <= reg[OPEN_BIN]:
         reg[NEAR_SIZE] = heap_push(calendar.near, reg[NEAR_SIZE], packed)
         return
-    node = reg[FREE_NODE]
-    reg[FREE_NODE] = calendar.follow[node]
-    reg[FREE_COUNT] -= 1
-    calendar.pool[node] = packed
-    calendar.follow[node] = calendar.bins[bin_]
-    calendar.bins[bin_] = node
+    pool = calendar.pool
+    block = int(calendar.bins[bin_])
+    if block < 0 or pool[block * BLOCK] & 7 == PER_BLOCK:
+        fresh = int(reg[FREE_BLOCK])
+        reg[FREE_BLOCK] = pool[fresh * BLOCK] >> 3
+        reg[FREE_BLOCKS] -= 1
+        pool[fresh * BLOCK] = block << 3
+        calendar.bins[bin_] = fresh
+        block = fresh
+    pool[block * BLOCK] += 1
+    pool[block * BLOCK + (pool[block * BLOCK] & 7)] = packed
+    calendar.sizes[bin_] += 1
     if bin_ < reg[NEXT_BIN]:
         reg[NEXT_BIN] = bin_
 
@@ -156,31 +171,29 @@ def drop_next(calendar: Calendar) -> None:
 @kernel
 def bin_size(calendar: Calendar) -> int:
     """How many events wait in the next bin: the room that `open_bin` needs in `sorted`."""
-    count = 0
-    node = calendar.bins[calendar.cal[NEXT_BIN]]
-    while node >= 0:
-        count += 1
-        node = calendar.follow[node]
-    return count
+    return int(calendar.sizes[calendar.cal[NEXT_BIN]])
 
 
 @kernel
 def open_bin(calendar: Calendar) -> None:
     """Open the next bin with events: sort them. Call when the open bin is used up and the next bin's time has come."""
     reg = calendar.cal
+    pool = calendar.pool
     count = 0
-    bin_ = reg[NEXT_BIN]
-    node = calendar.bins[bin_]
-    while node >= 0:
-        calendar.sorted[count] = calendar.pool[node]
-        count += 1
-        after = calendar.follow[node]
-        calendar.follow[node] = reg[FREE_NODE]
-        reg[FREE_NODE] = node
-        node = after
+    bin_ = int(reg[NEXT_BIN])
+    block = int(calendar.bins[bin_])
+    while block >= 0:
+        head = int(pool[block * BLOCK])
+        for k in range(1, (head & 7) + 1):
+            calendar.sorted[count] = pool[block * BLOCK + k]
+            count += 1
+        pool[block * BLOCK] = reg[FREE_BLOCK] << 3
+        reg[FREE_BLOCK] = block
+        reg[FREE_BLOCKS] += 1
+        block = head >> 3
+    calendar.sizes[bin_] = 0
     calendar.bins[bin_] = -1
     calendar.sorted[:count].sort()
-    reg[FREE_COUNT] += count
     reg[OPEN_BIN] = bin_
     reg[SORTED_AT] = 0
     reg[SORTED_SIZE] = count
@@ -208,26 +221,30 @@ def remove_where(calendar: Calendar, low_key: int, high_key: int) -> list[int]:
     calendar.sorted[: len(rest)] = rest
     reg[SORTED_AT], reg[SORTED_SIZE] = 0, len(rest)
     for bin_ in np.flatnonzero(calendar.bins >= 0).tolist():
-        removed.extend(_strip_bin(calendar, bin_, low_key, high_key))
+        _strip_bin(calendar, bin_, strip)
     while reg[NEXT_BIN] != FAR and calendar.bins[reg[NEXT_BIN]] < 0:
         reg[NEXT_BIN] = reg[NEXT_BIN] + 1 if reg[NEXT_BIN] + 1 < len(calendar.bins) else FAR
     return removed
 
 
-def _strip_bin(calendar: Calendar, bin_: int, low_key: int, high_key: int) -> list[int]:
-    removed, before, node = [], -1, int(calendar.bins[bin_])
-    while node >= 0:
-        key, after = int(calendar.pool[node]) & KEY_MASK, int(calendar.follow[node])
-        if low_key <= key < high_key:
-            removed.append(key)
-            if before < 0:
-                calendar.bins[bin_] = after
-            else:
-                calendar.follow[before] = after
-            calendar.follow[node] = calendar.cal[FREE_NODE]
-            calendar.cal[FREE_NODE] = node
-            calendar.cal[FREE_COUNT] += 1
-        else:
-            before = node
-        node = after
-    return removed
+def _strip_bin(calendar: Calendar, bin_: int, strip: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]]) -> None:
+    """Keep what `strip` leaves of a bin's events, in the blocks that it has; return the blocks left over."""
+    reg, pool, blocks = calendar.cal, calendar.pool.reshape(-1, BLOCK), []
+    block = int(calendar.bins[bin_])
+    while block >= 0:
+        blocks.append(block)
+        block = int(pool[block, 0]) >> 3
+    events = np.concatenate([pool[block, 1 : 1 + (int(pool[block, 0]) & 7)] for block in blocks])
+    kept = strip(events)
+    if len(kept) == len(events):
+        return
+    link = -1
+    for start in range(0, len(kept), PER_BLOCK):
+        block, part = blocks.pop(), kept[start : start + PER_BLOCK]
+        pool[block, 0], pool[block, 1 : 1 + len(part)] = link << 3 | len(part), part
+        link = block
+    calendar.bins[bin_], calendar.sizes[bin_] = link, len(kept)
+    for block in blocks:
+        pool[block, 0] = int(reg[FREE_BLOCK]) << 3
+        reg[FREE_BLOCK] = block
+        reg[FREE_BLOCKS] += 1

@@ -105,8 +105,8 @@ class FrontFlow:
     def _make_room(self) -> None:
         """Enlarge whatever array the kernel has nearly filled."""
         reg = self.state.reg
-        f = grown(self.state, int(reg[fs.NEED_NODES]), int(reg[fs.NEED_NEAR]), int(reg[fs.NEED_SORTED]))
-        reg[fs.NEED_NODES] = reg[fs.NEED_NEAR] = reg[fs.NEED_SORTED] = 0
+        f = grown(self.state, int(reg[fs.NEED_BLOCKS]), int(reg[fs.NEED_NEAR]), int(reg[fs.NEED_SORTED]))
+        reg[fs.NEED_BLOCKS] = reg[fs.NEED_NEAR] = reg[fs.NEED_SORTED] = 0
         ring_used = int(reg[fs.RING_TAIL] - reg[fs.RING_OUT])
         commit_used = int(reg[fs.COMMIT_TAIL] - reg[fs.COMMIT_HEAD])
         larger = f._replace(

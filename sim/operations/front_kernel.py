@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.flow.calendar_queue import FAR, FREE_COUNT, NEAR_SIZE, SORTED_AT, SORTED_SIZE, bin_size, drop_next, next_key, next_time, open_bin, schedule
+from sim.flow.calendar_queue import FAR, FREE_BLOCKS, NEAR_SIZE, SORTED_AT, SORTED_SIZE, bin_size, drop_next, next_key, next_time, open_bin, schedule
 from sim.flow.jit import kernel, touch
 from sim.operations.front_engine import (
     arrive,
@@ -34,7 +34,7 @@ from sim.operations.front_state import (
     JOIN,
     MAX_GROUP,
     NEED_NEAR,
-    NEED_NODES,
+    NEED_BLOCKS,
     NEED_SORTED,
     NEXT_ARRIVAL,
     NOW,
@@ -110,11 +110,11 @@ def _lacks_room(f: Front) -> bool:
     """Whether one more event could overflow an array; sets what is needed."""
     reg, cal = f.reg, f.cal
     margin = 3 * reg[MAX_GROUP] + 16
-    if cal[FREE_COUNT] >= margin and cal[NEAR_SIZE] + margin <= len(f.near):
+    if cal[FREE_BLOCKS] >= margin and cal[NEAR_SIZE] + margin <= len(f.near):
         lists = len(f.releasing) - reg[RELEASING_TAIL] >= 2 and len(f.ring_key) - reg[RING_TAIL] + reg[RING_OUT] >= 2
         stored = len(f.commit_key) - reg[COMMIT_TAIL] + reg[COMMIT_HEAD] >= 2
         return not (lists and stored and len(f.allocations) - reg[ALLOCATED] >= reg[ROOM_PER_GROUP])
-    reg[NEED_NODES] = margin
+    reg[NEED_BLOCKS] = margin
     reg[NEED_NEAR] = cal[NEAR_SIZE] + margin
     return True
 

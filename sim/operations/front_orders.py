@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.demand.trace import CANCEL_BEFORE_SHIPPING, CANCEL_ON_HOLD, NEVER
 from sim.flow.calendar_queue import FAR, schedule
-from sim.flow.jit import kernel
+from sim.flow.jit import kernel, touch
 from sim.flow.transit import delay_us
 from sim.operations.front_state import (
     ARRIVAL,
@@ -57,6 +57,7 @@ UNPAID, ON_HOLD, CANCELLED = int(State.UNPAID), int(State.ON_HOLD), int(State.CA
 AWAITING_SHIPMENT, AWAITING_COLLECTION = int(State.AWAITING_SHIPMENT), int(State.AWAITING_COLLECTION)
 EXPIRED, BUYER_CANCELLED = int(Reason.EXPIRED), int(Reason.BUYER_CANCELLED)
 LONGEST_RESPONSE_US = 2**31 - 1
+AHEAD = 24  # how many holds ahead records are fetched
 
 
 @kernel
@@ -219,6 +220,8 @@ def sweep_due(f: Front) -> int:
     reg = f.reg
     while reg[EXPIRY_HEAD] < reg[PLACED_TAIL] and f.small[f.placed[reg[EXPIRY_HEAD]], STATE] != UNPAID:
         reg[EXPIRY_HEAD] += 1
+        if reg[EXPIRY_HEAD] + AHEAD < reg[PLACED_TAIL]:
+            touch(f.times, f.placed[reg[EXPIRY_HEAD] + AHEAD])
     due = int(reg[RELEASE_DUE_US])
     if reg[EXPIRY_HEAD] < reg[PLACED_TAIL]:
         end = f.times[f.placed[reg[EXPIRY_HEAD]], PLACED] + reg[HOLD_WINDOW_US]

@@ -47,7 +47,7 @@ NOTHING_DUE = 16
     HOLD_WINDOW_US, SWEEP_US, EXPIRY_HEAD, PLACED_TAIL, RELEASING_TAIL, RELEASE_DUE_US,
     PAY_TRIES, RETRY_DELAY_US, SECOND_DELAY_US, ON_HOLD_US, HOLD_HEAD, PAID_TAIL,
     STAFFED, STAFF, STAFF_BUSY, CONFIRMED_TAIL, ALLOCATED, ROOM_PER_GROUP,
-    NEED_NODES, NEED_NEAR, NEED_SORTED, EVENTS, MAX_GROUP_MET, REPEATED, WAITED_OUT,
+    NEED_BLOCKS, NEED_NEAR, NEED_SORTED, EVENTS, MAX_GROUP_MET, REPEATED, WAITED_OUT,
 ) = range(47)  # fmt: skip
 REGISTERS = 64
 
@@ -60,8 +60,8 @@ class Front(NamedTuple):
     reg: I64  # scalars, by the names above
     cal: I64  # the calendar: sim.flow.calendar_queue.Calendar
     bins: I32
+    sizes: I32
     pool: I64
-    follow: I32
     near: I64
     sorted: I64
     times: I64  # [n, 8]: six times, then the small fields' memory
