@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sim.demand.trace import Trace
-from sim.operations.outcome import Outcome
+from sim.operations.money import money_columns
+from sim.operations.outcome import Column
 from sim.operations.simulate import simulate
 from sim.scenario.schema import Scenario
 from tests.oracle import model
@@ -14,7 +17,7 @@ PARCEL_FIELDS = ("order", "warehouse", "picked_us", "packed_us", "collected_us",
 def differences(scenario: Scenario, trace: Trace, *, fast: bool = False) -> tuple[list[str], model.Outcome]:
     """Every difference between flow and oracle (at most 20 a column), and the oracle's outcome."""
     flow, oracle = simulate(scenario, trace, fast=fast), model.run(scenario, trace)
-    found = _order_differences(flow, oracle)
+    found = _column_differences({**flow.orders, **money_columns(scenario, trace, flow)}, oracle)
     rows = list(zip(*(flow.parcels[name].tolist() for name in PARCEL_FIELDS), strict=True))
     theirs = [tuple(row) for row in oracle.parcels]
     found += [f"parcel {k}: {a} != {b}" for k, (a, b) in enumerate(zip(rows, theirs, strict=False)) if a != b][:20]
@@ -32,12 +35,12 @@ def differences(scenario: Scenario, trace: Trace, *, fast: bool = False) -> tupl
     return found, oracle
 
 
-def _order_differences(flow: Outcome, oracle: model.Outcome) -> list[str]:
+def _column_differences(columns: Mapping[str, Column], oracle: model.Outcome) -> list[str]:
     found: list[str] = []
-    for name in flow.orders:
+    for name in columns:
         if name == "refused_line":
             continue
-        mine, theirs = flow.orders[name].tolist(), oracle.orders[name]
+        mine, theirs = columns[name].tolist(), oracle.orders[name]
         unequal = [o for o in range(len(mine)) if mine[o] != theirs[o]]
         found += [f"order {o}: {name} {mine[o]} != {theirs[o]}" for o in unequal[:20]]
     return found
