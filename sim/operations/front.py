@@ -45,11 +45,11 @@ class FrontFlow:
         self._workers, self._out = 0, False
 
     def _set_state(self, state: fs.Front) -> None:
-        self.state, self._handle = state, handle(state, self.fast)
+        self.state, self.handle = state, handle(state, self.fast)
 
     def catch_up(self, end_us: int) -> None:
         """Let everything due before `end_us` happen."""
-        while self._advance(self._handle, end_us) == NEEDS_ROOM:
+        while self._advance(self.handle, end_us) == NEEDS_ROOM:
             self._make_room()
 
     def newly_confirmed(self) -> npt.NDArray[np.int32]:
@@ -82,7 +82,7 @@ class FrontFlow:
             self._reserve(len(keys))
             needed = int(self.state.reg[fs.RELEASING_TAIL]) + len(keys) + 2
             self._set_state(self.state._replace(releasing=_larger(self.state.releasing, needed)))
-            self._void_all(self._handle, keys, now_us)
+            self._void_all(self.handle, keys, now_us)
 
     def _lose_work(self) -> list[int]:
         """Take every request in service away; returns their keys (stage, order, attempt)."""
@@ -96,7 +96,7 @@ class FrontFlow:
     def plan_restocks(self, orders: npt.NDArray[np.int32], times_us: npt.NDArray[np.int64]) -> None:
         """Returned orders whose units go back on the shelf at the given times (all after now)."""
         self._reserve(len(orders))
-        self._schedule_all(self._handle, fs.RESTOCK, orders, times_us, 0, len(orders))
+        self._schedule_all(self.handle, fs.RESTOCK, orders, times_us, 0, len(orders))
 
     def _reserve(self, events: int) -> None:
         f = self.state

@@ -26,6 +26,8 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
     carts = {name: _writable(column) for name, column in trace.carts.items()}
     count = trace.orders
     record = _records(count)
+    small = record.view(np.uint8).reshape(count, 64)
+    small[:, fs.AFTER] = carts["after"]
     skus = sku_table(scenario)
     deals = deal_table(scenario)
     slots, bought = _deal_slots(lines, bool(deals))
@@ -33,7 +35,7 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
         reg=_registers(scenario, count, skus),
         **new_calendar(scenario.horizon_us + LONGEST_WORK_US, _SPARE + 3 * _max_group(scenario), count),
         times=record,
-        small=record.view(np.uint8).reshape(count, 64),
+        small=small,
         answers=np.full((count, 4), -1, dtype=np.int32),
         first=_first_lines(lines["cart"], count),
         line_time_us=lines["time_us"],
@@ -49,7 +51,6 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
         pay_delay_us=carts["pay_delay_us"],
         provider_us=carts["provider_us"],
         declines=carts["declines"],
-        after=carts["after"],
         after_u32=carts["after_u32"],
         confirm_work_us=carts["confirm_work_us"],
         ring_key=_ring(_SPARE),

@@ -169,7 +169,6 @@ def finish_group(f: Front, now: int) -> None:
         if soon < reg[COUNT]:  # beyond the tail the ring holds old keys, or none yet
             touch(f.times, soon)
             touch(f.answers, soon)
-            touch(f.after, soon)
         take_effect(f, key >> 30, (key >> 4) & 0x3FFFFFF, key & 15, now)
     if reg[PAID_TAIL] > paid_before + 1:
         f.paid[paid_before : reg[PAID_TAIL]].sort()  # their ON_HOLD ends at one instant: ties go by order

@@ -7,6 +7,7 @@ from sim.flow.calendar_queue import FAR, schedule
 from sim.flow.jit import kernel, touch
 from sim.flow.transit import delay_us
 from sim.operations.front_state import (
+    AFTER,
     ARRIVAL,
     CANCEL,
     CHECKOUT,
@@ -25,10 +26,10 @@ from sim.operations.front_state import (
     EXPIRY_HEAD,
     FIRST_REFUSAL,
     HOLD_WINDOW_US,
-    LATE,
     LIVE,
     ON_HOLD_US,
     PAID,
+    PAID_LATE,
     PAID_TAIL,
     PAY_DUE,
     PAY_TRIES,
@@ -112,12 +113,12 @@ def _pay(f: Front, order: int, now: int) -> None:
     small = f.small[order]
     f.times[order, PAID] = now
     if small[STATE] != UNPAID:
-        small[LATE] = 1
+        small[DONE] |= PAID_LATE
         return
     small[STATE] = ON_HOLD
     f.paid[f.reg[PAID_TAIL]] = order
     f.reg[PAID_TAIL] += 1
-    wish = f.after[order]
+    wish = small[AFTER]
     if wish == CANCEL_ON_HOLD:
         wait = (int(f.reg[ON_HOLD_US]) * (int(f.after_u32[order]) >> 12)) >> 20
         schedule(f, now + wait, event_key(CANCEL, order, 0))

@@ -21,11 +21,12 @@ U32 = npt.NDArray[np.uint32]
 # columns of `times`
 PLACED, PAY_DUE, PAID, CONFIRM_DUE, CONFIRMED, CLOSED = range(6)
 # columns of `small`, which begins behind the six times
-STATE, REASON, FIRST_REFUSAL, SECOND, REFUSED_LINE, LATE, LIVE = range(48, 55)
+STATE, REASON, FIRST_REFUSAL, SECOND, REFUSED_LINE, AFTER, LIVE = range(48, 55)
 DONE, HOUSE, QUEUE_FULL, TIMED_OUT, DECLINED, CRASHED, REFUSAL = range(57, 64)  # LIVE takes 54, 55, 56: one a stage
 SPLIT, NOWHERE, NO_LINE = 255, 254, 255
 # bits of DONE: effects that were taken, and one more
 DONE_CHECKOUT, DONE_SECOND, DONE_PAYMENT, DONE_CONFIRMATION = 1, 2, 4, 8
+PAID_LATE = 32  # paid after the hold was swept
 PLANNED = 16  # PAY_DUE holds the time of a payment request (before, it may hold the start of the second round)
 # columns of `answers`
 RESPONSE, ALLOCATION = 0, 3  # responses of stages 0, 1, 2; first row in `allocations`, -1 none
@@ -82,7 +83,6 @@ class Front(NamedTuple):
     pay_delay_us: I64
     provider_us: I32
     declines: U8
-    after: U8
     after_u32: U32
     confirm_work_us: I32
     # the engine's queues

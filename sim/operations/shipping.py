@@ -56,8 +56,10 @@ def units_at(f: fs.Front, orders: npt.NDArray[np.int32], house: int) -> npt.NDAr
     return units + split_units(f, split, house) if len(split) else units
 
 
-def ship_units(f: fs.Front, orders: npt.NDArray[np.int32], house: int) -> None:
-    """The parcels of these orders leave a warehouse."""
-    units = units_at(f, orders, house)
-    f.stock[fs.ON_HAND, :, house] -= units
-    f.stock[fs.SHIPPED, :, house] += units
+def ship_split(f: fs.Front, rows: list[int], house: int) -> None:
+    """A split order's parcel leaves a warehouse; `rows` are the order's allocations."""
+    for row in rows:
+        sku, where, units = (int(value) for value in f.allocations[row, 2:])
+        if where == house:
+            f.stock[fs.ON_HAND, sku, house] -= units
+            f.stock[fs.SHIPPED, sku, house] += units

@@ -78,7 +78,7 @@ def _order_columns(
         "first_refusal": small[:, fs.FIRST_REFUSAL],
         "second": small[:, fs.SECOND],
         "refused_line": refused_line,
-        "late": small[:, fs.LATE],
+        "late": ((small[:, fs.DONE] & fs.PAID_LATE) != 0).view(np.uint8),
         "placed_us": times[:, fs.PLACED],
         "pay_due_us": times[:, fs.PAY_DUE],
         "paid_us": times[:, fs.PAID],

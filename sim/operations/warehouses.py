@@ -9,18 +9,19 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sim.demand.trace import NOTHING, REFUND_ONLY, RETURN, Trace
-from sim.flow.batches import LEFT, NEXT_US, TAKEN, release_waves, take_batch
+from sim.demand.trace import Trace
+from sim.flow.batches import LEFT, TAKEN, release_waves, take_batch
 from sim.flow.batches import HEAD as WAVE_HEAD
 from sim.flow.batches import TAIL as WAVE_TAIL
 from sim.flow.jit import choose
 from sim.flow.stations import Station
-from sim.flow.transit import delays_us
+from sim.flow.structs import handle
 from sim.operations import front_state as fs
+from sim.operations.collecting import RESTOCKS, Road, collect, settle
 from sim.operations.front import FrontFlow
 from sim.operations.parcels import Parcels
-from sim.operations.shipping import ship_units
-from sim.orders.states import Reason, State
+from sim.operations.shipping import ship_split
+from sim.orders.states import State
 from sim.scenario.quantiles import quantile_table
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import lane_table
@@ -105,19 +106,16 @@ class Delivery:
     """All warehouses and what follows them."""
 
     def __init__(self, scenario: Scenario, trace: Trace, front: FrontFlow, fast: bool) -> None:
-        self._front, self._trace, self._horizon_us = front, trace, scenario.horizon_us
+        self._front, self._fast = front, fast
         self.parcels = Parcels(trace.orders)
         self.delivered_us = np.full(trace.orders, -1, dtype=np.int64)
         gone_us = front.state.times[:, fs.CLOSED]
         self.houses = [
             Warehouse(scenario, trace, number, gone_us, fast) for number in range(len(scenario.warehouses))
         ]
-        lanes = lane_table(scenario)
-        self._lead = [[quantile_table(lane.lead_time) for lane in row] for row in lanes]
-        self._loss = [[round(lane.lost * 2**32) for lane in row] for row in lanes]
-        self._return_delay = quantile_table(scenario.after_sales.return_delay)
-        self._return_transit = quantile_table(scenario.after_sales.return_transit)
-        self._return_window_us = scenario.after_sales.return_window_us
+        self._road = _road(scenario, trace, self.parcels, self.delivered_us)
+        self._collect = choose(collect, fast)
+        self._settle = choose(settle, fast)
 
     @property
     def carried(self) -> int:
@@ -163,68 +161,60 @@ class Delivery:
         orders = self.houses[house].pick_up(now_us, capacity, f.small)
         if not len(orders):
             return
-        ship_units(f, orders, house)
-        arrive_us, lost = self._travel(orders, house, now_us)
-        numbers = self.parcels.numbers(orders, house)
-        self.parcels.collected_us[numbers] = now_us
-        self.parcels.arrived_us[numbers] = arrive_us
-        self.parcels.lost[numbers] = lost
-        single = numbers < self.parcels.orders
-        self._complete(orders[single], arrive_us[single], lost[single])
-        for order in orders[~single].tolist():
-            self._collect_split(order)
+        parcels = self.parcels.numbers(orders, house)
+        self._make_room(len(orders))
+        self._collect(self._front.handle, handle(self._road, self._fast), orders, parcels, house, now_us)
+        for order in orders[parcels >= self.parcels.orders].tolist():
+            self._collect_split(order, house)
+        self._put_back()
 
-    def _travel(self, orders: Ids, house: int, now_us: int) -> tuple[Times, npt.NDArray[np.bool_]]:
-        """When each parcel arrives, and whether it is lost."""
-        f, carts = self._front.state, self._trace.carts
-        region = f.line_region[f.first[orders]]
-        arrive_us, lost = np.empty(len(orders), dtype=np.int64), np.zeros(len(orders), dtype=np.bool_)
-        for r in range(len(self._lead[house])):
-            mine = region == r
-            delay = delays_us(self._lead[house][r], carts["transit_u32"][orders[mine]])
-            arrive_us[mine] = now_us + np.maximum(delay, 1)
-            lost[mine] = carts["loss_u32"][orders[mine]].astype(np.int64) < self._loss[house][r]
-        return arrive_us, lost
+    def _make_room(self, orders: int) -> None:
+        """Point the road to the parcels as they are now, and give it room for the returns of one pick-up."""
+        parcels, road = self.parcels, self._road
+        self._road = road._replace(
+            collected_us=parcels.collected_us, arrived_us=parcels.arrived_us, lost=parcels.lost
+        )
+        if orders > len(road.restock_id):
+            self._road = self._road._replace(
+                restock_id=np.empty(2 * orders, dtype=np.int32), restock_at=np.empty(2 * orders, dtype=np.int64)
+            )
 
-    def _collect_split(self, order: int) -> None:
+    def _put_back(self) -> None:
+        """Plan the returns that the pick-up has settled."""
+        count = int(self._road.reg[RESTOCKS])
+        self._road.reg[RESTOCKS] = 0
+        self._front.plan_restocks(self._road.restock_id[:count], self._road.restock_at[:count])
+
+    def _collect_split(self, order: int, house: int) -> None:
         """One more parcel of a split order is collected; with the last one its end is known."""
         parcels, f = self.parcels, self._front.state
         numbers = parcels.of_split[order]
+        ship_split(f, self._allocations(order), house)
         if (parcels.collected_us[numbers] < 0).any():
             f.small[order, fs.STATE] = int(State.PARTIALLY_SHIPPING)
             return
         for row in self._allocations(order):
             if parcels.lost[parcels.number[order, int(f.allocations[row, 3])]]:
                 f.allocations[row, 3] = -1 - f.allocations[row, 3]  # not put back on the shelf by a return
-        ids = np.array([order], dtype=np.int32)
-        end = parcels.arrived_us[numbers].max(keepdims=True)
-        self._complete(ids, end, parcels.lost[numbers].all(keepdims=True))
+        end_us, lost = int(parcels.arrived_us[numbers].max()), bool(parcels.lost[numbers].all())
+        self._settle(self._front.handle, handle(self._road, self._fast), order, end_us, lost)
 
-    def _complete(self, orders: Ids, end_us: Times, lost: npt.NDArray[np.bool_]) -> None:
-        """All parcels of these orders are under way and arrive by `end_us`: plan delivery, loss and after-sales."""
-        f, carts = self._front.state, self._trace.carts
-        f.small[orders, fs.STATE] = int(State.IN_TRANSIT)
-        wish = carts["after"][orders]
-        wish = np.where((wish == RETURN) | (wish == REFUND_ONLY), wish, NOTHING)
-        closed_us = end_us + self._return_window_us
-        back = wish != NOTHING
-        wait = delays_us(self._return_delay, carts["after_u32"][orders[back]])
-        transit = delays_us(self._return_transit, carts["back_u32"][orders[back]])
-        wait += np.where(wish[back] == RETURN, transit, 0)
-        closed_us[back] = end_us[back] + np.maximum(wait, 1)
-        closed_us[lost] = end_us[lost]
-        self._close(orders, end_us, closed_us, wish, lost)
-        again = (wish == RETURN) & ~lost & (carts["restock"][orders] == 1) & (closed_us < self._horizon_us)
-        self._front.plan_restocks(orders[again], closed_us[again])
 
-    def _close(self, orders: Ids, end_us: Times, closed_us: Times, wish: fs.U8, lost: npt.NDArray[np.bool_]) -> None:
-        """Write the ends that lie before the horizon."""
-        f = self._front.state
-        delivered = ~lost & (end_us < self._horizon_us)
-        self.delivered_us[orders[delivered]] = end_us[delivered]
-        f.small[orders[delivered], fs.STATE] = int(State.DELIVERED)
-        closed = closed_us < self._horizon_us
-        reason = np.select([lost, wish == RETURN, wish == REFUND_ONLY], [Reason.LOST, Reason.RETURNED, Reason.REFUNDED], 0)
-        f.times[orders[closed], fs.CLOSED] = closed_us[closed]
-        f.small[orders[closed], fs.REASON] = reason[closed]
-        f.small[orders[closed], fs.STATE] = np.where(lost, int(State.CANCELLED), int(State.COMPLETED))[closed]
+def _road(scenario: Scenario, trace: Trace, parcels: Parcels, delivered_us: Times) -> Road:
+    """The road at time 0."""
+    lanes = lane_table(scenario)
+    names = ("transit_u32", "loss_u32", "after", "after_u32", "back_u32", "restock")
+    return Road(
+        reg=np.array([0, scenario.horizon_us, scenario.after_sales.return_window_us], dtype=np.int64),
+        lead=np.array([[quantile_table(lane.lead_time) for lane in row] for row in lanes]),
+        loss=np.array([[round(lane.lost * 2**32) for lane in row] for row in lanes], dtype=np.int64),
+        return_delay=quantile_table(scenario.after_sales.return_delay),
+        return_transit=quantile_table(scenario.after_sales.return_transit),
+        **{name: np.require(trace.carts[name], requirements=["C", "W"]) for name in names},
+        collected_us=parcels.collected_us,
+        arrived_us=parcels.arrived_us,
+        lost=parcels.lost,
+        delivered_us=delivered_us,
+        restock_id=np.empty(1024, dtype=np.int32),
+        restock_at=np.empty(1024, dtype=np.int64),
+    )
