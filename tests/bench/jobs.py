@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import sys
 import tempfile
 import time
@@ -49,6 +48,40 @@ class Clock:
         self.cpu[name] = self.cpu.get(name, 0.0) + time.process_time() - cpu
 
 
+class Memory:
+    """Bytes: the process's peak up to each mark, and of columns that are held."""
+
+    def __init__(self) -> None:
+        self._bytes: dict[str, int] = {}
+
+    def mark(self, name: str) -> None:
+        """Remember the peak so far."""
+        self._bytes[name] = peak_rss_bytes() or 0
+
+    def hold(self, name: str, *tables: dict[str, Any]) -> None:
+        """Remember the size of some columns; views of one array count by what they show."""
+        self._bytes[name] = sum(column.nbytes for table in tables for column in table.values())
+
+    def by_row(self, rows: int) -> dict[str, float]:
+        """All of it, a row of the trace."""
+        return {name: size / rows for name, size in self._bytes.items()}
+
+
+def release_unused() -> None:
+    """Give back what reading Parquet took for a moment; a run that generates its trace never takes it."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+
+
+def compile_kernels(scenario: str) -> Figures:
+    """The small run alone: with an empty cache it compiles everything that the large one uses."""
+    clock = Clock()
+    with clock.part("warm_up"):
+        _warm_up(scenario)
+    return {"seconds": clock.wall["warm_up"]}
+
+
 def make_trace(scenario: str, factor: float, directory: str) -> Figures:
     """Generate a trace and write it; the time of both, and the peak memory of generating."""
     clock, show = Clock(), scaled_scenario(scenario, factor)
@@ -66,20 +99,25 @@ def flow(scenario: str, factor: float, directory: str, repeats: int = 1, write: 
     Peak memory is that of the whole process up to the end of the timed part. Money is worked out in chunks of orders,
     as for the run directory, so that its columns are never all in memory.
     """
-    clock, show = Clock(), scaled_scenario(scenario, factor)
+    clock, memory, show = Clock(), Memory(), scaled_scenario(scenario, factor)
     with clock.part("warm_up"):
         _warm_up(scenario)
+    memory.mark("peak_before")
     with clock.part("read_trace"):
         trace = read_trace(Path(directory))
+    release_unused()
+    memory.mark("peak_read")
     walls, cpus, fastest = [], [], Clock()
     for _ in range(repeats):
         gc.collect()
         timed = Clock()
-        outcome, captured = _timed_run(timed, show, trace)
+        outcome, captured = _timed_run(timed, show, trace, memory)
         walls.append(sum(timed.wall.values()))
         cpus.append(sum(timed.cpu.values()))
         if walls[-1] == min(walls):
             fastest = timed
+    memory.hold("trace", trace.lines, trace.carts)
+    memory.hold("outcome", outcome.orders, outcome.parcels, outcome.allocations)
     peak = peak_rss_bytes()
     if write:
         with clock.part("write_run_directory"):
@@ -90,6 +128,7 @@ def flow(scenario: str, factor: float, directory: str, repeats: int = 1, write: 
         "cpus": cpus,
         "wall": {**fastest.wall, **clock.wall},
         "peak_rss_bytes": peak,
+        "memory": memory.by_row(trace.rows),
         "stages": {**outcome.counts, "captured_minor": captured, **_by_state(outcome)},
     }
 
@@ -100,9 +139,7 @@ def against_oracle(scenario: str, factor: float, repeats: int) -> Figures:
 
     show = scaled_scenario(scenario, factor, capacity=False)
     trace = generate(show, show.seed)
-    clock = Clock()
-    with clock.part("warm_up"):
-        _warm_up(scenario)
+    _warm_up(scenario)
     flow_s, oracle_s, found = [], [], []
     for _ in range(repeats):
         before = [_timed_run_s(show, trace) for _ in range(2)]
@@ -120,17 +157,20 @@ def against_oracle(scenario: str, factor: float, repeats: int) -> Figures:
         "flow_s": flow_s,
         "oracle_s": oracle_s,
         "unequal": found[:20],
-        "warm_up_s": clock.wall["warm_up"],
         "stages": {**outcome.counts, **_by_state(outcome)},
     }
 
 
-def _timed_run(timed: Clock, show: Scenario, trace: Trace) -> tuple[Outcome, int]:
+def _timed_run(timed: Clock, show: Scenario, trace: Trace, memory: Memory | None = None) -> tuple[Outcome, int]:
     """Every stage of the flow, then the money; the outcome and all that was captured."""
     with timed.part("flow"):
         outcome = simulate(show, trace, fast=True)
+    if memory:
+        memory.mark("peak_flow")
     with timed.part("money"):
         captured = sum(int(money["captured"].sum()) for _, money in money_chunks(show, trace, outcome))
+    if memory:
+        memory.mark("peak_money")
     return outcome, captured
 
 
@@ -177,13 +217,16 @@ def _by_state(outcome: Outcome) -> dict[str, int]:
     return {f"state_{state.name.lower()}": counts[state] for state in State if counts[state]}
 
 
-JOBS: dict[str, Callable[..., Figures]] = {"make_trace": make_trace, "flow": flow, "against_oracle": against_oracle}
+JOBS: dict[str, Callable[..., Figures]] = {
+    "make_trace": make_trace,
+    "compile_kernels": compile_kernels,
+    "flow": flow,
+    "against_oracle": against_oracle,
+}
 
 
 def main() -> None:
-    """Run the job that the command line names, on one core where the system can say so."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    """Run the job that the command line names."""
     name, options = sys.argv[1], json.loads(sys.argv[2])
     print(json.dumps(JOBS[name](**options)))
 
