@@ -123,8 +123,18 @@ def read_trace(directory: Path) -> Trace:
     tables: list[dict[str, Column]] = []
     header: dict[str, Any] = {}
     for name, columns in (("lines", LINE_COLUMNS), ("carts", CART_COLUMNS)):
-        arrow = pq.read_table(directory / f"trace-{name}.parquet")
-        header = json.loads(arrow.schema.metadata[b"liverush"])
-        tables.append({key: arrow[key].to_numpy().astype(columns[key], copy=False) for key in columns})
+        with pq.ParquetFile(directory / f"trace-{name}.parquet") as file:
+            header = json.loads(file.schema_arrow.metadata[b"liverush"])
+            tables.append({key: _column(file, key, kind) for key, kind in columns.items()})
     factor = np.array(header.pop("factor"), dtype=np.uint64)
     return Trace(tables[0], tables[1], factor, header)
+
+
+def _column(file: Any, name: str, kind: str) -> Column:
+    """One column of a Parquet file, a row group at a time, so that nothing is held twice."""
+    column = np.empty(file.metadata.num_rows, dtype=kind)
+    start = 0
+    for batch in file.iter_batches(batch_size=1 << 18, columns=[name], use_threads=False):
+        column[start : start + len(batch)] = batch.column(0).to_numpy()
+        start += len(batch)
+    return column

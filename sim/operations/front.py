@@ -98,6 +98,16 @@ class FrontFlow:
         self._reserve(len(orders))
         self._schedule_all(self.handle, fs.RESTOCK, orders, times_us, 0, len(orders))
 
+    def release(self) -> None:
+        """Give back the memory that only running needs. The front does not run after this."""
+        nothing = np.empty(0, dtype=np.int64)
+        lists = dict.fromkeys(("placed", "paid", "confirmed"), np.empty(0, dtype=np.int32))
+        queues = dict.fromkeys(("pool", "near", "sorted", "ring_key", "ring_at", "commit_key", "commit_at"), nothing)
+        small = np.empty(0, dtype=np.int32)
+        self.state = self.handle = self.state._replace(
+            **lists, **queues, bins=small, sizes=small, deal_slot=small, bought=small
+        )
+
     def _reserve(self, events: int) -> None:
         f = self.state
         self._set_state(grown(f, events + 64, int(f.cal[NEAR_SIZE]) + events + 64, len(f.sorted)))

@@ -97,10 +97,13 @@ def _first_lines(cart: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int3
     """First buy line of each cart, and one entry more; raises ValueError if carts are not numbered in order."""
     first = np.zeros(count + 1, dtype=np.int32)
     if len(cart):
-        starts = np.flatnonzero(np.diff(cart, prepend=-1))
-        if len(starts) != count or cart[0] != 0 or bool((np.diff(cart) > 1).any()) or bool((np.diff(cart) < 0).any()):
+        steps = cart[1:] - cart[:-1]
+        starts = np.flatnonzero(steps) + 1
+        if cart[0] != 0 or len(starts) + 1 != count or int(steps.min(initial=0)) < 0 or int(steps.max(initial=0)) > 1:
             raise ValueError("the buy rows of a trace need carts numbered 0, 1, ... in order")
-        first[:-1] = starts
+        first[1:-1] = starts
+    elif count:
+        raise ValueError("a trace with carts needs buy rows")
     first[-1] = len(cart)
     return first
 
@@ -176,9 +179,15 @@ def _deal_slots(
     """For each line the number of its (deal, buyer) pair, and a zero counter for each pair."""
     if not deals:
         return np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.int32)
-    slots = np.zeros(len(lines["deal"]), dtype=np.int32)
-    wanted = np.flatnonzero(lines["deal"] >= 0)
-    pair = lines["deal"][wanted].astype(np.int64) << 32 | lines["buyer"][wanted].astype(np.int64)
+    deal, buyer = lines["deal"], lines["buyer"]
+    wanted = np.flatnonzero(deal >= 0)
+    if len(wanted) and int(buyer.min()) >= 0 and int(buyer.max()) < 2 * len(buyer):
+        own = np.full(int(buyer.max()) + 1, -1, dtype=np.int16)  # a buyer who wants one deal only is its own slot
+        own[buyer[wanted]] = deal[wanted]
+        if bool((own[buyer[wanted]] == deal[wanted]).all()):
+            return buyer, np.zeros(len(own), dtype=np.int32)
+    slots = np.zeros(len(deal), dtype=np.int32)
+    pair = deal[wanted].astype(np.int64) << 32 | buyer[wanted].astype(np.int64)
     unique, inverse = np.unique(pair, return_inverse=True)
     slots[wanted] = inverse
     return slots, np.zeros(len(unique) + 1, dtype=np.int32)

@@ -58,18 +58,22 @@ class Parcels:
         return np.array([number.get((order, house), order) for order in orders.tolist()], dtype=np.int32)
 
     def columns(self, f: fs.Front) -> dict[str, npt.NDArray[Any]]:
-        """The table of `sim.operations.outcome.PARCEL_COLUMNS`, sorted by order, then nearest warehouse first."""
-        single = np.flatnonzero((f.times[:, fs.CONFIRMED] >= 0) & (f.small[:, fs.HOUSE] != fs.SPLIT)).astype(np.int32)
-        extra = np.arange(self.orders, self._used, dtype=np.int32)
-        number = np.concatenate([single, extra])
-        order = np.concatenate([single, np.array(self.split_order, dtype=np.int32)])
-        house = np.concatenate([f.small[single, fs.HOUSE].astype(np.int16), np.array(self.split_house, np.int16)])
-        if len(extra):
+        """The table of `sim.operations.outcome.PARCEL_COLUMNS`, sorted by order, then nearest warehouse first.
+
+        Takes the stamps apart column by column, so that they are never held twice: call it once, at the end.
+        """
+        made = np.zeros(self._used, dtype=np.bool_)
+        made[: self.orders] = (f.times[:, fs.CONFIRMED] >= 0) & (f.small[:, fs.HOUSE] != fs.SPLIT)
+        made[self.orders :] = True
+        order = np.flatnonzero(made[: self.orders]).astype(np.int32)
+        house = f.small[order, fs.HOUSE].astype(np.int16)
+        sort: slice | npt.NDArray[np.int64] = slice(None)
+        if self.split_order:
+            order = np.concatenate([order, np.array(self.split_order, dtype=np.int32)])
+            house = np.concatenate([house, np.array(self.split_house, dtype=np.int16)])
             sort = np.argsort(order, kind="stable")
-            number, order, house = number[sort], order[sort], house[sort]
-        table: dict[str, npt.NDArray[Any]] = {"order": order, "warehouse": house}
-        whole = len(number) == self.orders == self._used
+        table: dict[str, npt.NDArray[Any]] = {"order": order[sort], "warehouse": house[sort]}
         for name in (*_STAMPS, "lost"):
-            column = getattr(self, name)
-            table[name] = column if whole else column[number]
+            table[name] = getattr(self, name)[: self._used][made][sort]
+            setattr(self, name, table[name][:0].copy())
         return table

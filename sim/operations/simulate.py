@@ -38,6 +38,9 @@ def simulate(scenario: Scenario, trace: Trace, *, fast: bool | None = None) -> O
 
 
 def _outcome(scenario: Scenario, front: FrontFlow, delivery: Delivery) -> Outcome:
+    counts = _counts(front.state, delivery)
+    front.release()
+    delivery.release()
     f = front.state
     parcels = delivery.parcels.columns(f)
     _forget_the_future(scenario, parcels)
@@ -50,7 +53,7 @@ def _outcome(scenario: Scenario, front: FrontFlow, delivery: Delivery) -> Outcom
         carried=delivery.carried,
         receipts=front.receipts,
         queue_peak=_used(f.queue_peak),
-        counts=_counts(f, delivery),
+        counts=counts,
     )
 
 
@@ -98,7 +101,11 @@ def _order_columns(
 
 
 def _parcel_counts(parcels: dict[str, npt.NDArray[Any]], orders: int) -> npt.NDArray[np.uint8]:
-    return np.bincount(parcels["order"], minlength=orders).astype(np.uint8)
+    counts = np.zeros(orders, dtype=np.uint8)
+    counts[parcels["order"]] = 1
+    again = parcels["order"][1:][parcels["order"][1:] == parcels["order"][:-1]]  # a split order's other parcels
+    np.add.at(counts, again, 1)
+    return counts
 
 
 def _mark_packed(small: fs.U8, parcels: dict[str, npt.NDArray[Any]], orders: int) -> None:

@@ -89,6 +89,12 @@ class Warehouse:
             self._ids.append(ids)
             self._ats.append(at_us)
 
+    def release(self) -> None:
+        """Give back the memory of the queues."""
+        self._ids, self._ats = [], []
+        for station in (self.pickers, self.packers):
+            station.release()
+
     def pick_up(self, now_us: int, capacity: int, small: fs.U8) -> Ids:
         """The carrier comes: returns the orders whose parcels it takes, first packed first."""
         if not self._ids:
@@ -121,6 +127,13 @@ class Delivery:
     def carried(self) -> int:
         """Parcels that were in time for a pick-up and found no room."""
         return sum(house.carried for house in self.houses)
+
+    def release(self) -> None:
+        """Give back the memory of queues, which only running needs; the parcels keep their stamps."""
+        nothing = np.empty(0, dtype=np.int64)
+        self._road = self._road._replace(collected_us=nothing, arrived_us=nothing, lost=np.empty(0, dtype=np.uint8))
+        for house in self.houses:
+            house.release()
 
     def catch_up(self, end_us: int) -> None:
         """Move everything that the front has confirmed, and all that waits, up to `end_us`."""
