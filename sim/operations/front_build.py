@@ -142,6 +142,7 @@ def _registers(scenario: Scenario, count: int, skus: list[SkuRow]) -> npt.NDArra
         fs.HOLD_WINDOW_US: payment.hold_window_us,
         fs.SWEEP_US: payment.sweep_us,
         fs.RELEASE_DUE_US: FAR,
+        fs.SWEEP_AT_US: FAR,
         fs.PAY_TRIES: payment.tries,
         fs.RETRY_DELAY_US: payment.retry_delay_us,
         fs.SECOND_DELAY_US: scenario.funnel.second_choice_delay_us,

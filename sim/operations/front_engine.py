@@ -170,8 +170,22 @@ def finish_group(f: Front, now: int) -> None:
             touch(f.times, soon)
             touch(f.answers, soon)
         take_effect(f, key >> 30, (key >> 4) & 0x3FFFFFF, key & 15, now)
-    if reg[PAID_TAIL] > paid_before + 1:
-        f.paid[paid_before : reg[PAID_TAIL]].sort()  # their ON_HOLD ends at one instant: ties go by order
+    _sort_paid(f, paid_before, int(reg[PAID_TAIL]))  # their ON_HOLD ends at one instant: ties go by order
+
+
+@kernel
+def _sort_paid(f: Front, start: int, end: int) -> None:
+    """Sort a stretch of `paid`: by insertion if it is short, so that nothing is allocated."""
+    if end - start > 24:
+        f.paid[start:end].sort()
+        return
+    for k in range(start + 1, end):
+        order = f.paid[k]
+        at = k
+        while at > start and f.paid[at - 1] > order:
+            f.paid[at] = f.paid[at - 1]
+            at -= 1
+        f.paid[at] = order
 
 
 @kernel

@@ -14,7 +14,7 @@ from sim.operations.front_engine import (
     time_out,
     time_out_due,
 )
-from sim.operations.front_orders import cancel, event_key, sweep, sweep_due
+from sim.operations.front_orders import cancel, event_key, sweep
 from sim.operations.front_state import (
     ALLOCATED,
     ARRIVAL,
@@ -56,6 +56,7 @@ from sim.operations.front_state import (
     START,
     STATE,
     SWEEP,
+    SWEEP_AT_US,
     TIME_OUT,
     WORKED,
     WORKERS,
@@ -123,7 +124,7 @@ def _lacks_room(f: Front) -> bool:
 def _due_inside(f: Front) -> int:
     """The earliest of sweep, store, starts and time-outs, as time << 4 | what."""
     reg = f.reg
-    best = (sweep_due(f) << 4) | SWEEP
+    best = int(reg[SWEEP_AT_US] << 4) | SWEEP
     if reg[GROUP_END_US] != FAR:
         best = min(best, (reg[GROUP_END_US] << 4) | GROUP_DONE)
     if reg[RING_START] < reg[RING_TAIL] and reg[BUSY] < reg[WORKERS]:

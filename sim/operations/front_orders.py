@@ -48,6 +48,7 @@ from sim.operations.front_state import (
     SECOND_DELAY_US,
     SECOND_ROUND,
     STATE,
+    SWEEP_AT_US,
     SWEEP_US,
     Front,
 )
@@ -106,6 +107,8 @@ def _check_out(f: Front, order: int, attempt: int, now: int) -> None:
     f.times[order, PLACED] = now
     f.placed[f.reg[PLACED_TAIL]] = order
     f.reg[PLACED_TAIL] += 1
+    if f.reg[SWEEP_AT_US] == FAR:
+        f.reg[SWEEP_AT_US] = next_sweep(f)
 
 
 @kernel
@@ -213,11 +216,16 @@ def cancel(f: Front, order: int, reason: int, now: int) -> None:
         f.reg[RELEASING_TAIL] += 1
         if f.reg[RELEASE_DUE_US] == FAR:
             f.reg[RELEASE_DUE_US] = (now // f.reg[SWEEP_US] + 1) * f.reg[SWEEP_US]
+            f.reg[SWEEP_AT_US] = min(f.reg[SWEEP_AT_US], f.reg[RELEASE_DUE_US])
 
 
 @kernel
-def sweep_due(f: Front) -> int:
-    """When the next sweep with something to do is due; holds that were paid are passed over for good."""
+def next_sweep(f: Front) -> int:
+    """When the next sweep with something to do is due; holds that were paid are passed over for good.
+
+    SWEEP_AT_US keeps the last answer. It may be too early by now, never too late: holds are placed in the order of their
+    ends, and a payment only takes one away.
+    """
     reg = f.reg
     while reg[EXPIRY_HEAD] < reg[PLACED_TAIL] and f.small[f.placed[reg[EXPIRY_HEAD]], STATE] != UNPAID:
         reg[EXPIRY_HEAD] += 1
@@ -232,8 +240,11 @@ def sweep_due(f: Front) -> int:
 
 @kernel
 def sweep(f: Front, now: int) -> None:
-    """Expire the holds that have ended by `now` and make every releasing unit available."""
+    """Expire the holds that have ended by `now` and make every releasing unit available, if that is due."""
     reg = f.reg
+    reg[SWEEP_AT_US] = next_sweep(f)
+    if reg[SWEEP_AT_US] > now:
+        return
     while reg[EXPIRY_HEAD] < reg[PLACED_TAIL]:
         order = int(f.placed[reg[EXPIRY_HEAD]])
         if f.small[order, STATE] == UNPAID:
@@ -248,3 +259,4 @@ def sweep(f: Front, now: int) -> None:
         make_available(f, int(f.releasing[k]))
     reg[RELEASING_TAIL] = 0
     reg[RELEASE_DUE_US] = FAR
+    reg[SWEEP_AT_US] = next_sweep(f)
