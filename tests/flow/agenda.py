@@ -17,11 +17,11 @@ class Agenda:
     def __init__(self, end_us: int, *, room: int = 2, events: int = 1024, fast: bool = False) -> None:
         fields = new_calendar(end_us, room, events)
         self.fast = fast
-        kernels = (cq.schedule, cq.next_time, cq.next_key, cq.drop_next, cq.bin_size, cq.open_bin)
+        kernels: tuple[Any, ...] = (cq.schedule, cq.next_time, cq.next_key, cq.drop_next, cq.bin_size, cq.open_bin)
         self._schedule, self._next_time, self._next_key, self._drop_next, self._bin_size, self._open_bin = (
             choose(kernel, fast) for kernel in kernels
         )
-        self._set(namedtuple("State", list(fields))(**fields))  # type: ignore[misc]
+        self._set(namedtuple("State", list(fields))(**fields))
 
     def _set(self, state: Any) -> None:
         self.state, self._handle = state, handle(state, self.fast)
