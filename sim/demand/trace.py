@@ -101,7 +101,7 @@ class Trace:
         for table, columns in ((self.lines, LINE_COLUMNS), (self.carts, CART_COLUMNS)):
             for name, column in table.items():
                 digest.update(f"{name}:{len(column)};".encode())
-                digest.update(memoryview(np.ascontiguousarray(column, dtype="<" + columns[name])).cast("B"))
+                digest.update(np.ascontiguousarray(column, dtype="<" + columns[name]).data.cast("B"))
         digest.update(np.ascontiguousarray(self.factor_u64, dtype="<u8").tobytes())
         return digest.hexdigest()
 

@@ -1,1 +1,1 @@
-"""SimPy at bulk speed: an environment whose flows catch up in bulk between control events. Knows nothing of commerce."""
+"""SimPy at bulk speed: flows that catch up in bulk between control events. Knows nothing of commerce."""

@@ -64,7 +64,8 @@ def take_batch(
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int64], int]:
     """One pick-up from a queue sorted by `at_us`: those at or before `limit_us` and not `gone`, at most `capacity`.
 
-    Returns (ids taken, ids kept, their times, how many were in time but found no room); the gone are dropped if in time.
+    Returns (ids taken, ids kept, their times, how many were in time but found no room). The gone that are in time are
+    dropped.
     """
     in_time = int(np.searchsorted(at_us, limit_us, side="right"))
     here = np.flatnonzero(~gone[:in_time])

@@ -1,9 +1,9 @@
 """A calendar of future events for millions of them at once: bins by time, a sorted list, and a small heap.
 
 An event is a time and a 34-bit key. Far events wait unsorted in the bin of their time (a linked list of blocks, each a
-cache line of a count, a link and seven events); when the first event of a bin is due the bin is opened: sorted once. Only what is scheduled into the open bin itself goes
-through a heap. Events leave in the order of time, then key. The classic is Brown's calendar queue (CACM 31(10), 1988);
-the heap of the open bin makes it exact whatever the bin width.
+cache line of a count, a link and seven events); when the first event of a bin is due the bin is opened: sorted once.
+Only what is scheduled into the open bin itself goes through a heap. Events leave in the order of time, then key. The
+classic is Brown's calendar queue (CACM 31(10), 1988); the heap of the open bin makes it exact whatever the bin width.
 
 Packed form of an event: `(time - start of its bin) << 34 | key`, so one comparison orders time and key.
 """
@@ -38,19 +38,30 @@ class Calendar(Protocol):
     how many events it has.
     """
 
-    cal: npt.NDArray[np.int64]
-    bins: npt.NDArray[np.int32]
-    sizes: npt.NDArray[np.int32]
-    pool: npt.NDArray[np.int64]
-    near: npt.NDArray[np.int64]
-    sorted: npt.NDArray[np.int64]
+    @property
+    def cal(self) -> npt.NDArray[np.int64]: ...
+
+    @property
+    def bins(self) -> npt.NDArray[np.int32]: ...
+
+    @property
+    def sizes(self) -> npt.NDArray[np.int32]: ...
+
+    @property
+    def pool(self) -> npt.NDArray[np.int64]: ...
+
+    @property
+    def near(self) -> npt.NDArray[np.int64]: ...
+
+    @property
+    def sorted(self) -> npt.NDArray[np.int64]: ...
 
 
 _State = TypeVar("_State", bound=Any)
 
 
 def new_calendar(end_us: int, room: int, events: int) -> dict[str, npt.NDArray[Any]]:
-    """The fields of a calendar for some number of `events` before `end_us`, with room for `room` in the bins and in the open bin."""
+    """The fields of a calendar for about `events` events before `end_us`, with `room` free blocks to begin with."""
     width_log2, most = 10, min(max(events, _FEWEST_BINS), _MOST_BINS)
     while (end_us >> width_log2) >= most and width_log2 < MAX_BIN_LOG2:
         width_log2 += 1
@@ -77,7 +88,7 @@ def _free_blocks(first: int, count: int, last_link: int) -> npt.NDArray[np.int64
 
 
 def grown(calendar: _State, blocks: int, near: int, to_sort: int) -> _State:
-    """The same state, a named tuple, with at least `blocks` free blocks, room for `near` in the heap, `to_sort` in a bin."""
+    """The same state (a named tuple) with `blocks` free blocks, room for `near` in the heap and `to_sort` in a bin."""
     pool = calendar.pool
     extra = max(blocks - int(calendar.cal[FREE_BLOCKS]), 0)
     if extra:
@@ -86,9 +97,10 @@ def grown(calendar: _State, blocks: int, near: int, to_sort: int) -> _State:
         pool = np.concatenate([pool, _free_blocks(old, extra, int(calendar.cal[FREE_BLOCK]))])
         calendar.cal[FREE_BLOCK] = old
         calendar.cal[FREE_BLOCKS] += extra
-    return calendar._replace(
+    larger: _State = calendar._replace(
         pool=pool, near=_at_least(calendar.near, near), sorted=_at_least(calendar.sorted, to_sort)
     )
+    return larger
 
 
 def _at_least(array: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
@@ -137,10 +149,10 @@ def next_time(calendar: Calendar) -> int:
     if reg[SORTED_AT] < reg[SORTED_SIZE] and calendar.sorted[reg[SORTED_AT]] < packed:
         packed = calendar.sorted[reg[SORTED_AT]]
     if packed != NO_EVENT:
-        return (reg[OPEN_BIN] << reg[WIDTH_LOG2]) + (packed >> KEY_BITS)
+        return int((reg[OPEN_BIN] << reg[WIDTH_LOG2]) + (packed >> KEY_BITS))
     if reg[NEXT_BIN] == FAR:
         return FAR
-    return reg[NEXT_BIN] << reg[WIDTH_LOG2]
+    return int(reg[NEXT_BIN] << reg[WIDTH_LOG2])
 
 
 @kernel

@@ -77,5 +77,5 @@ def numba_ready() -> types.ModuleType:
         os.environ["NUMBA_CACHE_DIR"] = str(Path(base) / f"kernels-{digest}")
     import numba
 
-    numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]
+    numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]  # type: ignore[attr-defined]
     return numba

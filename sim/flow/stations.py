@@ -129,7 +129,11 @@ class Station:
 
     def release(self) -> None:
         """Give back the memory of the queue. The station does not serve after this."""
-        self._queue_id, self._queue_at, self._heap = self._queue_id[:0].copy(), self._queue_at[:0].copy(), self._heap[:0].copy()
+        self._queue_id, self._queue_at, self._heap = (
+            self._queue_id[:0].copy(),
+            self._queue_at[:0].copy(),
+            self._heap[:0].copy(),
+        )
         self._reg[HEAD] = self._reg[TAIL] = self._reg[BUSY] = 0
 
     def join(self, ids: npt.NDArray[np.int32], at_us: npt.NDArray[np.int64]) -> None:

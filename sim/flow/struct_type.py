@@ -17,7 +17,7 @@ from sim.flow.structs import Handle
 _WORD_BYTES = 8
 
 
-class StateType(types.Type):  # type: ignore[misc]
+class StateType(types.Type):
     """The type of a handle: names, dtypes and dimensions of its fields."""
 
     def __init__(self, fields: tuple[tuple[str, str, int], ...]) -> None:
@@ -35,17 +35,17 @@ class StateType(types.Type):  # type: ignore[misc]
 
 
 @register_model(StateType)
-class _StateModel(models.PrimitiveModel):  # type: ignore[misc]
+class _StateModel(models.PrimitiveModel):
     def __init__(self, manager: Any, state_type: StateType) -> None:
         super().__init__(manager, state_type, ir.IntType(8 * _WORD_BYTES).as_pointer())
 
 
-@typeof_impl.register(Handle)  # type: ignore[misc]
+@typeof_impl.register(Handle)
 def _typeof_handle(value: Handle, _context: Any) -> StateType:
     return StateType(value.fields)
 
 
-@unbox(StateType)  # type: ignore[misc]
+@unbox(StateType)
 def _unbox_handle(state_type: StateType, value: Any, c: Any) -> NativeValue:
     number = c.pyapi.object_getattr_string(value, "address")
     address = c.pyapi.long_as_voidptr(number)
@@ -54,7 +54,7 @@ def _unbox_handle(state_type: StateType, value: Any, c: Any) -> NativeValue:
 
 
 @infer_getattr
-class _StateFields(AttributeTemplate):  # type: ignore[misc]
+class _StateFields(AttributeTemplate):
     key = StateType
 
     def generic_resolve(self, state_type: StateType, attribute: str) -> Any:
@@ -64,7 +64,7 @@ class _StateFields(AttributeTemplate):  # type: ignore[misc]
             return None
 
 
-@lower_getattr_generic(StateType)  # type: ignore[misc]
+@lower_getattr_generic(StateType)
 def _read_field(context: Any, builder: Any, state_type: StateType, value: Any, attribute: str) -> Any:
     """An array over the field's memory, without an owner: nothing is counted."""
     word, array_type = state_type.place(attribute)
@@ -83,7 +83,7 @@ def _read_field(context: Any, builder: Any, state_type: StateType, value: Any, a
     return array._getvalue()
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def touch_row(_context: Any, array: Any, row: Any) -> Any:
     """The machine-code twin of `sim.flow.jit.touch`: one prefetch instruction."""
 

@@ -1,9 +1,9 @@
 """Named tuples of arrays, handed to compiled kernels as one pointer.
 
-A kernel takes its state as one named tuple. Compiled as such, every call would copy the descriptors of all its arrays (for the
-front's sixty that costs minutes of compiling). `handle` gives the machine-code side a pointer to a table of the
-same fields instead; plain Python keeps the named tuple. Both see the same memory. The handle keeps the arrays alive, so
-machine code counts no references to them.
+A kernel takes its state as one named tuple. Compiled as such, every call would copy the descriptors of all its arrays,
+for the front's sixty at a cost of minutes of compiling. `handle` gives the machine-code side a pointer to a table of
+the same fields instead; plain Python keeps the named tuple. Both see the same memory. The handle keeps the arrays
+alive, so machine code counts no references to them.
 """
 
 from __future__ import annotations

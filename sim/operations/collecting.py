@@ -1,4 +1,4 @@
-"""Kernels of a carrier's pick-up: units leave the stock, and arrival, loss and after-sales of each order are decided."""
+"""Kernels of a carrier's pick-up: units leave the stock; arrival, loss and after-sales are decided."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -100,13 +102,12 @@ class FrontFlow:
 
     def release(self) -> None:
         """Give back the memory that only running needs. The front does not run after this."""
-        nothing = np.empty(0, dtype=np.int64)
-        lists = dict.fromkeys(("placed", "paid", "confirmed"), np.empty(0, dtype=np.int32))
-        queues = dict.fromkeys(("pool", "near", "sorted", "ring_key", "ring_at", "commit_key", "commit_at"), nothing)
-        small = np.empty(0, dtype=np.int32)
-        self.state = self.handle = self.state._replace(
-            **lists, **queues, bins=small, sizes=small, deal_slot=small, bought=small
-        )
+        spent = (
+            "placed", "paid", "confirmed", "pool", "near", "sorted", "ring_key", "ring_at", "commit_key", "commit_at",
+            "bins", "sizes", "deal_slot", "bought",
+        )  # fmt: skip
+        empty: dict[str, Any] = {name: getattr(self.state, name)[:0].copy() for name in spent}
+        self.state = self.handle = self.state._replace(**empty)
 
     def _reserve(self, events: int) -> None:
         f = self.state

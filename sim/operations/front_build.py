@@ -30,10 +30,13 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
     small[:, fs.AFTER] = carts["after"]
     skus = sku_table(scenario)
     deals = deal_table(scenario)
+    parts = _parts(skus)
+    room = _SPARE + 3 * _max_group(scenario)
+    calendar: dict[str, Any] = new_calendar(scenario.horizon_us + LONGEST_WORK_US, room, count)
     slots, bought = _deal_slots(lines, bool(deals))
     return fs.Front(
         reg=_registers(scenario, count, skus),
-        **new_calendar(scenario.horizon_us + LONGEST_WORK_US, _SPARE + 3 * _max_group(scenario), count),
+        **calendar,
         times=record,
         small=small,
         answers=np.full((count, 4), -1, dtype=np.int32),
@@ -64,7 +67,9 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
         allocations=np.empty((_SPARE, 5), dtype=np.int32),
         factor=trace.factor_u64.astype(np.int64),
         shelf=np.array([not sku.shelf for sku in skus], dtype=np.uint8),
-        **_parts(skus),
+        part_first=parts["part_first"],
+        part_sku=parts["part_sku"],
+        part_units=parts["part_units"],
         stock=_stock(skus, len(scenario.warehouses)),
         nearest=np.array(nearest_warehouses(scenario), dtype=np.int32),
         deal_open=np.zeros(len(deals), dtype=np.uint8),
@@ -174,9 +179,7 @@ def _stock(skus: list[SkuRow], houses: int) -> npt.NDArray[np.int64]:
     return stock
 
 
-def _deal_slots(
-    lines: dict[str, npt.NDArray[Any]], deals: bool
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+def _deal_slots(lines: dict[str, npt.NDArray[Any]], deals: bool) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """For each line the number of its (deal, buyer) pair, and a zero counter for each pair."""
     if not deals:
         return np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.int32)

@@ -1,8 +1,8 @@
 """Kernels of the front's engine: workers, queue, client time-outs, retries, and the store that commits in groups.
 
-Accepted requests stand in one ring in the order of arrival. Three places in it never cross: OUT (the oldest whose client's
-time-out is still to be looked at), START (the first that waits), TAIL. Time-out and start both go in the order of
-arrival, so each is a step of its place.
+Accepted requests stand in one ring in the order of arrival. Three places in it never cross: OUT (the oldest whose
+client's time-out is still to be looked at), START (the first that waits), TAIL. Time-out and start both go in the order
+of arrival, so each is a step of its place.
 """
 
 from __future__ import annotations

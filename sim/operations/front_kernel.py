@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sim.flow.calendar_queue import FAR, FREE_BLOCKS, NEAR_SIZE, SORTED_AT, SORTED_SIZE, bin_size, drop_next, next_key, next_time, open_bin, schedule
+from sim.flow.calendar_queue import (
+    FAR,
+    FREE_BLOCKS,
+    NEAR_SIZE,
+    SORTED_AT,
+    SORTED_SIZE,
+    bin_size,
+    drop_next,
+    next_key,
+    next_time,
+    open_bin,
+    schedule,
+)
 from sim.flow.jit import kernel, touch
 from sim.operations.front_engine import (
     arrive,
@@ -33,8 +45,8 @@ from sim.operations.front_state import (
     HOLD_HEAD,
     JOIN,
     MAX_GROUP,
-    NEED_NEAR,
     NEED_BLOCKS,
+    NEED_NEAR,
     NEED_SORTED,
     NEXT_ARRIVAL,
     NOW,
@@ -85,25 +97,36 @@ def advance(f: Front, end_us: int) -> int:
             return DONE_ALL
         reg[NOW] = now
         reg[EVENTS] += 1
-        what = due & 15
-        if what == JOIN or what == STAFF_START:
-            _start_staff(f, now)
-        elif what >= ARRIVAL:
-            if not _arrival(f, what, now):
-                return NEEDS_ROOM
-        elif WORKED <= what < GROUP_DONE or what == STAFF_DONE or what == RESTOCK or what == CANCEL:
-            if not _calendar_event(f, now):
-                return NEEDS_ROOM
-        elif what == START:
-            start_waiting(f, now)
-        elif what == GROUP_DONE:
-            finish_group(f, now)
-        elif what == GROUP_START:
-            start_group(f, now)
-        elif what == SWEEP:
-            sweep(f, now)
-        else:
-            time_out(f, now)
+        if not _happen(f, due & 15, now):
+            return NEEDS_ROOM
+
+
+@kernel
+def _happen(f: Front, what: int, now: int) -> bool:
+    """One event happens. False: the next bin of the calendar needs more room first."""
+    if what in (JOIN, STAFF_START):
+        _start_staff(f, now)
+    elif what >= ARRIVAL:
+        return _arrival(f, what, now)
+    elif WORKED <= what < GROUP_DONE or what in (STAFF_DONE, RESTOCK, CANCEL):
+        return _calendar_event(f, now)
+    elif what == SWEEP:
+        sweep(f, now)
+    elif what == TIME_OUT:
+        time_out(f, now)
+    else:
+        _happen_at_engine(f, what, now)
+    return True
+
+
+@kernel
+def _happen_at_engine(f: Front, what: int, now: int) -> None:
+    if what == START:
+        start_waiting(f, now)
+    elif what == GROUP_DONE:
+        finish_group(f, now)
+    else:
+        start_group(f, now)
 
 
 @kernel
@@ -157,10 +180,8 @@ def _due_outside(f: Front) -> int:
     soonest = next_time(f)
     if soonest != FAR:
         key = next_key(f)
-        if key < 0:  # a bin to open; it may have begun before now
-            best = (max(soonest, int(reg[NOW])) << 4) | WORKED
-        else:
-            best = (soonest << 4) | (key >> 30)
+        # a bin to open may have begun before now
+        best = (max(soonest, int(reg[NOW])) << 4) | WORKED if key < 0 else (soonest << 4) | (key >> 30)
     if reg[NEXT_ARRIVAL] < reg[COUNT]:
         best = min(best, (f.line_time_us[f.first[reg[NEXT_ARRIVAL]]] << 4) | (ARRIVAL + CHECKOUT))
     if reg[STAFFED] == 0 and reg[HOLD_HEAD] < reg[PAID_TAIL]:

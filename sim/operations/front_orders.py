@@ -208,7 +208,7 @@ def cancel(f: Front, order: int, reason: int, now: int) -> None:
     """Cancel an order of which nothing is collected; its units are released at the next sweep. Otherwise nothing."""
     small = f.small[order]
     state = small[STATE]
-    if state == ON_HOLD or state == AWAITING_SHIPMENT or state == AWAITING_COLLECTION:
+    if state in (ON_HOLD, AWAITING_SHIPMENT, AWAITING_COLLECTION):
         small[STATE] = CANCELLED
         small[REASON] = reason
         f.times[order, CLOSED] = now
@@ -223,8 +223,8 @@ def cancel(f: Front, order: int, reason: int, now: int) -> None:
 def next_sweep(f: Front) -> int:
     """When the next sweep with something to do is due; holds that were paid are passed over for good.
 
-    SWEEP_AT_US keeps the last answer. It may be too early by now, never too late: holds are placed in the order of their
-    ends, and a payment only takes one away.
+    SWEEP_AT_US keeps the last answer. It may be too early by now, never too late: holds are placed in the order of
+    their ends, and a payment only takes one away.
     """
     reg = f.reg
     while reg[EXPIRY_HEAD] < reg[PLACED_TAIL] and f.small[f.placed[reg[EXPIRY_HEAD]], STATE] != UNPAID:

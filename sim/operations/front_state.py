@@ -1,7 +1,7 @@
 """The state of the front: everything from a checkout request to a confirmed order, as arrays for the kernels.
 
-Checkout, payment and confirmation share the engine's workers and its store, and retries loop between them, so they are one
-re-entrant group with one calendar (docs/model.md). An order's record is 64 bytes, one cache line: six times and
+Checkout, payment and confirmation share the engine's workers and its store, and retries loop between them, so they are
+one re-entrant group with one calendar (docs/model.md). An order's record is 64 bytes, one cache line: six times and
 sixteen small fields; `times` and `small` are two views of the same memory.
 """
 

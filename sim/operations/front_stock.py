@@ -25,7 +25,7 @@ PURCHASE_LIMIT, SOLD_OUT = int(Reason.PURCHASE_LIMIT), int(Reason.SOLD_OUT)
 def replaced(f: Front, order: int, line: int) -> bool:
     """Whether the second choice stands in for this line of the trace."""
     small = f.small[order]
-    return small[SECOND] == 1 and small[REFUSED_LINE] == line - f.first[order]
+    return bool(small[SECOND] == 1 and small[REFUSED_LINE] == line - f.first[order])
 
 
 @kernel
@@ -46,7 +46,7 @@ def wanted_deal(f: Front, order: int, line: int) -> int:
 
 @kernel
 def hold_cart(f: Front, order: int) -> int:
-    """Hold every unit of the cart. Returns 0, or the refused line (within the cart) << 8 | reason, and takes nothing."""
+    """Hold every unit of the cart and return 0, or take nothing and return refused line (in the cart) << 8 | reason."""
     first = int(f.first[order])
     end = int(f.first[order + 1])
     for line in range(first, end):

@@ -1,7 +1,7 @@
 """The parcels of confirmed orders, as columns.
 
-An order served by one warehouse has one parcel, and the parcel has the order's number. A split order has one for each of its
-warehouses; those have numbers from `orders` on, in the order of confirmation, nearest warehouse first.
+An order served by one warehouse has one parcel, and the parcel has the order's number. A split order has one for each
+of its warehouses; those have numbers from `orders` on, in the order of confirmation, nearest warehouse first.
 """
 
 from __future__ import annotations

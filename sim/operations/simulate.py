@@ -116,9 +116,7 @@ def _mark_packed(small: fs.U8, parcels: dict[str, npt.NDArray[Any]], orders: int
     small[ready, fs.STATE] = int(State.AWAITING_COLLECTION)
 
 
-def _stock(
-    scenario: Scenario, f: fs.Front, parcels: dict[str, npt.NDArray[Any]]
-) -> dict[str, npt.NDArray[np.int64]]:
+def _stock(scenario: Scenario, f: fs.Front, parcels: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.int64]]:
     """Stock by `STOCK_FIELDS`; what is reserved is split by what its orders wait for."""
     state = f.small[:, fs.STATE]
     unpaid = np.flatnonzero(state == int(State.UNPAID)).astype(np.int32)

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.demand.trace import Trace
-from sim.flow.batches import LEFT, TAKEN, release_waves, take_batch
 from sim.flow.batches import HEAD as WAVE_HEAD
+from sim.flow.batches import LEFT, TAKEN, release_waves, take_batch
 from sim.flow.batches import TAIL as WAVE_TAIL
 from sim.flow.jit import choose
 from sim.flow.stations import Station
@@ -116,9 +116,7 @@ class Delivery:
         self.parcels = Parcels(trace.orders)
         self.delivered_us = np.full(trace.orders, -1, dtype=np.int64)
         gone_us = front.state.times[:, fs.CLOSED]
-        self.houses = [
-            Warehouse(scenario, trace, number, gone_us, fast) for number in range(len(scenario.warehouses))
-        ]
+        self.houses = [Warehouse(scenario, trace, number, gone_us, fast) for number in range(len(scenario.warehouses))]
         self._road = _road(scenario, trace, self.parcels, self.delivered_us)
         self._collect = choose(collect, fast)
         self._settle = choose(settle, fast)
@@ -166,7 +164,8 @@ class Delivery:
         mine = houses == number
         for k in np.flatnonzero(houses == fs.SPLIT).tolist():
             mine[k] = (int(orders[k]), number) in self.parcels.number
-        return orders[mine]
+        chosen: Ids = orders[mine]
+        return chosen
 
     def pick_up(self, house: int, now_us: int, capacity: int) -> None:
         """The carrier comes to a warehouse: parcels leave, and their arrival is known."""
@@ -184,9 +183,7 @@ class Delivery:
     def _make_room(self, orders: int) -> None:
         """Point the road to the parcels as they are now, and give it room for the returns of one pick-up."""
         parcels, road = self.parcels, self._road
-        self._road = road._replace(
-            collected_us=parcels.collected_us, arrived_us=parcels.arrived_us, lost=parcels.lost
-        )
+        self._road = road._replace(collected_us=parcels.collected_us, arrived_us=parcels.arrived_us, lost=parcels.lost)
         if orders > len(road.restock_id):
             self._road = self._road._replace(
                 restock_id=np.empty(2 * orders, dtype=np.int32), restock_at=np.empty(2 * orders, dtype=np.int64)

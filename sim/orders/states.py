@@ -52,9 +52,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.NONE: frozenset({State.UNPAID}),
     State.UNPAID: frozenset({State.ON_HOLD, State.CANCELLED}),
     State.ON_HOLD: frozenset({State.AWAITING_SHIPMENT, State.CANCELLED}),
-    State.AWAITING_SHIPMENT: frozenset(
-        {State.PARTIALLY_SHIPPING, State.AWAITING_COLLECTION, State.CANCELLED}
-    ),
+    State.AWAITING_SHIPMENT: frozenset({State.PARTIALLY_SHIPPING, State.AWAITING_COLLECTION, State.CANCELLED}),
     State.PARTIALLY_SHIPPING: frozenset({State.AWAITING_COLLECTION, State.IN_TRANSIT}),
     State.AWAITING_COLLECTION: frozenset({State.PARTIALLY_SHIPPING, State.IN_TRANSIT, State.CANCELLED}),
     State.IN_TRANSIT: frozenset({State.DELIVERED, State.CANCELLED}),

@@ -12,9 +12,7 @@ from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table
 
 
-def order_up_to(
-    env: FlowEnvironment, stock: Replenishment, scenario: Scenario
-) -> Generator[simpy.Event, None, None]:
+def order_up_to(env: FlowEnvironment, stock: Replenishment, scenario: Scenario) -> Generator[simpy.Event, None, None]:
     """Review every SKU and warehouse with initial stock at each multiple of the review period."""
     policy = scenario.stock
     watched = [
