@@ -142,22 +142,25 @@ def against_oracle(scenario: str, factor: float, repeats: int) -> Figures:
     show = scaled_scenario(scenario, factor, capacity=False)
     trace = generate(show, show.seed)
     _warm_up(scenario)
-    flow_s, oracle_s, found = [], [], []
+    flow_s, flow_cpu_s, oracle_cpu_s, found = [], [], [], []
     for _ in range(repeats):
-        before = [_timed_run_s(show, trace) for _ in range(2)]
+        runs = [_timed_run_s(show, trace) for _ in range(2)]
         gc.collect()
         timed = Clock()
         with timed.part("oracle"):
             specified = oracle_run(show, trace)
-        oracle_s.append(timed.wall["oracle"])
+        oracle_cpu_s.append(timed.cpu["oracle"])
         outcome = simulate(show, trace, fast=True)
         found += unequal(show, trace, outcome, specified)
         del specified
-        flow_s.append(median([*before, *(_timed_run_s(show, trace) for _ in range(2))]))
+        runs += [_timed_run_s(show, trace) for _ in range(2)]
+        flow_s.append(median(wall for wall, _ in runs))
+        flow_cpu_s.append(median(cpu for _, cpu in runs))
     return _size(trace) | {
         "orders": terminal_orders(outcome),
         "flow_s": flow_s,
-        "oracle_s": oracle_s,
+        "flow_cpu_s": flow_cpu_s,
+        "oracle_cpu_s": oracle_cpu_s,
         "unequal": found[:20],
         "stages": {**outcome.counts, **_by_state(outcome)},
     }
@@ -176,12 +179,12 @@ def _timed_run(timed: Clock, show: Scenario, trace: Trace, memory: Memory | None
     return outcome, captured
 
 
-def _timed_run_s(show: Scenario, trace: Trace) -> float:
-    """Seconds of the same."""
+def _timed_run_s(show: Scenario, trace: Trace) -> tuple[float, float]:
+    """Wall and CPU seconds of the same."""
     gc.collect()
     timed = Clock()
     _timed_run(timed, show, trace)
-    return sum(timed.wall.values())
+    return sum(timed.wall.values()), sum(timed.cpu.values())
 
 
 def _warm_up(scenario: str) -> None:
