@@ -64,7 +64,7 @@ def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
             names[name] = compiled(callee)
     twin = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__)
     twin.__qualname__ = function.__qualname__
-    result: Callable[..., Any] = numba.njit(cache=True, boundscheck=False)(twin)
+    result: Callable[..., Any] = numba.njit(cache=True, error_model="numpy")(twin)
     return result
 
 

@@ -7,110 +7,119 @@ committed; completions leave in the order of time, then id.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
 from sim.flow.heap import heap_drop, heap_push
 from sim.flow.jit import choose, kernel, touch
+from sim.flow.structs import handle
 
 ID_BITS = 27
 ID_MASK = (1 << ID_BITS) - 1
-HEAD, TAIL, BUSY, BASE_US, DONE_COUNT, STARTED = range(6)
+HEAD, TAIL, BUSY, BASE_US, DONE_COUNT, STARTED, GONE_COLUMN = range(7)
 AHEAD = 16  # how many customers ahead their columns are fetched
 
 
+class Counter(NamedTuple):
+    """A station's arrays. `queue_*` hold customers in the order of arrival, `reg` the scalars named above."""
+
+    reg: npt.NDArray[np.int64]
+    queue_id: npt.NDArray[np.int32]
+    queue_at: npt.NDArray[np.int64]
+    heap: npt.NDArray[np.int64]  # those in service: (completion - BASE_US) << 27 | id
+    work_us: npt.NDArray[np.int32]  # by id, >= 1
+    gone_us: npt.NDArray[np.int64]  # [ids, columns]: when the customer left, -1: has not; column reg[GONE_COLUMN]
+    done_id: npt.NDArray[np.int32]
+    done_at: npt.NDArray[np.int64]
+
+
 @kernel
-def serve(
-    reg: npt.NDArray[np.int64],
-    queue_id: npt.NDArray[np.int32],
-    queue_at: npt.NDArray[np.int64],
-    heap: npt.NDArray[np.int64],
-    work_us: npt.NDArray[np.int32],
-    gone_us: npt.NDArray[np.int64],
-    begin_us: int,
-    end_us: int,
-    servers: int,
-    done_id: npt.NDArray[np.int32],
-    done_at: npt.NDArray[np.int64],
-) -> None:
+def serve(c: Counter, begin_us: int, end_us: int, servers: int) -> None:
     """Serve from `begin_us` until `end_us` with `servers`; those done before the end go to `done_*` in order.
 
-    `work_us[id]` is the service time (>= 1), `gone_us[id]` when the customer left (-1: has not); one gone before its
-    start is passed over. The heap holds `(completion - BASE_US) << 27 | id` of those in service.
+    A customer gone before its start is passed over.
     """
-    _rebase(reg, heap, begin_us)
+    reg = c.reg
+    _rebase(c, begin_us)
     free_at = begin_us
     done = 0
     while True:
-        waits = reg[HEAD] < reg[TAIL]
-        if waits and reg[BUSY] < servers:
-            start = max(queue_at[reg[HEAD]], free_at)
+        if reg[HEAD] < reg[TAIL] and reg[BUSY] < servers:
+            start = max(int(c.queue_at[reg[HEAD]]), free_at)
             if start < end_us:
-                if reg[HEAD] + AHEAD < reg[TAIL]:
-                    soon = queue_id[reg[HEAD] + AHEAD]
-                    touch(work_us, soon)
-                    touch(gone_us, soon)
-                _start(reg, heap, queue_id[reg[HEAD]], start, work_us, gone_us)
-                continue
-            servers = 0  # nobody else starts in this window
+                _start(c, start)
+            else:
+                servers = 0  # nobody else starts in this window
             continue
         if reg[BUSY] == 0:
             break
-        finished = begin_us + (heap[0] >> ID_BITS)
+        finished = begin_us + int(c.heap[0] >> ID_BITS)
         if finished >= end_us:
             break
-        done_id[done] = heap[0] & ID_MASK
-        done_at[done] = finished
+        c.done_id[done] = c.heap[0] & ID_MASK
+        c.done_at[done] = finished
         done += 1
-        reg[BUSY] = heap_drop(heap, reg[BUSY])
+        reg[BUSY] = heap_drop(c.heap, reg[BUSY])
         free_at = finished
     reg[DONE_COUNT] = done
 
 
 @kernel
-def _start(
-    reg: npt.NDArray[np.int64],
-    heap: npt.NDArray[np.int64],
-    customer: int,
-    start_us: int,
-    work_us: npt.NDArray[np.int32],
-    gone_us: npt.NDArray[np.int64],
-) -> None:
+def _start(c: Counter, start_us: int) -> None:
+    reg = c.reg
+    if reg[HEAD] + AHEAD < reg[TAIL]:
+        soon = c.queue_id[reg[HEAD] + AHEAD]
+        touch(c.work_us, soon)
+        touch(c.gone_us, soon)
+    customer = int(c.queue_id[reg[HEAD]])
     reg[HEAD] += 1
-    if 0 <= gone_us[customer] < start_us:
+    if 0 <= c.gone_us[customer, reg[GONE_COLUMN]] < start_us:
         return
     reg[STARTED] += 1
-    done_us = start_us + int(work_us[customer])
-    reg[BUSY] = heap_push(heap, reg[BUSY], ((done_us - int(reg[BASE_US])) << ID_BITS) | int(customer))
+    done_us = start_us + int(c.work_us[customer])
+    reg[BUSY] = heap_push(c.heap, reg[BUSY], ((done_us - int(reg[BASE_US])) << ID_BITS) | customer)
 
 
 @kernel
-def _rebase(reg: npt.NDArray[np.int64], heap: npt.NDArray[np.int64], begin_us: int) -> None:
+def _rebase(c: Counter, begin_us: int) -> None:
     """Count the heap's offsets from `begin_us`; all that is left in it completes at or after that."""
-    shift = (begin_us - reg[BASE_US]) << ID_BITS
-    for k in range(reg[BUSY]):
-        heap[k] -= shift
-    reg[BASE_US] = begin_us
+    shift = (begin_us - int(c.reg[BASE_US])) << ID_BITS
+    for k in range(c.reg[BUSY]):
+        c.heap[k] -= shift
+    c.reg[BASE_US] = begin_us
 
 
 class Station:
-    """A first-come-first-served station. `work_us` (int32) and `gone_us` (int64, or a strided view) are by customer id.
+    """A first-come-first-served station. `work_us` (int32) and `gone_us` (int64) are by customer id.
 
-    Customers arrive by `join` in the order of time; `serve_until` returns those done. `servers` changes take effect at
-    the time up to which the station was served last.
+    `gone_us` may be a table, of which `gone_column` counts. Customers arrive by `join` in the order of time;
+    `serve_until` returns those done. A change of `servers` takes effect at the time up to which was served last.
     """
 
     def __init__(
-        self, work_us: npt.NDArray[np.int32], gone_us: npt.NDArray[np.int64], servers: int, fast: bool = False
+        self,
+        work_us: npt.NDArray[np.int32],
+        gone_us: npt.NDArray[np.int64],
+        servers: int,
+        fast: bool = False,
+        gone_column: int = 0,
     ) -> None:
         self.servers = servers
-        self._work_us, self._gone_us = work_us, gone_us
+        self._fast, self._serve, self._now_us = fast, choose(serve, fast), 0
         self._reg = np.zeros(8, dtype=np.int64)
-        self._queue_id = np.empty(64, dtype=np.int32)
-        self._queue_at = np.empty(64, dtype=np.int64)
-        self._heap = np.empty(64, dtype=np.int64)
-        self._serve = choose(serve, fast)
-        self._now_us = 0
+        self._reg[GONE_COLUMN] = gone_column
+        self._state = Counter(
+            self._reg,
+            np.empty(64, dtype=np.int32),
+            np.empty(64, dtype=np.int64),
+            np.empty(64, dtype=np.int64),
+            np.require(work_us, requirements=["C", "W"]),
+            gone_us if gone_us.ndim == 2 else gone_us.reshape(-1, 1),
+            np.empty(0, dtype=np.int32),
+            np.empty(0, dtype=np.int64),
+        )
 
     @property
     def waiting(self) -> int:
@@ -129,41 +138,37 @@ class Station:
 
     def release(self) -> None:
         """Give back the memory of the queue. The station does not serve after this."""
-        self._queue_id, self._queue_at, self._heap = (
-            self._queue_id[:0].copy(),
-            self._queue_at[:0].copy(),
-            self._heap[:0].copy(),
-        )
+        names = ("queue_id", "queue_at", "heap", "done_id", "done_at")
+        self._state = self._state._replace(**{name: getattr(self._state, name)[:0].copy() for name in names})
         self._reg[HEAD] = self._reg[TAIL] = self._reg[BUSY] = 0
 
     def join(self, ids: npt.NDArray[np.int32], at_us: npt.NDArray[np.int64]) -> None:
         """Customers arrive, in order, at or after everything that arrived before."""
         head, tail, new = int(self._reg[HEAD]), int(self._reg[TAIL]), len(ids)
-        if tail + new > len(self._queue_id):
+        if tail + new > len(self._state.queue_id):
             size = max(2 * (tail - head + new), 64)
-            self._queue_id = _moved(self._queue_id, head, tail, size)
-            self._queue_at = _moved(self._queue_at, head, tail, size)
+            self._state = self._state._replace(
+                queue_id=_moved(self._state.queue_id, head, tail, size),
+                queue_at=_moved(self._state.queue_at, head, tail, size),
+            )
             head, tail = 0, tail - head
-        self._queue_id[tail : tail + new] = ids
-        self._queue_at[tail : tail + new] = at_us
+        self._state.queue_id[tail : tail + new] = ids
+        self._state.queue_at[tail : tail + new] = at_us
         self._reg[HEAD], self._reg[TAIL] = head, tail + new
 
     def serve_until(self, end_us: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Serve up to `end_us`; returns (ids, times) of those done before it, by time and then id."""
-        if self.busy == 0 and (self.waiting == 0 or self.servers == 0):
-            self._now_us = end_us
-            return self._queue_id[:0], self._queue_at[:0]
-        most = self.busy + self.waiting
-        if len(self._heap) <= min(self.servers, most) + self.busy:
-            self._heap = _moved(self._heap, 0, self.busy, 2 * (min(self.servers, most) + self.busy) + 2)
-        done_id, done_at = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.int64)
-        self._serve(
-            self._reg, self._queue_id, self._queue_at, self._heap, self._work_us, self._gone_us,
-            self._now_us, end_us, self.servers, done_id, done_at,
-        )  # fmt: skip
+        most = self.busy + (self.waiting if self.servers else 0)
+        if most:
+            in_service = min(self.servers, most) + self.busy
+            state = self._state._replace(done_id=np.empty(most, dtype=np.int32), done_at=np.empty(most, dtype=np.int64))
+            if len(state.heap) <= in_service:
+                state = state._replace(heap=_moved(state.heap, 0, self.busy, 2 * in_service + 2))
+            self._state = state
+            self._serve(handle(state, self._fast), self._now_us, end_us, self.servers)
         self._now_us = end_us
-        count = int(self._reg[DONE_COUNT])
-        return done_id[:count], done_at[:count]
+        count = int(self._reg[DONE_COUNT]) if most else 0
+        return self._state.done_id[:count], self._state.done_at[:count]
 
 
 def _moved(array: npt.NDArray[np.generic], head: int, tail: int, size: int) -> npt.NDArray:  # type: ignore[type-arg]

@@ -63,12 +63,14 @@ class WaveQueue:
 class Warehouse:
     """One warehouse: wave, pickers, packers, and the parcels packed and waiting for the carrier."""
 
-    def __init__(self, scenario: Scenario, trace: Trace, number: int, gone_us: Times, fast: bool) -> None:
+    def __init__(self, scenario: Scenario, trace: Trace, number: int, times: Times, fast: bool) -> None:
         plan = scenario.warehouses[number]
         self.number, self._cut_off_us = number, plan.cut_off_us
-        self.wave = WaveQueue(plan.waves.every_us, plan.waves.capacity, gone_us, fast) if plan.waves else None
-        self.pickers = Station(trace.carts["pick_us"], gone_us, 0, fast)
-        self.packers = Station(trace.carts["pack_us"], gone_us, 0, fast)
+        self.wave = (
+            WaveQueue(plan.waves.every_us, plan.waves.capacity, times[:, fs.CLOSED], fast) if plan.waves else None
+        )
+        self.pickers = Station(trace.carts["pick_us"], times, 0, fast, fs.CLOSED)
+        self.packers = Station(trace.carts["pack_us"], times, 0, fast, fs.CLOSED)
         self._ids: list[Ids] = []
         self._ats: list[Times] = []
         self.carried = 0
@@ -115,8 +117,8 @@ class Delivery:
         self._front, self._fast = front, fast
         self.parcels = Parcels(trace.orders)
         self.delivered_us = np.full(trace.orders, -1, dtype=np.int64)
-        gone_us = front.state.times[:, fs.CLOSED]
-        self.houses = [Warehouse(scenario, trace, number, gone_us, fast) for number in range(len(scenario.warehouses))]
+        times = front.state.times
+        self.houses = [Warehouse(scenario, trace, number, times, fast) for number in range(len(scenario.warehouses))]
         self._road = _road(scenario, trace, self.parcels, self.delivered_us)
         self._collect = choose(collect, fast)
         self._settle = choose(settle, fast)
