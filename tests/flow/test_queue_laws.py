@@ -67,7 +67,7 @@ def present_us(arrive_us: Ints, leave_us: Ints, from_us: int, to_us: int) -> int
 
 def serve(arrive_us: Ints, work_us: npt.NDArray[np.int32], servers: int) -> Served:
     """Everybody through one station of machine code, a few hours at a time, until it is empty."""
-    station = Station(work_us, np.full((len(work_us), 8), -1, dtype=np.int64)[:, 5], servers, fast=True)
+    station = Station(work_us, np.full(len(work_us), -1, dtype=np.int64), servers, fast=True)
     leave_us, sent, end_us = np.empty(len(work_us), dtype=np.int64), 0, 0
     while sent < len(arrive_us) or station.busy or station.waiting:
         end_us += MAX_WINDOW_US // 2

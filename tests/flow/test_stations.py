@@ -70,7 +70,9 @@ def strided(values: list[int]) -> np.ndarray:
 
 def by_station(plan: Shift, fast: bool, cuts: list[int]) -> list[tuple[int, int]]:
     """The same, served from one change of servers (or cut) to the next."""
-    station = Station(np.array(plan.work_us, dtype=np.int32), strided(plan.gone_us), 0, fast)
+    table = np.zeros((len(plan.gone_us), 8), dtype=np.int64)
+    table[:, 5] = plan.gone_us
+    station = Station(np.array(plan.work_us, dtype=np.int32), table, 0, fast, gone_column=5)
     ids = np.array(sorted(range(len(plan.arrive_us)), key=lambda k: (plan.arrive_us[k], k)), dtype=np.int32)
     at_us = np.array([plan.arrive_us[k] for k in ids], dtype=np.int64)
     changes, done, sent = dict(plan.servers), list[tuple[int, int]](), 0
