@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sim.flow.jit import kernel, touch
+from sim.flow.jit import choose, kernel, touch
+from sim.flow.stations import moved
 
 HEAD, TAIL, NEXT_US, TAKEN, LEFT = range(5)
 AHEAD = 16  # how many customers ahead their columns are fetched
@@ -72,3 +73,39 @@ def take_batch(
     room = len(here) if capacity == 0 else min(capacity, len(here))
     kept = np.concatenate([here[room:], np.arange(in_time, len(ids))])
     return ids[here[:room]], ids[kept], at_us[kept], len(here) - room
+
+
+class WaveStation:
+    """Customers wait for the next wave. `gone_us` (int64, by customer id) may be a strided column."""
+
+    def __init__(self, every_us: int, capacity: int, gone_us: npt.NDArray[np.int64], fast: bool = False) -> None:
+        self._every_us, self._capacity, self._gone_us = every_us, capacity, gone_us
+        self._reg = np.zeros(8, dtype=np.int64)
+        self._id, self._at = np.empty(64, dtype=np.int32), np.empty(64, dtype=np.int64)
+        self._release = choose(release_waves, fast)
+
+    @property
+    def left_behind(self) -> int:
+        """How many waves left customers behind."""
+        return int(self._reg[LEFT])
+
+    def join(self, ids: npt.NDArray[np.int32], at_us: npt.NDArray[np.int64]) -> None:
+        """Customers arrive, in order, at or after everything that arrived before."""
+        head, tail, new = int(self._reg[HEAD]), int(self._reg[TAIL]), len(ids)
+        if tail + new > len(self._id):
+            size = max(2 * (tail - head + new), 64)
+            self._id, self._at = moved(self._id, head, tail, size), moved(self._at, head, tail, size)
+            head, tail = 0, tail - head
+        self._id[tail : tail + new], self._at[tail : tail + new] = ids, at_us
+        self._reg[HEAD], self._reg[TAIL] = head, tail + new
+
+    def release_until(self, end_us: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """Run the waves before `end_us`; returns (ids, times) of those released, in order."""
+        most = int(self._reg[TAIL] - self._reg[HEAD])
+        out_id, out_at = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.int64)
+        if most:
+            self._release(
+                self._reg, self._id, self._at, self._gone_us, self._every_us, self._capacity, end_us, out_id, out_at
+            )
+        taken = int(self._reg[TAKEN]) if most else 0
+        return out_id[:taken], out_at[:taken]

@@ -216,8 +216,11 @@ def open_bin(calendar: Calendar) -> None:
     reg[NEXT_BIN] = bin_ if bin_ < last else FAR
 
 
-def remove_where(calendar: Calendar, low_key: int, high_key: int) -> list[int]:
-    """Remove every event with `low_key <= key < high_key`; returns their keys, unsorted. Rare: walks everything."""
+def remove_where(calendar: Calendar, low_key: int, high_key: int, last_us: int = FAR) -> list[int]:
+    """Remove every event with `low_key <= key < high_key`; returns their keys, unsorted.
+
+    All of them lie at or before `last_us`. Rare: walks every bin up to then.
+    """
     reg, removed = calendar.cal, []
 
     def strip(packed: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -232,7 +235,8 @@ def remove_where(calendar: Calendar, low_key: int, high_key: int) -> list[int]:
     rest = strip(calendar.sorted[reg[SORTED_AT] : reg[SORTED_SIZE]].copy())
     calendar.sorted[: len(rest)] = rest
     reg[SORTED_AT], reg[SORTED_SIZE] = 0, len(rest)
-    for bin_ in np.flatnonzero(calendar.bins >= 0).tolist():
+    bins = (last_us >> int(reg[WIDTH_LOG2])) + 1
+    for bin_ in np.flatnonzero(calendar.bins[:bins] >= 0).tolist():
         _strip_bin(calendar, bin_, strip)
     while reg[NEXT_BIN] != FAR and calendar.bins[reg[NEXT_BIN]] < 0:
         reg[NEXT_BIN] = reg[NEXT_BIN] + 1 if reg[NEXT_BIN] + 1 < len(calendar.bins) else FAR

@@ -7,7 +7,7 @@ committed; completions leave in the order of time, then id.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ import numpy.typing as npt
 from sim.flow.heap import heap_drop, heap_push
 from sim.flow.jit import choose, kernel, touch
 from sim.flow.structs import handle
+
+_T = TypeVar("_T", bound=np.generic)
 
 ID_BITS = 27
 ID_MASK = (1 << ID_BITS) - 1
@@ -94,7 +96,8 @@ def _rebase(c: Counter, begin_us: int) -> None:
 class Station:
     """A first-come-first-served station. `work_us` (int32) and `gone_us` (int64) are by customer id.
 
-    `gone_us` may be a table, of which `gone_column` counts. Customers arrive by `join` in the order of time;
+    `gone_us` may be a table, of which `gone_column` counts; changes to it are seen if it is contiguous and writable
+    (otherwise it is copied). Customers arrive by `join` in the order of time;
     `serve_until` returns those done. A change of `servers` takes effect at the time up to which was served last.
     """
 
@@ -116,7 +119,7 @@ class Station:
             np.empty(64, dtype=np.int64),
             np.empty(64, dtype=np.int64),
             np.require(work_us, requirements=["C", "W"]),
-            gone_us if gone_us.ndim == 2 else gone_us.reshape(-1, 1),
+            np.require(gone_us if gone_us.ndim == 2 else gone_us.reshape(-1, 1), requirements=["C", "W"]),
             np.empty(0, dtype=np.int32),
             np.empty(0, dtype=np.int64),
         )
@@ -148,8 +151,8 @@ class Station:
         if tail + new > len(self._state.queue_id):
             size = max(2 * (tail - head + new), 64)
             self._state = self._state._replace(
-                queue_id=_moved(self._state.queue_id, head, tail, size),
-                queue_at=_moved(self._state.queue_at, head, tail, size),
+                queue_id=moved(self._state.queue_id, head, tail, size),
+                queue_at=moved(self._state.queue_at, head, tail, size),
             )
             head, tail = 0, tail - head
         self._state.queue_id[tail : tail + new] = ids
@@ -163,7 +166,7 @@ class Station:
             in_service = min(self.servers, most) + self.busy
             state = self._state._replace(done_id=np.empty(most, dtype=np.int32), done_at=np.empty(most, dtype=np.int64))
             if len(state.heap) <= in_service:
-                state = state._replace(heap=_moved(state.heap, 0, self.busy, 2 * in_service + 2))
+                state = state._replace(heap=moved(state.heap, 0, self.busy, 2 * in_service + 2))
             self._state = state
             self._serve(handle(state, self._fast), self._now_us, end_us, self.servers)
         self._now_us = end_us
@@ -171,7 +174,8 @@ class Station:
         return self._state.done_id[:count], self._state.done_at[:count]
 
 
-def _moved(array: npt.NDArray[np.generic], head: int, tail: int, size: int) -> npt.NDArray:  # type: ignore[type-arg]
+def moved(array: npt.NDArray[_T], head: int, tail: int, size: int) -> npt.NDArray[_T]:
+    """The entries `head` to `tail` - 1 at the start of a new array of `size`."""
     larger = np.empty(size, dtype=array.dtype)
     larger[: tail - head] = array[head:tail]
     return larger

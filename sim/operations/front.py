@@ -12,7 +12,7 @@ from sim.flow.calendar_queue import FAR, NEAR_SIZE, grown, remove_where, schedul
 from sim.flow.jit import choose, kernel
 from sim.flow.structs import handle
 from sim.operations import front_state as fs
-from sim.operations.front_build import build_front
+from sim.operations.front_build import LONGEST_WORK_US, build_front
 from sim.operations.front_engine import void_request
 from sim.operations.front_kernel import NEEDS_ROOM, advance
 from sim.operations.front_orders import event_key
@@ -89,7 +89,9 @@ class FrontFlow:
     def _lose_work(self) -> list[int]:
         """Take every request in service away; returns their keys (stage, order, attempt)."""
         f, reg = self.state, self.state.reg
-        at_workers = remove_where(f, event_key(fs.WORKED, 0, 0), event_key(fs.GROUP_DONE, 0, 0))
+        at_workers = remove_where(
+            f, event_key(fs.WORKED, 0, 0), event_key(fs.GROUP_DONE, 0, 0), int(reg[fs.NOW]) + LONGEST_WORK_US
+        )
         mask = len(f.commit_key) - 1
         at_store = [int(f.commit_key[k & mask]) for k in range(reg[fs.COMMIT_HEAD], reg[fs.COMMIT_TAIL])]
         reg[fs.BUSY], reg[fs.COMMIT_HEAD], reg[fs.GROUP_END_US] = 0, reg[fs.COMMIT_TAIL], FAR

@@ -10,9 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.demand.trace import Trace
-from sim.flow.batches import HEAD as WAVE_HEAD
-from sim.flow.batches import LEFT, TAKEN, release_waves, take_batch
-from sim.flow.batches import TAIL as WAVE_TAIL
+from sim.flow.batches import WaveStation, take_batch
 from sim.flow.jit import choose
 from sim.flow.stations import Station
 from sim.flow.structs import handle
@@ -31,35 +29,6 @@ Times = npt.NDArray[np.int64]
 CANCELLED = int(State.CANCELLED)
 
 
-class WaveQueue:
-    """Orders that wait for the pickers' next wave."""
-
-    def __init__(self, every_us: int, capacity: int, gone_us: Times, fast: bool) -> None:
-        self._every_us, self._capacity, self._gone_us = every_us, capacity, gone_us
-        self._reg = np.zeros(8, dtype=np.int64)
-        self._id, self._at = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int64)
-        self._release = choose(release_waves, fast)
-
-    @property
-    def left_behind(self) -> int:
-        """How many waves left orders behind."""
-        return int(self._reg[LEFT])
-
-    def pass_through(self, ids: Ids, at_us: Times, end_us: int) -> tuple[Ids, Times]:
-        """Add orders; returns those released before `end_us` and when."""
-        head = int(self._reg[WAVE_HEAD])
-        self._id, self._at = np.concatenate([self._id[head:], ids]), np.concatenate([self._at[head:], at_us])
-        self._reg[WAVE_HEAD], self._reg[WAVE_TAIL] = 0, len(self._id)
-        out_id, out_at = np.empty(len(self._id), dtype=np.int32), np.empty(len(self._id), dtype=np.int64)
-        if len(self._id):
-            self._release(
-                self._reg, self._id, self._at, self._gone_us, self._every_us, self._capacity, end_us, out_id, out_at
-            )
-            taken = int(self._reg[TAKEN])
-            return out_id[:taken], out_at[:taken]
-        return out_id, out_at
-
-
 class Warehouse:
     """One warehouse: wave, pickers, packers, and the parcels packed and waiting for the carrier."""
 
@@ -67,7 +36,7 @@ class Warehouse:
         plan = scenario.warehouses[number]
         self.number, self._cut_off_us = number, plan.cut_off_us
         self.wave = (
-            WaveQueue(plan.waves.every_us, plan.waves.capacity, times[:, fs.CLOSED], fast) if plan.waves else None
+            WaveStation(plan.waves.every_us, plan.waves.capacity, times[:, fs.CLOSED], fast) if plan.waves else None
         )
         self.pickers = Station(trace.carts["pick_us"], times, 0, fast, fs.CLOSED)
         self.packers = Station(trace.carts["pack_us"], times, 0, fast, fs.CLOSED)
@@ -78,7 +47,8 @@ class Warehouse:
     def move(self, ids: Ids, at_us: Times, end_us: int, parcels: Parcels) -> None:
         """Take newly confirmed orders and let everything before `end_us` be picked and packed."""
         if self.wave is not None:
-            ids, at_us = self.wave.pass_through(ids, at_us, end_us)
+            self.wave.join(ids, at_us)
+            ids, at_us = self.wave.release_until(end_us)
         if len(ids):
             self.pickers.join(ids, at_us)
         ids, at_us = self.pickers.serve_until(end_us)
