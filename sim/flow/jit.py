@@ -2,16 +2,18 @@
 
 A kernel is a function over arrays and integers marked with `@kernel`. As it stands it runs in CPython, so a small run
 waits for no compiler. `compiled(function)` gives its machine-code twin: the same source, with the kernels that it calls
-compiled first. Compiled code is kept on disk under a name made of all kernel sources, so that it can never be stale.
+compiled first. Compiled code is kept on disk under a name made of the code itself and all that it calls, so that it can
+never be stale.
 """
 
 from __future__ import annotations
 
 import hashlib
+import marshal
 import os
-import sys
 import types
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,24 +60,42 @@ def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
         return twin_of_touch
     assert isinstance(function, types.FunctionType)
     names = dict(function.__globals__)
-    for name in function.__code__.co_names:
-        callee = names.get(name)
-        if isinstance(callee, types.FunctionType) and callee in _kernels:
-            names[name] = compiled(callee)
+    for callee in _callees(function):
+        names[callee.__name__] = compiled(callee)
     twin = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__)
     twin.__qualname__ = function.__qualname__
+    numba.config.CACHE_DIR = str(_cache_folder() / _identity(function))
     result: Callable[..., Any] = numba.njit(cache=True, error_model="numpy")(twin)
     return result
 
 
+def _callees(function: types.FunctionType) -> list[types.FunctionType]:
+    """The kernels that a kernel names."""
+    named = (function.__globals__.get(name) for name in function.__code__.co_names)
+    return [callee for callee in named if isinstance(callee, types.FunctionType) and callee in _kernels]
+
+
+@cache
+def _identity(function: types.FunctionType) -> str:
+    """A name for a kernel's code, its constants and every kernel it calls; numba looks only at its own file."""
+    digest = hashlib.sha256(marshal.dumps(function.__code__))
+    for name in function.__code__.co_names:
+        value = function.__globals__.get(name)
+        if isinstance(value, int):
+            digest.update(f"{name}={int(value)};".encode())
+    for callee in _callees(function):
+        digest.update(_identity(callee).encode())
+    digest.update(Path(__file__).with_name("struct_type.py").read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _cache_folder() -> Path:
+    base = os.environ.get("LIVERUSH_CACHE")
+    return (Path(base) if base else Path.home() / ".cache" / "liverush") / "kernels"
+
+
 def numba_ready() -> types.ModuleType:
-    """Import numba with its cache in a folder named after the sources of every loaded kernel module."""
-    if "numba" not in sys.modules or not os.environ.get("NUMBA_CACHE_DIR"):
-        files = sorted({Path(function.__code__.co_filename) for function in _kernels})
-        digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
-        base = os.environ.get("LIVERUSH_CACHE") or str(Path.home() / ".cache" / "liverush")
-        os.environ["NUMBA_CACHE_DIR"] = str(Path(base) / f"kernels-{digest}")
+    """Import numba, which takes about half a second."""
     import numba
 
-    numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]  # type: ignore[attr-defined]
     return numba
