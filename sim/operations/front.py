@@ -82,7 +82,7 @@ class FrontFlow:
         if crash:
             keys = np.array(sorted(self._lose_work()), dtype=np.int64)
             self._reserve(len(keys))
-            needed = int(self.state.reg[fs.RELEASING_TAIL]) + len(keys) + 2
+            needed = int(self.state.reg[fs.RELEASING_TAIL]) + len(keys) + fs.LIST_ROOM
             self._set_state(self.state._replace(releasing=_larger(self.state.releasing, needed)))
             self._void_all(self.handle, keys, now_us)
 
@@ -127,8 +127,8 @@ class FrontFlow:
             ring_at=_larger_ring(f.ring_at, int(reg[fs.RING_OUT]), ring_used),
             commit_key=_larger_ring(f.commit_key, int(reg[fs.COMMIT_HEAD]), commit_used),
             commit_at=_larger_ring(f.commit_at, int(reg[fs.COMMIT_HEAD]), commit_used),
-            releasing=_larger(f.releasing, int(reg[fs.RELEASING_TAIL]) + 2),
-            allocations=_larger(f.allocations, int(reg[fs.ALLOCATED] + reg[fs.ROOM_PER_GROUP])),
+            releasing=_larger(f.releasing, int(reg[fs.RELEASING_TAIL]) + fs.LIST_ROOM),
+            allocations=_larger(f.allocations, int(reg[fs.ALLOCATED] + reg[fs.SPLIT_ROOM])),
         )
         self._set_state(larger)
 
@@ -143,7 +143,7 @@ def _larger(array: npt.NDArray[np.int32], needed: int) -> npt.NDArray[np.int32]:
 
 def _larger_ring(ring: npt.NDArray[np.int64], head: int, used: int) -> npt.NDArray[np.int64]:
     """The same ring in twice the room if it is nearly full; places keep their numbers."""
-    if len(ring) - used >= 2:
+    if len(ring) - used >= fs.LIST_ROOM:
         return ring
     larger = np.empty(2 * len(ring), dtype=np.int64)
     places = np.arange(head, head + used)

@@ -31,16 +31,19 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
     skus = sku_table(scenario)
     deals = deal_table(scenario)
     parts = _parts(skus)
+    first = _first_lines(lines["cart"], count)
     room = _SPARE + 3 * _max_group(scenario)
+    most_lines = int((first[1:] - first[:-1]).max(initial=1))
+    rows_a_cart = most_lines * max(len(sku.components) for sku in skus) * len(scenario.warehouses)
     calendar: dict[str, Any] = new_calendar(scenario.horizon_us + LONGEST_WORK_US, room, count)
     slots, bought = _deal_slots(lines, bool(deals))
     return fs.Front(
-        reg=_registers(scenario, count, skus),
+        reg=_registers(scenario, count, rows_a_cart),
         **calendar,
         times=record,
         small=small,
         answers=np.full((count, 4), -1, dtype=np.int32),
-        first=_first_lines(lines["cart"], count),
+        first=first,
         line_time_us=lines["time_us"],
         line_sku=lines["sku"],
         line_quantity=lines["quantity"],
@@ -131,10 +134,9 @@ def _max_group(scenario: Scenario) -> int:
     return store.max_group if isinstance(store, GroupCommit) else 1
 
 
-def _registers(scenario: Scenario, count: int, skus: list[SkuRow]) -> npt.NDArray[np.int64]:
+def _registers(scenario: Scenario, count: int, rows_a_cart: int) -> npt.NDArray[np.int64]:
     reg = np.zeros(fs.REGISTERS, dtype=np.int64)
     engine, payment, store = scenario.engine, scenario.payment, scenario.engine.store
-    parts = max(len(sku.components) for sku in skus)
     values = {
         fs.COUNT: count,
         fs.END_US: scenario.horizon_us,
@@ -153,8 +155,8 @@ def _registers(scenario: Scenario, count: int, skus: list[SkuRow]) -> npt.NDArra
         fs.SECOND_DELAY_US: scenario.funnel.second_choice_delay_us,
         fs.ON_HOLD_US: scenario.confirmation.on_hold_us,
         fs.STAFFED: int(scenario.confirmation.mode == "staff"),
-        # a cart has at most 20 lines (schema); a group may split all its carts
-        fs.ROOM_PER_GROUP: 32 + 20 * parts * len(scenario.warehouses) * min(_max_group(scenario), count),
+        # every event may be a group that splits all its carts
+        fs.SPLIT_ROOM: fs.EVENTS_A_CHECK * (rows_a_cart * min(_max_group(scenario), count) + 2),
     }
     if isinstance(store, GroupCommit):
         values |= {fs.GROUPED: 1, fs.GROUP_A_US: store.a_us, fs.GROUP_B_US: store.b_us, fs.LINGER_US: store.linger_us}

@@ -39,11 +39,13 @@ from sim.operations.front_state import (
     CONFIRMATION,
     COUNT,
     EVENTS,
+    EVENTS_A_CHECK,
     GROUP_DONE,
     GROUP_END_US,
     GROUP_START,
     HOLD_HEAD,
     JOIN,
+    LIST_ROOM,
     MAX_GROUP,
     NEED_BLOCKS,
     NEED_NEAR,
@@ -59,7 +61,7 @@ from sim.operations.front_state import (
     RING_OUT,
     RING_START,
     RING_TAIL,
-    ROOM_PER_GROUP,
+    SPLIT_ROOM,
     STAFF,
     STAFF_BUSY,
     STAFF_DONE,
@@ -87,9 +89,13 @@ AHEAD = 24  # how many steps ahead records are fetched
 def advance(f: Front, end_us: int) -> int:
     """Let everything due before `end_us` happen. Returns DONE_ALL, or NEEDS_ROOM with registers NEED_* set."""
     reg = f.reg
+    unchecked = 0  # events that there is surely room for
     while True:
-        if _lacks_room(f):
-            return NEEDS_ROOM
+        if unchecked == 0:
+            if _lacks_room(f):
+                return NEEDS_ROOM
+            unchecked = EVENTS_A_CHECK
+        unchecked -= 1
         due = min(_due_inside(f), _due_outside(f), end_us << 4)
         now = due >> 4
         if now >= end_us:
@@ -131,13 +137,16 @@ def _happen_at_engine(f: Front, what: int, now: int) -> None:
 
 @kernel
 def _lacks_room(f: Front) -> bool:
-    """Whether one more event could overflow an array; sets what is needed."""
+    """Whether the next EVENTS_A_CHECK events could overflow an array; sets what is needed."""
     reg, cal = f.reg, f.cal
-    margin = 3 * reg[MAX_GROUP] + 16
+    margin = (3 * reg[MAX_GROUP] + 16) * EVENTS_A_CHECK
     if cal[FREE_BLOCKS] >= margin and cal[NEAR_SIZE] + margin <= len(f.near):
-        lists = len(f.releasing) - reg[RELEASING_TAIL] >= 2 and len(f.ring_key) - reg[RING_TAIL] + reg[RING_OUT] >= 2
-        stored = len(f.commit_key) - reg[COMMIT_TAIL] + reg[COMMIT_HEAD] >= 2
-        return not (lists and stored and len(f.allocations) - reg[ALLOCATED] >= reg[ROOM_PER_GROUP])
+        room = min(
+            len(f.releasing) - reg[RELEASING_TAIL],
+            len(f.ring_key) - reg[RING_TAIL] + reg[RING_OUT],
+            len(f.commit_key) - reg[COMMIT_TAIL] + reg[COMMIT_HEAD],
+        )
+        return bool(room < LIST_ROOM or len(f.allocations) - reg[ALLOCATED] < reg[SPLIT_ROOM])
     reg[NEED_BLOCKS] = margin
     reg[NEED_NEAR] = cal[NEAR_SIZE] + margin
     return True
