@@ -236,9 +236,11 @@ def demo(out: Path) -> None:
     result = _simulate(flagship, [], replications=1, out=out, figures=True, progress=sys.stderr.isatty())
     _print_summary(result)
     click.echo("Look at:")
-    for path in sorted(Path(result.directory).rglob("*")):
-        if path.is_file():
-            click.echo(f"  {path}")
+    for path in sorted(Path(result.directory).glob("*.png")):
+        click.echo(f"  {path}")
+    click.echo(
+        "Beside them: summary.json, the scenario as run, and tables with a row an order, parcel or second (*.parquet)"
+    )
 
 
 def _simulate(path: Path, overrides: list[str], *, figures: bool, **options: Any) -> RunResult:

@@ -78,7 +78,10 @@ def _make(out: Path) -> list[Path]:
     missing = [folder for folder in (out, *out.parents) if not folder.exists()]
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file, not a folder for run directories")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:  # a drive that is not there, or a system folder
+        raise UsageError(f"{out}: the folder cannot be made") from error
     return missing
 
 

@@ -73,7 +73,7 @@ def run(
         _others(scenario, chosen, replications, workers) as others,
     ):
         _write_scenario(partial, scenario, written)
-        grid, first, traced = _first(partial, scenario, chosen, record, tell)
+        grid, first, traced = _first(partial, scenario, chosen, replications, record, tell)
         metrics = [first]
         for result in others:
             metrics.append(result)
@@ -101,10 +101,10 @@ def run_id(fingerprint: str, seed: int, replications: int) -> str:
     return hashlib.sha256(f"{fingerprint}:{seed}:{replications}".encode()).hexdigest()[:10]
 
 
-def replicate(scenario: Scenario, seed: int, replication: int) -> Metrics:
-    """The metrics of one replication."""
+def replicate(scenario: Scenario, seed: int, replication: int, replications: int = 1) -> Metrics:
+    """The metrics of one replication, one of `replications`."""
     trace = generate(scenario, seed, replication)
-    return summarise(scenario, trace, simulate(scenario, trace))
+    return summarise(scenario, trace, simulate(scenario, trace, runs=replications))
 
 
 @contextmanager
@@ -112,13 +112,13 @@ def _others(scenario: Scenario, seed: int, replications: int, workers: int | Non
     """Yield metrics of replications 1, 2, ... in order; with several workers they run while the first does."""
     number = min(usable_cores() if workers is None else workers, replications - 1)
     if number <= 1:
-        yield (replicate(scenario, seed, r) for r in range(1, replications))
+        yield (replicate(scenario, seed, r, replications) for r in range(1, replications))
         return
     from joblib import Parallel, delayed
 
     pool = Parallel(n_jobs=number, return_as="generator", max_nbytes=None)
     results: Generator[Metrics, None, None] = pool(
-        delayed(replicate)(scenario, seed, r) for r in range(1, replications)
+        delayed(replicate)(scenario, seed, r, replications) for r in range(1, replications)
     )
     try:
         yield results
@@ -129,7 +129,7 @@ def _others(scenario: Scenario, seed: int, replications: int, workers: int | Non
 
 
 def _first(
-    partial: Path, scenario: Scenario, seed: int, record: RunRecord, tell: Tell
+    partial: Path, scenario: Scenario, seed: int, replications: int, record: RunRecord, tell: Tell
 ) -> tuple[Grid, Metrics, dict[str, Any]]:
     """Replication 0: its tables are written; returns their rows, its metrics and what is said of its trace."""
     tell("demand")
@@ -137,7 +137,7 @@ def _first(
         trace = generate(scenario, seed, 0)
     tell("operations")
     with record.stage("simulate"):
-        outcome = simulate(scenario, trace)
+        outcome = simulate(scenario, trace, runs=replications)
     tell("results")
     with record.stage("report"):
         metrics = summarise(scenario, trace, outcome)

@@ -147,6 +147,11 @@ class _Page:
             for key, number in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
             if self._some(f"refusals_by_reason.{key}")
         ]
+        going = metric(self.metrics, "orders_going")
+        stayed = (intents or 0) - (going or 0) if going is not None else 0
+        if stayed:
+            gap = [NO_VALUE, ""] if self.many else []
+            rows.insert(0, ["did not go to checkout", *gap, count(stayed), f"{share_of(stayed, intents)} of intents"])
         return self._table("Never became an order, because", rows) if rows else []
 
     def after_placing(self) -> list[str]:
@@ -201,7 +206,7 @@ class _Page:
             self._row("collected", "parcels.collected", count, f"of {count(packed)} packed"),
         ]
         if self._some("parcels.carried_over"):
-            note = "in time, but pick-up full"
+            note = "times a pick-up was full"
             rows.append(self._row("carried over", "parcels.carried_over", count, note))
         if self._some("parcels.lost"):
             rows.append(self._row("lost", "parcels.lost", count))

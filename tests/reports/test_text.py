@@ -46,7 +46,7 @@ def a_summary() -> dict[str, Any]:
             "orders_returned": 280,
             "orders_refund_only": 30,
             "orders_by_state": {"NONE": 900, "COMPLETED": 3549, "CANCELLED": 551},
-            "refusals_by_reason": {"SOLD_OUT": 500, "DEAL_SOLD_OUT": 150, "NOT_GOING": 200, "ENGINE_BUSY": 50},
+            "refusals_by_reason": {"SOLD_OUT": 500, "DEAL_SOLD_OUT": 150, "ENGINE_BUSY": 50},
             "fill_rate_share": 0.8913,
             "gmv_minor": 8_412_345,
             "captured_minor": 8_412_345,

@@ -126,7 +126,7 @@ def draw(run: Run, path: Path, drawing: Draw) -> Path:
 def _finish(frame: Frame) -> None:
     figure = frame.figure
     height_in = float(figure.get_size_inches()[1])
-    takeaway = textwrap.wrap(frame.takeaway, 122)[:3]
+    takeaway = textwrap.wrap(frame.takeaway.replace(" %", "\N{NO-BREAK SPACE}%"), 122)[:3]
     head_in, foot_in = 0.55 + 0.19 * len(takeaway), 0.3
     left = 0.012
     figure.text(left, 1 - 0.14 / height_in, frame.title, ha="left", va="top", fontsize=13, fontweight="bold")
