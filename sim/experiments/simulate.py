@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import threading
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -107,6 +109,20 @@ def replicate(scenario: Scenario, seed: int, replication: int, replications: int
     return summarise(scenario, trace, simulate(scenario, trace, runs=replications))
 
 
+def _replicate_for(parent: int, scenario: Scenario, seed: int, replication: int, replications: int) -> Metrics:
+    """`replicate` in a worker process, which ends when its parent has been killed."""
+    name = "ends-with-parent"
+    if os.getpid() != parent and all(thread.name != name for thread in threading.enumerate()):
+        threading.Thread(target=_end_with, args=(parent,), name=name, daemon=True).start()
+    return replicate(scenario, seed, replication, replications)
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:  # a system that keeps telling the dead parent's number leaves it to joblib's time-out
+        threading.Event().wait(1.0)
+    os._exit(1)
+
+
 @contextmanager
 def _others(scenario: Scenario, seed: int, replications: int, workers: int | None) -> Iterator[Iterator[Metrics]]:
     """Yield metrics of replications 1, 2, ... in order; with several workers they run while the first does."""
@@ -118,7 +134,7 @@ def _others(scenario: Scenario, seed: int, replications: int, workers: int | Non
 
     pool = Parallel(n_jobs=number, return_as="generator", max_nbytes=None)
     results: Generator[Metrics, None, None] = pool(
-        delayed(replicate)(scenario, seed, r, replications) for r in range(1, replications)
+        delayed(_replicate_for)(os.getpid(), scenario, seed, r, replications) for r in range(1, replications)
     )
     try:
         yield results
