@@ -35,6 +35,11 @@ class CartChunk:
         """These carts in a column with one entry an order."""
         return slice(self.first, self.stop)
 
+    def rows_in(self, order: Column) -> slice:
+        """Rows of a table sorted by order that belong to these carts. (Bounds of another dtype would copy `order`.)"""
+        low, high = np.searchsorted(order, np.array([self.first, self.stop], dtype=order.dtype))
+        return slice(int(low), int(high))
+
     @property
     def starts(self) -> Ints:
         """First line of each cart, counted within the chunk, int64[carts]."""

@@ -103,8 +103,8 @@ class _Tally:
 
     def _collected(self, chunk: CartChunk, parcels: Ints) -> Ints:
         table = self.outcome.parcels
-        low, high = np.searchsorted(table["order"], [chunk.first, chunk.stop])
-        order = table["order"][low:high][table["collected_us"][low:high] >= 0] - chunk.first
+        here = chunk.rows_in(table["order"])
+        order = table["order"][here][table["collected_us"][here] >= 0] - chunk.first
         return np.asarray((np.bincount(order, minlength=len(chunk)) == parcels) & (parcels > 0))
 
     def metrics(self) -> Metrics:

@@ -174,8 +174,8 @@ class _Till:
 
     def _parcels(self, chunk: CartChunk, money: dict[str, Ints], cost: Ints, resold: Flags) -> None:
         """Everything that depends on parcels: pick and pack, freight, goods, penalties."""
-        low, high = np.searchsorted(self.parcels["order"], [chunk.first, chunk.stop])
-        parcels = {name: column[low:high] for name, column in self.parcels.items()}
+        here = chunk.rows_in(self.parcels["order"])
+        parcels = {name: column[here] for name, column in self.parcels.items()}
         order = parcels["order"] - chunk.first
         out = np.flatnonzero(parcels["collected_us"] >= 0)
         gone, size, prices = order[out], len(chunk), self.prices
@@ -193,8 +193,8 @@ class _Till:
 
     def _split_goods(self, chunk: CartChunk, goods: Ints, parcels: dict[str, Column], resold: Flags) -> None:
         """Put the cost of split orders into `goods`: units of collected parcels, less those sold again."""
-        low, high = np.searchsorted(self.splits["order"], [chunk.first, chunk.stop])
-        rows = {name: column[low:high] for name, column in self.splits.items()}
+        here = chunk.rows_in(self.splits["order"])
+        rows = {name: column[here] for name, column in self.splits.items()}
         order = rows["order"].astype(np.int64) - chunk.first
         goods[order] = 0
         houses = len(self.prices.freight_minor)

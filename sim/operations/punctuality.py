@@ -53,9 +53,9 @@ def _dispatched(
     outcome: Outcome, chunk: CartChunk, deadline_us: npt.NDArray[np.int64], horizon_us: int
 ) -> tuple[Flags, Flags]:
     """(due for dispatch, late) of each order: a parcel collected after the deadline, or not at all by then."""
-    low, high = np.searchsorted(outcome.parcels["order"], [chunk.first, chunk.stop])
-    order = outcome.parcels["order"][low:high] - chunk.first
-    collected_us = outcome.parcels["collected_us"][low:high]
+    here = chunk.rows_in(outcome.parcels["order"])
+    order = outcome.parcels["order"][here] - chunk.first
+    collected_us = outcome.parcels["collected_us"][here]
     out = collected_us >= 0
     parcels = outcome.orders["parcels"][chunk.orders]
     done = (np.bincount(order[out], minlength=len(chunk)) == parcels) & (parcels > 0)

@@ -101,10 +101,10 @@ class StockMoves:
     def _out_and_back(self, chunk: CartChunk) -> tuple[Ints, Ints]:
         """When the goods of each order left and came back, -1 never and for split orders; int64[carts] each."""
         parcels, orders = self._outcome.parcels, self._outcome.orders
-        low, high = np.searchsorted(parcels["order"], [chunk.first, chunk.stop])
-        order = parcels["order"][low:high] - chunk.first
+        here = chunk.rows_in(parcels["order"])
+        order = parcels["order"][here] - chunk.first
         out_us, back_us = np.full(len(chunk), -1, np.int64), np.full(len(chunk), -1, np.int64)
-        out_us[order] = parcels["collected_us"][low:high]
+        out_us[order] = parcels["collected_us"][here]
         split = self._outcome.allocations.get("order", np.zeros(0, np.int32))
         out_us[split[(split >= chunk.first) & (split < chunk.stop)] - chunk.first] = -1
         again = np.flatnonzero((out_us >= 0) & self._sold_again(chunk.orders))
