@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.bench.process import Bench, JobFailed, environment, timed_command
+from tests.bench.process import Bench, JobFailed, back_memory, environment, timed_command
 from tests.bench.rows import Target, make_row
 from tests.bench.scaled import scaled_text
 
@@ -25,12 +25,17 @@ HELP_REPEATS, COLD_REPEATS = 5, 3
 COLD = (("evening_show", 0.1), ("mega_live", 0.0015))
 
 
+#: A little more than the flow of `double11` needs.
+WARM_BYTES = 4 << 30
+
+
 def double11(bench: Bench) -> list[Row]:
     """The record night through every stage: orders a second on one core, and memory."""
     directory, made = bench.trace("double11")
     with tempfile.TemporaryDirectory(dir=bench.folder) as name:
         cache = Path(name)
         compiled = bench.job("compile_kernels", cache=cache, scenario="double11")
+        back_memory(WARM_BYTES)
         ran = bench.job("flow", cache=cache, scenario="double11", factor=1, directory=directory, write=True)
     ran["wall"] |= made["wall"]
     ran["compile_seconds"] = compiled["seconds"]
