@@ -5,6 +5,7 @@ from __future__ import annotations
 from sim.flow.calendar_queue import (
     FAR,
     FREE_BLOCKS,
+    KEY_MASK,
     NEAR_SIZE,
     SORTED_AT,
     SORTED_SIZE,
@@ -55,6 +56,7 @@ from sim.operations.front_state import (
     ON_HOLD_US,
     PAID,
     PAID_TAIL,
+    PAYMENT,
     REASON,
     RELEASING_TAIL,
     RESTOCK,
@@ -232,7 +234,8 @@ def _fetch_ahead(f: Front) -> None:
     if place < f.cal[SORTED_SIZE]:
         order = (f.sorted[place] >> 4) & 0x3FFFFFF
         touch(f.times, order)
-        touch(f.payment_us, order)
+        if (f.sorted[place] & KEY_MASK) >> 30 == ARRIVAL + PAYMENT:
+            touch(f.payment_us, order)
 
 
 @kernel
