@@ -140,14 +140,22 @@ def schedule(calendar: Calendar, time_us: int, key: int) -> None:
 
 
 @kernel
-def next_time(calendar: Calendar) -> int:
-    """Time of the next event, or the start of the next bin with events if the open one is used up."""
+def _next_packed(calendar: Calendar) -> int:
+    """The next event of the open bin in packed form, NO_EVENT if it is used up."""
     reg = calendar.cal
     packed = NO_EVENT
     if reg[NEAR_SIZE] > 0:
-        packed = calendar.near[0]
+        packed = int(calendar.near[0])
     if reg[SORTED_AT] < reg[SORTED_SIZE] and calendar.sorted[reg[SORTED_AT]] < packed:
-        packed = calendar.sorted[reg[SORTED_AT]]
+        packed = int(calendar.sorted[reg[SORTED_AT]])
+    return packed
+
+
+@kernel
+def next_time(calendar: Calendar) -> int:
+    """Time of the next event, or the start of the next bin with events if the open one is used up."""
+    reg = calendar.cal
+    packed = _next_packed(calendar)
     if packed != NO_EVENT:
         return int((reg[OPEN_BIN] << reg[WIDTH_LOG2]) + (packed >> KEY_BITS))
     if reg[NEXT_BIN] == FAR:
@@ -158,12 +166,7 @@ def next_time(calendar: Calendar) -> int:
 @kernel
 def next_key(calendar: Calendar) -> int:
     """Key of the next event of the open bin, -1 if a bin must be opened first (or there is none)."""
-    reg = calendar.cal
-    packed = NO_EVENT
-    if reg[NEAR_SIZE] > 0:
-        packed = calendar.near[0]
-    if reg[SORTED_AT] < reg[SORTED_SIZE] and calendar.sorted[reg[SORTED_AT]] < packed:
-        packed = calendar.sorted[reg[SORTED_AT]]
+    packed = _next_packed(calendar)
     if packed == NO_EVENT:
         return -1
     return packed & KEY_MASK

@@ -11,9 +11,8 @@ Heap = npt.NDArray[np.int64]
 
 
 @kernel
-def heap_push(heap: Heap, size: int, value: int) -> int:
-    """Add `value` to a heap of `size` entries (room is the caller's business); returns the new size."""
-    at = size
+def _rise(heap: Heap, at: int, value: int) -> None:
+    """Put `value` into the hole `at`, or above it as far as larger entries stand there."""
     while at > 0:
         above = (at - 1) >> 1
         if heap[above] <= value:
@@ -21,6 +20,12 @@ def heap_push(heap: Heap, size: int, value: int) -> int:
         heap[at] = heap[above]
         at = above
     heap[at] = value
+
+
+@kernel
+def heap_push(heap: Heap, size: int, value: int) -> int:
+    """Add `value` to a heap of `size` entries (room is the caller's business); returns the new size."""
+    _rise(heap, size, value)
     return size + 1
 
 
@@ -43,11 +48,5 @@ def heap_drop(heap: Heap, size: int) -> int:
     if below == size and size > 1:
         heap[at] = heap[size - 1]
         at = size - 1
-    while at > 0:
-        above = (at - 1) >> 1
-        if heap[above] <= value:
-            break
-        heap[at] = heap[above]
-        at = above
-    heap[at] = value
+    _rise(heap, at, value)
     return size
