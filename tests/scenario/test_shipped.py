@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.demand.show import viewers
 from sim.errors import UsageError
 from sim.scenario import load_scenario, new_scenario, scenario_from_text
 from sim.scenario.check_rows import entered, expected_rows
@@ -47,6 +51,23 @@ def test_the_flagship_is_as_described() -> None:
     assert (broadcast.length_us, len(broadcast.pitches), len(broadcast.deals)) == (3 * 3_600_000_000, 8, 2)
     assert (len(show.regions), len(show.warehouses)) == (3, 2)
     assert len({region.currency for region in show.regions}) == 3
+
+
+def test_the_comment_of_the_flagship_tells_the_peak_of_its_room() -> None:
+    path = FOLDER / "evening_show.yaml"
+    (broadcast,) = load_scenario(path).programme.broadcasts
+    peak = viewers(broadcast, np.arange(broadcast.start_us, broadcast.start_us + broadcast.length_us, 10**7)).max()
+    told = re.search(r"peaks near ([\d,]+) viewers", path.read_text(encoding="utf-8"))
+    assert told is not None
+    assert float(told[1].replace(",", "")) == pytest.approx(peak, rel=0.02)
+
+
+def test_the_comment_of_the_week_tells_its_intents() -> None:
+    text = (FOLDER / "mega_live.yaml").read_text(encoding="utf-8")
+    intents = json.loads((FOLDER / "fingerprints.json").read_text(encoding="utf-8"))["mega_live"]["orders"]
+    told = re.search(r"half as many intents again, ([\d,]+):", text)
+    assert told is not None
+    assert float(told[1].replace(",", "")) == pytest.approx(intents, rel=0.02)
 
 
 def test_the_drop_has_500_units_and_50_000_viewers() -> None:
