@@ -1,4 +1,9 @@
-"""The results of one replication as numbers with their units in their names: `metrics` of docs/run-directory.md."""
+"""The results of one replication as numbers with their units in their names: `metrics` of docs/run-directory.md.
+
+Fill rate: of the units of carts that were placed or found too few units when first asked for, the share placed. Too few
+units is SOLD_OUT (nothing left in stock) or DEAL_SOLD_OUT (the deal's units are gone, which in a drop is the same). What
+was not on sale to this buyer (OFF_SHELF, DEAL_CLOSED, PURCHASE_LIMIT) or met a failing engine asks for no more units.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +58,7 @@ _COUNTS = tuple(
         *("returned", "refund_only"),
     )
 )
-_UNITS = ("units_placed", "units_paid", "units_sold_out", "_units_first")
+_UNITS = ("units_placed", "units_paid", "units_sold_out", "units_deal_sold_out", "_units_first")
 
 
 @dataclass
@@ -97,8 +102,9 @@ class _Tally:
         }.items():
             self.counts[name] += int(np.count_nonzero(flags))
         units = chunk.total(chunk.lines("quantity").astype(np.int64))
-        sold_out = np.where(second, orders["first_refusal"], reason) == Reason.SOLD_OUT
-        for name, flags in zip(_UNITS, (placed, paid, sold_out, placed & ~second), strict=True):
+        first = np.where(second, orders["first_refusal"], reason)
+        short = (first == Reason.SOLD_OUT, first == Reason.DEAL_SOLD_OUT)
+        for name, flags in zip(_UNITS, (placed, paid, *short, placed & ~second), strict=True):
             self.counts[name] += int(units[flags].sum())
 
     def _collected(self, chunk: CartChunk, parcels: Ints) -> Ints:
@@ -110,14 +116,15 @@ class _Tally:
     def metrics(self) -> Metrics:
         """The counts under their names."""
         self.counts["orders_split"] = len(np.unique(self.outcome.allocations.get("order", np.zeros(0))))
-        first, sold_out = self.counts["_units_first"], self.counts["units_sold_out"]
+        first = self.counts["_units_first"]
+        wanted = first + self.counts["units_sold_out"] + self.counts["units_deal_sold_out"]
         return {
             **{name: self.counts[name] for name in _COUNTS},
             "orders_by_state": {state.name: int(self.states[state]) for state in State},
             "refusals_by_reason": _named(self.reasons),
             "first_refusals_by_reason": _named(self.firsts),
             **{name: self.counts[name] for name in _UNITS if not name.startswith("_")},
-            "fill_rate_share": first / (first + sold_out) if first + sold_out else None,
+            "fill_rate_share": first / wanted if wanted else None,
         }
 
 

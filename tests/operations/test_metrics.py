@@ -13,7 +13,7 @@ from sim.operations.punctuality import punctuality
 from sim.operations.responses import MIN_BEYOND, percentiles_us, rank_of, response_summary, slo_results
 from sim.orders.states import Reason, State
 from tests.operations.from_oracle import oracle_outcome
-from tests.operations.shop import DAY_US, HOUR_US, PAID_IN_A_MINUTE, shop
+from tests.operations.shop import DAY_US, HOUR_US, MINUTE_US, PAID_IN_A_MINUTE, shop
 from tests.oracle.build import tiny_trace
 from tests.oracle.cases import FEATURES, MODES, make_case
 
@@ -57,6 +57,20 @@ def test_the_fill_rate_counts_units_first_asked_for() -> None:
     assert found["orders_second_choice"] == 1
     assert found["first_refusals_by_reason"]["SOLD_OUT"] == 1
     assert found["orders_refused"] == 0
+
+
+def test_units_that_a_deal_ran_out_of_are_unfilled_and_those_not_on_sale_are_not_asked_for() -> None:
+    """A deal of six mugs, two a buyer, to the 10th minute: three carts filled, two too late, one greedy, one closed."""
+    deal = "{sku: mug, at: 0, countdown: 0, duration: 10m, price: 8.00 GBP, units: 6, per_buyer: 2}"
+    scenario = shop(f"programme.broadcasts[0].deals=[{deal}]")
+    cart = {**PAID_IN_A_MINUTE, "deal": 0, "quantity": 2}
+    times = [{"time_us": k} for k in range(5)] + [{"time_us": 0, "quantity": 3}, {"time_us": 11 * MINUTE_US}]
+    trace = tiny_trace(scenario, [cart | at for at in times])
+    found = summarise(scenario, trace, oracle_outcome(scenario, trace)[0])
+    refused = {name: count for name, count in found["refusals_by_reason"].items() if count}
+    assert refused == {"DEAL_SOLD_OUT": 2, "PURCHASE_LIMIT": 1, "DEAL_CLOSED": 1}
+    assert (found["units_placed"], found["units_sold_out"], found["units_deal_sold_out"]) == (6, 0, 4)
+    assert found["fill_rate_share"] == pytest.approx(6 / 10)
 
 
 def test_without_demand_shares_are_unknown_rather_than_zero() -> None:
