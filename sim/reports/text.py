@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from sim.operations.responses import MIN_BEYOND
 from sim.reports.words import (
     CONTRIBUTION_LINES,
     NO_VALUE,
@@ -180,7 +181,12 @@ class _Page:
         if len(rows) == 1:
             return []
         title = "Response times in ms" + (", replication 0" if self.many else "")
-        return [title, *_columns(rows, "<" + ">" * 7 + "<"), *self._engine()]
+        return [title, *_columns(rows, "<" + ">" * 7 + "<"), *self._dashes(rows), *self._engine()]
+
+    def _dashes(self, rows: Sequence[Cells]) -> list[str]:
+        """What a dash in the table of response times means, if there is one."""
+        some = any(NO_VALUE in row[1:] for row in rows)
+        return [f"  {NO_VALUE}: fewer than {MIN_BEYOND} answers lie beyond this percentile"] if some else []
 
     def _engine(self) -> list[str]:
         engine = self.metrics.get("engine", {})

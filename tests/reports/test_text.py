@@ -124,6 +124,23 @@ def test_the_text_of_an_empty_run_tells_zeros_and_no_shares() -> None:
     assert "intents to buy" in text
 
 
+def test_a_dash_among_the_response_times_is_explained_below_them_and_only_then() -> None:
+    summary, note = a_summary(), "-: fewer than 10 answers lie beyond this percentile"
+    lines = [line.strip() for line in summary_text(summary).splitlines()]
+    assert lines.count(note) == 1
+    assert lines[lines.index(note) + 1].startswith("longest queue")
+    for endpoint in ("checkout", "payment"):
+        summary["metrics"]["response"][endpoint]["p99_9_us"] = 4_000_000
+    assert note not in summary_text(summary)
+
+
+def test_the_stock_tells_what_was_received_and_only_where_there_was_some() -> None:
+    summary = a_summary()
+    assert "  received units                           1,000" in summary_text(summary).splitlines()
+    summary["metrics"]["stock"]["received_units"] = 0
+    assert "received units" not in summary_text(summary)
+
+
 def test_what_only_other_replications_met_is_told() -> None:
     summary = with_replications()
     summary["metrics"]["orders_not_confirmed"] = 0
