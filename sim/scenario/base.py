@@ -93,7 +93,7 @@ class Shift(Part):
 
 
 class Servers(Part):
-    """How many servers are at work when: a constant number, or `shifts` in a time `zone` (added where they overlap)."""
+    """How many are at work when: a `constant` number and `shifts` in a time `zone`, added up where they overlap."""
 
     constant: int = Field(0, ge=0, le=1_000_000)
     shifts: tuple[Shift, ...] = ()

@@ -31,6 +31,7 @@ def check_limits(scenario: Scenario) -> Iterator[Finding]:
     yield from _zones(scenario)
     yield from _shares(scenario)
     yield from _regions(scenario)
+    yield from _hands(scenario)
     yield from _sequences(scenario)
     yield from _periods(scenario)
     yield from _durations(scenario)
@@ -82,6 +83,21 @@ def _regions(scenario: Scenario) -> Iterator[Finding]:
         if not house.pick_up_days:
             yield Finding(("warehouses", i, "pick_up_days"), "no day of pick-ups", "at least one weekday", "")
         yield from ascending(("warehouses", i, "pick_ups"), "at", [pick_up.at_min for pick_up in house.pick_ups])
+
+
+def _hands(scenario: Scenario) -> Iterator[Finding]:
+    """Work that would wait for ever. None for a time (before a change, between shifts) is a plan like any other."""
+    engine = scenario.engine
+    if not engine.workers and not any(change.servers for change in engine.changes):
+        yield Finding(("engine", "workers"), "no worker ever", "1 or more, at the start or by a change")
+    teams: list[tuple[Path, Servers]] = []
+    if scenario.confirmation.mode == "staff":
+        teams.append((("confirmation", "staff"), scenario.confirmation.staff))
+    for i, house in enumerate(scenario.warehouses):
+        teams += [(("warehouses", i, "pickers"), house.pickers), (("warehouses", i, "packers"), house.packers)]
+    for path, servers in teams:
+        if not servers.constant and not any(shift.servers and shift.days for shift in servers.shifts):
+            yield Finding(path, "nobody is ever at work", "1 or more")
 
 
 def _sequences(scenario: Scenario) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from sim.scenario.findings import Finding, repeated, unknown
 from sim.scenario.nodes import Path
 from sim.scenario.schema import Scenario
+from sim.scenario.shape import listing_of
 from sim.scenario.shop import Listing
 from sim.scenario.tables import contents, sku_names
 
@@ -97,7 +98,7 @@ def _listings(scenario: Scenario) -> Iterator[Finding]:
 
 def _bundles(scenario: Scenario) -> Iterator[Finding]:
     listings = {listing.name: listing for listing in scenario.catalogue}
-    known = _buyable(scenario)
+    known = dict.fromkeys(sku_names(scenario))
     for i, listing in enumerate(scenario.catalogue):
         if not listing.bundle:
             continue
@@ -109,7 +110,7 @@ def _bundles(scenario: Scenario) -> Iterator[Finding]:
         seen: set[str] = set()
         for j, part in enumerate(listing.bundle):
             here = (*at, "bundle", j, "sku")
-            yield from unknown(here, "SKU", part.sku, known)
+            yield from _one_sku(here, part.sku, known, listings)
             yield from _part(here, part.sku, listing, listings)
             if part.sku in seen:
                 yield Finding(here, "stands in this bundle already", "each SKU once, with its `units`")
@@ -124,15 +125,19 @@ def _part(path: Path, sku: str, listing: Listing, listings: dict[str, Listing]) 
         yield Finding(path, "a bundle does not contain bundles", "SKUs that hold stock")
 
 
-def _buyable(scenario: Scenario) -> dict[str, None]:
-    """SKU ids, and listing names, which stand for their first SKU."""
-    return dict.fromkeys([*sku_names(scenario), *(listing.name for listing in scenario.catalogue)])
+def _one_sku(path: Path, name: str, known: dict[str, None], listings: dict[str, Listing]) -> Iterator[Finding]:
+    """A finding where `name` is no SKU; that of a listing with variants would leave open which of them is meant."""
+    if name in listings and name not in known:
+        variants = listing_of([f"{name}/{sku.name}" for sku in listings[name].skus])
+        yield Finding(path, "this listing has variants: name one of them", variants)
+    else:
+        yield from unknown(path, "SKU", name, known)
 
 
 def _shown(scenario: Scenario) -> Iterator[Finding]:
     shops = dict.fromkeys(shop.name for shop in scenario.shops)
-    listings = dict.fromkeys(listing.name for listing in scenario.catalogue)
-    skus = _buyable(scenario)
+    listings = {listing.name: listing for listing in scenario.catalogue}
+    skus = dict.fromkeys(sku_names(scenario))
     for i, broadcast in enumerate(scenario.programme.broadcasts):
         at: Path = ("programme", "broadcasts", i)
         if broadcast.shop:
@@ -143,7 +148,7 @@ def _shown(scenario: Scenario) -> Iterator[Finding]:
         for j, pitch in enumerate(broadcast.pitches):
             yield from unknown((*at, "pitches", j, "listing"), "listing", pitch.listing, listings)
         for j, deal in enumerate(broadcast.deals):
-            yield from unknown((*at, "deals", j, "sku"), "SKU", deal.sku, skus)
+            yield from _one_sku((*at, "deals", j, "sku"), deal.sku, skus, listings)
     for i, video in enumerate(scenario.programme.videos):
         if video.shop:
             yield from unknown(("programme", "videos", i, "shop"), "shop", video.shop, shops)

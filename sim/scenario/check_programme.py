@@ -68,8 +68,6 @@ def _inside(broadcast: Broadcast) -> str:
 def _prices(scenario: Scenario) -> Iterator[Finding]:
     table = sku_table(scenario)
     rows = {row.name: row for row in table}
-    for row in table:  # a listing's own name stands for its first SKU
-        rows.setdefault(scenario.catalogue[row.listing].name, row)
     for i, broadcast in enumerate(scenario.programme.broadcasts):
         opened: dict[str, list[tuple[int, int, int]]] = {}  # by SKU: opens, closes, number of the deal
         for j, deal in enumerate(broadcast.deals):

@@ -36,7 +36,7 @@ new` writes a first file.
 | time of day | `18:00`, local to the zone that stands beside it |
 | moment | date, time and offset: `2026-11-20T18:00:00+00:00` |
 | time zone | IANA name: `Europe/London` |
-| SKU | `listing/variant`, or the listing's name where it has no variants (with variants: the first one) |
+| SKU | `listing/variant`, or the listing's name where it has no variants |
 | random duration | `250ms` (constant), or `{dist: lognormal, median: 30s, sigma: 1.4}`; see Duration |
 | servers | a number, or a list of shifts, or `{zone: ..., shifts: [...]}`; see Servers |
 

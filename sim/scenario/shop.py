@@ -18,7 +18,7 @@ class Shop(Part):
 
 
 class BundlePart(Part):
-    """`units` of another SKU (`listing` or `listing/variant`) inside one unit of a bundle."""
+    """`units` of another SKU inside one unit of a bundle."""
 
     sku: Name
     units: int = Field(1, ge=1, le=1000)

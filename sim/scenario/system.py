@@ -41,8 +41,9 @@ def _kind_of_store(value: Any) -> str | None:
 class Engine(Part):
     """One pool of `workers` serves checkout, payment and confirmation, first come first served.
 
-    A request that finds `queue_bound` waiting is refused; a client leaves after `client_timeout` (0: never) and tries
-    again after `backoff` x 2^(failed tries - 1), at most `attempts` times in all.
+    A request that finds `queue_bound` waiting (0: all workers busy) is refused; a client leaves after `client_timeout`
+    (0: never) and tries again after `backoff` x 2^(failed tries - 1), at most `attempts` times in all. `workers` may be
+    0 only where a later change brings some.
     """
 
     workers: int = Field(8, ge=0, le=1_000_000)

@@ -70,8 +70,6 @@ def _names(listing: Listing) -> list[str]:
 def sku_table(scenario: Scenario) -> list[SkuRow]:
     """Every SKU of the catalogue in number order."""
     number = {name: i for i, name in enumerate(sku_names(scenario))}
-    for listing in scenario.catalogue:  # a listing's own name stands for its first SKU
-        number.setdefault(listing.name, number[_names(listing)[0]])
     rows: list[SkuRow] = []
     for index, listing in enumerate(scenario.catalogue):
         shares = [sku.share for sku in listing.skus] or [1.0]
@@ -121,9 +119,7 @@ def contents(scenario: Scenario) -> list[str]:
 
 def deal_table(scenario: Scenario) -> list[DealRow]:
     """Every flash deal, in the order of broadcasts and then of the file; times since the scenario's start."""
-    number = {name: i for i, name in reversed(list(enumerate(sku_names(scenario))))}
-    for row in reversed(sku_table(scenario)):
-        number[scenario.catalogue[row.listing].name] = number[row.name]
+    number = {name: i for i, name in enumerate(sku_names(scenario))}
     rows = []
     for b, broadcast in enumerate(scenario.programme.broadcasts):
         for deal in broadcast.deals:

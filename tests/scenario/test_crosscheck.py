@@ -91,6 +91,50 @@ def test_a_scenario_that_contradicts_itself_is_refused(override: str, message: s
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("override", "path"),
+    [
+        (f"{_B}.deals=[{_DEAL}]", f"{_B}.deals[0].sku"),
+        ("catalogue[1]={name: kit, price: 9 GBP, bundle: [{sku: lipstick}]}", "catalogue[1].bundle[0].sku"),
+    ],
+)
+def test_a_listing_with_variants_stands_for_none_of_them(override: str, path: str) -> None:
+    variants = "catalogue[0].skus=[{name: ruby}, {name: coral}]"
+    with pytest.raises(ScenarioError) as caught:
+        load(variants, override)
+    (problem,) = caught.value.problems
+    assert problem.path == path
+    assert "this listing has variants: name one of them" in str(problem)
+    assert "found 'lipstick'; allowed: lipstick/ruby, lipstick/coral" in str(problem)
+    load(variants, override.replace("sku: lipstick", "sku: lipstick/coral"))
+
+
+@pytest.mark.parametrize(
+    "nobody",
+    ["0", "[{servers: 0}, {from: '09:00', servers: 0}]", "[{servers: 3, days: []}]", "{zone: UTC, shifts: []}"],
+)
+def test_work_that_nobody_ever_does_is_refused(nobody: str) -> None:
+    staff = f"confirmation={{mode: staff, staff: {nobody}}}"
+    for override, path in (
+        (f"warehouses=[{{name: main, pickers: {nobody}}}]", "warehouses[0].pickers"),
+        (f"warehouses=[{{name: main, packers: {nobody}}}]", "warehouses[0].packers"),
+        (staff, "confirmation.staff"),
+    ):
+        with pytest.raises(ScenarioError) as caught:
+            load(override)
+        assert [problem.path for problem in caught.value.problems] == [path]
+        assert "nobody is ever at work" in str(caught.value)
+    load(staff.replace("mode: staff", "mode: automatic"))
+
+
+def test_an_engine_that_never_has_a_worker_is_refused() -> None:
+    for override in ("engine.workers=0", "engine={workers: 0, changes: [{at: 1h, servers: 0}]}"):
+        with pytest.raises(ScenarioError, match=r"engine.workers: no worker ever; found 0; allowed: 1 or more"):
+            load(override)
+    load("engine={workers: 0, changes: [{at: 1h, servers: 2}]}")
+    load("engine={workers: 2, changes: [{at: 1h, servers: 0}]}")
+
+
 ALLOWED = [
     "catalogue[0].skus=[{name: a}, {name: b}, {name: c}]",
     "regions=[{name: a}, {name: b}, {name: c}]",

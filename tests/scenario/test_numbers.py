@@ -54,11 +54,6 @@ def test_the_table_holds_prices_stock_and_parts() -> None:
     assert rows[3].cost_minor == 263  # 262.5 rounded up
 
 
-def test_a_bundle_may_name_a_listing_for_its_first_variant() -> None:
-    rows = sku_table(shop("catalogue.kit.bundle=[{sku: hoodie}]"))
-    assert rows[4].components == ((0, 1),)
-
-
 def test_deals_open_after_their_countdown() -> None:
     deals = "programme.broadcasts[0].deals=[{sku: kit, at: 10m, countdown: 2m, duration: 5m, price: 1 GBP, units: 1}]"
     (row,) = deal_table(shop(deals))
