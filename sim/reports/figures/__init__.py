@@ -26,6 +26,10 @@ DRAWINGS = {
 
 
 def draw_all(directory: Path) -> list[Path]:
-    """Draw every figure of the run in `directory` into it, and return their paths. Raises OSError or ValueError."""
+    """Draw every figure of the run in `directory` into it, and return their paths. Raises OSError or ValueError.
+
+    Viewers are drawn where there is a broadcast: short videos have no room to be present in.
+    """
     run = Run(directory)
-    return [draw(run, directory / f"{name}.png", drawing) for name, drawing in DRAWINGS.items()]
+    names = [name for name in DRAWINGS if name != "viewers" or run.scenario.programme.broadcasts]
+    return [draw(run, directory / f"{name}.png", DRAWINGS[name]) for name in names]

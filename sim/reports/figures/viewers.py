@@ -17,14 +17,10 @@ _MOST_POINTS = 2000
 
 
 def draw_viewers(frame: Frame) -> None:
-    """The expected number present, a curve a broadcast."""
+    """The expected number present, a curve a broadcast; there is at least one."""
     run = frame.run
     frame.title = "Viewers present in each broadcast"
     table, labels = run.numbers("viewers"), run.labels("viewers", "content")
-    if not len(table["time_s"]):
-        frame.takeaway = "This scenario has no broadcast; short videos have no room to be present in."
-        frame.empty("no broadcast")
-        return
     groups = group_contents(labels, np.ones(len(labels.codes)))
     start_s, end_s = float(table["time_s"].min()), float(table["time_s"].max())
     window = Window(start_s - 0.01 * (end_s - start_s), end_s + 0.01 * (end_s - start_s) + 1)
