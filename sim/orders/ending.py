@@ -1,0 +1,132 @@
+"""Deciding how orders end: cancellations, and what time does to an order that nobody touches."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from sim.orders import refunding, returning
+from sim.orders.commands import AnswerCancellation, Elapse, RequestCancellation
+from sim.orders.entities import Cancellation, Case, PackageStatus, RequestStatus
+from sim.orders.events import (
+    CancellationAnswered,
+    CancellationRequested,
+    Event,
+    OrderCancelled,
+    OrderCompleted,
+    OrderConfirmed,
+    Refusal,
+    Refused,
+    UnitsReleased,
+)
+from sim.orders.fulfilling import illegal
+from sim.orders.paying import NO_ORDER
+from sim.orders.rules import Rules
+from sim.orders.states import Reason, State
+from sim.orders.stock import Phase
+from sim.orders.world import World
+
+_BEFORE_COLLECTION = (State.UNPAID, State.ON_HOLD, State.AWAITING_SHIPMENT, State.AWAITING_COLLECTION)
+_BY = {"buyer": Reason.BUYER_CANCELLED, "merchant": Reason.NOT_CONFIRMED, "platform": Reason.NOT_CONFIRMED}
+
+
+def request_cancellation(world: World, command: RequestCancellation, now_us: int) -> tuple[Event, ...]:
+    """Cancel at once where that is free, else ask the merchant. The merchant's own wish needs no answer."""
+    case = world.cases.get(command.order_id)
+    if case is None:
+        return (NO_ORDER,)
+    order = case.order
+    if order.state not in _BEFORE_COLLECTION:
+        return (illegal(order, State.CANCELLED),)
+    if order.cancellation_id:
+        return (Refused(Refusal.REQUEST_OPEN, "A cancellation is already asked for."),)
+    rules = world.rules
+    free = order.state in (State.UNPAID, State.ON_HOLD) or now_us < order.confirmed_us + rules.cancel_freely_us
+    request = Cancellation(
+        world.next_id(),
+        order.id,
+        RequestStatus.PENDING,
+        command.initiator,
+        command.cause,
+        now_us,
+        now_us + rules.cancel_answer_us,
+        0,
+    )
+    if free or command.initiator != "buyer":
+        return _grant(world, case, request, now_us)
+    return (CancellationRequested(request),)
+
+
+def answer_cancellation(world: World, command: AnswerCancellation, now_us: int) -> tuple[Event, ...]:
+    """Let the merchant grant or refuse."""
+    case = world.cases.get(command.order_id)
+    if case is None:
+        return (NO_ORDER,)
+    request = next((known for known in case.cancellations if known.id == command.cancellation_id), None)
+    if request is None:
+        return (Refused(Refusal.NOT_FOUND, "There is no such cancellation."),)
+    if request.status != RequestStatus.PENDING:
+        return (Refused(Refusal.ALREADY_ANSWERED, "The cancellation is answered already."),)
+    if not command.granted:
+        return (CancellationAnswered(replace(request, status=RequestStatus.REJECTED, decided_us=now_us)),)
+    return _grant(world, case, request, now_us)
+
+
+def elapse(world: World, command: Elapse, now_us: int) -> tuple[Event, ...]:
+    """Do what is due on an order at `now_us`; nothing where nothing is."""
+    case = world.cases.get(command.order_id)
+    if case is None or not case.order.due_us or case.order.due_us > now_us:
+        return ()
+    order = case.order
+    if order.state == State.CANCELLED:
+        return (UnitsReleased(order.id),)
+    if order.state == State.UNPAID:
+        return (OrderCancelled(order.id, Reason.EXPIRED, now_us), UnitsReleased(order.id))
+    if order.state == State.DELIVERED:
+        return returning.elapse(world, case, now_us) or (OrderCompleted(order.id, now_us),)
+    if order.cancellation_id:
+        request = next(known for known in case.cancellations if known.id == order.cancellation_id)
+        if request.answer_by_us <= now_us:
+            return _grant(world, case, request, now_us)
+    if order.state == State.ON_HOLD and world.rules.confirms_itself:
+        return (OrderConfirmed(order.id, now_us),)
+    return _cancel(world, case, Reason.NOT_CONFIRMED, now_us)
+
+
+def next_due_us(case: Case, rules: Rules) -> int:
+    """Return when time will next act on an order, 0 for never."""
+    order = case.order
+    state = order.state
+    if state == State.UNPAID:
+        return order.pay_by_us
+    if state == State.ON_HOLD:
+        return order.paid_us + (rules.on_hold_us if rules.confirms_itself else rules.ready_within_us)
+    if state == State.CANCELLED:
+        return order.closed_us if any(line.phase == Phase.RELEASING for line in case.lines) else 0
+    if state == State.DELIVERED:
+        return returning.next_due_us(case, rules)
+    due = 0
+    if state == State.AWAITING_SHIPMENT:
+        due = order.paid_us + rules.ready_within_us
+    elif state == State.AWAITING_COLLECTION:
+        due = max(package.ready_us for package in case.packages) + rules.collected_within_us
+    if order.cancellation_id and due:
+        request = next(known for known in case.cancellations if known.id == order.cancellation_id)
+        due = min(due, request.answer_by_us)
+    return due
+
+
+def _grant(world: World, case: Case, request: Cancellation, now_us: int) -> tuple[Event, ...]:
+    """Grant a cancellation, if nothing of the order has been collected meanwhile."""
+    if any(package.status >= PackageStatus.COLLECTED for package in case.packages):
+        return (illegal(case.order, State.CANCELLED),)
+    answer = CancellationAnswered(replace(request, status=RequestStatus.COMPLETED, decided_us=now_us))
+    return (answer, *_cancel(world, case, _BY[request.initiator], now_us))
+
+
+def _cancel(world: World, case: Case, reason: Reason, now_us: int) -> tuple[Event, ...]:
+    """End an order; what was paid for it and not given back yet goes back."""
+    events: tuple[Event, ...] = (OrderCancelled(case.order.id, reason, now_us),)
+    left = refunding.refundable_minor(case)
+    if left:
+        events += (refunding.refund(world, case, left, now_us, reason.name.lower()),)
+    return events

@@ -1,0 +1,162 @@
+"""Deciding a checkout: every line on its shelf, at its price, in stock and within its deal; or a refusal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim.orders.commands import PlaceOrder, Wanted
+from sim.orders.entities import Deal, Line, Order, RoomStatus, Sku
+from sim.orders.events import OrderPlaced, Refusal, Refused
+from sim.orders.states import Reason, State
+from sim.orders.stock import Phase
+from sim.orders.world import World
+
+_NOTHING = Reason.NOTHING
+_UNPAID = State.UNPAID
+_HELD = Phase.HELD
+
+
+def place(world: World, command: PlaceOrder, now_us: int, *, free: bool = False) -> tuple[OrderPlaced] | tuple[Refused]:
+    """Return the order that a cart becomes, or why it does not; a `free` one costs nothing, on the shelf or not.
+
+    Looked at in this order: the SKUs and their shelves, the deal, prices, then the stock of all lines together, so
+    that a refusal for stock lists every short line.
+    """
+    deal = None
+    if command.deal_id:
+        deal = world.deals.get(command.deal_id)
+        refused = _deal_refusal(world, command, deal, now_us)
+        if refused is not None:
+            return (refused,)
+    order_id = world.next_id()
+    lines: list[Line] = []
+    total = 0
+    for wanted in command.wanted:
+        line = _line(world, order_id, len(lines), wanted, deal, free)
+        if type(line) is Refused:
+            return (line,)
+        lines.append(line)
+        total += line.quantity * line.price_minor
+    currency = world.skus[lines[0].sku_id].currency
+    if len(lines) > 1 and any(world.skus[line.sku_id].currency != currency for line in lines):
+        return (Refused(Refusal.CURRENCY_MISMATCH, "All lines of an order are in one currency."),)
+    short = _short_lines(world, lines)
+    if short:
+        return (Refused(Refusal.INSUFFICIENT_STOCK, "Not enough units are available.", {}, short),)
+    return (OrderPlaced(_order(command, order_id, now_us, world.rules.pay_window_us, total, currency), tuple(lines)),)
+
+
+def _line(world: World, order_id: int, index: int, wanted: Wanted, deal: Deal | None, free: bool) -> Line | Refused:
+    """Return one line at its price: the deal's, the list's, or nothing."""
+    sku = world.skus.get(wanted.sku_id)
+    if sku is None:
+        return _unknown(index, wanted)
+    price, deal_id = sku.price_minor, 0
+    if deal is not None and deal.sku_id == sku.id:
+        price, deal_id = deal.price_minor, deal.id
+    if free:
+        price = 0
+    elif not world.products[sku.product_id].active:
+        return _off_shelf(index, sku)
+    if wanted.price_minor != price and wanted.price_minor >= 0:
+        return _price_changed(index, wanted, price, sku.currency)
+    return Line(order_id, index + 1, sku.id, sku.shop_id, wanted.quantity, price, deal_id, _HELD, 0, 0)
+
+
+def _order(command: PlaceOrder, order_id: int, now_us: int, window_us: int, total: int, currency: str) -> Order:
+    pay_by_us = now_us + window_us
+    return Order(
+        order_id,
+        command.buyer_id,
+        _UNPAID,
+        _NOTHING,
+        currency,
+        total,
+        0,
+        0,
+        now_us,
+        pay_by_us,
+        0,
+        0,
+        0,
+        0,
+        pay_by_us,
+        1,
+        0,
+        0,
+        0,
+        command.room_id,
+        command.video_id,
+        command.creator_id,
+        command.address,
+    )
+
+
+def _short_lines(world: World, lines: list[Line]) -> tuple[dict[str, Any], ...]:
+    """Return an error for each line whose parts are not there; lines share the stock in their order."""
+    stocks = world.stocks
+    taken: dict[int, int] = {}
+    short = []
+    for line in lines:
+        for part in world.parts[line.sku_id]:
+            units = part.units * line.quantity
+            before = taken.get(part.part_id, 0)
+            available = stocks[part.part_id].available - before
+            if units > available:
+                short.append(_shortage(line, part.units, available))
+                break
+            taken[part.part_id] = before + units
+    return tuple(short)
+
+
+def _shortage(line: Line, part_units: int, available: int) -> dict[str, Any]:
+    return {
+        "pointer": f"/lines/{line.line_no - 1}",
+        "sku_id": str(line.sku_id),
+        "requested": line.quantity,
+        "available": available // part_units,
+    }
+
+
+def _deal_refusal(world: World, command: PlaceOrder, deal: Deal | None, now_us: int) -> Refused | None:
+    """Return why a cart cannot have its deal, or None when it can."""
+    if deal is None:
+        return Refused(Refusal.DEAL_CLOSED, "No such promotion.", {"promotion_id": str(command.deal_id)})
+    facts = {"promotion_id": str(deal.id)}
+    units = sum(wanted.quantity for wanted in command.wanted if wanted.sku_id == deal.sku_id)
+    if not units:
+        return Refused(Refusal.DEAL_CLOSED, "The promotion is for another SKU.", facts)
+    if not deal.begin_us <= now_us < deal.end_us:
+        return Refused(Refusal.DEAL_CLOSED, "The promotion is not open.", facts)
+    if deal.room_id:
+        room = world.rooms.get(deal.room_id)
+        if room is None or room.status != RoomStatus.LIVE or command.room_id != deal.room_id:
+            return Refused(Refusal.NOT_LIVE, "The promotion holds only inside its live room.", facts)
+    if deal.quantity_limit and deal.used + units > deal.quantity_limit:
+        left = {"available": deal.quantity_limit - deal.used}
+        return Refused(Refusal.DEAL_SOLD_OUT, "Too few units are left in the promotion.", facts | left)
+    if deal.quantity_per_user:
+        earlier = world.deal_buyers.get((deal.id, command.buyer_id))
+        if (earlier.units if earlier else 0) + units > deal.quantity_per_user:
+            return Refused(Refusal.PURCHASE_LIMIT, "The buyer has reached the promotion's limit.", facts)
+    return None
+
+
+def _pointer(index: int, wanted: Wanted) -> dict[str, Any]:
+    return {"pointer": f"/lines/{index}", "sku_id": str(wanted.sku_id)}
+
+
+def _unknown(index: int, wanted: Wanted) -> Refused:
+    return Refused(Refusal.UNKNOWN_SKU, "There is no such SKU.", {}, (_pointer(index, wanted),))
+
+
+def _off_shelf(index: int, sku: Sku) -> Refused:
+    error = {"pointer": f"/lines/{index}", "sku_id": str(sku.id)}
+    return Refused(Refusal.OFF_SHELF, "A product is not on the shelf.", {}, (error,))
+
+
+def _price_changed(index: int, wanted: Wanted, price_minor: int, currency: str) -> Refused:
+    price = {"amount": str(price_minor), "currency": currency}
+    return Refused(
+        Refusal.PRICE_CHANGED, "The price has changed.", {}, (_pointer(index, wanted) | {"unit_price": price},)
+    )

@@ -1,0 +1,41 @@
+"""The timers and switches of an order's life. Each default names its source; regions differ, so all are settings."""
+
+from __future__ import annotations
+
+import msgspec
+
+SECOND_US = 1_000_000
+HOUR_US = 3600 * SECOND_US
+DAY_US = 24 * HOUR_US
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """Durations in microseconds.
+
+    Sources, read in 2026: seller-us.tiktok.com 6845840636118830 (ON_HOLD 1 h), 3289374654859051 (cancellations
+    approved by themselves: off), seller-th.tiktok.com 6837799362201346 (24 h to answer a cancellation, 3 working days
+    to be collected), seller-us 7947040639371021 (3 business days to be ready), seller-th 110881167050498 (7 days to ask
+    for a return), 2174856867497745 (8 days to confirm receipt); echotik.live (5 days to send goods back).
+    """
+
+    pay_window_us: int = 15 * 60 * SECOND_US
+    on_hold_us: int = HOUR_US
+    confirms_itself: bool = True  # at the end of ON_HOLD; else the merchant must
+    cancel_freely_us: int = 0  # into AWAITING_SHIPMENT, without asking the merchant
+    cancel_answer_us: int = DAY_US  # an unanswered cancellation is granted then
+    ready_within_us: int = 3 * DAY_US  # from payment; then cancelled
+    collected_within_us: int = 3 * DAY_US  # from ready to ship; then cancelled
+    return_window_us: int = 7 * DAY_US  # from delivery
+    return_answer_us: int = 2 * DAY_US  # an unanswered return is granted then
+    return_ship_us: int = 5 * DAY_US  # from the grant, for the goods to be back; then the request is closed
+    max_lines: int = 100
+    max_quantity: int = 1_000_000
+
+    def faster(self, factor: float) -> Rules:
+        """Return the rules with every duration divided by `factor`, at least a microsecond where it was not 0."""
+        changes = {
+            name: max(1, round(value / factor))
+            for name in self.__struct_fields__
+            if name.endswith("_us") and (value := getattr(self, name))
+        }
+        return msgspec.structs.replace(self, **changes)
