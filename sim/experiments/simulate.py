@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from sim.demand.generate import generate
 from sim.demand.trace import Trace
+from sim.experiments.columns import FILES
 from sim.experiments.directory import whole_directory
 from sim.experiments.summary import FORMAT, summary_of
 from sim.experiments.tables import write_tables
@@ -158,7 +159,7 @@ def _first(
     with record.stage("report"):
         metrics = summarise(scenario, trace, outcome)
         grid = grid_of(scenario, trace)
-        write_tables(partial, scenario, trace, outcome, Carts(trace), grid)
+        write_tables(partial, scenario, trace, outcome, Carts(trace), grid, wrote=lambda _file: tell("writing"))
         traced = _traced(trace)
     return grid, metrics, traced
 
@@ -194,7 +195,8 @@ class Tell(Protocol):
 
 @contextmanager
 def _progress(shown: bool, replications: int) -> Iterator[Tell]:
-    """A progress bar on stderr, if one is wanted: four steps for the first replication, one for each other."""
+    """A progress bar on stderr, if one is wanted: a step a stage and a table of the first replication, one for figures,
+    and one for each other replication."""
     if not shown:
         yield lambda _what: None
         return
@@ -203,7 +205,7 @@ def _progress(shown: bool, replications: int) -> Iterator[Tell]:
 
     columns = (TextColumn("{task.description:<12}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=3 + replications)
+        task = bar.add_task("starting", total=3 + len(FILES) + replications)
 
         def tell(what: str) -> None:
             bar.update(task, description=what, advance=1)

@@ -1,10 +1,12 @@
-"""Writes the Parquet files of a run directory; the large ones a chunk at a time."""
+"""Writes the Parquet files of a run directory; the large ones a chunk at a time, several files at once."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ import pyarrow.parquet as pq
 from sim.demand.show import viewers
 from sim.demand.trace import Trace
 from sim.experiments.columns import FILES
+from sim.measure.machine import usable_cores
 from sim.operations import tables
 from sim.operations.carts import CartChunk, Carts
 from sim.operations.money import money_chunks
@@ -26,29 +29,50 @@ from sim.scenario.tables import contents, sku_names, sku_table
 from sim.scenario.units import US_PER_S
 
 Column = npt.NDArray[Any]
+Columns = Mapping[str, Column | Sequence[Any]]
 VIEWERS_STEP_S = 10
 PARCEL_CHUNK = 1 << 19
+MAX_THREADS = 4  # each holds a chunk of orders in its columns, about 150 MB
 #: Columns in which -1 stands for a value; everywhere else it means "never" or "none" and is written as null.
 _SIGNED = {f"{name}_minor" for name in ("gross", "deal_discount", "voucher", "captured", "refunded", "gmv")}
 
 
-def write_tables(directory: Path, scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts, grid: Grid) -> None:
-    """Write every Parquet file of docs/run-directory.md into an existing directory."""
-    names = _Names(scenario)
-    shown: dict[str, Mapping[str, Column | Sequence[Any]]] = {
-        "timeline.parquet": timeline(outcome, carts, grid),
-        "timeline_content.parquet": timeline_content(scenario, trace, outcome, carts, grid),
-        "viewers.parquet": _viewers(scenario),
-        "stock.parquet": tables.stock_over_time(scenario, trace, outcome, carts, grid),
-        "hours.parquet": tables.hours(scenario, outcome),
-        "pickups.parquet": tables.pick_ups(scenario, outcome),
-        "skus.parquet": _skus(scenario, tables.skus(scenario, trace, outcome, carts)),
-        "contents.parquet": _contents(scenario, tables.by_content(scenario, trace, outcome, carts)),
+def write_tables(
+    directory: Path,
+    scenario: Scenario,
+    trace: Trace,
+    outcome: Outcome,
+    carts: Carts,
+    grid: Grid,
+    wrote: Callable[[str], object] = str,
+) -> None:
+    """Write every Parquet file of docs/run-directory.md into an existing directory, several at a time.
+
+    `wrote(file)` is called when a file is done. What is computed here mostly runs outside the interpreter's lock.
+    """
+    names, stop = _Names(scenario), Event()
+    files: dict[str, Callable[[], Iterator[Columns]]] = {  # the longest first
+        "orders.parquet": lambda: _order_chunks(scenario, trace, outcome, carts),
+        "timeline_content.parquet": lambda: iter([timeline_content(scenario, trace, outcome, carts, grid)]),
+        "stock.parquet": lambda: iter([tables.stock_over_time(scenario, trace, outcome, carts, grid)]),
+        "timeline.parquet": lambda: iter([timeline(outcome, carts, grid)]),
+        "contents.parquet": lambda: iter([_contents(scenario, tables.by_content(scenario, trace, outcome, carts))]),
+        "parcels.parquet": lambda: _parcel_chunks(outcome),
+        "skus.parquet": lambda: iter([_skus(scenario, tables.skus(scenario, trace, outcome, carts))]),
+        "hours.parquet": lambda: iter([tables.hours(scenario, outcome)]),
+        "pickups.parquet": lambda: iter([tables.pick_ups(scenario, outcome)]),
+        "viewers.parquet": lambda: iter([_viewers(scenario)]),
     }
-    for file, columns in shown.items():
-        _write(directory / file, names, iter([columns]))
-    _write(directory / "orders.parquet", names, _order_chunks(scenario, trace, outcome, carts))
-    _write(directory / "parcels.parquet", names, _parcel_chunks(outcome))
+    with ThreadPoolExecutor(min(usable_cores(), MAX_THREADS)) as pool:
+        writing = {pool.submit(_write, directory / file, names, make, stop): file for file, make in files.items()}
+        try:
+            for future in as_completed(writing):
+                future.result()
+                wrote(writing[future])
+        except BaseException:  # one failed, or the user will not wait: the others need not go on
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 class _Names:
@@ -101,19 +125,40 @@ def start_utc(scenario: Scenario) -> str:
     return scenario.start.astimezone(dt.UTC).isoformat()
 
 
-def _write(path: Path, names: _Names, chunks: Iterator[Mapping[str, Column | Sequence[Any]]]) -> None:
-    """Write one file, a row group a chunk."""
+def _write(path: Path, names: _Names, make: Callable[[], Iterator[Columns]], stop: Event) -> None:
+    """Write one file, a row group a chunk, unless told to `stop`."""
     types = FILES[path.name]
     schema = pa.schema(list(types.items()), metadata=names.metadata)
-    texts = [name for name, kind in types.items() if not pa.types.is_int64(kind) or name.endswith("_minor")]
-    sorts = {name: "DELTA_BINARY_PACKED" for name in types if name not in texts}
-    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=texts, column_encoding=sorts) as writer:
-        for columns in chunks:
+    with pq.ParquetWriter(path, schema, **_form(types)) as writer:
+        for columns in make():
+            if stop.is_set():
+                return
             arrays = [names.array(name, columns[name], kind) for name, kind in types.items()]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
 
 
-def _order_chunks(scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts) -> Iterator[Mapping[str, Column]]:
+def _form(types: Mapping[str, pa.DataType]) -> dict[str, Any]:
+    """How columns are encoded: as differences, which zstd could not make shorter, or as a dictionary.
+
+    Least and largest values of a row group, by which readers skip it, are kept for the former: times and order numbers.
+    """
+    delta = [name for name, kind in types.items() if _differs_everywhere(name, kind)]
+    return {
+        "column_encoding": dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
+        "use_dictionary": [name for name in types if name not in delta],
+        "compression": {name: "none" if name in delta and name.endswith("_us") else "zstd" for name in types},
+        "write_statistics": delta,
+    }
+
+
+def _differs_everywhere(name: str, kind: pa.DataType) -> bool:
+    """Whether nearly every row has another value, so that differences are shorter and quicker than a dictionary."""
+    if pa.types.is_int64(kind):
+        return not name.endswith("_minor") and name != "collected_us"  # parcels are collected in great heaps
+    return name in ("order", "buyer", "time_s")
+
+
+def _order_chunks(scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts) -> Iterator[Columns]:
     for chunk, money in money_chunks(scenario, trace, outcome, carts=carts):
         outcomes = {name: outcome.orders[name][chunk.orders] for name in ORDER_COLUMNS}
         amounts = {f"{name}_minor": column for name, column in money.items()}
@@ -131,7 +176,7 @@ def _intents(chunk: CartChunk, trace: Trace) -> dict[str, Column]:
     }
 
 
-def _parcel_chunks(outcome: Outcome) -> Iterator[Mapping[str, Column]]:
+def _parcel_chunks(outcome: Outcome) -> Iterator[Columns]:
     for first in range(0, len(outcome.parcels["order"]), PARCEL_CHUNK):
         yield {name: outcome.parcels[name][first : first + PARCEL_CHUNK] for name in PARCEL_COLUMNS}
 

@@ -101,6 +101,27 @@ def generic(path: str) -> str:
     return ".".join(part if n == 0 or part not in names else "*" for n, part in enumerate(parts))
 
 
+@pytest.mark.parametrize(
+    ("file", "column", "encoding", "compression"),
+    [
+        ("orders.parquet", "order", "DELTA_BINARY_PACKED", "ZSTD"),
+        ("orders.parquet", "buyer", "DELTA_BINARY_PACKED", "ZSTD"),
+        ("orders.parquet", "paid_us", "DELTA_BINARY_PACKED", "UNCOMPRESSED"),
+        ("orders.parquet", "sku", "RLE_DICTIONARY", "ZSTD"),
+        ("orders.parquet", "gross_minor", "RLE_DICTIONARY", "ZSTD"),
+        ("parcels.parquet", "collected_us", "RLE_DICTIONARY", "ZSTD"),
+    ],
+)
+def test_columns_are_encoded_as_is_short_and_quick(
+    done: RunResult, file: str, column: str, encoding: str, compression: str
+) -> None:
+    group = pq.read_metadata(done.directory / file).row_group(0)
+    chunks = {group.column(k).path_in_schema: group.column(k) for k in range(group.num_columns)}
+    assert encoding in chunks[column].encodings
+    assert ("RLE_DICTIONARY" in chunks[column].encodings) == (encoding == "RLE_DICTIONARY")
+    assert chunks[column].compression == compression
+
+
 def test_the_money_columns_are_those_of_the_model() -> None:
     assert MONEY == MONEY_COLUMNS
 

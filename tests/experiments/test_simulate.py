@@ -6,6 +6,7 @@ import errno
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 
 from sim import cli
 from sim.experiments import simulate as experiment
+from sim.experiments import tables as experiment_tables
+from sim.experiments.columns import FILES
 from sim.experiments.simulate import RunResult, run
 from sim.experiments.summary import intervals
 from sim.scenario.fingerprint import scenario_fingerprint
@@ -166,7 +169,7 @@ def test_a_run_that_fails_says_so_in_one_line_and_leaves_nothing(
     code: int,
     text: str,
 ) -> None:
-    def fail(*_args: object) -> None:
+    def fail(*_args: object, **_options: object) -> None:
         raise error
 
     monkeypatch.setattr(experiment, "write_tables", fail)
@@ -177,6 +180,31 @@ def test_a_run_that_fails_says_so_in_one_line_and_leaves_nothing(
     assert captured.out == ""
     assert captured.err.strip() == f"liverush: {text}".replace("OUT", str(tmp_path / "runs"))
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_table_that_fails_ends_the_others_and_the_run(
+    loaded: show.Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_args: object) -> dict[str, object]:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(experiment_tables, "timeline", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        run(loaded.scenario, out=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
+
+
+def test_the_progress_bar_moves_with_every_table_and_ends_full(loaded: show.Loaded, tmp_path: Path) -> None:
+    told: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rich.progress.Progress.update", lambda _self, _task, **to: told.append(to["description"]))
+        patch.setattr("rich.progress.Progress.add_task", lambda _self, _what, total: told.append(str(total)))
+        run(loaded.scenario, replications=2, workers=1, out=tmp_path, draw=lambda _: None, progress=True)
+    total, steps = int(told[0]), told[1:]
+    first = ["demand", "operations", "results", *["writing"] * len(FILES)]
+    assert steps == [*first, "replications", "figures"]
+    assert len(steps) == total
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
