@@ -33,7 +33,7 @@ def place(world: World, command: PlaceOrder, now_us: int, *, free: bool = False)
     total = 0
     for wanted in command.wanted:
         line = _line(world, order_id, len(lines), wanted, deal, free)
-        if type(line) is Refused:
+        if isinstance(line, Refused):
             return (line,)
         lines.append(line)
         total += line.quantity * line.price_minor

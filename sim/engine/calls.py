@@ -1,0 +1,43 @@
+"""What HTTP hands to the writer, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from sim.orders.events import Event
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+
+
+class Reply(msgspec.Struct, frozen=True, gc=False):
+    """An answer, ready to send."""
+
+    status: int
+    body: bytes = b""
+    location: str = ""
+    etag: str = ""
+    replayed: bool = False
+
+
+#: What a command's outcome looks like to its caller: (the world after it, the command, its events) -> answer.
+View = Callable[[Any, Any, tuple[Event, ...]], Reply]
+
+
+class Call(msgspec.Struct, gc=False):
+    """One command on its way to the writer.
+
+    `key` (empty: none) and `fingerprint` make it idempotent. `provider_event` names a payment provider's event that
+    must act only once. A call with `pending` stores its key as still running, for the payment that it starts.
+    """
+
+    command: Any
+    view: View
+    key: bytes = b""
+    fingerprint: bytes = b""
+    provider_event: str = ""
+    pending: bool = False
+    settles: bytes = b""  # the key of a running request that this call's answer completes

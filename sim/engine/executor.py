@@ -1,0 +1,130 @@
+"""Runs a group of calls: fetch what they need, decide each in turn on the state that those before it left, store all.
+
+Idempotency lives here, in the same transaction as the effect: a key that is known gets its stored answer, unless the
+body differs (422) or the first request is still running (409).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sim.engine import feed, problems
+from sim.engine.calls import Call, Reply
+from sim.engine.clock import Clock
+from sim.engine.fetching import fetch
+from sim.engine.layers import CACHED, Cache, Group, load_cache
+from sim.engine.store import Store
+from sim.engine.tables import IdempotencyRow, ProviderEventRow
+from sim.orders import events
+from sim.orders.decide import decide
+from sim.orders.evolve import evolve
+from sim.orders.paying import REPEATED
+from sim.orders.rules import Rules
+from sim.orders.states import State
+
+#: Answers that a key keeps. Others (429, 503) may be asked again and run anew.
+KEPT = frozenset({200, 201, 202, 402, 404, 409, 422})
+#: Ids are the microsecond of their making, times this: room for as many ids in one microsecond.
+IDS_PER_US = 100
+
+#: Runs a command that is not the order core's: (group, command, now) -> its events; changes the group itself.
+Handler = Callable[[Group, Any, int], tuple[Any, ...]]
+
+
+class Executor:
+    """Decides and stores groups, one at a time. `handlers` run the commands that are not the order core's."""
+
+    def __init__(self, store: Store, clock: Clock, rules: Rules, handlers: dict[type, Handler] | None = None) -> None:
+        self.store = store
+        self.clock = clock
+        self.rules = rules
+        self.cache = Cache()
+        self._handlers = handlers or {}
+
+    async def load(self) -> None:
+        """Fill the cache from the store."""
+        rows = {name: await self.store.all_rows(name) for name in CACHED}
+        ((last_seq,),) = await self.store.select("SELECT COALESCE(MAX(seq), 0) FROM events")
+        latest = [
+            await self.store.select(f"SELECT COALESCE(MAX(id), 0) FROM {name}")
+            for name in ("orders", "payments", "refunds", "transfers", "stock_moves", "packages", "skus", "products")
+        ]
+        self.cache = load_cache(rows, max(int(found[0][0]) for found in latest), int(last_seq))
+
+    async def execute(self, calls: list[Call]) -> list[Reply]:
+        """Run calls in their order and return their answers, once all that they changed is durable.
+
+        Raises StoreUnavailable with nothing changed; any other exception is a defect, with nothing changed either.
+        """
+        now_us = self.clock()
+        group = Group(self.cache, await fetch(self.store, self.cache, calls), self.rules)
+        group.last_id = max(self.cache.last_id, now_us * IDS_PER_US)
+        replies = [self._run(group, call, now_us) for call in calls]
+        changes = group.changes()
+        if changes:
+            await self.store.write(changes)
+            group.keep(self.cache)
+        return replies
+
+    def _run(self, group: Group, call: Call, now_us: int) -> Reply:
+        if call.key:
+            earlier = group.idempotency.get(call.key)
+            if earlier is not None:
+                return _again(earlier, call)
+        if call.provider_event and group.provider_events.get(call.provider_event) is not None:
+            return call.view(group, call.command, (REPEATED,))
+        handler = self._handlers.get(type(call.command))
+        if handler is None:
+            happened = decide(group, call.command, now_us)
+            self._apply(group, happened, now_us)
+        else:
+            happened = handler(group, call.command, now_us)
+        reply = call.view(group, call.command, happened)
+        _remember(group, call, reply, happened, now_us)
+        return reply
+
+    def _apply(self, group: Group, happened: Iterable[events.Event], now_us: int) -> None:
+        for event in happened:
+            if isinstance(event, events.Refused):
+                continue
+            group.last_seq += 1
+            if isinstance(event, events.StockChanged):
+                evolve(group, event)
+                group.events.append(feed.stock_row(event, group.last_seq, now_us))
+                continue
+            order_id = feed.order_of(event)
+            known = group.cases.get(order_id)
+            before = State.NONE if known is None else known.order.state
+            evolve(group, event)
+            group.events.append(feed.event_row(event, group.last_seq, now_us, before, group.cases[order_id]))
+
+
+def _again(earlier: IdempotencyRow, call: Call) -> Reply:
+    """Answer a request whose key is known."""
+    if earlier.fingerprint != call.fingerprint:
+        return problems.KEY_REUSED
+    if not earlier.status:
+        return Reply(0, location=str(earlier.subject_id))
+    return Reply(earlier.status, earlier.body, earlier.location, replayed=True)
+
+
+def _remember(group: Group, call: Call, reply: Reply, happened: tuple[Any, ...], now_us: int) -> None:
+    """Keep the answer under its key, and the provider's event under its id, where something happened."""
+    refused = bool(happened) and isinstance(happened[0], events.Refused)
+    if call.provider_event and happened and not refused:
+        order_id = call.command.order_id
+        group.provider_events[call.provider_event] = ProviderEventRow(call.provider_event, now_us, order_id)
+    if call.key and reply.status in KEPT:
+        running = call.pending and not refused
+        subject = happened[0].payment.id if running and isinstance(happened[0], events.PaymentStarted) else 0
+        status = 0 if running else reply.status
+        group.idempotency[call.key] = IdempotencyRow(
+            call.key, call.fingerprint, status, reply.body, reply.location, now_us, subject
+        )
+    if call.settles:
+        row = group.idempotency.get(call.settles)
+        if row is not None and not row.status:
+            group.idempotency[call.settles] = IdempotencyRow(
+                row.key, row.fingerprint, reply.status, reply.body, reply.location, row.created_us, row.subject_id
+            )

@@ -1,0 +1,71 @@
+"""Fetching what of the big tables a group of calls will read: a query a table, whatever the size of the group."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from sim.engine.calls import Call
+from sim.engine.layers import CHILDREN, Cache, Fetched
+from sim.engine.store import Store
+from sim.engine.tables import record
+from sim.orders.commands import PlaceOrder
+from sim.orders.entities import Case, Order
+from sim.orders.states import State
+
+#: Before shipment an order that has had no refund has lines and payments, and nothing else hangs on it.
+_YOUNG = (State.UNPAID, State.ON_HOLD)
+
+
+async def fetch(store: Store, cache: Cache, calls: list[Call]) -> Fetched:
+    """Return the orders, keys, provider events and deal buyers that the calls name."""
+    fetched = Fetched()
+    keys = [key for call in calls for key in (call.key, call.settles) if key]
+    if keys:
+        for values in await store.rows("idempotency", "key", keys):
+            fetched.idempotency[bytes(values[0])] = record("idempotency", values)
+    told = [call.provider_event for call in calls if call.provider_event]
+    if told:
+        for values in await store.rows("provider_events", "id", told):
+            fetched.provider_events[values[0]] = record("provider_events", values)
+    order_ids = {order_id for call in calls if (order_id := getattr(call.command, "order_id", 0))}
+    if order_ids:
+        await _fetch_cases(store, sorted(order_ids), fetched)
+    buyers = _deal_buyers(cache, calls, fetched)
+    if buyers:
+        for values in await store.rows("deal_buyers", "buyer_id", sorted(buyers)):
+            fetched.deal_buyers[values[0], values[1]] = record("deal_buyers", values)
+    return fetched
+
+
+async def _fetch_cases(store: Store, order_ids: list[int], fetched: Fetched) -> None:
+    orders: dict[int, Order] = {
+        values[0]: record("orders", values) for values in await store.rows("orders", "id", order_ids)
+    }
+    grown = [order.id for order in orders.values() if order.state not in _YOUNG or order.refunded_minor]
+    children: dict[str, dict[int, list[Any]]] = {}
+    for name in CHILDREN:
+        wanted = list(orders) if name in ("order_lines", "payments") else grown
+        children[name] = await _by_order(store, name, wanted)
+    for order_id, order in orders.items():
+        parts = {part: tuple(children[name].get(order_id, ())) for name, part in CHILDREN.items()}
+        fetched.cases[order_id] = Case(order, **parts)
+
+
+async def _by_order(store: Store, name: str, order_ids: list[int]) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = defaultdict(list)
+    if order_ids:
+        for values in await store.rows(name, "order_id", order_ids):
+            entity = record(name, values)
+            found[entity.order_id].append(entity)
+    return found
+
+
+def _deal_buyers(cache: Cache, calls: Iterable[Call], fetched: Fetched) -> set[str]:
+    """Return the buyers whose counts in deals a call may read or change."""
+    buyers = {call.command.buyer_id for call in calls if isinstance(call.command, PlaceOrder) and call.command.deal_id}
+    for case in fetched.cases.values():
+        if any(line.deal_id for line in case.lines):
+            buyers.add(case.order.buyer_id)
+    return buyers

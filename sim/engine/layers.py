@@ -1,0 +1,172 @@
+"""A world laid over the store for one group of commands: what they change stays on top until it is durable.
+
+Small tables live in memory (`Cache`); orders, idempotency keys and the like are fetched for the group. If the group
+cannot be stored, the layer is dropped and nothing has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from sim.engine.tables import TABLES, Changes, EndpointRow, EventRow, IdempotencyRow, ProviderEventRow, record, row
+from sim.orders.entities import Case, Deal, Part, Product, Room, Shop, Sku, Video
+from sim.orders.stock import Stock
+from sim.orders.world import World
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Layer(dict[K, V], MutableMapping[K, V], Generic[K, V]):
+    """A mapping over another: reads fall through to `base`, writes stay here."""
+
+    __slots__ = ("base",)
+
+    def __init__(self, base: Mapping[K, V]) -> None:
+        super().__init__()
+        self.base = base
+
+    def __missing__(self, key: K) -> V:
+        return self.base[key]
+
+    def get(self, key: K, default: Any = None) -> Any:
+        """Return the value of a key, from here or from below."""
+        found = dict.get(self, key)
+        return self.base.get(key, default) if found is None else found
+
+    def __contains__(self, key: object) -> bool:
+        return dict.__contains__(self, key) or key in self.base
+
+    def everywhere(self) -> Iterator[V]:
+        """Yield all values, those here instead of those that they replace."""
+        yield from self.values()
+        yield from (value for key, value in self.base.items() if not dict.__contains__(self, key))
+
+
+@dataclass
+class Cache:
+    """The small tables, whole. Only the writer changes them, and only once a group is durable."""
+
+    shops: dict[int, Shop] = field(default_factory=dict)
+    products: dict[int, Product] = field(default_factory=dict)
+    skus: dict[int, Sku] = field(default_factory=dict)
+    parts: dict[int, tuple[Part, ...]] = field(default_factory=dict)
+    stocks: dict[int, Stock] = field(default_factory=dict)
+    rooms: dict[int, Room] = field(default_factory=dict)
+    videos: dict[int, Video] = field(default_factory=dict)
+    deals: dict[int, Deal] = field(default_factory=dict)
+    endpoints: dict[int, EndpointRow] = field(default_factory=dict)
+    last_id: int = 0
+    last_seq: int = 0
+
+
+#: Cached tables whose records stand under their id.
+BY_ID = ("shops", "products", "skus", "rooms", "videos", "deals", "endpoints")
+
+
+@dataclass
+class Fetched:
+    """What of the big tables the commands of a group need."""
+
+    cases: dict[int, Case] = field(default_factory=dict)
+    deal_buyers: dict[tuple[int, str], Any] = field(default_factory=dict)
+    idempotency: dict[bytes, IdempotencyRow] = field(default_factory=dict)
+    provider_events: dict[str, ProviderEventRow] = field(default_factory=dict)
+
+
+class Group(World):
+    """The world as the commands of one group see and change it."""
+
+    def __init__(self, cache: Cache, fetched: Fetched, rules: Any) -> None:
+        super().__init__(
+            rules=rules,
+            shops=Layer(cache.shops),
+            products=Layer(cache.products),
+            skus=Layer(cache.skus),
+            parts=Layer(cache.parts),
+            stocks=Layer(cache.stocks),
+            rooms=Layer(cache.rooms),
+            deals=Layer(cache.deals),
+            deal_buyers=Layer(fetched.deal_buyers),
+            cases=Layer(fetched.cases),
+            last_id=cache.last_id,
+        )
+        self.videos: Layer[int, Video] = Layer(cache.videos)
+        self.endpoints: Layer[int, EndpointRow] = Layer(cache.endpoints)
+        self.idempotency: Layer[bytes, IdempotencyRow] = Layer(fetched.idempotency)
+        self.provider_events: Layer[str, ProviderEventRow] = Layer(fetched.provider_events)
+        self.deliveries: list[Any] = []
+        self.events: list[EventRow] = []
+        self.last_seq = cache.last_seq
+
+    def changes(self) -> Changes:
+        """Return every row that the group has made or replaced."""
+        changes: Changes = {}
+        for name in (*BY_ID, "stocks", "deal_buyers", "idempotency", "provider_events"):
+            _add(changes, name, getattr(self, name).values())
+        for parts in self.parts.values():
+            _add(changes, "sku_parts", parts)
+        self._add_cases(changes)
+        for name, records in (
+            ("transfers", self.transfers),
+            ("stock_moves", self.moves),
+            ("events", self.events),
+            ("deliveries", self.deliveries),
+        ):
+            _add(changes, name, records)
+        return changes
+
+    def keep(self, cache: Cache) -> None:
+        """Take the group's changes of the small tables into the cache, once they are durable."""
+        for name in (*BY_ID, "stocks", "parts"):
+            getattr(cache, name).update(getattr(self, name))
+        cache.last_id = self.last_id
+        cache.last_seq = self.last_seq
+
+    def _add_cases(self, changes: Changes) -> None:
+        cases = self.cases
+        assert isinstance(cases, Layer)
+        before = cases.base
+        for order_id, case in cases.items():
+            earlier = before.get(order_id)
+            changes.setdefault("orders", []).append(row(case.order))
+            for name, part in CHILDREN.items():
+                records = getattr(case, part)
+                if not records:
+                    continue
+                known = {id(entity) for entity in getattr(earlier, part)} if earlier else ()
+                _add(changes, name, [entity for entity in records if id(entity) not in known])
+
+
+#: Tables of what hangs on an order, and where `Case` has it.
+CHILDREN = {
+    "order_lines": "lines",
+    "payments": "payments",
+    "refunds": "refunds",
+    "packages": "packages",
+    "cancellations": "cancellations",
+    "returns": "returns",
+}
+
+
+def load_cache(rows: Mapping[str, list[tuple[Any, ...]]], last_id: int, last_seq: int) -> Cache:
+    """Return the cache made of the rows of all cached tables."""
+    cache = Cache(last_id=last_id, last_seq=last_seq)
+    for name in BY_ID:
+        getattr(cache, name).update((values[0], record(name, values)) for values in rows[name])
+    cache.stocks.update((values[0], record("stocks", values)) for values in rows["stocks"])
+    for values in rows["sku_parts"]:
+        part = record("sku_parts", values)
+        cache.parts[part.sku_id] = (*cache.parts.get(part.sku_id, ()), part)
+    return cache
+
+
+CACHED = tuple(name for name, table in TABLES.items() if table.cached)
+
+
+def _add(changes: Changes, name: str, records: Iterable[Any]) -> None:
+    rows = [row(entity) for entity in records]
+    if rows:
+        changes.setdefault(name, []).extend(rows)

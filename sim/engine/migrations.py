@@ -1,0 +1,52 @@
+"""The versions of the database's schema, and how one becomes the next.
+
+An empty database gets all of them in turn; one with a newer schema than this program knows is refused, not touched.
+Each open raises the epoch: see `sim.engine.store`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+from sim.engine.store import StoreRefused
+from sim.engine.tables import SQLITE, Dialect, ddl
+
+#: From version n to n + 1, as statements in a dialect. Add at the end, never change.
+MIGRATIONS: tuple[Callable[[Dialect], list[str]], ...] = (ddl,)
+
+
+def newer_schema(found: int) -> StoreRefused:
+    """Return the refusal of a schema that a later version made."""
+    return StoreRefused(
+        f"the database has schema {found}, this program knows up to {len(MIGRATIONS)}: use the newer program; "
+        "nothing was changed"
+    )
+
+
+def migrate_sqlite(connection: sqlite3.Connection) -> int:
+    """Bring the schema up to date in one transaction and return the new epoch. Raises StoreRefused."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        found = _sqlite_version(connection)
+        if found > len(MIGRATIONS):
+            raise newer_schema(found)
+        for migration in MIGRATIONS[found:]:
+            for statement in migration(SQLITE):
+                connection.execute(statement)
+        connection.execute("UPDATE meta SET version = ?, epoch = epoch + 1", (len(MIGRATIONS),))
+        (epoch,) = connection.execute("SELECT epoch FROM meta").fetchone()
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    return int(epoch)
+
+
+def _sqlite_version(connection: sqlite3.Connection) -> int:
+    known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone()
+    if known is None:
+        connection.execute("CREATE TABLE meta (version INTEGER NOT NULL, epoch INTEGER NOT NULL) STRICT")
+        connection.execute("INSERT INTO meta VALUES (0, 0)")
+    (version,) = connection.execute("SELECT version FROM meta").fetchone()
+    return int(version)

@@ -1,0 +1,188 @@
+"""SQLite as a store: WAL, `synchronous=FULL`, one writing connection and one that reads.
+
+Rows are written on the event loop, many in a statement: a statement a row, or a thread for the writing, would fight
+over the interpreter lock with the requests. Only the commit, which waits for the disk, runs in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import sqlite3
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from sim.engine.migrations import migrate_sqlite
+from sim.engine.store import Rows, StoreRefused, StoreUnavailable
+from sim.engine.tables import TABLES, Changes, Mode, Table
+
+#: Rows of one statement; a remainder goes in ever smaller powers of four, so that statements stay prepared.
+_CHUNKS = (256, 64, 16, 4, 1)
+_FULL = 2
+#: A thread that has ended its commit waits at most this long for the interpreter.
+_SWITCH_S = 0.0005
+
+
+class SqliteStore:
+    """A database file, or with `path` ":memory:" none at all (nothing is durable then; for tests of the core)."""
+
+    name = "sqlite"
+
+    def __init__(self, path: str | Path, *, unsafe: bool = False) -> None:
+        self.path = str(path)
+        self._unsafe = unsafe
+        self._epoch = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+
+    async def open(self) -> None:
+        """See `Store.open`."""
+        sys.setswitchinterval(_SWITCH_S)
+        self._lock = self._take_lock()
+        try:
+            self._write = self._connect()
+            self._check_durability()
+            self._epoch = migrate_sqlite(self._write)
+            self._read = self._connect(reader=True)
+        except BaseException:
+            self._lock.close()
+            raise
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        self._thread.shutdown()
+        self._read.close()
+        self._write.close()
+        self._lock.close()
+
+    async def all_rows(self, table: str) -> Rows:
+        """See `Store.all_rows`."""
+        known = TABLES[table]
+        return self._write.execute(
+            f"SELECT {', '.join(known.columns)} FROM {table} ORDER BY {', '.join(known.key)}"
+        ).fetchall()
+
+    async def rows(self, table: str, column: str, keys: Sequence[Any]) -> Rows:
+        """See `Store.rows`."""
+        try:
+            if keys and isinstance(keys[0], bytes):
+                return self._rows_by_blob(table, column, keys)
+            return self._write.execute(_select_by(table, column), (json.dumps(keys),)).fetchall()
+        except sqlite3.Error as error:
+            raise _unavailable(error) from error
+
+    async def write(self, changes: Changes) -> None:
+        """See `Store.write`."""
+        connection = self._write
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            self._check_epoch()
+            for name, rows in changes.items():
+                _insert(connection, TABLES[name], rows)
+            await asyncio.get_running_loop().run_in_executor(self._thread, connection.commit)
+        except BaseException as error:
+            self._roll_back()
+            if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
+                raise _unavailable(error) from error
+            raise
+
+    async def select(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
+        """See `Store.select`."""
+        try:
+            return self._read.execute(sql, parameters).fetchall()
+        except sqlite3.OperationalError as error:
+            raise _unavailable(error) from error
+
+    async def select_all(self, queries: Iterable[str]) -> list[Rows]:
+        """See `Store.select_all`."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(None, self._select_snapshot, list(queries))
+
+    def _select_snapshot(self, queries: list[str]) -> list[Rows]:
+        connection = self._connect(reader=True)
+        try:
+            connection.execute("BEGIN")
+            return [connection.execute(query).fetchall() for query in queries]
+        finally:
+            connection.close()
+
+    def _rows_by_blob(self, table: str, column: str, keys: Sequence[bytes]) -> Rows:
+        marks = ", ".join("?" * len(keys))
+        columns = ", ".join(TABLES[table].columns)
+        return self._write.execute(f"SELECT {columns} FROM {table} WHERE {column} IN ({marks})", keys).fetchall()
+
+    def _take_lock(self) -> sqlite3.Connection:
+        """Hold an exclusive lock on a file beside the database for as long as this process lives."""
+        try:
+            lock = sqlite3.connect(f"{self.path}.lock", timeout=0, isolation_level=None, check_same_thread=False)
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise StoreRefused(f"{self.path} is in use by another engine; stop that first") from error
+            raise StoreRefused(f"{self.path}: {error}") from error
+        return lock
+
+    def _connect(self, *, reader: bool = False) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=512)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'NORMAL' if self._unsafe else 'FULL'}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cache_size = -65536")
+        if reader:
+            connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def _check_durability(self) -> None:
+        (mode,) = self._write.execute("PRAGMA journal_mode").fetchone()
+        (synchronous,) = self._write.execute("PRAGMA synchronous").fetchone()
+        if not self._unsafe and (mode != "wal" or synchronous < _FULL):
+            raise StoreRefused(
+                f"{self.path}: journal_mode={mode}, synchronous={synchronous}: an acknowledged order could be lost; "
+                "use a local disk, or --unsafe"
+            )
+
+    def _check_epoch(self) -> None:
+        (epoch,) = self._write.execute("SELECT epoch FROM meta").fetchone()
+        if epoch != self._epoch:
+            raise StoreRefused(f"{self.path} was taken over by another engine")
+
+    def _roll_back(self) -> None:
+        if self._write.in_transaction:
+            self._write.rollback()
+
+
+def _insert(connection: sqlite3.Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
+    """Write rows in as few statements as their number allows."""
+    start = 0
+    for size in _CHUNKS:
+        statement = _statement(table.name, size)
+        while len(rows) - start >= size:
+            connection.execute(statement, [value for row in rows[start : start + size] for value in row])
+            start += size
+
+
+@functools.cache
+def _statement(name: str, size: int) -> str:
+    table = TABLES[name]
+    values = f"({', '.join('?' * len(table.columns))})"
+    statement = f"INSERT INTO {name} VALUES {', '.join([values] * size)}"
+    if table.mode == Mode.APPEND:
+        return statement
+    changed = [f"{column} = excluded.{column}" for column in table.columns if column not in table.key]
+    return f"{statement} ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {', '.join(changed)}"
+
+
+@functools.cache
+def _select_by(table: str, column: str) -> str:
+    known = TABLES[table]
+    return (
+        f"SELECT {', '.join(known.columns)} FROM {table} "
+        f"WHERE {column} IN (SELECT value FROM json_each(?)) ORDER BY {', '.join(known.key)}"
+    )
+
+
+def _unavailable(error: sqlite3.Error) -> StoreUnavailable:
+    return StoreUnavailable(f"SQLite: {error}")

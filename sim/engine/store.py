@@ -1,0 +1,53 @@
+"""What the engine asks of a database, the same of every kind.
+
+The order core decides; a store only fetches rows by key and writes rows, all of a group in one durable transaction. One
+engine at a time writes to a database: `open` takes a lock and raises the epoch, and every `write` checks the epoch, so
+that an engine that was replaced cannot write any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from sim.engine.tables import Changes
+from sim.errors import LiveRushError, UsageError
+
+SCHEMA_VERSION = 1
+
+Rows = list[tuple[Any, ...]]
+
+
+class StoreUnavailable(LiveRushError):
+    """The database cannot take writes now (disk full, read-only, gone); nothing of the group was stored."""
+
+
+class StoreRefused(UsageError):
+    """The database must not be used as it is: weaker durability, a newer schema, or another engine has it."""
+
+
+class Store(Protocol):
+    """A database. `open` first, `close` last; one group is written at a time."""
+
+    name: str
+
+    async def open(self) -> None:
+        """Lock, check durability, migrate. Raises StoreRefused."""
+
+    async def close(self) -> None:
+        """Finish and let go of the database."""
+
+    async def all_rows(self, table: str) -> Rows:
+        """Return a whole table, in the order of its key."""
+
+    async def rows(self, table: str, column: str, keys: Sequence[Any]) -> Rows:
+        """Return the rows whose `column` is one of `keys`, in the order of the table's key; the writer's own view."""
+
+    async def write(self, changes: Changes) -> None:
+        """Store the rows durably in one transaction. Raises StoreUnavailable, with nothing stored."""
+
+    async def select(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
+        """Read committed rows; `?` marks a parameter in either dialect."""
+
+    async def select_all(self, queries: Iterable[str]) -> list[Rows]:
+        """Run queries on one consistent snapshot: the audit."""

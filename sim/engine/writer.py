@@ -1,0 +1,114 @@
+"""The one writer: requests wait in a bounded queue, whoever waits together is stored together.
+
+A group takes what is in the queue when the group before it is durable, so groups grow with the load and an idle engine
+answers at once. A full queue sheds: better a quick 503 than a slow everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from sim.engine.calls import Call, Reply
+from sim.engine.executor import Executor
+from sim.engine.problems import DEFECT, OVERLOADED, STORE_UNAVAILABLE
+from sim.engine.store import StoreRefused, StoreUnavailable
+
+_log = logging.getLogger("liverush.engine")
+
+MAX_GROUP = 256
+QUEUE_BOUND = 10_000
+
+
+class Writer:
+    """Groups calls and hands them to the executor. `observe(group size, seconds)` is told of each group."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        *,
+        max_group: int = MAX_GROUP,
+        queue_bound: int = QUEUE_BOUND,
+        observe: Callable[[int, float], None] | None = None,
+    ) -> None:
+        self.executor = executor
+        self.failed: Exception | None = None  # what keeps the store from taking writes, while it does
+        self._max_group = max_group
+        self._bound = queue_bound
+        self._observe = observe
+        self._waiting: deque[tuple[Call, asyncio.Future[Reply]]] = deque()
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def queued(self) -> int:
+        """Calls that wait."""
+        return len(self._waiting)
+
+    def start(self) -> None:
+        """Begin to work; needs a running event loop."""
+        self._task = asyncio.get_running_loop().create_task(self._work())
+
+    async def close(self) -> None:
+        """Finish all that was taken in, then stop."""
+        self._closing = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+
+    def submit(self, call: Call) -> asyncio.Future[Reply]:
+        """Return the future answer of a call; with a full queue it is a 503 at once."""
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        if len(self._waiting) >= self._bound or self._closing:
+            future.set_result(OVERLOADED)
+            return future
+        self._waiting.append((call, future))
+        if len(self._waiting) == 1:
+            self._wake.set()
+        return future
+
+    async def _work(self) -> None:
+        while True:
+            if not self._waiting:
+                if self._closing:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._max_group))]
+            await self._run(batch)
+
+    async def _run(self, batch: list[tuple[Call, asyncio.Future[Reply]]]) -> None:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        replies = await self._answers([call for call, _future in batch])
+        if self._observe is not None:
+            self._observe(len(batch), loop.time() - begun)
+        for (_call, future), reply in zip(batch, replies, strict=True):
+            if not future.done():  # a client that went away has cancelled its own
+                future.set_result(reply)
+
+    async def _answers(self, calls: list[Call]) -> list[Reply]:
+        try:
+            replies = await self.executor.execute(calls)
+        except (StoreUnavailable, StoreRefused) as error:
+            self._note_failure(error)
+            return [STORE_UNAVAILABLE] * len(calls)
+        except Exception:
+            _log.exception("a group of %d calls failed", len(calls))
+            if len(calls) == 1:
+                return [DEFECT]
+            # One call must not take the others down with it: each alone, in their order.
+            return [(await self._answers([call]))[0] for call in calls]
+        if self.failed is not None:
+            _log.warning("the store takes writes again")
+            self.failed = None
+        return replies
+
+    def _note_failure(self, error: Exception) -> None:
+        if self.failed is None:
+            _log.error("the store takes no writes: %s", error)
+        self.failed = error
