@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sim.flow.heap import heap_drop, heap_push
+from sim.flow.heap import heap_drop, heap_push, insertion_sort
 from sim.flow.jit import kernel
 
 KEY_BITS = 34
@@ -27,15 +27,17 @@ FAR = 1 << 58  # later than any time, and still whole when shifted by four bits
 NO_EVENT = (1 << 63) - 1  # above every packed event
 
 WIDTH_LOG2, OPEN_BIN, NEXT_BIN, NEAR_SIZE, SORTED_AT, SORTED_SIZE, FREE_BLOCK, FREE_BLOCKS, END_US = range(9)
+CODE_BITS = 4  # the top bits of a key: what happens
 BLOCK = 8  # words: the next block << 3 | how many events, then the events
 PER_BLOCK = BLOCK - 1
+_FEW, _MANY_IN_A_SLOT, _MOST_SLOTS_LOG2 = 256, 24, 13
 
 
 class Calendar(Protocol):
     """The fields that the state of a kernel with a calendar must have.
 
     `cal` holds the scalars named above; `bins` the first block of each bin (-1: empty), `sizes`
-    how many events it has.
+    how many events it has. An empty heap begins with NO_EVENT, and so does what lies behind the sorted list.
     """
 
     @property
@@ -56,6 +58,9 @@ class Calendar(Protocol):
     @property
     def sorted(self) -> npt.NDArray[np.int64]: ...
 
+    @property
+    def slots(self) -> npt.NDArray[np.int32]: ...
+
 
 _State = TypeVar("_State", bound=Any)
 
@@ -69,13 +74,15 @@ def new_calendar(end_us: int, room: int, events: int) -> dict[str, npt.NDArray[A
     reg[WIDTH_LOG2], reg[OPEN_BIN], reg[NEXT_BIN], reg[END_US] = width_log2, -1, FAR, end_us
     reg[FREE_BLOCK], reg[FREE_BLOCKS] = 0, room
     bins = (end_us >> width_log2) + 2
+    room = max(room, 1)
     return {
         "cal": reg,
         "bins": np.full(bins, -1, dtype=np.int32),
         "sizes": np.zeros(bins, dtype=np.int32),
         "pool": _free_blocks(0, room, -1),
-        "near": np.empty(room, dtype=np.int64),
-        "sorted": np.empty(room, dtype=np.int64),
+        "near": np.full(room, NO_EVENT, dtype=np.int64),
+        "sorted": np.full(room, NO_EVENT, dtype=np.int64),
+        "slots": np.empty((1 << _MOST_SLOTS_LOG2) + 1, dtype=np.int32),
     }
 
 
@@ -88,7 +95,10 @@ def _free_blocks(first: int, count: int, last_link: int) -> npt.NDArray[np.int64
 
 
 def grown(calendar: _State, blocks: int, near: int, to_sort: int) -> _State:
-    """The same state (a named tuple) with `blocks` free blocks, room for `near` in the heap and `to_sort` in a bin."""
+    """The same state (a named tuple) with `blocks` free blocks, room for `near` in the heap and `to_sort` in a bin.
+
+    A bin is sorted with the help of the heap's room.
+    """
     pool = calendar.pool
     extra = max(blocks - int(calendar.cal[FREE_BLOCKS]), 0)
     if extra:
@@ -98,7 +108,7 @@ def grown(calendar: _State, blocks: int, near: int, to_sort: int) -> _State:
         calendar.cal[FREE_BLOCK] = old
         calendar.cal[FREE_BLOCKS] += extra
     larger: _State = calendar._replace(
-        pool=pool, near=_at_least(calendar.near, near), sorted=_at_least(calendar.sorted, to_sort)
+        pool=pool, near=_at_least(calendar.near, max(near, to_sort)), sorted=_at_least(calendar.sorted, to_sort)
     )
     return larger
 
@@ -140,33 +150,32 @@ def schedule(calendar: Calendar, time_us: int, key: int) -> None:
 
 
 @kernel
-def _next_packed(calendar: Calendar) -> int:
+def next_packed(calendar: Calendar) -> int:
     """The next event of the open bin in packed form, NO_EVENT if it is used up."""
+    return min(int(calendar.near[0]), int(calendar.sorted[calendar.cal[SORTED_AT]]))
+
+
+@kernel
+def next_due(calendar: Calendar, packed: int) -> int:
+    """Time << 4 | code (the top bits of the key) of `next_packed`; if that is NO_EVENT, start of the next bin << 4."""
     reg = calendar.cal
-    packed = NO_EVENT
-    if reg[NEAR_SIZE] > 0:
-        packed = int(calendar.near[0])
-    if reg[SORTED_AT] < reg[SORTED_SIZE] and calendar.sorted[reg[SORTED_AT]] < packed:
-        packed = int(calendar.sorted[reg[SORTED_AT]])
-    return packed
+    if packed != NO_EVENT:
+        return int((reg[OPEN_BIN] << (reg[WIDTH_LOG2] + CODE_BITS)) + (packed >> (KEY_BITS - CODE_BITS)))
+    if reg[NEXT_BIN] == FAR:
+        return FAR << CODE_BITS
+    return int(reg[NEXT_BIN] << (reg[WIDTH_LOG2] + CODE_BITS))
 
 
 @kernel
 def next_time(calendar: Calendar) -> int:
     """Time of the next event, or the start of the next bin with events if the open one is used up."""
-    reg = calendar.cal
-    packed = _next_packed(calendar)
-    if packed != NO_EVENT:
-        return int((reg[OPEN_BIN] << reg[WIDTH_LOG2]) + (packed >> KEY_BITS))
-    if reg[NEXT_BIN] == FAR:
-        return FAR
-    return int(reg[NEXT_BIN] << reg[WIDTH_LOG2])
+    return next_due(calendar, next_packed(calendar)) >> CODE_BITS
 
 
 @kernel
 def next_key(calendar: Calendar) -> int:
     """Key of the next event of the open bin, -1 if a bin must be opened first (or there is none)."""
-    packed = _next_packed(calendar)
+    packed = next_packed(calendar)
     if packed == NO_EVENT:
         return -1
     return packed & KEY_MASK
@@ -176,17 +185,18 @@ def next_key(calendar: Calendar) -> int:
 def drop_next(calendar: Calendar) -> None:
     """Remove the event that `next_key` names."""
     reg = calendar.cal
-    in_sorted = reg[SORTED_AT] < reg[SORTED_SIZE]
-    if in_sorted and (reg[NEAR_SIZE] == 0 or calendar.sorted[reg[SORTED_AT]] < calendar.near[0]):
+    if calendar.sorted[reg[SORTED_AT]] <= calendar.near[0]:
         reg[SORTED_AT] += 1
-    else:
-        reg[NEAR_SIZE] = heap_drop(calendar.near, reg[NEAR_SIZE])
+        return
+    reg[NEAR_SIZE] = heap_drop(calendar.near, reg[NEAR_SIZE])
+    if reg[NEAR_SIZE] == 0:
+        calendar.near[0] = NO_EVENT
 
 
 @kernel
 def bin_size(calendar: Calendar) -> int:
-    """How many events wait in the next bin: the room that `open_bin` needs in `sorted`."""
-    return int(calendar.sizes[calendar.cal[NEXT_BIN]])
+    """The room that `open_bin` needs in `sorted` and `near`: for the events of the next bin, and one."""
+    return int(calendar.sizes[calendar.cal[NEXT_BIN]]) + 1
 
 
 @kernel
@@ -200,7 +210,7 @@ def open_bin(calendar: Calendar) -> None:
     while block >= 0:
         head = int(pool[block * BLOCK])
         for k in range(1, (head & 7) + 1):
-            calendar.sorted[count] = pool[block * BLOCK + k]
+            calendar.near[count] = pool[block * BLOCK + k]
             count += 1
         pool[block * BLOCK] = reg[FREE_BLOCK] << 3
         reg[FREE_BLOCK] = block
@@ -208,7 +218,9 @@ def open_bin(calendar: Calendar) -> None:
         block = head >> 3
     calendar.sizes[bin_] = 0
     calendar.bins[bin_] = -1
-    calendar.sorted[:count].sort()
+    _sort_into(calendar, count)
+    calendar.near[0] = NO_EVENT
+    calendar.sorted[count] = NO_EVENT
     reg[OPEN_BIN] = bin_
     reg[SORTED_AT] = 0
     reg[SORTED_SIZE] = count
@@ -217,6 +229,40 @@ def open_bin(calendar: Calendar) -> None:
     while bin_ < last and calendar.bins[bin_] < 0:
         bin_ += 1
     reg[NEXT_BIN] = bin_ if bin_ < last else FAR
+
+
+@kernel
+def _sort_into(calendar: Calendar, count: int) -> None:
+    """Sort the first `count` events of `near` into `sorted`.
+
+    Many go first into slots by the leading bits of their times, where nearly all stand in order; crowded slots are
+    sorted for themselves, and one pass of insertion sort does the rest.
+    """
+    near, events, slots = calendar.near, calendar.sorted, calendar.slots
+    if count < _FEW:
+        events[:count] = near[:count]
+        events[:count].sort()
+        return
+    bits = 8
+    while bits < _MOST_SLOTS_LOG2 and 1 << bits < count:
+        bits += 1
+    bits = min(bits, int(calendar.cal[WIDTH_LOG2]))
+    shift = KEY_BITS + int(calendar.cal[WIDTH_LOG2]) - bits
+    slots[: (1 << bits) + 1] = 0
+    for k in range(count):
+        slots[(near[k] >> shift) + 1] += 1
+    for slot in range(1 << bits):
+        slots[slot + 1] += slots[slot]
+    for k in range(count):
+        slot = near[k] >> shift
+        events[slots[slot]] = near[k]
+        slots[slot] += 1
+    begin = 0
+    for slot in range(1 << bits):
+        if slots[slot] - begin > _MANY_IN_A_SLOT:
+            events[begin : slots[slot]].sort()
+        begin = slots[slot]
+    insertion_sort(events, 0, count)
 
 
 def remove_where(calendar: Calendar, low_key: int, high_key: int, last_us: int = FAR) -> list[int]:
@@ -235,8 +281,11 @@ def remove_where(calendar: Calendar, low_key: int, high_key: int, last_us: int =
     near = np.sort(strip(calendar.near[: reg[NEAR_SIZE]].copy()))  # sorted is a heap
     calendar.near[: len(near)] = near
     reg[NEAR_SIZE] = len(near)
+    if not len(near):
+        calendar.near[0] = NO_EVENT
     rest = strip(calendar.sorted[reg[SORTED_AT] : reg[SORTED_SIZE]].copy())
     calendar.sorted[: len(rest)] = rest
+    calendar.sorted[len(rest)] = NO_EVENT
     reg[SORTED_AT], reg[SORTED_SIZE] = 0, len(rest)
     bins = (last_us >> int(reg[WIDTH_LOG2])) + 1
     for bin_ in np.flatnonzero(calendar.bins[:bins] >= 0).tolist():

@@ -1,4 +1,4 @@
-"""A binary heap of whole numbers in an array: the smallest first. The size is kept by the caller."""
+"""A binary heap of whole numbers in an array: the smallest first. The size is kept by the caller. And a small sort."""
 
 from __future__ import annotations
 
@@ -50,3 +50,15 @@ def heap_drop(heap: Heap, size: int) -> int:
         at = size - 1
     _rise(heap, at, value)
     return size
+
+
+@kernel
+def insertion_sort(values: npt.NDArray[np.signedinteger], start: int, end: int) -> None:
+    """Sort `values[start:end]` in place: quick where nearly all stand in order, and nothing is allocated."""
+    for k in range(start + 1, end):
+        value = values[k]
+        at = k
+        while at > start and values[at - 1] > value:
+            values[at] = values[at - 1]
+            at -= 1
+        values[at] = value

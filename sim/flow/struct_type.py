@@ -70,7 +70,9 @@ def _read_field(context: Any, builder: Any, state_type: StateType, value: Any, a
     word, array_type = state_type.place(attribute)
 
     def load(index: int) -> Any:
-        return builder.load(cgutils.gep_inbounds(builder, value, index))
+        word = builder.load(cgutils.gep_inbounds(builder, value, index))
+        word.set_metadata("invariant.load", builder.module.add_metadata([]))  # a kernel's table never changes in a call
+        return word
 
     shape = [load(word + 1 + k) for k in range(array_type.ndim)]
     item_bytes = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(array_type.dtype)))

@@ -106,7 +106,7 @@ class FrontFlow:
         """Give back the memory that only running needs. The front does not run after this."""
         spent = (
             "placed", "paid", "confirmed", "pool", "near", "sorted", "ring_key", "ring_at", "commit_key", "commit_at",
-            "bins", "sizes", "deal_slot", "bought",
+            "bins", "sizes", "slots", "deal_slot", "bought",
         )  # fmt: skip
         empty: dict[str, Any] = {name: getattr(self.state, name)[:0].copy() for name in spent}
         self.state = self.handle = self.state._replace(**empty)

@@ -8,6 +8,7 @@ of arrival, so each is a step of its place.
 from __future__ import annotations
 
 from sim.flow.calendar_queue import FAR, schedule
+from sim.flow.heap import insertion_sort
 from sim.flow.jit import kernel, touch
 from sim.operations.front_orders import cancel, event_key, take_effect
 from sim.operations.front_state import (
@@ -23,15 +24,24 @@ from sim.operations.front_state import (
     CRASHED,
     GROUP_A_US,
     GROUP_B_US,
+    GROUP_DONE,
     GROUP_END_US,
     GROUP_SIZE,
+    GROUP_START,
     GROUPED,
+    HOLD_END_US,
+    HOLD_HEAD,
+    JOIN,
     LINGER_US,
     LIVE,
     MAX_GROUP,
     MAX_GROUP_MET,
+    NEVER_DUE,
     NOW,
+    ON_HOLD_US,
+    PAID,
     PAID_TAIL,
+    PATIENCE_DUE,
     PAYMENT,
     QUEUE_BOUND,
     QUEUE_FULL,
@@ -40,7 +50,14 @@ from sim.operations.front_state import (
     RING_START,
     RING_TAIL,
     SECOND_ROUND,
+    STAFF,
+    STAFF_BUSY,
+    STAFF_DUE,
+    STAFF_START,
+    STAFFED,
     STATE,
+    STORE_DUE,
+    TIME_OUT,
     TIME_OUT_US,
     TIMED_OUT,
     WAITED_OUT,
@@ -87,6 +104,8 @@ def arrive(f: Front, stage: int, order: int, attempt: int, now: int) -> None:
 
 @kernel
 def _join_ring(f: Front, key: int, now: int) -> None:
+    if f.reg[RING_OUT] == f.reg[RING_TAIL] and f.reg[TIME_OUT_US] > 0:
+        f.reg[PATIENCE_DUE] = ((now + int(f.reg[TIME_OUT_US])) << 4) | TIME_OUT
     at = f.reg[RING_TAIL] & (len(f.ring_key) - 1)
     f.ring_key[at] = key
     f.ring_at[at] = now
@@ -125,24 +144,30 @@ def finish_work(f: Front, stage: int, order: int, attempt: int, now: int) -> Non
     if reg[RING_START] < reg[RING_TAIL] and reg[BUSY] < reg[WORKERS]:
         start_waiting(f, now)  # other completions of this instant change neither the queue nor what starts
     if reg[GROUPED] == 0:
+        paid_before = int(reg[PAID_TAIL])
         take_effect(f, stage, order, attempt, now)
+        look_up_heads_of_lists(f, paid_before)
         return
     at = reg[COMMIT_TAIL] & (len(f.commit_key) - 1)
     f.commit_key[at] = event_key(stage, order, attempt)
     f.commit_at[at] = now
     reg[COMMIT_TAIL] += 1
+    if reg[GROUP_END_US] == FAR:
+        look_up_store(f, now)
 
 
 @kernel
-def group_start_due(f: Front) -> int:
-    """When the store's next group starts: at once when it is full, else when its oldest has lingered."""
+def look_up_store(f: Front, now: int) -> None:
+    """Set STORE_DUE of an idle store: a full group starts at once, another when its oldest has lingered."""
     reg = f.reg
     waiting = reg[COMMIT_TAIL] - reg[COMMIT_HEAD]
-    if waiting == 0 or reg[GROUP_END_US] != FAR:
-        return FAR
-    if waiting >= reg[MAX_GROUP]:
-        return int(reg[NOW])
-    return max(int(reg[NOW]), int(f.commit_at[reg[COMMIT_HEAD] & (len(f.commit_key) - 1)] + reg[LINGER_US]))
+    if waiting == 0:
+        reg[STORE_DUE] = NEVER_DUE
+        return
+    start = now
+    if waiting < reg[MAX_GROUP]:
+        start = max(now, int(f.commit_at[reg[COMMIT_HEAD] & (len(f.commit_key) - 1)] + reg[LINGER_US]))
+    reg[STORE_DUE] = (start << 4) | GROUP_START
 
 
 @kernel
@@ -153,6 +178,7 @@ def start_group(f: Front, now: int) -> None:
     reg[GROUP_SIZE] = size
     reg[MAX_GROUP_MET] = max(int(reg[MAX_GROUP_MET]), size)
     reg[GROUP_END_US] = now + max(1, int(reg[GROUP_A_US] + reg[GROUP_B_US] * size))
+    reg[STORE_DUE] = (reg[GROUP_END_US] << 4) | GROUP_DONE
 
 
 @kernel
@@ -171,6 +197,45 @@ def finish_group(f: Front, now: int) -> None:
             touch(f.answers, soon)
         take_effect(f, key >> 30, (key >> 4) & 0x3FFFFFF, key & 15, now)
     _sort_paid(f, paid_before, int(reg[PAID_TAIL]))  # their ON_HOLD ends at one instant: ties go by order
+    look_up_heads_of_lists(f, paid_before)
+    look_up_store(f, now)
+
+
+@kernel
+def look_up_heads_of_lists(f: Front, paid_before: int) -> None:
+    """After effects that have made `paid` longer than `paid_before`: set the heads of ring and `paid`.
+
+    Done while the records of those answered are still in the cache.
+    """
+    if f.reg[TIME_OUT_US] > 0:
+        look_up_patience(f)
+    if f.reg[HOLD_HEAD] == paid_before and f.reg[PAID_TAIL] > paid_before:
+        look_up_hold(f)
+
+
+@kernel
+def look_up_hold(f: Front) -> None:
+    """Set when the first ON_HOLD in `paid` ends, and when it is due."""
+    reg = f.reg
+    reg[HOLD_END_US] = FAR
+    if reg[HOLD_HEAD] < reg[PAID_TAIL]:
+        reg[HOLD_END_US] = f.times[f.paid[reg[HOLD_HEAD]], PAID] + reg[ON_HOLD_US]
+    look_up_staff(f)
+
+
+@kernel
+def look_up_staff(f: Front) -> None:
+    """Set STAFF_DUE: when a free member of staff takes the next order (without staff: when it is confirmed)."""
+    reg = f.reg
+    end = int(reg[HOLD_END_US])
+    if reg[STAFFED] == 0:
+        reg[STAFF_DUE] = (end << 4) | (ARRIVAL + CONFIRMATION)
+    elif reg[STAFF_BUSY] >= reg[STAFF]:
+        reg[STAFF_DUE] = NEVER_DUE
+    elif end < reg[NOW]:
+        reg[STAFF_DUE] = (reg[NOW] << 4) | STAFF_START
+    else:
+        reg[STAFF_DUE] = (end << 4) | JOIN
 
 
 @kernel
@@ -178,36 +243,35 @@ def _sort_paid(f: Front, start: int, end: int) -> None:
     """Sort a stretch of `paid`: by insertion if it is short, so that nothing is allocated."""
     if end - start > 24:
         f.paid[start:end].sort()
-        return
-    for k in range(start + 1, end):
-        order = f.paid[k]
-        at = k
-        while at > start and f.paid[at - 1] > order:
-            f.paid[at] = f.paid[at - 1]
-            at -= 1
-        f.paid[at] = order
+    else:
+        insertion_sort(f.paid, start, end)
 
 
 @kernel
-def time_out_due(f: Front) -> int:
-    """When the next client's patience ends; those answered meanwhile are passed over for good."""
+def look_up_patience(f: Front) -> None:
+    """Set PATIENCE_DUE, when the next client's patience ends; those answered by now are passed over for good.
+
+    Between two calls it may be too early, if that client has been answered since, but never too late.
+    """
     reg = f.reg
-    if reg[TIME_OUT_US] == 0:
-        return FAR
+    mask = len(f.ring_key) - 1
     while reg[RING_OUT] < reg[RING_START]:
-        key = f.ring_key[reg[RING_OUT] & (len(f.ring_key) - 1)]
+        key = f.ring_key[reg[RING_OUT] & mask]
         if f.small[(key >> 4) & 0x3FFFFFF, LIVE + (key >> 30)] == (key & 15) + 1:
             break
         reg[RING_OUT] += 1
-    if reg[RING_OUT] == reg[RING_TAIL]:
-        return FAR
-    return int(f.ring_at[reg[RING_OUT] & (len(f.ring_key) - 1)] + reg[TIME_OUT_US])
+    reg[PATIENCE_DUE] = NEVER_DUE
+    if reg[RING_OUT] < reg[RING_TAIL] and reg[TIME_OUT_US] > 0:
+        reg[PATIENCE_DUE] = ((f.ring_at[reg[RING_OUT] & mask] + reg[TIME_OUT_US]) << 4) | TIME_OUT
 
 
 @kernel
 def time_out(f: Front, now: int) -> None:
-    """The client at OUT leaves; a waiting request leaves the queue with it, one in service goes on."""
+    """If a client's patience ends now, it leaves; a waiting request leaves the queue too, one in service goes on."""
     reg = f.reg
+    look_up_patience(f)
+    if reg[PATIENCE_DUE] >> 4 > now:
+        return
     key = int(f.ring_key[reg[RING_OUT] & (len(f.ring_key) - 1)])
     if reg[RING_OUT] == reg[RING_START]:
         reg[RING_START] += 1
@@ -217,6 +281,7 @@ def time_out(f: Front, now: int) -> None:
     f.small[order, LIVE + stage] = 0
     f.small[order, TIMED_OUT] += 1
     _fail(f, stage, order, attempt, now, TIMEOUT_REASON)
+    look_up_patience(f)
 
 
 @kernel

@@ -7,12 +7,13 @@ from sim.flow.calendar_queue import (
     FREE_BLOCKS,
     KEY_MASK,
     NEAR_SIZE,
+    NO_EVENT,
     SORTED_AT,
     SORTED_SIZE,
     bin_size,
     drop_next,
-    next_key,
-    next_time,
+    next_due,
+    next_packed,
     open_bin,
     schedule,
 )
@@ -21,18 +22,19 @@ from sim.operations.front_engine import (
     arrive,
     finish_group,
     finish_work,
-    group_start_due,
+    look_up_hold,
+    look_up_patience,
+    look_up_staff,
+    look_up_store,
     start_group,
     start_waiting,
     time_out,
-    time_out_due,
 )
 from sim.operations.front_orders import cancel, event_key, sweep
 from sim.operations.front_state import (
     ALLOCATED,
     ARRIVAL,
     BUSY,
-    CANCEL,
     CHECKOUT,
     COMMIT_HEAD,
     COMMIT_TAIL,
@@ -51,11 +53,11 @@ from sim.operations.front_state import (
     NEED_BLOCKS,
     NEED_NEAR,
     NEED_SORTED,
+    NEVER_DUE,
     NEXT_ARRIVAL,
     NOW,
-    ON_HOLD_US,
-    PAID,
     PAID_TAIL,
+    PATIENCE_DUE,
     PAYMENT,
     REASON,
     RELEASING_TAIL,
@@ -64,16 +66,18 @@ from sim.operations.front_state import (
     RING_START,
     RING_TAIL,
     SPLIT_ROOM,
-    STAFF,
     STAFF_BUSY,
     STAFF_DONE,
+    STAFF_DUE,
     STAFF_START,
-    STAFFED,
     START,
+    START_DUE,
     STATE,
+    STORE_DUE,
     SWEEP,
     SWEEP_AT_US,
     TIME_OUT,
+    TRACE_DUE,
     WORKED,
     WORKERS,
     Front,
@@ -91,6 +95,7 @@ AHEAD = 24  # how many steps ahead records are fetched
 def advance(f: Front, end_us: int) -> int:
     """Let everything due before `end_us` happen. Returns DONE_ALL, or NEEDS_ROOM with registers NEED_* set."""
     reg = f.reg
+    _look_up_heads(f)
     unchecked = 0  # events that there is surely room for
     while True:
         if unchecked == 0:
@@ -98,43 +103,97 @@ def advance(f: Front, end_us: int) -> int:
                 return NEEDS_ROOM
             unchecked = EVENTS_A_CHECK
         unchecked -= 1
-        due = min(_due_inside(f), _due_outside(f), end_us << 4)
-        now = due >> 4
+        packed = next_packed(f)
+        planned, head = next_due(f, packed), _next_head(f)
+        now = min(planned, head) >> 4
         if now >= end_us:
             reg[NOW] = end_us
             return DONE_ALL
+        if packed == NO_EVENT and planned <= head:
+            reg[NEED_SORTED] = bin_size(f)
+            if reg[NEED_SORTED] > min(len(f.sorted), len(f.near)):
+                return NEEDS_ROOM
+            open_bin(f)
+            continue
         reg[NOW] = now
         reg[EVENTS] += 1
-        if not _happen(f, due & 15, now):
-            return NEEDS_ROOM
+        if planned < head or (planned == head and not _goes_first(f, head & 15, packed)):
+            drop_next(f)
+            _calendar_event(f, packed & KEY_MASK, now)
+        else:
+            _happen(f, head & 15, now)
 
 
 @kernel
-def _happen(f: Front, what: int, now: int) -> bool:
-    """One event happens. False: the next bin of the calendar needs more room first."""
-    if what in (JOIN, STAFF_START):
+def _look_up_heads(f: Front) -> None:
+    """Set every *_DUE: since the last call control events may have changed anything."""
+    reg = f.reg
+    now = int(reg[NOW])
+    reg[START_DUE] = NEVER_DUE
+    if reg[RING_START] < reg[RING_TAIL] and reg[BUSY] < reg[WORKERS]:
+        reg[START_DUE] = (now << 4) | START  # capacity has risen; later a worker who is done takes the next at once
+    if reg[GROUP_END_US] == FAR:
+        look_up_store(f, now)
+    look_up_patience(f)
+    look_up_hold(f)
+    _look_up_trace(f)
+
+
+@kernel
+def _look_up_trace(f: Front) -> None:
+    """Set TRACE_DUE: when the next intent arrives."""
+    reg = f.reg
+    reg[TRACE_DUE] = NEVER_DUE
+    if reg[NEXT_ARRIVAL] < reg[COUNT]:
+        reg[TRACE_DUE] = (f.line_time_us[f.first[reg[NEXT_ARRIVAL]]] << 4) | (ARRIVAL + CHECKOUT)
+
+
+@kernel
+def _next_head(f: Front) -> int:
+    """The earliest of everything but the calendar, as time << 4 | what."""
+    reg = f.reg
+    engine = min(reg[START_DUE], reg[STORE_DUE], reg[PATIENCE_DUE])
+    return int(min(engine, reg[SWEEP_AT_US] << 4, reg[STAFF_DUE], reg[TRACE_DUE]))
+
+
+@kernel
+def _goes_first(f: Front, what: int, packed: int) -> bool:
+    """Whether an arrival of the trace, or of the ends of ON_HOLD, has a lower order than the calendar's at its time."""
+    order = int(f.reg[NEXT_ARRIVAL])
+    if what == ARRIVAL + CONFIRMATION:
+        order = int(f.paid[f.reg[HOLD_HEAD]])
+    return order < (packed >> 4) & 0x3FFFFFF
+
+
+@kernel
+def _happen(f: Front, what: int, now: int) -> None:
+    """The earliest head happens."""
+    if what == ARRIVAL + CHECKOUT:
+        _intent(f, now)
+    elif what == GROUP_DONE:
+        finish_group(f, now)
+    elif what == GROUP_START:
+        start_group(f, now)
+    elif what in (JOIN, STAFF_START):
         _start_staff(f, now)
-    elif what >= ARRIVAL:
-        return _arrival(f, what, now)
-    elif WORKED <= what < GROUP_DONE or what in (STAFF_DONE, RESTOCK, CANCEL):
-        return _calendar_event(f, now)
+    elif what == START:
+        _start_if_waiting(f, now)
     elif what == SWEEP:
         sweep(f, now)
     elif what == TIME_OUT:
         time_out(f, now)
     else:
-        _happen_at_engine(f, what, now)
-    return True
+        _end_hold(f, now)
 
 
 @kernel
-def _happen_at_engine(f: Front, what: int, now: int) -> None:
-    if what == START:
+def _start_if_waiting(f: Front, now: int) -> None:
+    """After a rise of capacity: one waiting request starts, if there is still one and a worker for it."""
+    reg = f.reg
+    if reg[RING_START] < reg[RING_TAIL] and reg[BUSY] < reg[WORKERS]:
         start_waiting(f, now)
-    elif what == GROUP_DONE:
-        finish_group(f, now)
-    else:
-        start_group(f, now)
+    if reg[RING_START] == reg[RING_TAIL] or reg[BUSY] >= reg[WORKERS]:
+        reg[START_DUE] = NEVER_DUE
 
 
 @kernel
@@ -155,76 +214,20 @@ def _lacks_room(f: Front) -> bool:
 
 
 @kernel
-def _due_inside(f: Front) -> int:
-    """The earliest of sweep, store, starts and time-outs, as time << 4 | what."""
-    reg = f.reg
-    best = int(reg[SWEEP_AT_US] << 4) | SWEEP
-    if reg[GROUP_END_US] != FAR:
-        best = min(best, (reg[GROUP_END_US] << 4) | GROUP_DONE)
-    if reg[RING_START] < reg[RING_TAIL] and reg[BUSY] < reg[WORKERS]:
-        best = min(best, (reg[NOW] << 4) | START)  # capacity has risen; a worker who is done takes the next at once
-    group = group_start_due(f)
-    if group != FAR:
-        best = min(best, (group << 4) | GROUP_START)
-    if reg[STAFFED] == 1 and reg[HOLD_HEAD] < reg[PAID_TAIL] and reg[STAFF_BUSY] < reg[STAFF]:
-        best = min(best, _staff_start_due(f))
-    patience = time_out_due(f)
-    if patience != FAR:
-        best = min(best, (patience << 4) | TIME_OUT)
-    return best
-
-
-@kernel
-def _staff_start_due(f: Front) -> int:
-    """When a free member of staff takes the next order: now if it waits, else when its ON_HOLD ends."""
-    end = f.times[f.paid[f.reg[HOLD_HEAD]], PAID] + f.reg[ON_HOLD_US]
-    if end < f.reg[NOW]:
-        return int(f.reg[NOW] << 4) | STAFF_START
-    return int(end << 4) | JOIN
-
-
-@kernel
-def _due_outside(f: Front) -> int:
-    """The earliest of the calendar, the trace and the ends of ON_HOLD, as time << 4 | what."""
-    reg = f.reg
-    best = FAR
-    soonest = next_time(f)
-    if soonest != FAR:
-        key = next_key(f)
-        # a bin to open may have begun before now
-        best = (max(soonest, int(reg[NOW])) << 4) | WORKED if key < 0 else (soonest << 4) | (key >> 30)
-    if reg[NEXT_ARRIVAL] < reg[COUNT]:
-        best = min(best, (f.line_time_us[f.first[reg[NEXT_ARRIVAL]]] << 4) | (ARRIVAL + CHECKOUT))
-    if reg[STAFFED] == 0 and reg[HOLD_HEAD] < reg[PAID_TAIL]:
-        end = f.times[f.paid[reg[HOLD_HEAD]], PAID] + reg[ON_HOLD_US]
-        best = min(best, (end << 4) | (ARRIVAL + CONFIRMATION))
-    return best
-
-
-@kernel
-def _calendar_event(f: Front, now: int) -> bool:
-    """The calendar's next event happens, or its next bin is opened. False: the bin needs more room."""
-    key = next_key(f)
-    if key < 0:
-        f.reg[NEED_SORTED] = bin_size(f)
-        if f.reg[NEED_SORTED] > len(f.sorted):
-            return False
-        open_bin(f)
-        return True
-    drop_next(f)
+def _calendar_event(f: Front, key: int, now: int) -> None:
+    """What the calendar held happens."""
     _fetch_ahead(f)
     what, order, attempt = key >> 30, (key >> 4) & 0x3FFFFFF, key & 15
-    if what >= ARRIVAL:
-        arrive(f, what - ARRIVAL, order, attempt, now)
-    elif what < GROUP_DONE:
+    if what < GROUP_DONE:
         finish_work(f, what - WORKED, order, attempt, now)
+    elif what >= ARRIVAL:
+        arrive(f, what - ARRIVAL, order, attempt, now)
     elif what == STAFF_DONE:
         _finish_staff(f, order, now)
     elif what == RESTOCK:
         restock(f, order)
     else:
         cancel(f, order, BUYER_CANCELLED, now)
-    return True
 
 
 @kernel
@@ -239,36 +242,11 @@ def _fetch_ahead(f: Front) -> None:
 
 
 @kernel
-def _arrival(f: Front, what: int, now: int) -> bool:
-    """The next arrival at this instant: of the calendar, the trace or the ends of ON_HOLD, whichever order is lower."""
-    reg = f.reg
-    soonest = next_time(f)
-    key = next_key(f)
-    calendar_order = FAR
-    if soonest == now and key >= 0 and key >> 30 == what:
-        calendar_order = (key >> 4) & 0x3FFFFFF
-    if what == ARRIVAL + CHECKOUT and reg[NEXT_ARRIVAL] < reg[COUNT]:
-        order = int(reg[NEXT_ARRIVAL])
-        if order < calendar_order and f.line_time_us[f.first[order]] == now:
-            reg[NEXT_ARRIVAL] += 1
-            _intent(f, order, now)
-            return True
-    if what == ARRIVAL + CONFIRMATION and reg[STAFFED] == 0 and reg[HOLD_HEAD] < reg[PAID_TAIL]:
-        order = int(f.paid[reg[HOLD_HEAD]])
-        if order < calendar_order and f.times[order, PAID] + reg[ON_HOLD_US] == now:
-            reg[HOLD_HEAD] += 1
-            if reg[HOLD_HEAD] + AHEAD < reg[PAID_TAIL]:
-                touch(f.times, f.paid[reg[HOLD_HEAD] + AHEAD])
-            if f.small[order, STATE] == ON_HOLD:
-                f.times[order, CONFIRM_DUE] = now
-                arrive(f, CONFIRMATION, order, 0, now)
-            return True
-    return _calendar_event(f, now)
-
-
-@kernel
-def _intent(f: Front, order: int, now: int) -> None:
-    """An intent of the trace goes ahead, or not."""
+def _intent(f: Front, now: int) -> None:
+    """The next intent of the trace goes ahead, or not."""
+    order = int(f.reg[NEXT_ARRIVAL])
+    f.reg[NEXT_ARRIVAL] += 1
+    _look_up_trace(f)
     if int(f.go[order]) < f.factor[wanted_sku(f, order, int(f.first[order]))]:
         arrive(f, CHECKOUT, order, 0, now)
     else:
@@ -276,8 +254,18 @@ def _intent(f: Front, order: int, now: int) -> None:
 
 
 @kernel
-def _start_staff(f: Front, now: int) -> None:
-    """A free member of staff takes the next order; one that is no longer ON_HOLD is passed over."""
+def _end_hold(f: Front, now: int) -> None:
+    """Without staff: an order's ON_HOLD ends, and its confirmation arrives."""
+    order = _next_paid(f)
+    look_up_hold(f)
+    if f.small[order, STATE] == ON_HOLD:
+        f.times[order, CONFIRM_DUE] = now
+        arrive(f, CONFIRMATION, order, 0, now)
+
+
+@kernel
+def _next_paid(f: Front) -> int:
+    """Take the first order off `paid`."""
     reg = f.reg
     order = int(f.paid[reg[HOLD_HEAD]])
     reg[HOLD_HEAD] += 1
@@ -286,19 +274,35 @@ def _start_staff(f: Front, now: int) -> None:
         touch(f.times, soon)
         touch(f.confirm_work_us, soon)
         touch(f.confirmation_us, soon)
+    return order
+
+
+@kernel
+def _start_staff(f: Front, now: int) -> None:
+    """A free member of staff takes the next order; one that is no longer ON_HOLD is passed over."""
+    order = _next_paid(f)
     if f.small[order, STATE] == ON_HOLD:
-        reg[STAFF_BUSY] += 1
+        f.reg[STAFF_BUSY] += 1
         schedule(f, now + int(f.confirm_work_us[order]), event_key(STAFF_DONE, order, 0))
+    look_up_hold(f)
 
 
 @kernel
 def _finish_staff(f: Front, order: int, now: int) -> None:
-    """Staff work is done: the confirmation is sent. It arrives after all completions of the instant."""
-    f.reg[STAFF_BUSY] -= 1
+    """Staff work is done: the confirmation is sent. It arrives after all completions of the instant.
+
+    Whoever is free takes the next order that waits: what else happens at this instant changes no order of the queue.
+    """
+    reg = f.reg
+    reg[STAFF_BUSY] -= 1
+    look_up_staff(f)
+    busy = reg[STAFF_BUSY]
+    while reg[STAFF_DUE] & 15 == STAFF_START and reg[STAFF_BUSY] == busy:
+        _start_staff(f, now)
     if f.small[order, STATE] != ON_HOLD:
         return
     f.times[order, CONFIRM_DUE] = now
-    if min(_due_inside(f), _due_outside(f)) >> 4 > now:
+    if min(next_due(f, next_packed(f)), _next_head(f)) >> 4 > now:
         arrive(f, CONFIRMATION, order, 0, now)  # nothing else happens now, so it need not queue for its turn
     else:
         schedule(f, now, event_key(ARRIVAL + CONFIRMATION, order, 0))

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sim.flow.calendar_queue import FAR
+
 I64 = npt.NDArray[np.int64]
 I32 = npt.NDArray[np.int32]
 I16 = npt.NDArray[np.int16]
@@ -49,7 +51,10 @@ NOTHING_DUE = 16
     PAY_TRIES, RETRY_DELAY_US, SECOND_DELAY_US, ON_HOLD_US, HOLD_HEAD, PAID_TAIL,
     STAFFED, STAFF, STAFF_BUSY, CONFIRMED_TAIL, ALLOCATED, SPLIT_ROOM,
     NEED_BLOCKS, NEED_NEAR, NEED_SORTED, EVENTS, MAX_GROUP_MET, REPEATED, WAITED_OUT,
-) = range(48)  # fmt: skip
+    HOLD_END_US, START_DUE, STORE_DUE, STAFF_DUE, PATIENCE_DUE, TRACE_DUE,
+) = range(54)  # fmt: skip
+# *_DUE: when a head's next event is due, as time << 4 | what; NEVER_DUE if it has none
+NEVER_DUE = FAR << 4
 REGISTERS = 64
 EVENTS_A_CHECK = 16  # the kernel looks whether its arrays have room once in so many events
 LIST_ROOM = 2 * EVENTS_A_CHECK
@@ -67,6 +72,7 @@ class Front(NamedTuple):
     pool: I64
     near: I64
     sorted: I64
+    slots: I32
     times: I64  # [n, 8]: six times, then the small fields' memory
     small: U8  # [n, 64]: the same memory
     answers: I32  # [n, 4]
