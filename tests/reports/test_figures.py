@@ -133,6 +133,15 @@ def test_parcels_wait_until_they_are_collected(tmp_path: Path) -> None:
         assert set(days.capacity[sundays]) == {0}
 
 
+def test_stock_after_the_programme_has_a_scale_of_its_own(tmp_path: Path) -> None:
+    frame = Frame(Run(write_run(tmp_path, SCENARIOS / "evening_show.yaml", 800)))
+    DRAWINGS["stock"](frame)
+    _, programme, after = frame.figure.axes
+    assert programme.get_xlim()[1] == after.get_xlim()[0]
+    assert after.get_xlim()[1] == frame.run.summary["horizon_s"]
+    assert after.get_ylim()[1] <= programme.get_ylim()[1]
+
+
 def test_drawing_uses_no_pyplot_and_the_text_no_matplotlib() -> None:
     code = (
         "import sys, sim.cli, sim.reports.text; assert 'matplotlib' not in sys.modules;"

@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 _MOST = 8
 _MOST_POINTS = 3000
 _MOST_OTHERS = 200
-_LONG_TAIL = 4.0  # with a horizon this much longer than the programme, the programme gets axes of its own
+_LONG_TAIL = 4.0  # with a horizon this much longer than the programme, what comes after gets axes of its own
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def draw_stock(frame: Frame) -> None:
     mark_deals(axes[:2], run.scenario, programme)
     if rest:
         axes[1].set_title("During the programme")
-        axes[2].set_title("To the end of the run: returns put back on the shelf, replenishment")
+        axes[2].set_title("From there to the end of the run: returns put back on the shelf, replenishment")
     legend(axes[1])
     frame.takeaway = _takeaway(frame, skus, programme)
 
@@ -81,22 +81,25 @@ def _read(run: Run) -> list[_Sku]:
 
 
 def _windows(run: Run, skus: list[_Sku]) -> tuple[Window, Window | None]:
-    """The programme (where most of the stock goes), and the whole run if that is much longer."""
+    """The programme (where most of the stock goes), and what comes after it if the run is much longer."""
     end_s, seen_s = float(run.summary["horizon_s"]), float(run.timeline["time_s"][-1])
     times = np.concatenate([sku.time_s[1:] for sku in skus])
     moved = np.concatenate([np.abs(np.diff(sku.units)) for sku in skus]) * (times <= seen_s)
     busy = busy_window(times, moved) or Window(0, seen_s)
     programme = Window(busy.start_s, min(busy.end_s, end_s))
-    return (programme, Window(0, end_s)) if end_s > _LONG_TAIL * programme.end_s else (Window(0, end_s), None)
+    if end_s <= _LONG_TAIL * programme.end_s:
+        return Window(0, end_s), None
+    return programme, Window(programme.end_s, end_s)
 
 
 def _draw_curves(axes: Axes, skus: list[_Sku], window: Window) -> None:
     shown, others = (skus, []) if len(skus) <= _MOST else (skus[: _MOST - 1], skus[_MOST - 1 :])
-    for sku, colour in zip(shown, COLOURS, strict=False):
-        x, y = _points(sku, window)
+    lines = [_points(sku, window) for sku in [*shown, *others[:_MOST_OTHERS]]]
+    for sku, (x, y), colour in zip(shown, lines, COLOURS, strict=False):
         axes.plot(x, y, drawstyle="steps-post", color=colour, label=name_text(sku.name))
+    most = max(float(y.max()) for _, y in lines)
     if others:
-        lines = [_points(sku, window) for sku in others[:_MOST_OTHERS]]
+        lines = lines[len(shown) :]
         paths = [np.column_stack((np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1])) for x, y in lines]
         axes.add_collection(
             LineCollection(
@@ -108,7 +111,7 @@ def _draw_curves(axes: Axes, skus: list[_Sku], window: Window) -> None:
     if gone:
         axes.plot(gone, [0] * len(gone), "x", color=BAD, markersize=7, markeredgewidth=2, clip_on=False, zorder=5,
                   label="sold out")  # fmt: skip
-    count_axis(axes, "units available", top=max(float(sku.units.max()) for sku in skus) * 1.05 or 1)
+    count_axis(axes, "units available", top=most * 1.05 or 1)
 
 
 def _points(sku: _Sku, window: Window) -> tuple[Floats, Floats]:
