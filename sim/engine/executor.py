@@ -21,7 +21,6 @@ from sim.orders.decide import decide
 from sim.orders.evolve import evolve
 from sim.orders.paying import REPEATED
 from sim.orders.rules import Rules
-from sim.orders.states import State
 
 #: Answers that a key keeps. Others (429, 503) may be asked again and run anew.
 KEPT = frozenset({200, 201, 202, 402, 404, 409, 422})
@@ -58,7 +57,9 @@ class Executor:
         Raises StoreUnavailable with nothing changed; any other exception is a defect, with nothing changed either.
         """
         now_us = self.clock()
-        group = Group(self.cache, await fetch(self.store, self.cache, calls), self.rules)
+        catalogue = any(type(call.command) in self._handlers for call in calls)
+        fetched = await fetch(self.store, self.cache, calls)
+        group = Group(self.cache, fetched, self.rules, catalogue=catalogue)
         group.last_id = max(self.cache.last_id, now_us * IDS_PER_US)
         replies = [self._run(group, call, now_us) for call in calls]
         changes = group.changes()
@@ -86,18 +87,21 @@ class Executor:
 
     def _apply(self, group: Group, happened: Iterable[events.Event], now_us: int) -> None:
         for event in happened:
-            if isinstance(event, events.Refused):
+            kind = type(event)
+            if kind is events.Refused:
                 continue
-            group.last_seq += 1
-            if isinstance(event, events.StockChanged):
+            group.last_seq = seq = group.last_seq + 1
+            if kind is events.OrderPlaced:
                 evolve(group, event)
-                group.events.append(feed.stock_row(event, group.last_seq, now_us))
-                continue
-            order_id = feed.order_of(event)
-            known = group.cases.get(order_id)
-            before = State.NONE if known is None else known.order.state
-            evolve(group, event)
-            group.events.append(feed.event_row(event, group.last_seq, now_us, before, group.cases[order_id]))
+                group.events.append(feed.placed_row(event, seq, now_us))
+            elif kind is events.StockChanged:
+                evolve(group, event)
+                group.events.append(feed.stock_row(event, seq, now_us))
+            else:
+                order_id = feed.order_of(event)
+                before = group.cases[order_id].order.state
+                evolve(group, event)
+                group.events.append(feed.event_row(event, seq, now_us, before, group.cases[order_id]))
 
 
 def _again(earlier: IdempotencyRow, call: Call) -> Reply:

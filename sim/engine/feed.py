@@ -25,6 +25,13 @@ def event_row(event: Any, seq: int, at_us: int, before: State, case: Case) -> Ev
     return EventRow(seq, order.id, order.seq, event.TYPE, at_us, int(before), int(order.state), data)
 
 
+def placed_row(event: events.OrderPlaced, seq: int, at_us: int) -> EventRow:
+    """Return the first event of an order as the feed has it."""
+    order = event.order
+    data = f'{{"amount":"{order.total_minor}","currency":"{order.currency}"}}'
+    return EventRow(seq, order.id, 1, event.TYPE, at_us, 0, 1, data)
+
+
 def stock_row(event: events.StockChanged, seq: int, at_us: int) -> EventRow:
     """Return a change of a SKU's stock as the feed has it; it belongs to no order."""
     move = event.move
@@ -38,10 +45,6 @@ def _json(facts: dict[str, Any]) -> str:
 
 def _nothing(_event: Any) -> str:
     return "{}"
-
-
-def _placed(event: events.OrderPlaced) -> str:
-    return f'{{"amount":"{event.order.total_minor}","currency":"{event.order.currency}"}}'
 
 
 def _payment(event: Any) -> str:
@@ -69,7 +72,6 @@ def _return(event: Any) -> str:
 
 
 _DATA: dict[type, Callable[[Any], str]] = {
-    events.OrderPlaced: _placed,
     events.PaymentStarted: _payment,
     events.PaymentCaptured: _payment,
     events.PaymentDeclined: _payment,
@@ -89,7 +91,6 @@ _DATA: dict[type, Callable[[Any], str]] = {
 }
 
 _ORDER_OF: dict[type, Callable[[Any], int]] = {
-    events.OrderPlaced: lambda event: int(event.order.id),
     events.PaymentStarted: lambda event: int(event.payment.order_id),
     events.PaymentCaptured: lambda event: int(event.payment.order_id),
     events.PaymentDeclined: lambda event: int(event.payment.order_id),

@@ -6,12 +6,13 @@ cannot be stored, the layer is dropped and nothing has changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from sim.engine.tables import TABLES, Changes, EndpointRow, EventRow, IdempotencyRow, ProviderEventRow, record, row
 from sim.orders.entities import Case, Deal, Part, Product, Room, Shop, Sku, Video
+from sim.orders.rules import Rules
 from sim.orders.stock import Stock
 from sim.orders.world import World
 
@@ -62,8 +63,10 @@ class Cache:
     last_seq: int = 0
 
 
+#: Cached tables, but for parts, that only commands of the catalogue change.
+CATALOGUE = ("shops", "products", "skus", "rooms", "videos", "endpoints")
 #: Cached tables whose records stand under their id.
-BY_ID = ("shops", "products", "skus", "rooms", "videos", "deals", "endpoints")
+BY_ID = (*CATALOGUE, "deals")
 
 
 @dataclass
@@ -79,22 +82,25 @@ class Fetched:
 class Group(World):
     """The world as the commands of one group see and change it."""
 
-    def __init__(self, cache: Cache, fetched: Fetched, rules: Any) -> None:
+    def __init__(self, cache: Cache, fetched: Fetched, rules: Rules, *, catalogue: bool = True) -> None:
+        # Orders never change the catalogue: groups without a command that may (nearly all) read the cache itself.
+        over: Callable[[dict[int, Any]], Any] = Layer if catalogue else _same
         super().__init__(
             rules=rules,
-            shops=Layer(cache.shops),
-            products=Layer(cache.products),
-            skus=Layer(cache.skus),
-            parts=Layer(cache.parts),
+            shops=over(cache.shops),
+            products=over(cache.products),
+            skus=over(cache.skus),
+            parts=over(cache.parts),
+            rooms=over(cache.rooms),
             stocks=Layer(cache.stocks),
-            rooms=Layer(cache.rooms),
             deals=Layer(cache.deals),
             deal_buyers=Layer(fetched.deal_buyers),
             cases=Layer(fetched.cases),
             last_id=cache.last_id,
         )
-        self.videos: Layer[int, Video] = Layer(cache.videos)
-        self.endpoints: Layer[int, EndpointRow] = Layer(cache.endpoints)
+        self.videos: MutableMapping[int, Video] = over(cache.videos)
+        self.endpoints: MutableMapping[int, EndpointRow] = over(cache.endpoints)
+        self._catalogue = catalogue
         self.idempotency: Layer[bytes, IdempotencyRow] = Layer(fetched.idempotency)
         self.provider_events: Layer[str, ProviderEventRow] = Layer(fetched.provider_events)
         self.deliveries: list[Any] = []
@@ -104,10 +110,11 @@ class Group(World):
     def changes(self) -> Changes:
         """Return every row that the group has made or replaced."""
         changes: Changes = {}
-        for name in (*BY_ID, "stocks", "deal_buyers", "idempotency", "provider_events"):
+        for name in (*self._layered(), "deal_buyers", "idempotency", "provider_events"):
             _add(changes, name, getattr(self, name).values())
-        for parts in self.parts.values():
-            _add(changes, "sku_parts", parts)
+        if self._catalogue:
+            for parts in self.parts.values():
+                _add(changes, "sku_parts", parts)
         self._add_cases(changes)
         for name, records in (
             ("transfers", self.transfers),
@@ -120,24 +127,35 @@ class Group(World):
 
     def keep(self, cache: Cache) -> None:
         """Take the group's changes of the small tables into the cache, once they are durable."""
-        for name in (*BY_ID, "stocks", "parts"):
+        for name in (*self._layered(), *(("parts",) if self._catalogue else ())):
             getattr(cache, name).update(getattr(self, name))
         cache.last_id = self.last_id
         cache.last_seq = self.last_seq
 
+    def _layered(self) -> tuple[str, ...]:
+        """Return the small tables that this group may have changed."""
+        return (*CATALOGUE, "stocks", "deals") if self._catalogue else ("stocks", "deals")
+
     def _add_cases(self, changes: Changes) -> None:
         cases = self.cases
+        if not cases:
+            return
         assert isinstance(cases, Layer)
         before = cases.base
-        for order_id, case in cases.items():
-            earlier = before.get(order_id)
-            changes.setdefault("orders", []).append(row(case.order))
-            for name, part in CHILDREN.items():
+        changes["orders"] = [row(case.order) for case in cases.values()]
+        for name, part in CHILDREN.items():
+            rows = []
+            for order_id, case in cases.items():
                 records = getattr(case, part)
-                if not records:
-                    continue
-                known = {id(entity) for entity in getattr(earlier, part)} if earlier else ()
-                _add(changes, name, [entity for entity in records if id(entity) not in known])
+                if records:
+                    earlier = getattr(before[order_id], part) if order_id in before else ()
+                    rows += [row(entity) for entity in records if not earlier or entity not in earlier]
+            if rows:
+                changes[name] = rows
+
+
+def _same(base: dict[int, Any]) -> dict[int, Any]:
+    return base
 
 
 #: Tables of what hangs on an order, and where `Case` has it.

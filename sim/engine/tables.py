@@ -190,14 +190,24 @@ def ddl(dialect: Dialect) -> list[str]:
 
 
 def row(record: msgspec.Struct) -> tuple[Any, ...]:
-    """Return a record as the row that is written, with plain integers for enumerations."""
-    enums = _enums(type(record))
-    if not enums:
+    """Return a record as the row that is written, with plain numbers and words for enumerations."""
+    plain = _plain(type(record))
+    if not plain:
         return msgspec.structs.astuple(record)
     values = list(msgspec.structs.astuple(record))
-    for position, kind in enums:
-        values[position] = values[position] if kind is bool else values[position].value
+    for position, kind in plain:
+        values[position] = kind(values[position])
     return tuple(values)
+
+
+@functools.cache
+def _plain(kind: type[msgspec.Struct]) -> tuple[tuple[int, type], ...]:
+    """Return the positions of a record's enumerations and what they are in a row."""
+    return tuple(
+        (position, int if issubclass(enum, IntEnum) else str)
+        for position, enum in _enums(kind)
+        if issubclass(enum, Enum)
+    )
 
 
 def record(table: str, values: tuple[Any, ...]) -> Any:

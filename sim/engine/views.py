@@ -1,0 +1,258 @@
+"""From records and events to answers: what the caller of a command sees of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from sim.engine.calls import Reply
+from sim.engine.problems import problem, refused
+from sim.engine.resources import (
+    CancellationView,
+    LineView,
+    Money,
+    OrderView,
+    PackageView,
+    PaymentView,
+    RefundView,
+    ReturnView,
+    id_or_none,
+    instant,
+    instant_or_none,
+)
+from sim.orders.entities import (
+    Cancellation,
+    Case,
+    Line,
+    Package,
+    Payment,
+    PaymentStatus,
+    Refund,
+    Return,
+)
+from sim.orders.events import Refused
+from sim.orders.states import Reason
+from sim.orders.world import World
+
+_encoder = msgspec.json.Encoder()
+encode = _encoder.encode
+
+
+def order_view(case: Case) -> OrderView:
+    """Return an order with its lines, as the API shows it."""
+    order = case.order
+    currency = order.currency
+    return OrderView(
+        str(order.id),
+        order.state.name,
+        order.reason.name if order.reason != Reason.NOTHING else None,
+        order.buyer_id,
+        Money(str(order.total_minor), currency),
+        Money(str(order.captured_minor), currency),
+        Money(str(order.refunded_minor), currency),
+        instant(order.placed_us),
+        instant(order.pay_by_us),
+        instant_or_none(order.paid_us),
+        instant_or_none(order.confirmed_us),
+        instant_or_none(order.delivered_us),
+        instant_or_none(order.closed_us),
+        id_or_none(order.payment_id),
+        id_or_none(order.cancellation_id),
+        id_or_none(order.return_id),
+        id_or_none(order.room_id),
+        id_or_none(order.video_id),
+        order.creator_id or None,
+        msgspec.Raw(order.address.encode()),
+        [_line_view(line, currency) for line in case.lines],
+        order.seq,
+    )
+
+
+def _line_view(line: Line, currency: str) -> LineView:
+    return LineView(
+        line.line_no,
+        str(line.sku_id),
+        str(line.shop_id),
+        line.quantity,
+        Money(str(line.price_minor), currency),
+        line.phase.name,
+        id_or_none(line.deal_id),
+        id_or_none(line.package_id),
+        line.returned,
+    )
+
+
+def payment_view(payment: Payment) -> PaymentView:
+    """Return a payment as the API shows it."""
+    return PaymentView(
+        str(payment.id),
+        str(payment.order_id),
+        payment.status.name,
+        Money(str(payment.amount_minor), payment.currency),
+        payment.method,
+        payment.failure or None,
+        instant(payment.started_us),
+        instant_or_none(payment.settled_us),
+    )
+
+
+def refund_view(refund: Refund) -> RefundView:
+    """Return a refund as the API shows it."""
+    return RefundView(
+        str(refund.id),
+        str(refund.order_id),
+        str(refund.payment_id),
+        refund.status.name,
+        Money(str(refund.amount_minor), refund.currency),
+        refund.cause,
+        instant(refund.created_us),
+        instant_or_none(refund.settled_us),
+    )
+
+
+def package_view(package: Package, lines: tuple[Line, ...]) -> PackageView:
+    """Return a parcel as the API shows it."""
+    return PackageView(
+        str(package.id),
+        str(package.order_id),
+        package.status.name,
+        package.carrier,
+        package.tracking_number,
+        [line.line_no for line in lines if line.package_id == package.id],
+        instant(package.created_us),
+        instant_or_none(package.ready_us),
+        instant_or_none(package.collected_us),
+        instant_or_none(package.closed_us),
+    )
+
+
+def cancellation_view(request: Cancellation, case: Case) -> CancellationView:
+    """Return a cancellation as the API shows it."""
+    return CancellationView(
+        str(request.id),
+        str(request.order_id),
+        case.order.state.name,
+        request.status.name,
+        request.initiator,
+        request.cause,
+        instant(request.requested_us),
+        instant_or_none(request.answer_by_us),
+        instant_or_none(request.decided_us),
+    )
+
+
+def return_view(request: Return) -> ReturnView:
+    """Return an after-sales request as the API shows it."""
+    return ReturnView(
+        str(request.id),
+        str(request.order_id),
+        request.type.value,
+        request.status.name,
+        request.cause,
+        msgspec.Raw(request.lines.encode()),
+        instant(request.requested_us),
+        instant_or_none(request.answer_by_us),
+        instant_or_none(request.ship_by_us),
+        instant_or_none(request.decided_us),
+        id_or_none(request.replacement_id),
+    )
+
+
+def placed(_world: World, _command: Any, happened: tuple[Any, ...]) -> Reply:
+    """Answer a checkout."""
+    event = happened[0]
+    if isinstance(event, Refused):
+        return refused(event)
+    order = event.order  # the hot path: `ReceiptView` written by hand, at a fifth of the time
+    body = (
+        f'{{"id":"{order.id}","status":"UNPAID",'
+        f'"total":{{"amount":"{order.total_minor}","currency":"{order.currency}"}},'
+        f'"created_at":"{instant(order.placed_us)}","pay_by":"{instant(order.pay_by_us)}","version":1}}'
+    )
+    return Reply(201, body.encode(), f"/v1/orders/{order.id}")
+
+
+def order_changed(world: World, command: Any, happened: tuple[Any, ...]) -> Reply:
+    """Answer with the order as it is now."""
+    if happened and isinstance(happened[0], Refused):
+        return refused(happened[0])
+    return Reply(200, encode(order_view(world.cases[command.order_id])))
+
+
+def payment_reply(world: World, command: Any, happened: tuple[Any, ...]) -> Reply:
+    """Answer with where an attempt to pay stands: 201 captured, 202 pending, 402 declined."""
+    if happened and isinstance(happened[0], Refused) and not getattr(command, "payment_id", 0):
+        return refused(happened[0])
+    payment = _payment_of(world, command, happened)
+    location = f"/v1/orders/{payment.order_id}"
+    if payment.status == PaymentStatus.CAPTURED:
+        return Reply(201, encode(payment_view(payment)), location)
+    if payment.status == PaymentStatus.PENDING:
+        return Reply(202, encode(payment_view(payment)), location)
+    if payment.status == PaymentStatus.DECLINED:
+        return problem(402, "payment_declined", payment.failure, payment_id=str(payment.id))
+    return problem(409, "order_cancelled", "The money came too late and is refunded.", payment_id=str(payment.id))
+
+
+def _payment_of(world: World, command: Any, happened: tuple[Any, ...]) -> Payment:
+    for event in happened:
+        found = getattr(event, "payment", None)
+        if isinstance(found, Payment):
+            return found
+    case = world.cases[command.order_id]
+    return next(payment for payment in case.payments if payment.id == command.payment_id)
+
+
+def webhook_taken(_world: World, _command: Any, happened: tuple[Any, ...]) -> Reply:
+    """Answer a provider's webhook: 200 for whatever is understood, new or known."""
+    changed = bool(happened) and not isinstance(happened[0], Refused)
+    return Reply(200, b'{"received":true,"changed":true}' if changed else b'{"received":true,"changed":false}')
+
+
+def package_reply(status: int) -> Any:
+    """Return the view that answers with a command's parcel."""
+
+    def view(world: World, command: Any, happened: tuple[Any, ...]) -> Reply:
+        event = happened[0]
+        if isinstance(event, Refused):
+            return refused(event)
+        body = encode(package_view(event.package, world.cases[command.order_id].lines))
+        return Reply(status, body, f"/v1/packages/{event.package.id}" if status == 201 else "")
+
+    return view
+
+
+def cancellation_reply(status: int) -> Any:
+    """Return the view that answers with a command's cancellation."""
+
+    def view(world: World, command: Any, happened: tuple[Any, ...]) -> Reply:
+        event = happened[0]
+        if isinstance(event, Refused):
+            return refused(event)
+        return Reply(status, encode(cancellation_view(event.cancellation, world.cases[command.order_id])))
+
+    return view
+
+
+def return_reply(status: int) -> Any:
+    """Return the view that answers with a command's return."""
+
+    def view(_world: World, _command: Any, happened: tuple[Any, ...]) -> Reply:
+        event = happened[0]
+        if isinstance(event, Refused):
+            return refused(event)
+        return Reply(status, encode(return_view(event.request)))
+
+    return view
+
+
+def refund_reply(_world: World, _command: Any, happened: tuple[Any, ...]) -> Reply:
+    """Answer with a refund that was decided."""
+    event = happened[0]
+    return refused(event) if isinstance(event, Refused) else Reply(201, encode(refund_view(event.refund)))
+
+
+def nothing(_world: World, _command: Any, _happened: tuple[Any, ...]) -> Reply:
+    """Answer nobody: a call of the engine itself."""
+    return Reply(204)
