@@ -79,7 +79,7 @@ def _problem(entry: Any, root: Node) -> Problem | None:
         path = written if written and written[-1] == loc[-1] else (*written, loc[-1])
         return Problem(place.file, place.line, dotted(path), "required, but absent", place=place.cell)
     message, allowed = _words(kind, context, str(entry["msg"]))
-    found = shown(node.value)
+    found = "" if kind == "value_error" and isinstance(node.value, dict) else shown(node.value)
     if kind == "too_short" and isinstance(node.value, list):
         found = str(len(node.value))
         if len(node.value) >= int(context["min_length"]):

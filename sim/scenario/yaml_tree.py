@@ -185,6 +185,8 @@ class _Reader:
 
     def _syntax(self, error: yaml.MarkedYAMLError) -> NoReturn:
         mark = error.problem_mark or error.context_mark
+        if error.context == "while scanning a simple key":  # the colon is missing there, and missed only further down
+            mark = error.context_mark
         number, at = (mark.line, mark.column) if mark is not None else (0, 0)
         line = self._numbered(number)
         lines = self.text.splitlines()
