@@ -21,6 +21,7 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     location: str = ""
     etag: str = ""
     replayed: bool = False
+    subject: int = 0  # the payment that a running request drives
 
 
 #: What a command's outcome looks like to its caller: (the world after it, the command, its events) -> answer.

@@ -87,14 +87,13 @@ class Executor:
 
     def _apply(self, group: Group, happened: Iterable[events.Event], now_us: int) -> None:
         for event in happened:
-            kind = type(event)
-            if kind is events.Refused:
+            if isinstance(event, events.Refused):
                 continue
             group.last_seq = seq = group.last_seq + 1
-            if kind is events.OrderPlaced:
+            if isinstance(event, events.OrderPlaced):
                 evolve(group, event)
                 group.events.append(feed.placed_row(event, seq, now_us))
-            elif kind is events.StockChanged:
+            elif isinstance(event, events.StockChanged):
                 evolve(group, event)
                 group.events.append(feed.stock_row(event, seq, now_us))
             else:
@@ -109,7 +108,7 @@ def _again(earlier: IdempotencyRow, call: Call) -> Reply:
     if earlier.fingerprint != call.fingerprint:
         return problems.KEY_REUSED
     if not earlier.status:
-        return Reply(0, location=str(earlier.subject_id))
+        return Reply(0, subject=earlier.subject_id)
     return Reply(earlier.status, earlier.body, earlier.location, replayed=True)
 
 

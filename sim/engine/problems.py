@@ -32,6 +32,7 @@ HTTP_PROBLEMS: dict[str, tuple[int, str]] = {
     "unauthorized": (401, "Not authorised"),
     "bad_signature": (401, "Bad signature"),
     "forbidden": (403, "Not allowed for this role"),
+    "not_found": (404, "Not found"),
     "no_such_route": (404, "No such route"),
     "method_not_allowed": (405, "Method not allowed"),
     "key_in_use": (409, "The first request with this key is still running"),

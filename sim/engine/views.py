@@ -187,9 +187,9 @@ def payment_reply(world: World, command: Any, happened: tuple[Any, ...]) -> Repl
     payment = _payment_of(world, command, happened)
     location = f"/v1/orders/{payment.order_id}"
     if payment.status == PaymentStatus.CAPTURED:
-        return Reply(201, encode(payment_view(payment)), location)
+        return Reply(201, encode(payment_view(payment)), location, subject=payment.id)
     if payment.status == PaymentStatus.PENDING:
-        return Reply(202, encode(payment_view(payment)), location)
+        return Reply(202, encode(payment_view(payment)), location, subject=payment.id)
     if payment.status == PaymentStatus.DECLINED:
         return problem(402, "payment_declined", payment.failure, payment_id=str(payment.id))
     return problem(409, "order_cancelled", "The money came too late and is refunded.", payment_id=str(payment.id))

@@ -1,0 +1,74 @@
+"""The ASGI application: the hot routes by hand, the others by Starlette's router, all through one pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import starlette.routing
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sim.engine.api.pipeline import Endpoint, respond
+from sim.engine.api.route import Route
+from sim.engine.core import Engine
+from sim.engine.problems import http_problem
+
+_PLACE = ("POST", "/v1/orders")
+_CONFIRM = ("POST", "/v1/orders/{order_id}:confirm")
+_WEBHOOK = ("POST", "/v1/payment-webhooks/{provider}")
+_ORDERS = "/v1/orders/"
+_WEBHOOKS = "/v1/payment-webhooks/"
+_SUFFIX = ":confirm"
+
+
+class App:
+    """Serves an engine. Placing, confirming and payment webhooks come first and cost no router."""
+
+    def __init__(self, engine: Engine, routes: Iterable[Route]) -> None:
+        table = tuple(routes)
+        endpoints = {(route.method, route.path): Endpoint(engine, route) for route in table}
+        self._place = endpoints[_PLACE]
+        self._confirm = endpoints[_CONFIRM]
+        self._webhook = endpoints[_WEBHOOK]
+        by_path: dict[str, dict[str, ASGIApp]] = {}
+        for route in table:
+            by_path.setdefault(route.path, {})[route.method] = endpoints[route.method, route.path]
+        # "{id}:verb" before "{id}": the first route that matches is taken.
+        ordered = sorted(by_path.items(), key=lambda item: ":" not in item[0])
+        self._router = starlette.routing.Router(
+            [starlette.routing.Route(path, _Methods(methods)) for path, methods in ordered],
+            redirect_slashes=False,
+            default=_no_such_route,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request; what is no HTTP is refused by the server that calls this."""
+        if scope["method"] == "POST":
+            path: str = scope["path"]
+            if path == "/v1/orders":
+                return await self._place(scope, receive, send)
+            if path.startswith(_ORDERS) and path.endswith(_SUFFIX):
+                scope["path_params"] = {"order_id": path[len(_ORDERS) : -len(_SUFFIX)]}
+                return await self._confirm(scope, receive, send)
+            if path.startswith(_WEBHOOKS):
+                scope["path_params"] = {"provider": path[len(_WEBHOOKS) :]}
+                return await self._webhook(scope, receive, send)
+        return await self._router(scope, receive, send)
+
+
+class _Methods:
+    """One path's operations by method."""
+
+    def __init__(self, methods: dict[str, ASGIApp]) -> None:
+        self._methods = methods
+        self._allow = ", ".join(sorted(methods)).encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._methods.get(scope["method"])
+        if endpoint is not None:
+            return await endpoint(scope, receive, send)
+        reply = http_problem("method_not_allowed", f"Allowed: {self._allow.decode()}.")
+        return await respond(send, reply, "-", allow=self._allow)
+
+
+async def _no_such_route(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await respond(send, http_problem("no_such_route"), "-")

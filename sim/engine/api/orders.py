@@ -1,0 +1,449 @@
+"""Orders: place, pay, confirm, parcels, cancellations, returns, refunds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from sim.engine import views
+from sim.engine.api.request import Rejected, Request, number
+from sim.engine.api.route import BUYER, BUYER_OR_MERCHANT, MERCHANT, Route
+from sim.engine.calls import Call, Reply
+from sim.engine.problems import KEY_IN_USE, http_problem
+from sim.engine.resources import (
+    Body,
+    CancellationView,
+    Id,
+    Money,
+    OrderView,
+    PackageView,
+    PaymentView,
+    Quantity,
+    ReceiptView,
+    RefundView,
+    ReturnView,
+    Text,
+    Word,
+)
+from sim.orders import commands
+from sim.orders.commands import Wanted
+from sim.orders.entities import PackageStatus, ReturnType
+
+Lines = Annotated[list["CartLine"], Meta(min_length=1, max_length=100)]
+
+
+class CartLine(Body):
+    """A SKU and how many; with `unit_price` the order is refused (409) if the price is another by now."""
+
+    sku_id: Id
+    quantity: Quantity
+    unit_price: Money | None = None
+
+
+class Attribution(Body):
+    """Where the buyer came from."""
+
+    live_room_id: Id | None = None
+    video_id: Id | None = None
+    creator_id: Word | None = None
+
+
+class PlaceOrderBody(Body):
+    """A cart. Lines with the same SKU are one line; `promotion_id` names a flash deal."""
+
+    buyer_id: Word
+    lines: Lines
+    address: dict[str, Text] = msgspec.field(default_factory=dict)
+    attribution: Attribution | None = None
+    promotion_id: Id | None = None
+
+
+class PayBody(Body):
+    """How to pay."""
+
+    method: Word = "card"
+
+
+class PackageBody(Body):
+    """Which lines go into a parcel; none named: all that are in none yet."""
+
+    lines: list[Annotated[int, Meta(ge=1, le=100)]] = msgspec.field(default_factory=list)
+    carrier: Annotated[str, Meta(max_length=128)] = ""
+    tracking_number: Annotated[str, Meta(max_length=128)] = ""
+
+
+class TrackingBody(Body):
+    """What the carrier says."""
+
+    status: Annotated[str, Meta(pattern="^(COLLECTED|DELIVERED|LOST)$")]
+
+
+class CancelBody(Body):
+    """Why an order should be cancelled."""
+
+    reason: Text = ""
+
+
+class ReturnLine(Body):
+    """Units of a line that come back."""
+
+    line: Annotated[int, Meta(ge=1, le=100)]
+    quantity: Quantity
+
+
+class ReturnBody(Body):
+    """What the buyer asks for; no lines named: all that arrived."""
+
+    type: ReturnType = ReturnType.RETURN_AND_REFUND
+    lines: list[ReturnLine] = msgspec.field(default_factory=list)
+    reason: Text = ""
+
+
+class ReceiveBody(Body):
+    """Whether the goods can be sold again."""
+
+    restock: bool = True
+
+
+class RefundBody(Body):
+    """How much goes back."""
+
+    amount: Money
+    reason: Text = ""
+
+
+async def place_order(request: Request) -> Reply:
+    """Check out a cart: UNPAID, its units held until `pay_by`."""
+    body: PlaceOrderBody = request.body
+    came = body.attribution
+    command = commands.PlaceOrder(
+        body.buyer_id,
+        _wanted(body.lines),
+        _id(body.promotion_id),
+        _id(came.live_room_id) if came else 0,
+        _id(came.video_id) if came else 0,
+        (came.creator_id or "") if came else "",
+        msgspec.json.encode(body.address).decode() if body.address else "{}",
+    )
+    return await request.submit(command, views.placed)
+
+
+async def pay(request: Request) -> Reply:
+    """Begin an attempt to pay; the provider is asked once the attempt is durable, outside of every transaction."""
+    order_id = request.id("order_id")
+    engine = request.engine
+    driver = engine.payments
+    command = commands.StartPayment(order_id, request.body.method)
+    call = Call(command, views.payment_reply, request.key, request.fingerprint, pending=driver is not None)
+    reply = await engine.writer.submit(call)
+    unfinished = not reply.status  # a retry of a request that has not got its answer yet
+    if driver is None or not reply.subject or reply.replayed or not (unfinished or reply.status == 202):
+        return reply
+    if unfinished and driver.is_running(reply.subject):
+        return KEY_IN_USE
+    settled: Reply = await driver.drive(reply.subject, settles=request.key)
+    return settled
+
+
+async def confirm(request: Request) -> Reply:
+    """Accept an order: ON_HOLD -> AWAITING_SHIPMENT."""
+    return await request.submit(commands.Confirm(request.id("order_id")), views.order_changed)
+
+
+async def create_package(request: Request) -> Reply:
+    """Put lines of an order into a parcel."""
+    body: PackageBody = request.body
+    command = commands.CreatePackage(request.id("order_id"), tuple(body.lines), body.carrier, body.tracking_number)
+    return await request.submit(command, views.package_reply(201))
+
+
+async def ship_package(request: Request) -> Reply:
+    """Say that a parcel is ready to ship."""
+    package_id = request.id("package_id")
+    command = commands.ShipPackage(await _order_of(request, "packages", package_id), package_id)
+    return await request.submit(command, views.package_reply(200))
+
+
+async def track_package(request: Request) -> Reply:
+    """Follow a parcel: COLLECTED, then DELIVERED or LOST."""
+    package_id = request.id("package_id")
+    order_id = await _order_of(request, "packages", package_id)
+    command = commands.TrackPackage(order_id, package_id, PackageStatus[request.body.status])
+    return await request.submit(command, views.package_reply(201))
+
+
+async def cancel(request: Request) -> Reply:
+    """Cancel an order at once where that is free, else ask the merchant."""
+    initiator = "buyer" if request.role == "buyer" else "merchant"
+    command = commands.RequestCancellation(request.id("order_id"), initiator, request.body.reason)
+    return await request.submit(command, views.cancellation_reply(201))
+
+
+async def approve_cancellation(request: Request) -> Reply:
+    """Grant a cancellation."""
+    return await _answer_cancellation(request, granted=True)
+
+
+async def reject_cancellation(request: Request) -> Reply:
+    """Refuse a cancellation."""
+    return await _answer_cancellation(request, granted=False)
+
+
+async def request_return(request: Request) -> Reply:
+    """Ask for money or other goods after delivery."""
+    body: ReturnBody = request.body
+    lines = tuple((line.line, line.quantity) for line in body.lines)
+    command = commands.RequestReturn(request.id("order_id"), body.type, lines, body.reason)
+    return await request.submit(command, views.return_reply(201))
+
+
+async def approve_return(request: Request) -> Reply:
+    """Grant a return; a REFUND is paid at once, the others wait for the goods."""
+    return await _answer_return(request, granted=True)
+
+
+async def reject_return(request: Request) -> Reply:
+    """Refuse a return."""
+    return await _answer_return(request, granted=False)
+
+
+async def receive_return(request: Request) -> Reply:
+    """Take returned goods in: refund, or order the replacement."""
+    return_id = request.id("return_id")
+    order_id = await _order_of(request, "returns", return_id)
+    command = commands.ReceiveReturn(order_id, return_id, request.body.restock)
+    return await request.submit(command, views.return_reply(200))
+
+
+async def refund(request: Request) -> Reply:
+    """Give part of the money back without a return."""
+    body: RefundBody = request.body
+    amount_minor = int(body.amount.amount)
+    if not amount_minor:
+        raise Rejected(http_problem("invalid", "The amount must be above 0.", errors=[{"pointer": "/amount/amount"}]))
+    command = commands.IssueRefund(request.id("order_id"), amount_minor, body.amount.currency, body.reason)
+    return await request.submit(command, views.refund_reply)
+
+
+async def _answer_cancellation(request: Request, *, granted: bool) -> Reply:
+    request_id = request.id("cancellation_id")
+    order_id = await _order_of(request, "cancellations", request_id)
+    command = commands.AnswerCancellation(order_id, request_id, granted)
+    return await request.submit(command, views.cancellation_reply(200))
+
+
+async def _answer_return(request: Request, *, granted: bool) -> Reply:
+    return_id = request.id("return_id")
+    order_id = await _order_of(request, "returns", return_id)
+    return await request.submit(commands.AnswerReturn(order_id, return_id, granted), views.return_reply(200))
+
+
+async def _order_of(request: Request, table: str, number_: int) -> int:
+    """Return the order that something hangs on, which never changes; 0 where there is no such thing."""
+    found = await request.engine.store.select(f"SELECT order_id FROM {table} WHERE id = ?", (number_,))
+    if not found:
+        raise Rejected(http_problem("not_found", f"There is no such thing among the {table}."))
+    return int(found[0][0])
+
+
+def _wanted(lines: list[CartLine]) -> tuple[Wanted, ...]:
+    """Return the lines with equal SKUs merged, in the order in which they first came."""
+    if len(lines) == 1:
+        (line,) = lines
+        price = line.unit_price
+        return (Wanted(_id(line.sku_id), line.quantity, int(price.amount) if price else -1),)
+    merged: dict[int, Wanted] = {}
+    for line in lines:
+        sku_id = _id(line.sku_id)
+        known = merged.get(sku_id)
+        price_minor = int(line.unit_price.amount) if line.unit_price else known.price_minor if known else -1
+        merged[sku_id] = Wanted(sku_id, line.quantity + (known.quantity if known else 0), price_minor)
+    return tuple(merged.values())
+
+
+def _id(text: str | None) -> int:
+    return number(text) if text else 0
+
+
+_LINES = ("unknown_sku", "off_shelf", "insufficient_stock", "price_changed", "currency_mismatch")
+_DEALS = ("deal_closed", "deal_sold_out", "purchase_limit", "not_live")
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "POST",
+        "/v1/orders",
+        "Place an order",
+        place_order,
+        BUYER,
+        "orders",
+        {201: ReceiptView},
+        PlaceOrderBody,
+        (*_LINES, *_DEALS),
+        idempotent=True,
+    ),
+    Route(
+        "POST",
+        "/v1/orders/{order_id}/payments",
+        "Pay an order",
+        pay,
+        BUYER,
+        "payments",
+        {201: PaymentView, 202: PaymentView},
+        PayBody,
+        (
+            "not_found",
+            "payment_declined",
+            "already_paid",
+            "order_cancelled",
+            "hold_expired",
+            "payment_in_progress",
+        ),
+        idempotent=True,
+    ),
+    Route(
+        "POST",
+        "/v1/orders/{order_id}:confirm",
+        "Accept an order",
+        confirm,
+        MERCHANT,
+        "orders",
+        {200: OrderView},
+        None,
+        ("not_found", "illegal_transition"),
+        idempotent=True,
+    ),
+    Route(
+        "POST",
+        "/v1/orders/{order_id}/packages",
+        "Pack lines of an order",
+        create_package,
+        MERCHANT,
+        "fulfilment",
+        {201: PackageView},
+        PackageBody,
+        ("not_found", "illegal_transition", "lines_not_free"),
+        idempotent=True,
+    ),
+    Route(
+        "POST",
+        "/v1/packages/{package_id}:ship",
+        "Say that a parcel is ready to ship",
+        ship_package,
+        MERCHANT,
+        "fulfilment",
+        {200: PackageView},
+        None,
+        ("not_found", "illegal_transition"),
+        idempotent=True,
+    ),
+    Route(
+        "POST",
+        "/v1/packages/{package_id}/tracking-events",
+        "Tell what the carrier says",
+        track_package,
+        MERCHANT,
+        "fulfilment",
+        {201: PackageView},
+        TrackingBody,
+        ("not_found", "illegal_transition"),
+        idempotent=True,
+    ),
+    Route(
+        "POST",
+        "/v1/orders/{order_id}/cancellations",
+        "Cancel an order",
+        cancel,
+        BUYER_OR_MERCHANT,
+        "after-sales",
+        {201: CancellationView},
+        CancelBody,
+        ("not_found", "illegal_transition", "request_open"),
+        idempotent=True,
+    ),
+    Route(
+        "POST",
+        "/v1/cancellations/{cancellation_id}:approve",
+        "Grant a cancellation",
+        approve_cancellation,
+        MERCHANT,
+        "after-sales",
+        {200: CancellationView},
+        None,
+        ("not_found", "already_answered", "illegal_transition"),
+        idempotent=True,
+    ),
+    Route(
+        "POST",
+        "/v1/cancellations/{cancellation_id}:reject",
+        "Refuse a cancellation",
+        reject_cancellation,
+        MERCHANT,
+        "after-sales",
+        {200: CancellationView},
+        None,
+        ("not_found", "already_answered", "illegal_transition"),
+        idempotent=True,
+    ),
+    Route(
+        "POST",
+        "/v1/orders/{order_id}/returns",
+        "Ask for a return",
+        request_return,
+        BUYER,
+        "after-sales",
+        {201: ReturnView},
+        ReturnBody,
+        ("not_found", "illegal_transition", "request_open", "window_closed", "invalid"),
+        idempotent=True,
+    ),
+    Route(
+        "POST",
+        "/v1/returns/{return_id}:approve",
+        "Grant a return",
+        approve_return,
+        MERCHANT,
+        "after-sales",
+        {200: ReturnView},
+        None,
+        ("not_found", "already_answered"),
+        idempotent=True,
+    ),
+    Route(
+        "POST",
+        "/v1/returns/{return_id}:reject",
+        "Refuse a return",
+        reject_return,
+        MERCHANT,
+        "after-sales",
+        {200: ReturnView},
+        None,
+        ("not_found", "already_answered"),
+        idempotent=True,
+    ),
+    Route(
+        "POST",
+        "/v1/returns/{return_id}:receive",
+        "Take returned goods in",
+        receive_return,
+        MERCHANT,
+        "after-sales",
+        {200: ReturnView},
+        ReceiveBody,
+        ("not_found", "already_answered", "insufficient_stock"),
+        idempotent=True,
+    ),
+    Route(
+        "POST",
+        "/v1/orders/{order_id}/refunds",
+        "Give money back",
+        refund,
+        MERCHANT,
+        "after-sales",
+        {201: RefundView},
+        RefundBody,
+        ("not_found", "refund_exceeds_captured", "currency_mismatch"),
+        idempotent=True,
+    ),
+)

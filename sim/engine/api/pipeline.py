@@ -1,0 +1,155 @@
+"""What happens to every request, in this order: size, key, rate, role, body, idempotency; then its handler."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import logging
+import time
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from sim.engine.api.request import Rejected, Request
+from sim.engine.api.route import Route
+from sim.engine.calls import JSON, PROBLEM, Reply
+from sim.engine.core import Engine
+from sim.engine.problems import DEFECT, STORE_UNAVAILABLE, http_problem, problem
+from sim.engine.store import StoreUnavailable
+
+_log = logging.getLogger("liverush.engine")
+
+MAX_KEY_LENGTH = 255
+#: Seconds after which a client should try again, by status.
+_RETRY_AFTER = {429: b"1", 503: b"1"}
+_JSON_HEADER = (b"content-type", JSON.encode())
+_PROBLEM_HEADER = (b"content-type", PROBLEM.encode())
+_BAD_REQUEST = 400
+
+
+class Endpoint:
+    """A route as an ASGI application."""
+
+    def __init__(self, engine: Engine, route: Route) -> None:
+        self._engine = engine
+        self._route = route
+        self._decoder = msgspec.json.Decoder(route.body) if route.body is not None else None
+        self._observe = engine.metrics.observer(f"{route.method} {route.path}")
+        self._ids = (f"{engine.instance}-{number}" for number in itertools.count(1))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request of this route; `path_params` of the scope holds what the path matched."""
+        begun_ns = time.monotonic_ns()
+        reply = await self._answer(scope, receive)
+        await respond(send, reply, next(self._ids) if reply.status >= _BAD_REQUEST else "", self._route.media)
+        self._observe(reply.status, (time.monotonic_ns() - begun_ns) / 1e9)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Reply:
+        try:
+            raw = await _body(receive, self._engine.max_body_bytes)
+            return await self._route.handler(self._request(scope, raw))
+        except Rejected as rejected:
+            return rejected.reply
+        except StoreUnavailable:
+            return STORE_UNAVAILABLE
+        except Exception:
+            _log.exception("%s %s failed", self._route.method, self._route.path)
+            return DEFECT
+
+    def _request(self, scope: Scope, raw: bytes) -> Request:
+        """Check a request and return it with its body decoded. Raises Rejected."""
+        engine, route = self._engine, self._route
+        headers = dict(scope["headers"])
+        caller = None
+        if route.roles:
+            caller = engine.keys.find(headers.get(b"authorization", b""))
+            if caller is None:
+                raise Rejected(http_problem("unauthorized"))
+            if not engine.keys.admit(caller, engine.clock):
+                raise Rejected(http_problem("rate_limited"))
+            if caller.role not in route.roles:
+                raise Rejected(http_problem("forbidden", f"This needs one of: {', '.join(sorted(route.roles))}."))
+        parameters = scope.get("path_params") or {}
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"))) if scope["query_string"] else {}
+        request = Request(engine, route, caller, headers, parameters, query, raw)
+        if self._decoder is not None:
+            request.body = self._decode(headers, raw)
+        if route.idempotent:
+            assert caller is not None
+            request.key = _key(headers.get(b"idempotency-key", b""), caller.role, scope["path"])
+            request.fingerprint = hashlib.sha256(
+                msgspec.json.encode(request.body) if request.body is not None else raw
+            ).digest()
+        return request
+
+    def _decode(self, headers: dict[bytes, bytes], raw: bytes) -> Any:
+        kind = headers.get(b"content-type", b"application/json")
+        if not kind.startswith((b"application/json", b"application/problem+json")):
+            raise Rejected(http_problem("unsupported_media_type", "Send application/json."))
+        assert self._decoder is not None
+        try:
+            return self._decoder.decode(raw or b"{}")
+        except msgspec.ValidationError as error:
+            raise Rejected(_invalid(str(error))) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Rejected(http_problem("malformed_json", str(error))) from None
+
+
+async def respond(send: Send, reply: Reply, request_id: str = "", media: str = JSON, allow: bytes = b"") -> None:
+    """Send an answer; a problem gets the id under which the log knows the request."""
+    body = reply.body
+    if request_id and body.endswith(b"}"):
+        body = body[:-1] + b',"request_id":"' + request_id.encode() + b'"}'
+        headers = [_PROBLEM_HEADER]
+    else:
+        headers = [_JSON_HEADER if media == JSON else (b"content-type", media.encode())]
+    headers.append((b"content-length", b"%d" % len(body)))
+    if reply.location:
+        headers.append((b"location", reply.location.encode()))
+    if reply.etag:
+        headers.append((b"etag", reply.etag.encode()))
+    if reply.replayed:
+        headers.append((b"idempotent-replayed", b"true"))
+    if reply.status in _RETRY_AFTER or b'"key_in_use"' in body[-200:]:
+        headers.append((b"retry-after", b"1"))
+    if allow:
+        headers.append((b"allow", allow))
+    if reply.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _body(receive: Receive, most_bytes: int) -> bytes:
+    """Read a request's body. Raises Rejected where it is too large or its client has gone."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        if len(body) > most_bytes:
+            break
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Rejected(problem(_BAD_REQUEST, "malformed", "The body ended early."))
+        body += message.get("body", b"")
+    if len(body) > most_bytes:
+        raise Rejected(http_problem("body_too_large", f"At most {most_bytes} bytes."))
+    return body
+
+
+def _key(header: bytes, role: str, path: str) -> bytes:
+    """Return the stored form of an Idempotency-Key: a hash of who, where and what."""
+    key = header.strip().strip(b'"')
+    if not key:
+        raise Rejected(http_problem("key_missing", "Send a header Idempotency-Key, new for each thing you want done."))
+    if len(key) > MAX_KEY_LENGTH:
+        raise Rejected(http_problem("malformed", f"An Idempotency-Key has at most {MAX_KEY_LENGTH} characters."))
+    return hashlib.blake2b(b"\0".join((role.encode(), path.encode(), key)), digest_size=16).digest()
+
+
+def _invalid(message: str) -> Reply:
+    """Return the answer for a body that breaks its type, with a pointer to where."""
+    text, _, path = message.partition(" - at `")
+    pointer = path.rstrip("`").removeprefix("$").replace("[", "/").replace("]", "").replace(".", "/")
+    return http_problem("invalid", text + ".", errors=[{"pointer": pointer, "message": text}])

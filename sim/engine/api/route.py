@@ -1,0 +1,55 @@
+"""Routes as data: what is served where, to whom, what goes in and what may come out. OpenAPI is made from these."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sim.engine.calls import Reply
+
+if TYPE_CHECKING:
+    from sim.engine.api.request import Request
+
+Handler = Callable[["Request"], Awaitable[Reply]]
+
+ANYONE = frozenset({"buyer", "merchant", "psp", "admin"})
+BUYER = frozenset({"buyer", "admin"})
+MERCHANT = frozenset({"merchant", "admin"})
+BUYER_OR_MERCHANT = frozenset({"buyer", "merchant", "admin"})
+ADMIN = frozenset({"admin"})
+OPEN: frozenset[str] = frozenset()  # no key needed
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query parameter: its name, type (`int` or `str`), meaning and allowed words."""
+
+    name: str
+    kind: type
+    meaning: str
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """One operation. `answers` maps a success status to the type of its body (None: empty); `problems` are codes."""
+
+    method: str
+    path: str
+    summary: str
+    handler: Handler
+    roles: frozenset[str]
+    tag: str
+    answers: dict[int, Any]
+    body: Any = None
+    problems: tuple[str, ...] = ()
+    idempotent: bool = False  # needs an Idempotency-Key
+    if_match: bool = False  # takes If-Match
+    query: tuple[Query, ...] = ()
+    media: str = "application/json"
+    name: str = field(default="")  # operation id; the handler's name when empty
+
+    @property
+    def operation_id(self) -> str:
+        return self.name or self.handler.__name__

@@ -1,0 +1,79 @@
+"""Who calls: bearer keys with roles, and how often each may call.
+
+Keys come from the environment and are never written. On loopback, and only there, well-known development keys are used
+for roles that have none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sim.engine.clock import Clock
+from sim.errors import UsageError
+
+ROLES = ("buyer", "merchant", "psp", "admin")
+MIN_KEY_LENGTH = 16
+
+
+@dataclass(slots=True)
+class Caller:
+    """A key's owner. `tokens` and `filled_us` are its rate limit's bucket."""
+
+    role: str
+    tokens: float = 0.0
+    filled_us: int = 0
+
+
+@dataclass(slots=True)
+class Keyring:
+    """The callers by the hash of their key, so that looking one up takes the same time whatever was sent."""
+
+    callers: dict[bytes, Caller] = field(default_factory=dict)
+    per_s: float = 0.0  # requests a second and key; 0: no limit
+
+    def find(self, header: bytes) -> Caller | None:
+        """Return who an `Authorization` header belongs to, None for nobody."""
+        scheme, _, key = header.partition(b" ")
+        if scheme.lower() != b"bearer":
+            return None
+        digest = hashlib.sha256(key.strip()).digest()
+        return self.callers.get(digest)
+
+    def admit(self, caller: Caller, clock: Clock) -> bool:
+        """Take a token from the caller's bucket, which holds one second's worth; False when it is empty."""
+        if not self.per_s:
+            return True
+        now_us = clock()
+        caller.tokens = min(self.per_s, caller.tokens + (now_us - caller.filled_us) * self.per_s / 1e6)
+        caller.filled_us = now_us
+        if caller.tokens < 1:
+            return False
+        caller.tokens -= 1
+        return True
+
+
+def variable_of(role: str) -> str:
+    """Return the environment variable that holds a role's key."""
+    return f"LIVERUSH_KEY_{role.upper()}"
+
+
+def development_key(role: str) -> str:
+    """Return the well-known key of a role, which only loopback accepts."""
+    return f"dev-{role}-key-0000"
+
+
+def keyring(environment: Mapping[str, str], *, loopback: bool, per_s: float = 0.0) -> Keyring:
+    """Return the keys of all roles. Raises UsageError for a key that is missing where it must be set, or too short."""
+    ring = Keyring(per_s=per_s)
+    for role in ROLES:
+        key = environment.get(variable_of(role), "")
+        if not key and loopback:
+            key = development_key(role)
+        if not key:
+            raise UsageError(f"{variable_of(role)} is not set; the development keys work on loopback only")
+        if len(key) < MIN_KEY_LENGTH:
+            raise UsageError(f"{variable_of(role)} is shorter than {MIN_KEY_LENGTH} characters")
+        ring.callers[hashlib.sha256(key.encode()).digest()] = Caller(role, tokens=per_s)
+    return ring

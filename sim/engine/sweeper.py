@@ -1,0 +1,60 @@
+"""The sweep: orders on which time must act are handed to the writer, where they compete with payments like any call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from sim.engine import views
+from sim.engine.calls import Call
+from sim.engine.store import StoreUnavailable
+from sim.engine.tasks import stop
+from sim.orders.commands import Elapse
+
+if TYPE_CHECKING:
+    from sim.engine.core import Engine
+
+_log = logging.getLogger("liverush.engine")
+
+#: Orders handed over at once; more than a sweep finds wait for the next round, which follows at once.
+BATCH = 1000
+_DUE = "SELECT id FROM orders WHERE due_us > 0 AND due_us <= ? ORDER BY due_us LIMIT ?"
+
+
+class Sweeper:
+    """Sweeps every `every_us` of the engine's clock."""
+
+    def __init__(self, engine: Engine, every_us: int) -> None:
+        self._engine = engine
+        self._every_s = every_us / 1e6
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to sweep."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def close(self) -> None:
+        """Stop sweeping."""
+        await stop(self._task)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._every_s)
+            try:
+                while await self.sweep() == BATCH:
+                    pass
+            except StoreUnavailable as error:
+                _log.warning("no sweep: %s", error)
+            except Exception:
+                _log.exception("a sweep failed")
+
+    async def sweep(self) -> int:
+        """Let time act on what is due now, at most a batch; return how many orders that were."""
+        engine = self._engine
+        due = await engine.store.select(_DUE, (engine.clock(), BATCH))
+        calls = [engine.writer.submit(Call(Elapse(int(order_id)), views.nothing)) for (order_id,) in due]
+        await asyncio.gather(*calls)
+        engine.metrics.sweeps.inc()
+        engine.metrics.swept.inc(len(due))
+        return len(due)
