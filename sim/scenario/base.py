@@ -97,7 +97,7 @@ class Servers(Part):
 
     constant: int = Field(0, ge=0, le=1_000_000)
     shifts: tuple[Shift, ...] = ()
-    zone: str = "UTC"
+    zone: str = Field("UTC", description="of a warehouse's pickers and packers: its own")
 
     @model_validator(mode="before")
     @classmethod
@@ -105,6 +105,15 @@ class Servers(Part):
         if isinstance(value, int) and not isinstance(value, bool):
             return {"constant": value}
         return {"shifts": value} if isinstance(value, list | tuple) else value
+
+
+def in_zone(servers: Any, zone: Any) -> Any:
+    """Servers as written, in `zone` where they have shifts and name none."""
+    if isinstance(servers, list | tuple):
+        servers = {"shifts": servers}
+    if isinstance(servers, dict) and "shifts" in servers and "zone" not in servers:
+        return {**servers, "zone": zone}
+    return servers
 
 
 class ServersAt(Part):

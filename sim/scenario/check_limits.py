@@ -40,8 +40,15 @@ def check_limits(scenario: Scenario) -> Iterator[Finding]:
 def _zones(scenario: Scenario) -> Iterator[Finding]:
     for path, part in walk(scenario):
         if isinstance(part, Region | Warehouse | Servers) and not is_zone(part.zone):
+            if isinstance(part, Servers) and path[0] == "warehouses" and part.zone == _house(scenario, path).zone:
+                continue  # that of the warehouse, told there
             near = suggestion(part.zone, _zone_names())
             yield Finding((*path, "zone"), f"no such time zone{near}", "an IANA name such as Europe/London")
+
+
+def _house(scenario: Scenario, path: Path) -> Warehouse:
+    """The warehouse in which `path` lies."""
+    return scenario.warehouses[int(path[1])]
 
 
 def is_zone(name: str) -> bool:

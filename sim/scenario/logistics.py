@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from sim.scenario.base import EVERY_DAY, Duration, Name, Part, Servers, Units, Weekday
+from sim.scenario.base import EVERY_DAY, Duration, Name, Part, Servers, Units, Weekday, in_zone
 from sim.scenario.units import ClockMin, DurationUs, Money, RatePpm, Share
 
 
@@ -26,7 +26,10 @@ class PickUp(Part):
 
 
 class Warehouse(Part):
-    """Pickers, packers, waves and carrier pick-ups. A parcel goes with a pick-up if packed `cut_off` before it."""
+    """Pickers, packers, waves and carrier pick-ups. A parcel goes with a pick-up if packed `cut_off` before it.
+
+    Shifts of pickers and packers without a `zone` of their own are told in the warehouse's.
+    """
 
     name: Name
     zone: str = "UTC"
@@ -37,6 +40,14 @@ class Warehouse(Part):
     pick_up_days: tuple[Weekday, ...] = EVERY_DAY[:6]
     holidays: tuple[dt.date, ...] = ()
     cut_off_us: DurationUs = Field("2h", alias="cut_off", validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _local_shifts(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not isinstance(value.get("zone"), str):
+            return value
+        teams = {key: in_zone(value[key], value["zone"]) for key in ("pickers", "packers") if key in value}
+        return {**value, **teams}
 
 
 class Fulfilment(Part):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim.errors import ScenarioError
 from sim.scenario import Scenario
 from sim.scenario.base import Duration
 from sim.scenario.calendar import business_day_ends, capacity_changes, offset_us, pick_up_times
@@ -58,6 +59,24 @@ def test_deals_open_after_their_countdown() -> None:
     deals = "programme.broadcasts[0].deals=[{sku: kit, at: 10m, countdown: 2m, duration: 5m, price: 1 GBP, units: 1}]"
     (row,) = deal_table(shop(deals))
     assert (row.sku, row.open_us, row.close_us, row.price_minor) == (4, H + H // 5, H + H // 5 + H // 12, 100)
+
+
+@pytest.mark.parametrize("team", ["pickers", "packers"])
+@pytest.mark.parametrize("written", ["[{from: '08:00', servers: 3}]", "{shifts: [{from: '08:00', servers: 3}]}"])
+def test_shifts_without_a_zone_are_told_in_the_warehouses_own(team: str, written: str) -> None:
+    house = f"warehouses=[{{name: main, zone: Asia/Tokyo, {team}: {written}}}]"
+    scenario = load("start=2026-06-01T00:00:00+09:00", house)
+    servers = getattr(scenario.warehouses[0], team)
+    assert servers.zone == "Asia/Tokyo"
+    assert capacity_changes(scenario, servers)[:3] == [(0, 0), (8 * H, 3), (24 * H, 0)]
+    other = load(house.replace(written, "{zone: Europe/Paris, shifts: [{servers: 3}]}"))
+    assert getattr(other.warehouses[0], team).zone == "Europe/Paris"
+
+
+def test_a_zone_that_does_not_exist_is_told_once() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load("warehouses=[{name: main, zone: Mars, pickers: [{servers: 3}], packers: {shifts: [{servers: 1}]}}]")
+    assert [problem.path for problem in caught.value.problems] == ["warehouses[0].zone"]
 
 
 def test_contents_are_broadcasts_and_then_videos() -> None:

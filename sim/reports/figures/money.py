@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 
 from sim.reports.figures.frame import BAD, COLOURS, GOOD, INK, SOFT, Frame
 from sim.reports.words import CONTRIBUTION_LINES, amount, count, major, metric, money, percent
@@ -56,12 +57,13 @@ def _draw_bars(axes: Axes, bars: list[_Bar], currency: str) -> None:
     ends = [value for bar in bars for value in (bar.start, bar.start + bar.change)]
     low, high = min(0.0, *ends), max(0.0, *ends)
     room = (high - low or 1) * 0.01
+    halo = withStroke(linewidth=3, foreground="white")  # keeps an amount apart from the line at 0
     for row, bar in enumerate(bars):
         left, right = sorted((bar.start, bar.start + bar.change))
         axes.barh(row, right - left, left=left, height=0.7, color=bar.colour)
         is_sum = bar.colour == _SUM
         axes.text(right + room, row, amount(bar.change, currency, sign=not is_sum), va="center", fontsize=8,
-                  fontweight="bold" if is_sum else "normal", color=INK)  # fmt: skip
+                  fontweight="bold" if is_sum else "normal", color=INK, path_effects=[halo])  # fmt: skip
         if row + 1 < len(bars) and bars[row + 1].start == bar.start + bar.change and not is_sum:
             axes.plot([bar.start + bar.change] * 2, [row, row + 1], color=SOFT, linewidth=0.6)
     axes.axvline(0, color=INK, linewidth=0.8)
