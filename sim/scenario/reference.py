@@ -30,7 +30,7 @@ new` writes a first file.
 
 | value | written |
 |---|---|
-| duration | a number and a unit: `15m`, `2h 30m`, `90s`, `250ms`; units us, ms, s, m, h, d, w; a bare `0` is allowed |
+| duration | a number and a unit: `15m`, `2h 30m`, `90s`, `250ms`; units us, ms, s, m, h, d, w; a bare `0` is allowed; at most ten years |
 | share, rate | `3 %` or `0.03` |
 | money | amount and ISO 4217 code: `12.90 GBP`; every currency but the reporting one needs a row in `currencies` |
 | time of day | `18:00`, local to the zone that stands beside it |
