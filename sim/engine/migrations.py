@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from sim.engine.pgsql import write_function
 from sim.engine.store import StoreRefused
-from sim.engine.tables import SQLITE, Dialect, ddl
+from sim.engine.tables import POSTGRES, SQLITE, Dialect, ddl
+
+if TYPE_CHECKING:
+    from asyncpg import Connection, Record
 
 #: From version n to n + 1, as statements in a dialect. Add at the end, never change.
 MIGRATIONS: tuple[Callable[[Dialect], list[str]], ...] = (ddl,)
@@ -50,3 +55,30 @@ def _sqlite_version(connection: sqlite3.Connection) -> int:
         connection.execute("INSERT INTO meta VALUES (0, 0)")
     (version,) = connection.execute("SELECT version FROM meta").fetchone()
     return int(version)
+
+
+async def migrate_postgres(connection: Connection[Record]) -> int:
+    """Bring the schema up to date in one transaction and return the new epoch. Raises StoreRefused.
+
+    The function that writes is made anew each time: it belongs to the program, not to the data.
+    """
+    async with connection.transaction():
+        found = await _postgres_version(connection)
+        if found > len(MIGRATIONS):
+            raise newer_schema(found)
+        for migration in MIGRATIONS[found:]:
+            for statement in migration(POSTGRES):
+                await connection.execute(statement)
+        for statement in write_function():
+            await connection.execute(statement)
+        epoch = await connection.fetchval(
+            "UPDATE meta SET version = $1, epoch = epoch + 1 RETURNING epoch", len(MIGRATIONS)
+        )
+    return int(epoch)
+
+
+async def _postgres_version(connection: Connection[Record]) -> int:
+    if await connection.fetchval("SELECT to_regclass('meta') IS NULL"):
+        await connection.execute("CREATE TABLE meta (version BIGINT NOT NULL, epoch BIGINT NOT NULL)")
+        await connection.execute("INSERT INTO meta VALUES (0, 0)")
+    return int(await connection.fetchval("SELECT version FROM meta"))

@@ -22,6 +22,14 @@ class StoreUnavailable(LiveRushError):
     """The database cannot take writes now (disk full, read-only, gone); nothing of the group was stored."""
 
 
+class OutcomeUnknown(StoreUnavailable):
+    """The connection was lost while a group was being committed: all of it was stored, or nothing.
+
+    Whoever holds a copy of what is stored must read it again (`all_rows`, `select`) before the next group. That read
+    waits until the lost group is decided: it fails as long as the old connection may still commit.
+    """
+
+
 class StoreRefused(UsageError):
     """The database must not be used as it is: weaker durability, a newer schema, or another engine has it."""
 
@@ -30,6 +38,7 @@ class Store(Protocol):
     """A database. `open` first, `close` last; one group is written at a time."""
 
     name: str
+    place: str  # where it is, for people; without secrets
 
     async def open(self) -> None:
         """Lock, check durability, migrate. Raises StoreRefused."""
@@ -44,7 +53,11 @@ class Store(Protocol):
         """Return the rows whose `column` is one of `keys`, in the order of the table's key; the writer's own view."""
 
     async def write(self, changes: Changes) -> None:
-        """Store the rows durably in one transaction. Raises StoreUnavailable, with nothing stored."""
+        """Store the rows durably in one transaction, the last of several with one key.
+
+        Raises StoreUnavailable with nothing stored, or OutcomeUnknown with everything stored or nothing; StoreRefused
+        when another engine has taken over. Any other exception is a defect of the rows, with nothing stored.
+        """
 
     async def select(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
         """Read committed rows; `?` marks a parameter in either dialect."""

@@ -181,7 +181,8 @@ class Dialect:
 
 
 SQLITE = Dialect("INTEGER", "TEXT", "BLOB", "INTEGER", " STRICT")
-POSTGRES = Dialect("BIGINT", "TEXT", "BYTEA", "BOOLEAN")
+#: Text is ordered by its bytes, as SQLite does, whatever the language of the database.
+POSTGRES = Dialect("BIGINT", 'TEXT COLLATE "C"', "BYTEA", "BOOLEAN")
 
 
 def ddl(dialect: Dialect) -> list[str]:
