@@ -20,7 +20,7 @@ AHEAD = 16  # how many customers ahead their columns are fetched
 def release_waves(
     reg: npt.NDArray[np.int64],
     queue_id: npt.NDArray[np.int32],
-    queue_at: npt.NDArray[np.int64],
+    came_us: npt.NDArray[np.int64],
     gone_us: npt.NDArray[np.int64],
     every_us: int,
     capacity: int,
@@ -30,16 +30,17 @@ def release_waves(
 ) -> None:
     """Release, at every multiple of `every_us` before `end_us`, what arrived before it, at most `capacity` (0: all).
 
-    NEXT_US holds the first wave that has not run. Customers gone before a wave are dropped and take no room.
+    `came_us` and `gone_us` are by customer. NEXT_US holds the first wave that has not run. Customers gone before a wave
+    are dropped and take no room.
     reg[TAKEN] entries are written to `out_*`; reg[LEFT] counts waves that left someone behind. Empty waves are skipped.
     """
     taken = 0
     while reg[HEAD] < reg[TAIL]:
-        wave = max(reg[NEXT_US], (queue_at[reg[HEAD]] // every_us + 1) * every_us)
+        wave = max(reg[NEXT_US], (came_us[queue_id[reg[HEAD]]] // every_us + 1) * every_us)
         if wave >= end_us:
             break
         room = capacity if capacity > 0 else reg[TAIL] - reg[HEAD]
-        while reg[HEAD] < reg[TAIL] and queue_at[reg[HEAD]] < wave:
+        while reg[HEAD] < reg[TAIL] and came_us[queue_id[reg[HEAD]]] < wave:
             customer = queue_id[reg[HEAD]]
             if reg[HEAD] + AHEAD < reg[TAIL]:
                 touch(gone_us, queue_id[reg[HEAD] + AHEAD])
@@ -76,12 +77,19 @@ def take_batch(
 
 
 class WaveStation:
-    """Customers wait for the next wave. `gone_us` (int64, by customer id) may be a strided column."""
+    """Customers wait for the next wave. `came_us` and `gone_us` (int64, by customer id) may be strided columns."""
 
-    def __init__(self, every_us: int, capacity: int, gone_us: npt.NDArray[np.int64], fast: bool = False) -> None:
-        self._every_us, self._capacity, self._gone_us = every_us, capacity, gone_us
+    def __init__(
+        self,
+        every_us: int,
+        capacity: int,
+        came_us: npt.NDArray[np.int64],
+        gone_us: npt.NDArray[np.int64],
+        fast: bool = False,
+    ) -> None:
+        self._every_us, self._capacity, self._came_us, self._gone_us = every_us, capacity, came_us, gone_us
         self._reg = np.zeros(8, dtype=np.int64)
-        self._id, self._at = np.empty(64, dtype=np.int32), np.empty(64, dtype=np.int64)
+        self._id = np.empty(64, dtype=np.int32)
         self._release = choose(release_waves, fast)
 
     @property
@@ -89,23 +97,27 @@ class WaveStation:
         """How many waves left customers behind."""
         return int(self._reg[LEFT])
 
-    def join(self, ids: npt.NDArray[np.int32], at_us: npt.NDArray[np.int64]) -> None:
-        """Customers arrive, in order, at or after everything that arrived before."""
+    def join(self, ids: npt.NDArray[np.int32]) -> None:
+        """Customers arrive, in the order of `came_us`, at or after everything that arrived before."""
         head, tail, new = int(self._reg[HEAD]), int(self._reg[TAIL]), len(ids)
         if tail + new > len(self._id):
             size = max(2 * (tail - head + new), 64)
-            self._id, self._at = moved(self._id, head, tail, size), moved(self._at, head, tail, size)
+            self._id = moved(self._id, head, tail, size)
             head, tail = 0, tail - head
-        self._id[tail : tail + new], self._at[tail : tail + new] = ids, at_us
+        self._id[tail : tail + new] = ids
         self._reg[HEAD], self._reg[TAIL] = head, tail + new
+
+    def release(self) -> None:
+        """Give back the memory of the queue."""
+        self._id = np.empty(0, dtype=np.int32)
+        self._reg[HEAD] = self._reg[TAIL] = 0
 
     def release_until(self, end_us: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Run the waves before `end_us`; returns (ids, times) of those released, in order."""
         most = int(self._reg[TAIL] - self._reg[HEAD])
         out_id, out_at = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.int64)
         if most:
-            self._release(
-                self._reg, self._id, self._at, self._gone_us, self._every_us, self._capacity, end_us, out_id, out_at
-            )
+            columns = self._came_us, self._gone_us
+            self._release(self._reg, self._id, *columns, self._every_us, self._capacity, end_us, out_id, out_at)
         taken = int(self._reg[TAKEN]) if most else 0
         return out_id[:taken], out_at[:taken]

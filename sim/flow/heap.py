@@ -30,6 +30,22 @@ def heap_push(heap: Heap, size: int, value: int) -> int:
 
 
 @kernel
+def heap_replace(heap: Heap, size: int, value: int) -> None:
+    """Put `value` in place of the smallest entry of a heap of `size` > 0 entries: quicker than a drop and a push."""
+    at = 0
+    below = 2
+    while below < size:
+        below -= int(heap[below - 1] < heap[below])
+        heap[at] = heap[below]
+        at = below
+        below = 2 * at + 2
+    if below == size:
+        heap[at] = heap[size - 1]
+        at = size - 1
+    _rise(heap, at, value)
+
+
+@kernel
 def heap_drop(heap: Heap, size: int) -> int:
     """Remove the smallest entry, `heap[0]`, of a heap of `size` > 0 entries; returns the new size.
 

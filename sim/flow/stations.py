@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sim.flow.heap import heap_drop, heap_push
+from sim.flow.heap import heap_drop, heap_push, heap_replace
 from sim.flow.jit import choose, kernel, touch
 from sim.flow.structs import handle
 
@@ -21,6 +21,7 @@ _T = TypeVar("_T", bound=np.generic)
 ID_BITS = 27
 ID_MASK = (1 << ID_BITS) - 1
 HEAD, TAIL, BUSY, BASE_US, DONE_COUNT, STARTED, GONE_COLUMN = range(7)
+NONE_STARTS = -1
 AHEAD = 16  # how many customers ahead their columns are fetched
 
 
@@ -33,6 +34,7 @@ class Counter(NamedTuple):
     heap: npt.NDArray[np.int64]  # those in service: (completion - BASE_US) << 27 | id
     work_us: npt.NDArray[np.int32]  # by id, >= 1
     gone_us: npt.NDArray[np.int64]  # [ids, columns]: when the customer left, -1: has not; column reg[GONE_COLUMN]
+    stamp_us: npt.NDArray[np.int64]  # by id: when the customer was done
     done_id: npt.NDArray[np.int32]
     done_at: npt.NDArray[np.int64]
 
@@ -45,43 +47,59 @@ def serve(c: Counter, begin_us: int, end_us: int, servers: int) -> None:
     """
     reg = c.reg
     _rebase(c, begin_us)
-    free_at = begin_us
     done = 0
+    free_at = begin_us
     while True:
-        if reg[HEAD] < reg[TAIL] and reg[BUSY] < servers:
-            start = max(int(c.queue_at[reg[HEAD]]), free_at)
-            if start < end_us:
-                _start(c, start)
-            else:
-                servers = 0  # nobody else starts in this window
-            continue
+        while reg[BUSY] < servers and reg[HEAD] < reg[TAIL]:
+            started = _start_next(c, free_at, end_us)
+            if started == NONE_STARTS:
+                break
+            reg[BUSY] = heap_push(c.heap, reg[BUSY], started)
         if reg[BUSY] == 0:
             break
         finished = begin_us + int(c.heap[0] >> ID_BITS)
         if finished >= end_us:
             break
-        c.done_id[done] = c.heap[0] & ID_MASK
+        customer = int(c.heap[0] & ID_MASK)
+        c.stamp_us[customer] = finished
+        c.done_id[done] = customer
         c.done_at[done] = finished
         done += 1
-        reg[BUSY] = heap_drop(c.heap, reg[BUSY])
         free_at = finished
+        started = NONE_STARTS
+        if reg[BUSY] == servers:
+            started = _start_next(c, finished, end_us)
+        if started == NONE_STARTS:
+            reg[BUSY] = heap_drop(c.heap, reg[BUSY])
+        else:
+            heap_replace(c.heap, reg[BUSY], started)
     reg[DONE_COUNT] = done
 
 
 @kernel
-def _start(c: Counter, start_us: int) -> None:
+def _start_next(c: Counter, free_us: int, end_us: int) -> int:
+    """The next customer who is still there starts, once it has arrived, at `free_us` or later but before `end_us`.
+
+    Returns its entry for the heap, or NONE_STARTS.
+    """
     reg = c.reg
-    if reg[HEAD] + AHEAD < reg[TAIL]:
-        soon = c.queue_id[reg[HEAD] + AHEAD]
-        touch(c.work_us, soon)
-        touch(c.gone_us, soon)
-    customer = int(c.queue_id[reg[HEAD]])
-    reg[HEAD] += 1
-    if 0 <= c.gone_us[customer, reg[GONE_COLUMN]] < start_us:
-        return
-    reg[STARTED] += 1
-    done_us = start_us + int(c.work_us[customer])
-    reg[BUSY] = heap_push(c.heap, reg[BUSY], ((done_us - int(reg[BASE_US])) << ID_BITS) | customer)
+    while reg[HEAD] < reg[TAIL]:
+        head = int(reg[HEAD])
+        start_us = max(int(c.queue_at[head]), free_us)
+        if start_us >= end_us:
+            break
+        if head + AHEAD < reg[TAIL]:
+            soon = c.queue_id[head + AHEAD]
+            touch(c.work_us, soon)
+            touch(c.gone_us, soon)
+            touch(c.stamp_us, soon)
+        customer = int(c.queue_id[head])
+        reg[HEAD] += 1
+        if not 0 <= c.gone_us[customer, reg[GONE_COLUMN]] < start_us:
+            reg[STARTED] += 1
+            done_us = start_us + int(c.work_us[customer])
+            return ((done_us - int(reg[BASE_US])) << ID_BITS) | customer
+    return NONE_STARTS
 
 
 @kernel
@@ -97,8 +115,9 @@ class Station:
     """A first-come-first-served station. `work_us` (int32) and `gone_us` (int64) are by customer id.
 
     `gone_us` may be a table, of which `gone_column` counts; changes to it are seen if it is contiguous and writable
-    (otherwise it is copied). Customers arrive by `join` in the order of time;
-    `serve_until` returns those done. A change of `servers` takes effect at the time up to which was served last.
+    (otherwise it is copied). Customers arrive by `join` in the order of time; `serve_until` returns those done, and
+    writes their times into `stamp_us` (by id). A change of `servers` takes effect at the time up to which was served
+    last.
     """
 
     def __init__(
@@ -108,6 +127,7 @@ class Station:
         servers: int,
         fast: bool = False,
         gone_column: int = 0,
+        stamp_us: npt.NDArray[np.int64] | None = None,
     ) -> None:
         self.servers = servers
         self._fast, self._serve, self._now_us = fast, choose(serve, fast), 0
@@ -120,6 +140,7 @@ class Station:
             np.empty(64, dtype=np.int64),
             np.require(work_us, requirements=["C", "W"]),
             np.require(gone_us if gone_us.ndim == 2 else gone_us.reshape(-1, 1), requirements=["C", "W"]),
+            np.zeros(len(work_us), dtype=np.int64) if stamp_us is None else stamp_us,
             np.empty(0, dtype=np.int32),
             np.empty(0, dtype=np.int64),
         )
@@ -141,7 +162,7 @@ class Station:
 
     def release(self) -> None:
         """Give back the memory of the queue. The station does not serve after this."""
-        names = ("queue_id", "queue_at", "heap", "done_id", "done_at")
+        names = ("queue_id", "queue_at", "heap", "stamp_us", "done_id", "done_at")
         self._state = self._state._replace(**{name: getattr(self._state, name)[:0].copy() for name in names})
         self._reg[HEAD] = self._reg[TAIL] = self._reg[BUSY] = 0
 

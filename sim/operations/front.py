@@ -43,7 +43,7 @@ class FrontFlow:
         self._advance = choose(advance, fast)
         self._void_all = choose(_void_all, fast)
         self._schedule_all = choose(_schedule_all, fast)
-        self._handed_over = 0
+        self.confirmed = 0
         self._workers, self._out = 0, False
 
     def _set_state(self, state: fs.Front) -> None:
@@ -54,12 +54,12 @@ class FrontFlow:
         while self._advance(self.handle, end_us) == NEEDS_ROOM:
             self._make_room()
 
-    def newly_confirmed(self) -> npt.NDArray[np.int32]:
-        """Orders confirmed since the last call, in order."""
-        tail = int(self.state.reg[fs.CONFIRMED_TAIL])
-        orders = self.state.confirmed[self._handed_over : tail]
-        self._handed_over = tail
-        return orders
+    def newly_confirmed(self) -> tuple[npt.NDArray[np.int32], fs.U8]:
+        """Orders confirmed since the last call, in order, and their warehouses. Good until the front moves on."""
+        count = int(self.state.reg[fs.CONFIRMED_TAIL])
+        self.state.reg[fs.CONFIRMED_TAIL] = 0
+        self.confirmed += count
+        return self.state.confirmed[:count], self.state.confirmed_house[:count]
 
     def set_workers(self, workers: int) -> None:
         """Change the engine's planned capacity; in force at once unless the engine is out."""
@@ -103,13 +103,13 @@ class FrontFlow:
         self._schedule_all(self.handle, fs.RESTOCK, orders, times_us, 0, len(orders))
 
     def release(self) -> None:
-        """Give back the memory that only running needs. The front does not run after this."""
+        """Give back the memory that only running needs. The front can still be read, but not run."""
         spent = (
-            "placed", "paid", "confirmed", "pool", "near", "sorted", "ring_key", "ring_at", "commit_key", "commit_at",
-            "bins", "sizes", "slots", "deal_slot", "bought",
+            "placed", "paid", "confirmed", "confirmed_house", "pool", "near", "sorted", "bins", "sizes", "slots",
+            "ring_key", "ring_at", "commit_key", "commit_at", "deal_slot", "bought",
         )  # fmt: skip
         empty: dict[str, Any] = {name: getattr(self.state, name)[:0].copy() for name in spent}
-        self.state = self.handle = self.state._replace(**empty)
+        self._set_state(self.state._replace(**empty))
 
     def _reserve(self, events: int) -> None:
         f = self.state

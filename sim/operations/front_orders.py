@@ -26,6 +26,7 @@ from sim.operations.front_state import (
     EXPIRY_HEAD,
     FIRST_REFUSAL,
     HOLD_WINDOW_US,
+    HOUSE,
     LIVE,
     ON_HOLD_US,
     PAID,
@@ -136,6 +137,7 @@ def _confirm(f: Front, order: int, now: int) -> None:
         f.small[order, STATE] = AWAITING_SHIPMENT
         f.times[order, CONFIRMED] = now
         f.confirmed[f.reg[CONFIRMED_TAIL]] = order
+        f.confirmed_house[f.reg[CONFIRMED_TAIL]] = f.small[order, HOUSE]
         f.reg[CONFIRMED_TAIL] += 1
 
 

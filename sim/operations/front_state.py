@@ -25,13 +25,14 @@ PLACED, PAY_DUE, PAID, CONFIRM_DUE, CONFIRMED, CLOSED = range(6)
 # columns of `small`, which begins behind the six times
 STATE, REASON, FIRST_REFUSAL, SECOND, REFUSED_LINE, AFTER, LIVE = range(48, 55)
 DONE, HOUSE, QUEUE_FULL, TIMED_OUT, DECLINED, CRASHED, REFUSAL = range(57, 64)  # LIVE takes 54, 55, 56: one a stage
+LATE, PARCELS = LIVE, LIVE + 1  # when the run is over
 SPLIT, NOWHERE, NO_LINE = 255, 254, 255
 # bits of DONE: effects that were taken, and one more
 DONE_CHECKOUT, DONE_SECOND, DONE_PAYMENT, DONE_CONFIRMATION = 1, 2, 4, 8
 PAID_LATE = 32  # paid after the hold was swept
 PLANNED = 16  # PAY_DUE holds the time of a payment request (before, it may hold the start of the second round)
 # columns of `answers`
-RESPONSE, ALLOCATION = 0, 3  # responses of stages 0, 1, 2; first row in `allocations`, -1 none
+RESPONSE = 0  # and so on: responses of stages 0, 1, 2
 
 CHECKOUT, PAYMENT, CONFIRMATION = 0, 1, 2
 SECOND_ROUND = 8  # attempts of the second round are numbered from here
@@ -75,7 +76,8 @@ class Front(NamedTuple):
     slots: I32
     times: I64  # [n, 8]: six times, then the small fields' memory
     small: U8  # [n, 64]: the same memory
-    answers: I32  # [n, 4]
+    answers: I32  # [n, 3]
+    split_at: I32  # [n]: first row in `allocations`; untouched memory but for split carts
     # the trace
     first: I32  # [n + 1]: first buy line of each cart
     line_time_us: I64  # [m]
@@ -101,7 +103,8 @@ class Front(NamedTuple):
     # lists in the order of events
     placed: I32  # [n]: as they were placed, for the end of holds
     paid: I32  # [n]: as they were paid, for the end of ON_HOLD and the staff's queue
-    confirmed: I32  # [n]: as they were confirmed, for the warehouses
+    confirmed: I32  # [n]: as they were confirmed, for the warehouses; begins again at each hand-over
+    confirmed_house: U8  # [n]: their warehouses
     releasing: I32  # cancelled since the last sweep
     allocations: I32  # [rows, 5]: order, line, sku, warehouse, units of split carts
     # shop

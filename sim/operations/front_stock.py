@@ -5,7 +5,6 @@ from __future__ import annotations
 from sim.flow.jit import kernel
 from sim.operations.front_state import (
     ALLOCATED,
-    ALLOCATION,
     AVAILABLE,
     HOUSE,
     ON_HAND,
@@ -147,7 +146,7 @@ def _split_cart(f: Front, order: int, first: int, end: int) -> int:
             if _take_part(f, order, line, int(f.part_sku[part]), need) > 0:
                 _undo_split(f, start)
                 return line
-    f.answers[order, ALLOCATION] = start
+    f.split_at[order] = start
     return -1
 
 
@@ -188,7 +187,7 @@ def make_available(f: Front, order: int) -> None:
     if house != SPLIT:
         _return_lines(f, order, first, end, house)
         return
-    k = int(f.answers[order, ALLOCATION])
+    k = int(f.split_at[order])
     while k < f.reg[ALLOCATED] and f.allocations[k, 0] == order:
         f.stock[AVAILABLE, f.allocations[k, 2], f.allocations[k, 3]] += int(f.allocations[k, 4])
         k += 1
@@ -204,7 +203,7 @@ def restock(f: Front, order: int) -> None:
             for part in range(int(f.part_first[sku]), int(f.part_first[sku + 1])):
                 _put_back(f, int(f.part_sku[part]), house, int(f.line_quantity[line]) * int(f.part_units[part]))
         return
-    k = int(f.answers[order, ALLOCATION])
+    k = int(f.split_at[order])
     while k < f.reg[ALLOCATED] and f.allocations[k, 0] == order:
         if f.allocations[k, 3] >= 0:
             _put_back(f, int(f.allocations[k, 2]), int(f.allocations[k, 3]), int(f.allocations[k, 4]))

@@ -1,7 +1,7 @@
 """The parcels of confirmed orders, as columns.
 
-An order served by one warehouse has one parcel, and the parcel has the order's number. A split order has one for each
-of its warehouses; those have numbers from `orders` on, in the order of confirmation, nearest warehouse first.
+An order served by one warehouse has one parcel, whose stamps stand under the order's number. A split order has one for
+each of its warehouses; those are few and kept apart, in the order of confirmation, nearest warehouse first.
 """
 
 from __future__ import annotations
@@ -11,69 +11,73 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sim.flow.jit import choose
 from sim.operations import front_state as fs
+from sim.operations.settling import gather_rows
 
-_STAMPS = ("picked_us", "packed_us", "collected_us", "arrived_us")
+Column = npt.NDArray[np.int64]
+
+PICKED, PACKED, COLLECTED = range(3)
+_STAMPS = ("picked_us", "packed_us", "collected_us")
 
 
 class Parcels:
-    """Stamps (int64 us, -1: not yet) by parcel number; for split orders also order and warehouse."""
+    """Stamps (int64 us, 0: not yet) by order, those of split orders by (order, warehouse).
+
+    An entry of a split order in the columns by order means nothing.
+    """
 
     def __init__(self, orders: int) -> None:
-        self.orders = orders
-        self.picked_us = np.full(orders, -1, dtype=np.int64)
-        self.packed_us = np.full(orders, -1, dtype=np.int64)
-        self.collected_us = np.full(orders, -1, dtype=np.int64)
-        self.arrived_us = np.full(orders, -1, dtype=np.int64)
-        self.lost = np.zeros(orders, dtype=np.uint8)
-        self.split_order: list[int] = []
-        self.split_house: list[int] = []
-        self.number: dict[tuple[int, int], int] = {}  # (split order, warehouse) -> parcel
-        self.of_split: dict[int, list[int]] = {}  # split order -> its parcels
-        self._used = orders
+        self.picked_us = np.zeros(orders, dtype=np.int64)  # untouched memory costs nothing
+        self.packed_us = np.zeros(orders, dtype=np.int64)
+        self.collected_us = np.zeros(orders, dtype=np.int64)
+        self.of_split: dict[int, list[int]] = {}  # split order -> its warehouses
+        self.split_stamps: dict[
+            tuple[int, int], list[int]
+        ] = {}  # (split order, warehouse) -> picked, packed, collected
 
     def split(self, order: int, houses: list[int]) -> None:
         """Make the parcels of a split order."""
-        self.of_split[order] = []
+        self.of_split[order] = houses
         for house in houses:
-            self.number[order, house] = self._used
-            self.of_split[order].append(self._used)
-            self.split_order.append(order)
-            self.split_house.append(house)
-            self._used += 1
-            if self._used > len(self.lost):
-                self._grow()
+            self.split_stamps[order, house] = [0, 0, 0]
 
-    def _grow(self) -> None:
-        extra = max(64, (self._used - self.orders))
-        for name in _STAMPS:
-            setattr(self, name, np.concatenate([getattr(self, name), np.full(extra, -1, dtype=np.int64)]))
-        self.lost = np.concatenate([self.lost, np.zeros(extra, dtype=np.uint8)])
+    def stamp_splits(self, which: int, small: fs.U8, ids: npt.NDArray[np.int32], house: int, at_us: Column) -> None:
+        """Stamp those of `ids` that are split, which is seldom any."""
+        if self.of_split:
+            for k in np.flatnonzero(small[ids, fs.HOUSE] == fs.SPLIT).tolist():
+                self.split_stamps[int(ids[k]), house][which] = int(at_us[k])
 
-    def numbers(self, orders: npt.NDArray[np.int32], house: int) -> npt.NDArray[np.int32]:
-        """The parcels of these orders in one warehouse."""
-        if not self.number:
-            return orders
-        number = self.number
-        return np.array([number.get((order, house), order) for order in orders.tolist()], dtype=np.int32)
+    def split_among(self, ids: npt.NDArray[np.int32], small: fs.U8) -> list[int]:
+        """The split orders among `ids`, in their order."""
+        split: list[int] = ids[small[ids, fs.HOUSE] == fs.SPLIT].tolist() if self.of_split else []
+        return split
 
-    def columns(self, f: fs.Front) -> dict[str, npt.NDArray[Any]]:
-        """The table of `sim.operations.outcome.PARCEL_COLUMNS`, sorted by order, then nearest warehouse first.
+    def table(self, handle: fs.Front, fast: bool) -> dict[str, npt.NDArray[Any]]:
+        """Columns order, warehouse and the stamps (-1: never), sorted by order, then nearest warehouse first.
 
-        Takes the stamps apart column by column, so that they are never held twice: call it once, at the end.
+        Takes the columns apart, so that nothing is held twice: call it once, at the end.
         """
-        made = np.zeros(self._used, dtype=np.bool_)
-        made[: self.orders] = (f.times[:, fs.CONFIRMED] >= 0) & (f.small[:, fs.HOUSE] != fs.SPLIT)
-        made[self.orders :] = True
-        order = np.flatnonzero(made[: self.orders]).astype(np.int32)
-        house = f.small[order, fs.HOUSE].astype(np.int16)
-        sort: slice | npt.NDArray[np.int64] = slice(None)
-        if self.split_order:
-            order = np.concatenate([order, np.array(self.split_order, dtype=np.int32)])
-            house = np.concatenate([house, np.array(self.split_house, dtype=np.int16)])
-            sort = np.argsort(order, kind="stable")
-        table: dict[str, npt.NDArray[Any]] = {"order": order[sort], "warehouse": house[sort]}
-        for name in (*_STAMPS, "lost"):
-            table[name] = getattr(self, name)[: self._used][made][sort]
-            setattr(self, name, table[name][:0].copy())
-        return table
+        order = np.empty(len(self.picked_us), dtype=np.int32)
+        house = np.empty(len(self.picked_us), dtype=np.int16)
+        columns: dict[str, npt.NDArray[Any]] = {"order": order, "warehouse": house}
+        columns |= {name: getattr(self, name) for name in _STAMPS}
+        gather = choose(gather_rows, fast)
+        rows = gather(handle, order, house, self.picked_us, self.packed_us, self.collected_us)
+        for column in columns.values():
+            column.resize(rows, refcheck=False)
+        for name in _STAMPS:
+            delattr(self, name)
+        return self._with_splits(columns) if self.of_split else columns
+
+    def _with_splits(self, columns: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        stamps = np.array(list(self.split_stamps.values()), dtype=np.int64)
+        stamps[stamps == 0] = -1
+        keys = np.array(list(self.split_stamps), dtype=np.int64)
+        more = {"order": keys[:, 0], "warehouse": keys[:, 1]} | {name: stamps[:, k] for k, name in enumerate(_STAMPS)}
+        for name in columns:
+            columns[name] = np.concatenate([columns[name], more[name].astype(columns[name].dtype)])
+        rank = np.argsort(columns["order"], kind="stable")
+        for name in columns:
+            columns[name] = columns[name][rank]
+        return columns

@@ -28,7 +28,7 @@ def simulate(scenario: Scenario, trace: Trace, *, fast: bool | None = None, runs
     give the same outcome, that of docs/model.md. Raises ValueError if the trace's carts are not numbered in order.
     """
     front = FrontFlow(scenario, trace, trace.orders * runs > SMALL_ORDERS if fast is None else fast)
-    delivery = Delivery(scenario, trace, front, front.fast)
+    delivery = Delivery(scenario, trace, front)
     env = FlowEnvironment()
     env.flows = [front, delivery]
     start_control(env, scenario, front, delivery)
@@ -38,14 +38,12 @@ def simulate(scenario: Scenario, trace: Trace, *, fast: bool | None = None, runs
 
 
 def _outcome(scenario: Scenario, front: FrontFlow, delivery: Delivery) -> Outcome:
-    counts = _counts(front.state, delivery)
+    counts = _counts(front, delivery)
     front.release()
-    delivery.release()
+    parcels, delivered_us = delivery.settle(scenario.horizon_us)
     f = front.state
-    parcels = delivery.parcels.columns(f)
-    _forget_the_future(scenario, parcels)
     return Outcome(
-        orders=_order_columns(scenario, f, delivery, parcels),
+        orders=_order_columns(f, delivered_us),
         parcels=parcels,
         stock=_stock(scenario, f, parcels),
         allocations=_allocations(f),
@@ -53,42 +51,27 @@ def _outcome(scenario: Scenario, front: FrontFlow, delivery: Delivery) -> Outcom
         carried=delivery.carried,
         receipts=front.receipts,
         queue_peak=_used(f.queue_peak),
-        counts=counts,
+        counts=counts | {"collected": int(np.count_nonzero(parcels["collected_us"] >= 0))},
     )
 
 
-def _forget_the_future(scenario: Scenario, parcels: dict[str, npt.NDArray[Any]]) -> None:
-    """Arrivals at or after the horizon do not happen."""
-    later = parcels["arrived_us"] >= scenario.horizon_us
-    parcels["lost"][later] = 0
-    parcels["arrived_us"][later] = -1
-
-
-def _order_columns(
-    scenario: Scenario, f: fs.Front, delivery: Delivery, parcels: dict[str, npt.NDArray[Any]]
-) -> dict[str, npt.NDArray[Any]]:
+def _order_columns(f: fs.Front, delivered_us: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
     """The columns of `sim.operations.outcome.ORDER_COLUMNS`; views of the front's records where they fit."""
     times, small = f.times, f.small
-    planned = (small[:, fs.DONE] & fs.PLANNED) != 0
-    times[~planned, fs.PAY_DUE] = -1
-    times[times[:, fs.PAY_DUE] >= scenario.horizon_us, fs.PAY_DUE] = -1
-    refused_line = small[:, fs.REFUSED_LINE].view(np.int8)
-    refused_line[small[:, fs.SECOND] == 0] = -1
-    _mark_packed(small, parcels, len(times))
     return {
         "state": small[:, fs.STATE],
         "reason": small[:, fs.REASON],
         "first_refusal": small[:, fs.FIRST_REFUSAL],
         "second": small[:, fs.SECOND],
-        "refused_line": refused_line,
-        "late": ((small[:, fs.DONE] & fs.PAID_LATE) != 0).view(np.uint8),
+        "refused_line": small[:, fs.REFUSED_LINE].view(np.int8),
+        "late": small[:, fs.LATE],
         "placed_us": times[:, fs.PLACED],
         "pay_due_us": times[:, fs.PAY_DUE],
         "paid_us": times[:, fs.PAID],
         "confirm_due_us": times[:, fs.CONFIRM_DUE],
         "confirmed_us": times[:, fs.CONFIRMED],
         "closed_us": times[:, fs.CLOSED],
-        "delivered_us": delivery.delivered_us,
+        "delivered_us": delivered_us,
         "checkout_response_us": f.answers[:, fs.RESPONSE],
         "payment_response_us": f.answers[:, fs.RESPONSE + fs.PAYMENT],
         "confirmation_response_us": f.answers[:, fs.RESPONSE + fs.CONFIRMATION],
@@ -96,29 +79,13 @@ def _order_columns(
         "timed_out": small[:, fs.TIMED_OUT],
         "declined": small[:, fs.DECLINED],
         "crashed": small[:, fs.CRASHED],
-        "parcels": _parcel_counts(parcels, len(times)),
+        "parcels": small[:, fs.PARCELS],
     }
-
-
-def _parcel_counts(parcels: dict[str, npt.NDArray[Any]], orders: int) -> npt.NDArray[np.uint8]:
-    counts = np.zeros(orders, dtype=np.uint8)
-    counts[parcels["order"]] = 1
-    again = parcels["order"][1:][parcels["order"][1:] == parcels["order"][:-1]]  # a split order's other parcels
-    np.add.at(counts, again, 1)
-    return counts
-
-
-def _mark_packed(small: fs.U8, parcels: dict[str, npt.NDArray[Any]], orders: int) -> None:
-    """AWAITING_SHIPMENT becomes AWAITING_COLLECTION where every parcel is packed."""
-    unpacked = np.zeros(orders, dtype=np.bool_)
-    unpacked[parcels["order"][parcels["packed_us"] < 0]] = True
-    ready = (small[:, fs.STATE] == int(State.AWAITING_SHIPMENT)) & ~unpacked
-    small[ready, fs.STATE] = int(State.AWAITING_COLLECTION)
 
 
 def _stock(scenario: Scenario, f: fs.Front, parcels: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.int64]]:
     """Stock by `STOCK_FIELDS`; what is reserved is split by what its orders wait for."""
-    state = f.small[:, fs.STATE]
+    state = f.small[:, fs.STATE].copy()  # read many times
     unpaid = np.flatnonzero(state == int(State.UNPAID)).astype(np.int32)
     waiting = (state >= int(State.ON_HOLD)) & (state <= int(State.AWAITING_COLLECTION))
     partly = state == int(State.PARTIALLY_SHIPPING)
@@ -152,15 +119,16 @@ def _used(queue_peak: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     return queue_peak[: int(seconds[-1]) + 1 if len(seconds) else 0]
 
 
-def _counts(f: fs.Front, delivery: Delivery) -> dict[str, int]:
+def _counts(front: FrontFlow, delivery: Delivery) -> dict[str, int]:
+    f = front.state
     return {
         "front_events": int(f.reg[fs.EVENTS]),
         "placed": int(f.reg[fs.PLACED_TAIL]),
         "paid": int(f.reg[fs.PAID_TAIL]),
-        "confirmed": int(f.reg[fs.CONFIRMED_TAIL]),
+        "confirmed": front.confirmed,
         "picked": sum(house.pickers.started for house in delivery.houses),
         "packed": sum(house.packers.started for house in delivery.houses),
-        "collected": int((delivery.parcels.collected_us >= 0).sum()),
+        "collected": 0,
         "largest_group": int(f.reg[fs.MAX_GROUP_MET]),
         "repeated_requests": int(f.reg[fs.REPEATED]),
         "timed_out_waiting": int(f.reg[fs.WAITED_OUT]),

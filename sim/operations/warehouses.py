@@ -1,10 +1,13 @@
 """Confirmed orders become parcels: waves, picking, packing, the carrier's pick-ups, transit, delivery, returns.
 
 A flow behind the front: whatever the front has confirmed before the end of a window is moved on in bulk. Pick-ups are
-control events; what they collect decides everything that follows, so arrivals and returns are known there and then.
+control events; what they collect decides what returns to the shelf, and when. All else of a parcel is worked out when
+the run is over.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +18,18 @@ from sim.flow.jit import choose
 from sim.flow.stations import Station
 from sim.flow.structs import handle
 from sim.operations import front_state as fs
-from sim.operations.collecting import RESTOCKS, Road, collect, settle
+from sim.operations.collecting import (
+    RESTOCKS,
+    Road,
+    arrival_us,
+    collect,
+    find_cancelled,
+    is_lost,
+    plan_return,
+)
 from sim.operations.front import FrontFlow
-from sim.operations.parcels import Parcels
+from sim.operations.parcels import COLLECTED, PACKED, PICKED, Parcels
+from sim.operations.settling import Table, close_records, settle_all
 from sim.operations.shipping import ship_split
 from sim.orders.states import State
 from sim.scenario.quantiles import quantile_table
@@ -26,55 +38,61 @@ from sim.scenario.tables import lane_table
 
 Ids = npt.NDArray[np.int32]
 Times = npt.NDArray[np.int64]
-CANCELLED = int(State.CANCELLED)
 
 
 class Warehouse:
     """One warehouse: wave, pickers, packers, and the parcels packed and waiting for the carrier."""
 
-    def __init__(self, scenario: Scenario, trace: Trace, number: int, times: Times, fast: bool) -> None:
-        plan = scenario.warehouses[number]
+    def __init__(self, scenario: Scenario, trace: Trace, number: int, front: FrontFlow, parcels: Parcels) -> None:
+        plan, times, fast = scenario.warehouses[number], front.state.times, front.fast
         self.number, self._cut_off_us = number, plan.cut_off_us
-        self.wave = (
-            WaveStation(plan.waves.every_us, plan.waves.capacity, times[:, fs.CLOSED], fast) if plan.waves else None
-        )
-        self.pickers = Station(trace.carts["pick_us"], times, 0, fast, fs.CLOSED)
-        self.packers = Station(trace.carts["pack_us"], times, 0, fast, fs.CLOSED)
+        self.wave: WaveStation | None = None
+        if plan.waves:
+            came_us, gone_us = times[:, fs.CONFIRMED], times[:, fs.CLOSED]
+            self.wave = WaveStation(plan.waves.every_us, plan.waves.capacity, came_us, gone_us, fast)
+        self.pickers = Station(trace.carts["pick_us"], times, 0, fast, fs.CLOSED, parcels.picked_us)
+        self.packers = Station(trace.carts["pack_us"], times, 0, fast, fs.CLOSED, parcels.packed_us)
+        self._find_cancelled = choose(find_cancelled, fast)
         self._ids: list[Ids] = []
         self._ats: list[Times] = []
         self.carried = 0
 
-    def move(self, ids: Ids, at_us: Times, end_us: int, parcels: Parcels) -> None:
+    def move(self, ids: Ids, f: fs.Front, end_us: int, parcels: Parcels) -> None:
         """Take newly confirmed orders and let everything before `end_us` be picked and packed."""
         if self.wave is not None:
-            self.wave.join(ids, at_us)
+            self.wave.join(ids)
             ids, at_us = self.wave.release_until(end_us)
+        else:
+            at_us = f.times[ids, fs.CONFIRMED]
         if len(ids):
             self.pickers.join(ids, at_us)
         ids, at_us = self.pickers.serve_until(end_us)
         if len(ids):
-            parcels.picked_us[parcels.numbers(ids, self.number)] = at_us
+            parcels.stamp_splits(PICKED, f.small, ids, self.number, at_us)
             self.packers.join(ids, at_us)
         ids, at_us = self.packers.serve_until(end_us)
         if len(ids):
-            parcels.packed_us[parcels.numbers(ids, self.number)] = at_us
+            parcels.stamp_splits(PACKED, f.small, ids, self.number, at_us)
             self._ids.append(ids)
             self._ats.append(at_us)
 
     def release(self) -> None:
         """Give back the memory of the queues."""
         self._ids, self._ats = [], []
-        for station in (self.pickers, self.packers):
-            station.release()
+        self.pickers.release()
+        self.packers.release()
+        if self.wave is not None:
+            self.wave.release()
 
-    def pick_up(self, now_us: int, capacity: int, small: fs.U8) -> Ids:
+    def pick_up(self, now_us: int, capacity: int, handle: fs.Front) -> Ids:
         """The carrier comes: returns the orders whose parcels it takes, first packed first."""
         if not self._ids:
             return np.empty(0, dtype=np.int32)
         ids, at_us = np.concatenate(self._ids), np.concatenate(self._ats)
-        gone = small[ids, fs.STATE] == CANCELLED
         limit = min(now_us - 1, now_us - self._cut_off_us)
-        taken, ids, at_us, left = take_batch(ids, at_us, gone, limit, capacity)
+        gone = np.zeros(int(np.searchsorted(at_us, limit, side="right")), dtype=np.uint8)
+        self._find_cancelled(handle, ids[: len(gone)], gone)
+        taken, ids, at_us, left = take_batch(ids, at_us, gone.view(np.bool_), limit, capacity)
         self.carried += left
         self._ids, self._ats = ([ids], [at_us]) if len(ids) else ([], [])
         return taken
@@ -83,39 +101,27 @@ class Warehouse:
 class Delivery:
     """All warehouses and what follows them."""
 
-    def __init__(self, scenario: Scenario, trace: Trace, front: FrontFlow, fast: bool) -> None:
-        self._front, self._fast = front, fast
+    def __init__(self, scenario: Scenario, trace: Trace, front: FrontFlow) -> None:
+        self._front, self._fast = front, front.fast
         self.parcels = Parcels(trace.orders)
-        self.delivered_us = np.full(trace.orders, -1, dtype=np.int64)
-        times = front.state.times
-        self.houses = [Warehouse(scenario, trace, number, times, fast) for number in range(len(scenario.warehouses))]
-        self._road = _road(scenario, trace, self.parcels, self.delivered_us)
-        self._collect = choose(collect, fast)
-        self._settle = choose(settle, fast)
+        self.houses = [
+            Warehouse(scenario, trace, number, front, self.parcels) for number in range(len(scenario.warehouses))
+        ]
+        self._road = _road(scenario, trace, self.parcels)
+        self._collect = choose(collect, self._fast)
 
     @property
     def carried(self) -> int:
         """Parcels that were in time for a pick-up and found no room."""
         return sum(house.carried for house in self.houses)
 
-    def release(self) -> None:
-        """Give back the memory of queues, which only running needs; the parcels keep their stamps."""
-        nothing = np.empty(0, dtype=np.int64)
-        self._road = self._road._replace(collected_us=nothing, arrived_us=nothing, lost=np.empty(0, dtype=np.uint8))
-        for house in self.houses:
-            house.release()
-
     def catch_up(self, end_us: int) -> None:
         """Move everything that the front has confirmed, and all that waits, up to `end_us`."""
-        f = self._front.state
-        orders = self._front.newly_confirmed()
-        houses = f.small[orders, fs.HOUSE]
-        split = orders[houses == fs.SPLIT].tolist()
-        for order in split:
-            self._split(order)
+        orders, houses = self._front.newly_confirmed()
+        for k in np.flatnonzero(houses == fs.SPLIT).tolist():
+            self._split(int(orders[k]))
         for house in self.houses:
-            mine = orders[houses == house.number] if not split else self._of_house(orders, houses, house.number)
-            house.move(mine, f.times[mine, fs.CONFIRMED], end_us, self.parcels)
+            house.move(self._of_house(orders, houses, house.number), self._front.state, end_us, self.parcels)
 
     def _split(self, order: int) -> None:
         f = self._front.state
@@ -126,7 +132,7 @@ class Delivery:
 
     def _allocations(self, order: int) -> list[int]:
         f, rows = self._front.state, []
-        row = int(f.answers[order, fs.ALLOCATION])
+        row = int(f.split_at[order])
         while row < f.reg[fs.ALLOCATED] and f.allocations[row, 0] == order:
             rows.append(row)
             row += 1
@@ -134,29 +140,25 @@ class Delivery:
 
     def _of_house(self, orders: Ids, houses: fs.U8, number: int) -> Ids:
         mine = houses == number
-        for k in np.flatnonzero(houses == fs.SPLIT).tolist():
-            mine[k] = (int(orders[k]), number) in self.parcels.number
+        for k in np.flatnonzero(houses == fs.SPLIT).tolist() if self.parcels.of_split else []:
+            mine[k] = number in self.parcels.of_split[int(orders[k])]
         chosen: Ids = orders[mine]
         return chosen
 
     def pick_up(self, house: int, now_us: int, capacity: int) -> None:
-        """The carrier comes to a warehouse: parcels leave, and their arrival is known."""
-        f = self._front.state
-        orders = self.houses[house].pick_up(now_us, capacity, f.small)
+        """The carrier comes to a warehouse: parcels leave, and what will return is known."""
+        orders = self.houses[house].pick_up(now_us, capacity, self._front.handle)
         if not len(orders):
             return
-        parcels = self.parcels.numbers(orders, house)
         self._make_room(len(orders))
-        self._collect(self._front.handle, handle(self._road, self._fast), orders, parcels, house, now_us)
-        for order in orders[parcels >= self.parcels.orders].tolist():
-            self._collect_split(order, house)
+        self._collect(self._front.handle, handle(self._road, self._fast), orders, house, now_us)
+        for order in self.parcels.split_among(orders, self._front.state.small):
+            self._collect_split(order, house, now_us)
         self._put_back()
 
     def _make_room(self, orders: int) -> None:
-        """Point the road to the parcels as they are now, and give it room for the returns of one pick-up."""
-        parcels, road = self.parcels, self._road
-        self._road = road._replace(collected_us=parcels.collected_us, arrived_us=parcels.arrived_us, lost=parcels.lost)
-        if orders > len(road.restock_id):
+        """Give the road room for the returns of one pick-up."""
+        if orders > len(self._road.restock_id):
             self._road = self._road._replace(
                 restock_id=np.empty(2 * orders, dtype=np.int32), restock_at=np.empty(2 * orders, dtype=np.int64)
             )
@@ -167,25 +169,46 @@ class Delivery:
         self._road.reg[RESTOCKS] = 0
         self._front.plan_restocks(self._road.restock_id[:count], self._road.restock_at[:count])
 
-    def _collect_split(self, order: int, house: int) -> None:
+    def _collect_split(self, order: int, house: int, now_us: int) -> None:
         """One more parcel of a split order is collected; with the last one its end is known."""
-        parcels, f = self.parcels, self._front.state
-        numbers = parcels.of_split[order]
+        parcels, f, road = self.parcels, self._front.state, self._road
+        stamps = parcels.split_stamps
+        stamps[order, house][COLLECTED] = now_us
         ship_split(f, self._allocations(order), house)
-        if (parcels.collected_us[numbers] < 0).any():
+        houses = parcels.of_split[order]
+        if any(stamps[order, other][COLLECTED] == 0 for other in houses):
             f.small[order, fs.STATE] = int(State.PARTIALLY_SHIPPING)
             return
+        f.small[order, fs.STATE] = int(State.IN_TRANSIT)
+        lost = {other for other in houses if is_lost(f, road, order, other)}
         for row in self._allocations(order):
-            if parcels.lost[parcels.number[order, int(f.allocations[row, 3])]]:
+            if int(f.allocations[row, 3]) in lost:
                 f.allocations[row, 3] = -1 - f.allocations[row, 3]  # not put back on the shelf by a return
-        end_us, lost = int(parcels.arrived_us[numbers].max()), bool(parcels.lost[numbers].all())
-        self._settle(self._front.handle, handle(self._road, self._fast), order, end_us, lost)
+        end_us = max(arrival_us(f, road, order, other, stamps[order, other][COLLECTED]) for other in houses)
+        plan_return(f, road, order, end_us, len(lost) == len(houses))
+
+    def settle(self, horizon_us: int) -> tuple[dict[str, npt.NDArray[Any]], Times]:
+        """When all is over: the parcels, and when each order was delivered. Gives back the memory of the queues."""
+        front = self._front
+        for house in self.houses:
+            house.release()
+        self._road = self._road._replace(collected_us=np.empty(0, dtype=np.int64))
+        choose(close_records, self._fast)(front.handle, horizon_us)
+        columns = self.parcels.table(front.handle, self._fast)
+        rows = len(columns["order"])
+        columns |= {"arrived_us": np.full(rows, -1, dtype=np.int64), "lost": np.zeros(rows, dtype=np.uint8)}
+        delivered_us = np.full(len(front.state.times), -1, dtype=np.int64)
+        table = Table(
+            **{name: column for name, column in columns.items() if name != "picked_us"}, delivered_us=delivered_us
+        )
+        choose(settle_all, self._fast)(front.handle, handle(self._road, self._fast), handle(table, self._fast))
+        return columns, delivered_us
 
 
-def _road(scenario: Scenario, trace: Trace, parcels: Parcels, delivered_us: Times) -> Road:
+def _road(scenario: Scenario, trace: Trace, parcels: Parcels) -> Road:
     """The road at time 0."""
     lanes = lane_table(scenario)
-    names = ("transit_u32", "loss_u32", "after", "after_u32", "back_u32", "restock")
+    names = ("transit_u32", "loss_u32", "after_u32", "back_u32", "restock")
     return Road(
         reg=np.array([0, scenario.horizon_us, scenario.after_sales.return_window_us], dtype=np.int64),
         lead=np.array([[quantile_table(lane.lead_time) for lane in row] for row in lanes]),
@@ -194,9 +217,6 @@ def _road(scenario: Scenario, trace: Trace, parcels: Parcels, delivered_us: Time
         return_transit=quantile_table(scenario.after_sales.return_transit),
         **{name: np.require(trace.carts[name], requirements=["C", "W"]) for name in names},
         collected_us=parcels.collected_us,
-        arrived_us=parcels.arrived_us,
-        lost=parcels.lost,
-        delivered_us=delivered_us,
         restock_id=np.empty(1024, dtype=np.int32),
         restock_at=np.empty(1024, dtype=np.int64),
     )
