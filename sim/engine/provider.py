@@ -14,6 +14,9 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
+from sim.orders.commands import Capture, Decline
+from sim.orders.entities import Payment
+
 CONNECT_WITHIN_S = 2.0
 ANSWER_WITHIN_S = 10.0
 #: Requests at once; the others wait here, where waiting is no fault of the provider.
@@ -61,7 +64,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     currency: str = ""
 
 
-class Provider(Protocol):
+class PaymentProvider(Protocol):
     """A payment provider, as payments and refunds need it. None of it raises for faults of the network."""
 
     async def charge(self, charge: Charge) -> Outcome:
@@ -72,6 +75,19 @@ class Provider(Protocol):
 
     async def look(self, charge_id: str) -> Outcome:
         """Tell what has become of a charge."""
+
+
+def verdict(payment: Payment, outcome: Outcome) -> Capture | Decline | None:
+    """Return the command that an outcome of an attempt to pay amounts to, None while it is open."""
+    if outcome.status == Status.CAPTURED:
+        # The provider's own amount, so that a wrong one is found and given back.
+        amount_minor = outcome.amount_minor or payment.amount_minor
+        return Capture(
+            payment.order_id, payment.id, amount_minor, outcome.currency or payment.currency, payment.reference
+        )
+    if outcome.status == Status.DECLINED:
+        return Decline(payment.order_id, payment.id, outcome.failure or "declined")
+    return None
 
 
 class _Answer(msgspec.Struct):
@@ -90,8 +106,8 @@ _UNKNOWN = Outcome(Status.UNKNOWN)
 _decode = msgspec.json.Decoder(_Answer).decode
 
 
-class HttpProvider:
-    """The provider at a URL. `open` needs a running event loop; `close` it before that ends."""
+class Provider:
+    """The provider at a URL. It connects when it is first asked; `close` it before the event loop ends."""
 
     def __init__(
         self, url: str, *, in_flight: int = IN_FLIGHT, timeout_s: float = ANSWER_WITHIN_S, tries: int = TRIES
@@ -102,16 +118,6 @@ class HttpProvider:
         self._tries = tries
         self._session: aiohttp.ClientSession | None = None
 
-    async def open(self) -> None:
-        """Make ready to ask."""
-        connector = aiohttp.TCPConnector(limit=0)  # the semaphore bounds them, outside of the time-out
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=self._timeout,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"content-type": "application/json"},
-        )
-
     async def close(self) -> None:
         """Let go of all connections."""
         if self._session is not None:
@@ -119,7 +125,7 @@ class HttpProvider:
             self._session = None
 
     async def charge(self, charge: Charge) -> Outcome:
-        """See `Provider.charge`."""
+        """See `PaymentProvider.charge`."""
         asked = {
             "id": str(charge.payment_id),
             "order_id": str(charge.order_id),
@@ -130,7 +136,7 @@ class HttpProvider:
         return await self._ask("POST", "/charges", asked)
 
     async def refund(self, payback: Payback) -> Outcome:
-        """See `Provider.refund`."""
+        """See `PaymentProvider.refund`."""
         asked = {
             "id": str(payback.refund_id),
             "charge_id": payback.charge_id,
@@ -140,7 +146,7 @@ class HttpProvider:
         return await self._ask("POST", "/refunds", asked)
 
     async def look(self, charge_id: str) -> Outcome:
-        """See `Provider.look`."""
+        """See `PaymentProvider.look`."""
         return await self._ask("GET", f"/charges/{quote(charge_id, safe='')}")
 
     async def _ask(self, method: str, path: str, asked: dict[str, Any] | None = None) -> Outcome:
@@ -156,9 +162,18 @@ class HttpProvider:
         return _UNKNOWN
 
     async def _send(self, method: str, path: str, body: bytes | None) -> Outcome:
-        assert self._session is not None, "the provider is not open"
-        async with self._session.request(method, self._url + path, data=body, allow_redirects=False) as response:
+        session = self._session or self._connect()
+        async with session.request(method, self._url + path, data=body, allow_redirects=False) as response:
             return _outcome(response.status, await response.read())
+
+    def _connect(self) -> aiohttp.ClientSession:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),  # the semaphore bounds them, outside of the time-out
+            timeout=self._timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"content-type": "application/json"},
+        )
+        return self._session
 
 
 def _outcome(status: int, body: bytes) -> Outcome:

@@ -126,11 +126,11 @@ class Psp:
         data = {
             "order_id": asked.order_id,
             "payment_id": asked.id,
-            "refund_id": None,
             "amount": asked.amount,
             "currency": asked.currency,
-            "failure": charge.failure,
         }
+        if charge.failure:
+            data["failure"] = charge.failure
         self._announce(asked.id, f"payment.{charge.status}", data)
 
     def _pay_out(self, refund: Refund) -> None:
@@ -142,7 +142,6 @@ class Psp:
             "refund_id": asked.id,
             "amount": asked.amount,
             "currency": asked.currency,
-            "failure": None,
         }
         self._announce(asked.id, "refund.succeeded", data)
 

@@ -1,0 +1,180 @@
+"""Driving payments: the provider is asked once an attempt is durable and outside of every transaction.
+
+What it says then goes to the writer like any call. Whatever fails in between (the network, the provider, this process)
+leaves a PENDING payment, which a retry of the same key, the provider's webhook or the reconciler brings to its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from sim.engine import views
+from sim.engine.calls import Call, Reply
+from sim.engine.clock import Clock
+from sim.engine.executor import Handler
+from sim.engine.layers import Group
+from sim.engine.problems import KEY_IN_USE
+from sim.engine.provider import Charge, Outcome, PaymentProvider, Status, verdict
+from sim.engine.reconciler import LOOK_EVERY_S, PATIENCE_US, SEND_EVERY_S, Reconciler
+from sim.engine.store import Store
+from sim.engine.tables import TABLES, record
+from sim.engine.writer import Writer
+from sim.errors import Defect
+from sim.orders.commands import Capture, Command, Decline, SettleRefund
+from sim.orders.entities import Payment, PaymentStatus
+
+_BY_ID = f"SELECT {', '.join(TABLES['payments'].columns)} FROM payments WHERE id = ?"
+
+
+class AnswerPending(msgspec.Struct, frozen=True, gc=False):
+    """Change nothing; answer with how an attempt to pay stands, and let that answer settle the caller's key."""
+
+    order_id: int
+    payment_id: int
+
+
+def answer_pending(_group: Group, _command: AnswerPending, _now_us: int) -> tuple[Any, ...]:
+    """Let nothing happen: the view answers."""
+    return ()
+
+
+HANDLERS: dict[type, Handler] = {AnswerPending: answer_pending}
+
+
+class PaymentDriver:
+    """Takes attempts to pay to the provider, one drive an attempt at a time, and its word to the writer."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        store: Store,
+        provider: PaymentProvider,
+        clock: Clock,
+        *,
+        speed: float = 1.0,
+        patience_us: int = PATIENCE_US,
+        look_every_s: float = LOOK_EVERY_S,
+        send_every_s: float = SEND_EVERY_S,
+    ) -> None:
+        self._writer = writer
+        self._store = store
+        self._provider = provider
+        self._running: dict[int, asyncio.Task[Reply]] = {}
+        self.reconciler = Reconciler(
+            writer,
+            store,
+            provider,
+            clock,
+            self.is_running,
+            patience_us=round(patience_us / speed),
+            look_every_s=look_every_s,
+            send_every_s=send_every_s,
+        )
+
+    def start(self) -> None:
+        """Begin to look after what earlier drives left open."""
+        self.reconciler.start()
+
+    async def close(self) -> None:
+        """Wait for the drives that run; each ends within the provider's time-outs."""
+        await self.reconciler.close()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    def is_running(self, payment_id: int) -> bool:
+        """Whether an attempt is being driven right now."""
+        return payment_id in self._running
+
+    async def drive(self, payment_id: int, *, settles: bytes = b"") -> Reply:
+        """Ask the provider to charge an attempt and return what came of it: 201 captured, 202 pending, 402 declined.
+
+        Asking for the same attempt again is safe: the provider charges an id once. `settles` is the running request's
+        key, whose stored answer this becomes. A caller that goes away does not end the drive.
+        """
+        if payment_id in self._running:
+            return KEY_IN_USE
+        task = asyncio.get_running_loop().create_task(self._drive(payment_id, settles))
+        self._running[payment_id] = task
+        task.add_done_callback(lambda _task: self._running.pop(payment_id, None))
+        return await asyncio.shield(task)
+
+    async def _drive(self, payment_id: int, settles: bytes) -> Reply:
+        rows = await self._store.select(_BY_ID, (payment_id,))
+        if not rows:
+            raise Defect(f"payment {payment_id} is not stored")
+        payment: Payment = record("payments", rows[0])
+        outcome = Outcome(Status.UNKNOWN)
+        if payment.status == PaymentStatus.PENDING:
+            charge = Charge(payment.id, payment.order_id, payment.amount_minor, payment.currency, payment.method)
+            outcome = await self._provider.charge(charge)
+        command = verdict(payment, outcome) or AnswerPending(payment.order_id, payment.id)
+        return await self._writer.submit(Call(command, views.payment_reply, settles=settles))
+
+
+_Number = Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")]
+_Name = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class ProviderEvent(msgspec.Struct, frozen=True, gc=False):
+    """What a provider's webhook says. `id` is the event's own: told again, it acts no second time."""
+
+    id: _Name
+    type: Annotated[str, Meta(max_length=255)]
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+    created_at: str = ""
+
+
+class _Paid(msgspec.Struct, gc=False):
+    order_id: _Number
+    payment_id: _Name
+    amount: Annotated[str, Meta(pattern=r"^[0-9]{1,15}$")]
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+
+
+class _Declined(msgspec.Struct, gc=False):
+    order_id: _Number
+    payment_id: _Name
+    failure: str | None = None
+
+
+class _PaidOut(msgspec.Struct, gc=False):
+    order_id: _Number
+    refund_id: _Number
+
+
+_event = msgspec.json.Decoder(ProviderEvent).decode
+_paid = msgspec.json.Decoder(_Paid).decode
+_declined = msgspec.json.Decoder(_Declined).decode
+_paid_out = msgspec.json.Decoder(_PaidOut).decode
+
+
+def provider_event(body: bytes) -> ProviderEvent:
+    """Return the event in a webhook's body. Raises msgspec.MsgspecError for what is none."""
+    return _event(body)
+
+
+def webhook_command(event: ProviderEvent) -> Command | None:
+    """Return what an event asks of us, None for a type that we do not know (and accept).
+
+    Raises msgspec.MsgspecError where the data of a known type are malformed.
+    """
+    if event.type == "payment.captured":
+        paid = _paid(event.data)
+        payment_id = _own_id(paid.payment_id)
+        return Capture(int(paid.order_id), payment_id, int(paid.amount), paid.currency, paid.payment_id)
+    if event.type == "payment.declined":
+        declined = _declined(event.data)
+        return Decline(int(declined.order_id), _own_id(declined.payment_id), declined.failure or "declined")
+    if event.type == "refund.succeeded":
+        paid_out = _paid_out(event.data)
+        return SettleRefund(int(paid_out.order_id), int(paid_out.refund_id))
+    return None
+
+
+def _own_id(charge_id: str) -> int:
+    """Return the id of our payment that a charge is named by, 0 for a charge that we did not name."""
+    plain = charge_id.isascii() and charge_id.isdigit() and len(charge_id) <= 18
+    return int(charge_id) if plain else 0
