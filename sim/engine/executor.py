@@ -6,6 +6,7 @@ body differs (422) or the first request is still running (409).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,8 +15,8 @@ from sim.engine.calls import Call, Reply
 from sim.engine.clock import Clock
 from sim.engine.fetching import fetch
 from sim.engine.layers import CACHED, Cache, Group, load_cache
-from sim.engine.store import Store
-from sim.engine.tables import IdempotencyRow, ProviderEventRow
+from sim.engine.store import OutcomeUnknown, Store
+from sim.engine.tables import TABLES, Changes, IdempotencyRow, ProviderEventRow
 from sim.orders import events
 from sim.orders.decide import decide
 from sim.orders.evolve import evolve
@@ -26,6 +27,9 @@ from sim.orders.rules import Rules
 KEPT = frozenset({200, 201, 202, 402, 404, 409, 422})
 #: Ids are the microsecond of their making, times this: room for as many ids in one microsecond.
 IDS_PER_US = 100
+
+#: Tables with ids that the engine has given.
+_NUMBERED = tuple(name for name, table in TABLES.items() if table.key == ("id",) and name != "provider_events")
 
 #: Runs a command that is not the order core's: (group, command, now) -> its events; changes the group itself.
 Handler = Callable[[Group, Any, int], tuple[Any, ...]]
@@ -38,24 +42,27 @@ class Executor:
         self.store = store
         self.clock = clock
         self.rules = rules
-        self.cache = Cache()
+        self.cache = Cache()  # replaced by `load`: ask for it each time
+        self._outdated = False  # whether a group may have been stored that the cache knows nothing of
         self._handlers = handlers or {}
 
     async def load(self) -> None:
         """Fill the cache from the store."""
         rows = {name: await self.store.all_rows(name) for name in CACHED}
         ((last_seq,),) = await self.store.select("SELECT COALESCE(MAX(seq), 0) FROM events")
-        latest = [
-            await self.store.select(f"SELECT COALESCE(MAX(id), 0) FROM {name}")
-            for name in ("orders", "payments", "refunds", "transfers", "stock_moves", "packages", "skus", "products")
-        ]
+        latest = [await self.store.select(f"SELECT COALESCE(MAX(id), 0) FROM {name}") for name in _NUMBERED]
         self.cache = load_cache(rows, max(int(found[0][0]) for found in latest), int(last_seq))
+        self._outdated = False
 
     async def execute(self, calls: list[Call]) -> list[Reply]:
         """Run calls in their order and return their answers, once all that they changed is durable.
 
         Raises StoreUnavailable with nothing changed; any other exception is a defect, with nothing changed either.
+        OutcomeUnknown is the exception: then the cache is read anew before the next group, which fails as long as that
+        fails.
         """
+        if self._outdated:
+            await self.load()
         now_us = self.clock()
         catalogue = any(type(call.command) in self._handlers for call in calls)
         fetched = await fetch(self.store, self.cache, calls)
@@ -64,9 +71,16 @@ class Executor:
         replies = [self._run(group, call, now_us) for call in calls]
         changes = group.changes()
         if changes:
-            await self.store.write(changes)
+            await self._store(changes)
             group.keep(self.cache)
         return replies
+
+    async def _store(self, changes: Changes) -> None:
+        try:
+            await self.store.write(changes)
+        except (OutcomeUnknown, asyncio.CancelledError):
+            self._outdated = True
+            raise
 
     def _run(self, group: Group, call: Call, now_us: int) -> Reply:
         if call.key:

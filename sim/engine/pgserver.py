@@ -8,6 +8,7 @@ leaves, and it opens every folder above the data to all for reading.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import importlib.util
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
+from sim.engine.postgres import PostgresStore
 from sim.engine.store import StoreRefused, StoreUnavailable
 
 if os.name == "posix":
@@ -30,6 +32,8 @@ if os.name == "posix":
 #: PostgreSQL does not run as root; then it runs as this user, which is made when there is none.
 _USER = "pgserver"
 _START_S = 60
+#: Requests wait for a server that died; not for long, as it may stay so (a full disk).
+_REVIVE_S = 5
 _STOP_S = 60
 _POLL_S = 0.02
 #: Room for the name of a socket in its folder: the system allows 107 characters in all.
@@ -73,7 +77,7 @@ class PrivatePostgres:
         """What to connect to."""
         return f"postgresql://postgres@/postgres?host={quote(str(self._socket_folder))}"
 
-    def start(self) -> None:
+    def start(self, patience_s: float = _START_S) -> None:
         """Have the server run. Raises StoreRefused when the folder is another engine's, StoreUnavailable else."""
         with self._turn:
             if self._keeper is not None and self._keeper.poll() is None:
@@ -81,7 +85,7 @@ class PrivatePostgres:
             try:
                 self._prepare()
                 self._end_leftover()
-                self._launch()
+                self._launch(time.monotonic() + patience_s)
             except (OSError, subprocess.SubprocessError) as error:
                 detail = getattr(error, "stderr", None) or error
                 raise StoreUnavailable(f"PostgreSQL in {self.folder} does not start: {detail}") from error
@@ -95,13 +99,6 @@ class PrivatePostgres:
             if self._lock is not None:
                 self._lock.close()
                 self._lock = None
-
-    def __enter__(self) -> PrivatePostgres:
-        self.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.stop()
 
     @property
     def _socket_folder(self) -> Path:
@@ -145,9 +142,8 @@ class PrivatePostgres:
             with contextlib.suppress(subprocess.CalledProcessError):
                 self._run(self._program("pg_ctl"), "-D", str(self._data), "-m", "fast", "-t", "10", "stop")
 
-    def _launch(self) -> None:
+    def _launch(self, deadline: float) -> None:
         """Start the server and wait until it takes connections; it may have to wait for processes of the last one."""
-        deadline = time.monotonic() + _START_S
         self._keeper = self._spawn()
         while self._ready() != 0:
             if self._keeper.poll() is not None:
@@ -156,7 +152,7 @@ class PrivatePostgres:
                 time.sleep(10 * _POLL_S)
                 self._keeper = self._spawn()
             elif time.monotonic() > deadline:
-                raise StoreUnavailable(f"PostgreSQL in {self.folder} has not recovered after {_START_S} s")
+                raise StoreUnavailable(f"PostgreSQL in {self.folder} has not recovered yet")
             time.sleep(_POLL_S)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
@@ -208,6 +204,31 @@ class PrivatePostgres:
     def _last_words(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines() or ["no word"]
         return next((line for line in reversed(lines) if "FATAL" in line or "PANIC" in line), lines[-1])
+
+
+class OwnedPostgresStore(PostgresStore):
+    """A store with a server of its own, which runs from `open` to `close` and is started again should it die."""
+
+    def __init__(self, folder: str | Path, *, unsafe: bool = False) -> None:
+        self.server = PrivatePostgres(folder)
+        super().__init__(self.server.url, unsafe=unsafe, revive=self._revive_server)
+
+    async def open(self) -> None:
+        """See `Store.open`."""
+        try:
+            await asyncio.to_thread(self.server.start)
+            await super().open()
+        except BaseException:
+            await asyncio.to_thread(self.server.stop)
+            raise
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        await super().close()
+        await asyncio.to_thread(self.server.stop)
+
+    async def _revive_server(self) -> None:
+        await asyncio.to_thread(self.server.start, _REVIVE_S)
 
 
 def available() -> bool:
