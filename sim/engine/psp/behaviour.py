@@ -5,7 +5,6 @@ Nothing is drawn: a fate is a hash of (seed, id, purpose), the same whenever and
 
 from __future__ import annotations
 
-import hashlib
 import math
 from statistics import NormalDist
 from typing import Annotated, Literal
@@ -13,13 +12,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from sim.engine.chance import uniform
+
 Share = Annotated[float, Meta(ge=0, le=1)]
 Milliseconds = Annotated[float, Meta(ge=0, le=3_600_000)]
 
 _NORMAL = NormalDist()
 _FAILURES = ("insufficient_funds", "do_not_honour", "expired_card")
-#: An uniform is the middle of one of 2**53 equal cells of (0, 1): exact in a float, and never 0 or 1.
-_CELLS = 1 << 53
 
 
 class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
@@ -45,12 +44,6 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     late_ms: Milliseconds = 0.0
     lost_share: Share = 0.0
     drop_answer_share: Share = 0.0
-
-
-def uniform(seed: int, subject: str, purpose: str) -> float:
-    """Return a number in (0, 1) that belongs to this seed, id and purpose."""
-    digest = hashlib.blake2b(f"{seed}\0{subject}\0{purpose}".encode(), digest_size=8).digest()
-    return ((int.from_bytes(digest, "big") >> 11) + 0.5) / _CELLS
 
 
 def befalls(share: float, seed: int, subject: str, purpose: str) -> bool:
