@@ -59,6 +59,7 @@ class Cache:
     videos: dict[int, Video] = field(default_factory=dict)
     deals: dict[int, Deal] = field(default_factory=dict)
     endpoints: dict[int, EndpointRow] = field(default_factory=dict)
+    named: dict[tuple[int, str], int] = field(default_factory=dict)  # SKU ids by shop and seller's name: an index
     last_id: int = 0
     last_seq: int = 0
 
@@ -100,6 +101,7 @@ class Group(World):
         )
         self.videos: MutableMapping[int, Video] = over(cache.videos)
         self.endpoints: MutableMapping[int, EndpointRow] = over(cache.endpoints)
+        self.named: MutableMapping[tuple[int, str], int] = Layer(cache.named)
         self._catalogue = catalogue
         self.idempotency: Layer[bytes, IdempotencyRow] = Layer(fetched.idempotency)
         self.provider_events: Layer[str, ProviderEventRow] = Layer(fetched.provider_events)
@@ -127,7 +129,7 @@ class Group(World):
 
     def keep(self, cache: Cache) -> None:
         """Take the group's changes of the small tables into the cache, once they are durable."""
-        for name in (*self._layered(), *(("parts",) if self._catalogue else ())):
+        for name in (*self._layered(), *(("parts", "named") if self._catalogue else ())):
             getattr(cache, name).update(getattr(self, name))
         cache.last_id = self.last_id
         cache.last_seq = self.last_seq
@@ -174,6 +176,7 @@ def load_cache(rows: Mapping[str, list[tuple[Any, ...]]], last_id: int, last_seq
     cache = Cache(last_id=last_id, last_seq=last_seq)
     for name in BY_ID:
         getattr(cache, name).update((values[0], record(name, values)) for values in rows[name])
+    cache.named.update(((sku.shop_id, sku.seller_sku), sku.id) for sku in cache.skus.values())
     cache.stocks.update((values[0], record("stocks", values)) for values in rows["stocks"])
     for values in rows["sku_parts"]:
         part = record("sku_parts", values)

@@ -17,6 +17,7 @@ _STATUS: dict[Refusal, int] = {
     Refusal.UNKNOWN_SKU: 422,
     Refusal.CURRENCY_MISMATCH: 422,
     Refusal.WINDOW_CLOSED: 422,
+    Refusal.NOT_IN_BAG: 422,
     Refusal.INVALID: 422,
     Refusal.NOT_FOUND: 404,
     Refusal.PAYMENT_DECLINED: 402,
@@ -31,6 +32,7 @@ HTTP_PROBLEMS: dict[str, tuple[int, str]] = {
     "invalid_parameter": (400, "Invalid parameter"),
     "unauthorized": (401, "Not authorised"),
     "bad_signature": (401, "Bad signature"),
+    "stale_timestamp": (401, "Signed too long ago"),
     "forbidden": (403, "Not allowed for this role"),
     "not_found": (404, "Not found"),
     "no_such_route": (404, "No such route"),
@@ -44,6 +46,7 @@ HTTP_PROBLEMS: dict[str, tuple[int, str]] = {
     "rate_limited": (429, "Too many requests"),
     "defect": (500, "A defect of the engine"),
     "overloaded": (503, "Overloaded"),
+    "not_ready": (503, "Not ready"),
     "store_unavailable": (503, "The database takes no writes now"),
 }
 

@@ -13,12 +13,18 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-Id = Annotated[str, Meta(pattern=r"^[0-9]{1,19}$", description="an opaque id", examples=["176403962512345600"])]
-Word = Annotated[str, Meta(min_length=1, max_length=128)]
-Text = Annotated[str, Meta(max_length=1024)]
-Minor = Annotated[str, Meta(pattern=r"^[0-9]{1,15}$", description="integer minor units", examples=["1999"])]
+Id = Annotated[str, Meta(pattern=r"^[0-9]{1,18}$", description="an opaque id", examples=["176403962512345600"])]
+# No NUL in texts: PostgreSQL cannot store it.
+Word = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00]+$")]
+Text = Annotated[str, Meta(max_length=1024, pattern=r"^[^\x00]*$")]
+Minor = Annotated[str, Meta(pattern=r"^[0-9]{1,18}$", description="integer minor units", examples=["1999"])]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", examples=["GBP"])]
-Instant = Annotated[str, Meta(description="RFC 3339, UTC", examples=["2026-11-20T19:00:00.000000Z"])]
+Instant = Annotated[
+    str,
+    Meta(
+        description="RFC 3339, UTC", examples=["2026-11-20T19:00:00.000000Z"], extra_json_schema={"format": "date-time"}
+    ),
+]
 Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 

@@ -28,6 +28,7 @@ class Refusal(StrEnum):
     PRICE_CHANGED = "price_changed"
     CURRENCY_MISMATCH = "currency_mismatch"
     NOT_LIVE = "not_live"
+    NOT_IN_BAG = "not_in_bag"
     NOT_FOUND = "not_found"
     HOLD_EXPIRED = "hold_expired"
     ORDER_CANCELLED = "order_cancelled"
