@@ -110,15 +110,13 @@ def replicate(scenario: Scenario, seed: int, replication: int, replications: int
     return summarise(scenario, trace, simulate(scenario, trace, runs=replications))
 
 
-def _replicate_for(parent: int, scenario: Scenario, seed: int, replication: int, replications: int) -> Metrics:
-    """`replicate` in a worker process, which ends when its parent has been killed."""
-    name = "ends-with-parent"
-    if os.getpid() != parent and all(thread.name != name for thread in threading.enumerate()):
-        threading.Thread(target=_end_with, args=(parent,), name=name, daemon=True).start()
-    return replicate(scenario, seed, replication, replications)
-
-
 def _end_with(parent: int) -> None:
+    """Let this worker process end when its parent has been killed, whether it has got work by then or not."""
+    if os.getpid() != parent:
+        threading.Thread(target=_wait_for_the_end_of, args=(parent,), daemon=True).start()
+
+
+def _wait_for_the_end_of(parent: int) -> None:
     while os.getppid() == parent:  # a system that keeps telling the dead parent's number leaves it to joblib's time-out
         threading.Event().wait(1.0)
     os._exit(1)
@@ -133,9 +131,10 @@ def _others(scenario: Scenario, seed: int, replications: int, workers: int | Non
         return
     from joblib import Parallel, delayed
 
-    pool = Parallel(n_jobs=number, return_as="generator", max_nbytes=None)
+    ending = {"initializer": _end_with, "initargs": (os.getpid(),)}
+    pool = Parallel(n_jobs=number, return_as="generator", max_nbytes=None, **ending)
     results: Generator[Metrics, None, None] = pool(
-        delayed(_replicate_for)(os.getpid(), scenario, seed, r, replications) for r in range(1, replications)
+        delayed(replicate)(scenario, seed, r, replications) for r in range(1, replications)
     )
     try:
         yield results

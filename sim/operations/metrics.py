@@ -1,8 +1,8 @@
 """The results of one replication as numbers with their units in their names: `metrics` of docs/run-directory.md.
 
-Fill rate: of the units of carts that were placed or found too few units when first asked for, the share placed. Too few
-units is SOLD_OUT (nothing left in stock) or DEAL_SOLD_OUT (the deal's units are gone, which in a drop is the same). What
-was not on sale to this buyer (OFF_SHELF, DEAL_CLOSED, PURCHASE_LIMIT) or met a failing engine asks for no more units.
+Fill rate: of the units of carts that were placed or found too few units when first asked for, the share placed. Too
+few units is SOLD_OUT (nothing left in stock) or DEAL_SOLD_OUT (the deal's units are gone, which in a drop is the same).
+What was not on sale to this buyer (OFF_SHELF, DEAL_CLOSED, PURCHASE_LIMIT) or met a failing engine lacks no units.
 """
 
 from __future__ import annotations

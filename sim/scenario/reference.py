@@ -30,7 +30,7 @@ new` writes a first file.
 
 | value | written |
 |---|---|
-| duration | a number and a unit: `15m`, `2h 30m`, `90s`, `250ms`; units us, ms, s, m, h, d, w; a bare `0` is allowed; at most ten years |
+| duration | a number and a unit: `15m`, `2h 30m`, `90s`, `250ms`; units us, ms, s, m, h, d, w; a bare `0` is allowed |
 | share, rate | `3 %` or `0.03` |
 | money | amount and ISO 4217 code: `12.90 GBP`; every currency but the reporting one needs a row in `currencies` |
 | time of day | `18:00`, local to the zone that stands beside it |
@@ -41,8 +41,8 @@ new` writes a first file.
 | servers | a number, or a list of shifts, or `{zone: ..., shifts: [...]}`; see Servers |
 
 Times (`at`, `start`, `on`, `publish`) count from the scenario's `start`; inside a broadcast from the broadcast's
-start. Only `true` and `false` are booleans, and text such as `18:00` or `on` needs no quotes. Anchors, aliases and
-`<<` work, within 200,000 values in all; tags and repeated keys are refused.
+start. No duration is longer than ten years. Only `true` and `false` are booleans, and text such as `18:00` or `on`
+needs no quotes. Anchors, aliases and `<<` work, within 200,000 values in all; tags and repeated keys are refused.
 
 Shares of regions, of the SKUs of a listing and of a payment mix add up to 100 %; leave all of them out for equal
 shares.

@@ -17,12 +17,22 @@ from tests.experiments import show
 
 PROCESSES = Path("/proc")
 ROOT = Path(__file__).resolve().parents[2]
-GONE_WITHIN_S = 15
+STARTED_AFTER_S, GONE_WITHIN_S = 2.0, 15.0
 PROGRAM = """
 from pathlib import Path
 from sim.experiments.simulate import run
 from sim.scenario.load import load_scenario
 run(load_scenario(Path("small.yaml")), replications=100_000, workers=2, out=Path("runs"))
+"""
+#: The same, but that nothing is sent to the workers any more: they are there and wait for work.
+WITHOUT_WORK = """
+import threading
+import joblib
+class Unsendable:
+    def __reduce__(self):
+        threading.Event().wait()
+delayed = joblib.delayed
+joblib.delayed = lambda function: lambda *_: delayed(function)(Unsendable())
 """
 
 
@@ -64,15 +74,15 @@ def waited(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 @pytest.mark.skipif(not PROCESSES.is_dir(), reason="processes are looked up in /proc")
-@pytest.mark.parametrize("after_s", [0.0, 2.0], ids=["while they start", "while they work"])
-def test_the_workers_of_a_killed_run_end_with_it(tmp_path: Path, after_s: float) -> None:
+@pytest.mark.parametrize("before", [WITHOUT_WORK, ""], ids=["while they wait", "while they work"])
+def test_the_workers_of_a_killed_run_end_with_it(tmp_path: Path, before: str) -> None:
     show.load(tmp_path)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    run = subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+    environment, program = {**os.environ, "PYTHONPATH": str(ROOT)}, before + PROGRAM
+    run = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
     started: set[int] = set()
     try:
         assert waited(lambda: sum(map(is_worker, offspring(run.pid))) == 2, 60)
-        time.sleep(after_s)
+        time.sleep(STARTED_AFTER_S)
         assert run.poll() is None
         started = offspring(run.pid)
         assert len(started) >= 2
