@@ -180,7 +180,7 @@ class Lane:
                 return
             _, seq, key = heapq.heappop(self._due)
             stream = self._streams.get(key)
-            # Entries get out of date: an event is tried later, or a redelivered one goes before it. Each change adds one.
+            # Entries get out of date: an event is put off, or a redelivered one goes before it. Each change adds one.
             if stream is None or key in busy or stream[0].event.seq != seq or stream[0].next_us > now_us:
                 continue
             busy.add(key)

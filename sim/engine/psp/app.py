@@ -182,9 +182,9 @@ class Psp:
 async def _body(receive: Receive) -> bytes:
     message = await receive()
     body: bytes = message.get("body", b"")
-    while message.get("more_body"):
+    while message.get("more_body") and len(body) <= MAX_BODY_BYTES:
         message = await receive()
         body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            raise Rejected(413, "body_too_large")
+    if len(body) > MAX_BODY_BYTES:
+        raise Rejected(413, "body_too_large")
     return body
