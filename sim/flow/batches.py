@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.flow.jit import choose, kernel, touch
-from sim.flow.stations import moved
+from sim.flow.pages import moved, pages
 
 HEAD, TAIL, NEXT_US, TAKEN, LEFT = range(5)
 AHEAD = 16  # how many customers ahead their columns are fetched
@@ -115,7 +115,11 @@ class WaveStation:
     def release_until(self, end_us: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Run the waves before `end_us`; returns (ids, times) of those released, in order."""
         most = int(self._reg[TAIL] - self._reg[HEAD])
-        out_id, out_at = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.int64)
+        if self._capacity:
+            most = min(
+                most, self._capacity * (1 + end_us // self._every_us - int(self._reg[NEXT_US]) // self._every_us)
+            )
+        out_id, out_at = pages(most, np.int32), pages(most, np.int64)
         if most:
             columns = self._came_us, self._gone_us
             self._release(self._reg, self._id, *columns, self._every_us, self._capacity, end_us, out_id, out_at)

@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.flow.heap import heap_drop, heap_push, insertion_sort
-from sim.flow.jit import kernel
+from sim.flow.jit import choose, kernel
+from sim.flow.pages import moved, pages
+from sim.flow.structs import handle
 
 KEY_BITS = 34
 KEY_MASK = (1 << KEY_BITS) - 1
@@ -75,10 +77,12 @@ def new_calendar(end_us: int, room: int, events: int) -> dict[str, npt.NDArray[A
     reg[FREE_BLOCK], reg[FREE_BLOCKS] = 0, room
     bins = (end_us >> width_log2) + 2
     room = max(room, 1)
+    firsts = pages(bins, np.int32)
+    firsts[:] = -1
     return {
         "cal": reg,
-        "bins": np.full(bins, -1, dtype=np.int32),
-        "sizes": np.zeros(bins, dtype=np.int32),
+        "bins": firsts,
+        "sizes": pages(bins, np.int32),
         "pool": _free_blocks(0, room, -1),
         "near": np.full(room, NO_EVENT, dtype=np.int64),
         "sorted": np.full(room, NO_EVENT, dtype=np.int64),
@@ -88,7 +92,7 @@ def new_calendar(end_us: int, room: int, events: int) -> dict[str, npt.NDArray[A
 
 def _free_blocks(first: int, count: int, last_link: int) -> npt.NDArray[np.int64]:
     """The words of free blocks `first`, `first` + 1 ..., each linked to the one behind it."""
-    pool = np.zeros((count, BLOCK), dtype=np.int64)
+    pool = pages(count * BLOCK, np.int64).reshape(count, BLOCK)
     pool[:, 0] = np.arange(first + 1, first + count + 1) << 3
     pool[-1, 0] = last_link << 3
     return pool.reshape(-1)
@@ -104,7 +108,9 @@ def grown(calendar: _State, blocks: int, near: int, to_sort: int) -> _State:
     if extra:
         extra = max(extra, len(pool) // (2 * BLOCK))
         old = len(pool) // BLOCK
-        pool = np.concatenate([pool, _free_blocks(old, extra, int(calendar.cal[FREE_BLOCK]))])
+        fresh = _free_blocks(old, extra, int(calendar.cal[FREE_BLOCK]))
+        pool = moved(pool, 0, len(pool), len(pool) + len(fresh))
+        pool[-len(fresh) :] = fresh
         calendar.cal[FREE_BLOCK] = old
         calendar.cal[FREE_BLOCKS] += extra
     larger: _State = calendar._replace(
@@ -113,12 +119,42 @@ def grown(calendar: _State, blocks: int, near: int, to_sort: int) -> _State:
     return larger
 
 
+def shrunk(calendar: _State, free: int, fast: bool) -> _State:
+    """The same state with a smaller pool, if that has far more blocks than are used and `free` more."""
+    reg, blocks = calendar.cal, len(calendar.pool) // BLOCK
+    room = 2 * (blocks - int(reg[FREE_BLOCKS])) + free
+    if blocks < 2 * room:
+        return calendar
+    pool = _free_blocks(0, room, -1)
+    used = choose(_repack, fast)(handle(calendar, fast), pool)
+    reg[FREE_BLOCK], reg[FREE_BLOCKS] = used if used < room else -1, room - used
+    smaller: _State = calendar._replace(pool=pool)
+    return smaller
+
+
+@kernel
+def _repack(calendar: Calendar, pool: npt.NDArray[np.int64]) -> int:
+    """Copy every block in use to the beginning of `pool`, bin by bin; returns how many they are."""
+    used = 0
+    for bin_ in range(len(calendar.bins)):
+        block = int(calendar.bins[bin_])
+        if block < 0:
+            continue
+        calendar.bins[bin_] = used
+        while block >= 0:
+            head = int(calendar.pool[block * BLOCK])
+            for k in range(1, BLOCK):
+                pool[used * BLOCK + k] = calendar.pool[block * BLOCK + k]
+            block = head >> 3
+            pool[used * BLOCK] = (used + 1 if block >= 0 else -1) << 3 | (head & 7)
+            used += 1
+    return used
+
+
 def _at_least(array: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
     if len(array) >= size:
         return array
-    larger = np.empty(max(size, 2 * len(array)), dtype=np.int64)
-    larger[: len(array)] = array
-    return larger
+    return moved(array, 0, len(array), max(size, 2 * len(array)))
 
 
 @kernel

@@ -7,20 +7,21 @@ committed; completions leave in the order of time, then id.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.flow.heap import heap_drop, heap_push, heap_replace
 from sim.flow.jit import choose, kernel, touch
+from sim.flow.pages import moved
 from sim.flow.structs import handle
-
-_T = TypeVar("_T", bound=np.generic)
 
 ID_BITS = 27
 ID_MASK = (1 << ID_BITS) - 1
-HEAD, TAIL, BUSY, BASE_US, DONE_COUNT, STARTED, GONE_COLUMN = range(7)
+HEAD, TAIL, BUSY, BASE_US, DONE_COUNT, STARTED, GONE_COLUMN, FREE_US = range(8)
+PIECE = 1 << 14  # how many done are handed over at once
 NONE_STARTS = -1
 AHEAD = 16  # how many customers ahead their columns are fetched
 
@@ -43,13 +44,13 @@ class Counter(NamedTuple):
 def serve(c: Counter, begin_us: int, end_us: int, servers: int) -> None:
     """Serve from `begin_us` until `end_us` with `servers`; those done before the end go to `done_*` in order.
 
-    A customer gone before its start is passed over.
+    A customer gone before its start is passed over. Stops when `done_*` is full; call again to go on.
     """
     reg = c.reg
     _rebase(c, begin_us)
     done = 0
-    free_at = begin_us
-    while True:
+    free_at = max(begin_us, int(reg[FREE_US]))
+    while done < len(c.done_id):
         while reg[BUSY] < servers and reg[HEAD] < reg[TAIL]:
             started = _start_next(c, free_at, end_us)
             if started == NONE_STARTS:
@@ -74,6 +75,7 @@ def serve(c: Counter, begin_us: int, end_us: int, servers: int) -> None:
         else:
             heap_replace(c.heap, reg[BUSY], started)
     reg[DONE_COUNT] = done
+    reg[FREE_US] = free_at
 
 
 @kernel
@@ -115,7 +117,7 @@ class Station:
     """A first-come-first-served station. `work_us` (int32) and `gone_us` (int64) are by customer id.
 
     `gone_us` may be a table, of which `gone_column` counts; changes to it are seen if it is contiguous and writable
-    (otherwise it is copied). Customers arrive by `join` in the order of time; `serve_until` returns those done, and
+    (otherwise it is copied). Customers arrive by `join` in the order of time; `serve_until` gives those done, and
     writes their times into `stamp_us` (by id). A change of `servers` takes effect at the time up to which was served
     last.
     """
@@ -141,8 +143,8 @@ class Station:
             np.require(work_us, requirements=["C", "W"]),
             np.require(gone_us if gone_us.ndim == 2 else gone_us.reshape(-1, 1), requirements=["C", "W"]),
             np.zeros(len(work_us), dtype=np.int64) if stamp_us is None else stamp_us,
-            np.empty(0, dtype=np.int32),
-            np.empty(0, dtype=np.int64),
+            np.empty(PIECE, dtype=np.int32),
+            np.empty(PIECE, dtype=np.int64),
         )
 
     @property
@@ -180,23 +182,21 @@ class Station:
         self._state.queue_at[tail : tail + new] = at_us
         self._reg[HEAD], self._reg[TAIL] = head, tail + new
 
-    def serve_until(self, end_us: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        """Serve up to `end_us`; returns (ids, times) of those done before it, by time and then id."""
+    def serve_until(self, end_us: int) -> Iterator[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]]:
+        """Serve up to `end_us`; gives (ids, times) of those done before it, by time and then id.
+
+        They come in pieces; each is good until the next, and all must be taken.
+        """
         most = self.busy + (self.waiting if self.servers else 0)
         if most:
-            in_service = min(self.servers, most) + self.busy
-            state = self._state._replace(done_id=np.empty(most, dtype=np.int32), done_at=np.empty(most, dtype=np.int64))
-            if len(state.heap) <= in_service:
-                state = state._replace(heap=moved(state.heap, 0, self.busy, 2 * in_service + 2))
-            self._state = state
-            self._serve(handle(state, self._fast), self._now_us, end_us, self.servers)
+            self._make_room(min(self.servers, most) + self.busy)
+            state, done = handle(self._state, self._fast), PIECE
+            while done == PIECE:
+                self._serve(state, self._now_us, end_us, self.servers)
+                done = int(self._reg[DONE_COUNT])
+                yield self._state.done_id[:done], self._state.done_at[:done]
         self._now_us = end_us
-        count = int(self._reg[DONE_COUNT]) if most else 0
-        return self._state.done_id[:count], self._state.done_at[:count]
 
-
-def moved(array: npt.NDArray[_T], head: int, tail: int, size: int) -> npt.NDArray[_T]:
-    """The entries `head` to `tail` - 1 at the start of a new array of `size`."""
-    larger = np.empty(size, dtype=array.dtype)
-    larger[: tail - head] = array[head:tail]
-    return larger
+    def _make_room(self, in_service: int) -> None:
+        if len(self._state.heap) <= in_service:
+            self._state = self._state._replace(heap=moved(self._state.heap, 0, self.busy, 2 * in_service + 2))

@@ -14,7 +14,28 @@ from sim.demand.trace import BUY, Trace
 Column = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
 
-CHUNK_ORDERS = 1 << 18
+CHUNK_ORDERS = 1 << 15
+
+
+def first_lines(cart: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int32]:
+    """First entry of each cart in `cart` (of all buy lines), and one entry more.
+
+    Raises ValueError if carts are not numbered 0, 1, ... to `count` - 1 in order.
+    """
+    first = np.zeros(count + 1, dtype=np.int32)
+    found, good = min(len(cart), 1), count == 0 if not len(cart) else int(cart[0]) == 0
+    for start in range(0, max(len(cart) - 1, 0), CHUNK_ORDERS):
+        steps = np.diff(cart[start : start + CHUNK_ORDERS + 1])
+        starts = np.flatnonzero(steps) + start + 1
+        good = good and found + len(starts) <= count and int(steps.min()) >= 0 and int(steps.max()) <= 1
+        if not good:
+            break
+        first[found : found + len(starts)] = starts
+        found += len(starts)
+    if not good or found != count:
+        raise ValueError("the buy rows of a trace need carts numbered 0, 1, ... in order")
+    first[-1] = len(cart)
+    return first
 
 
 @dataclass(frozen=True)
@@ -77,10 +98,7 @@ class Carts:
         cart = trace.lines["cart"] if self._rows is None else trace.lines["cart"][self._rows]
         self._starts: Column | None = None
         if len(cart) != self._orders:
-            firsts = np.flatnonzero(np.diff(cart, prepend=-1))
-            self._starts = np.append(firsts, len(cart)).astype(np.int32)
-            if len(firsts) != self._orders:
-                raise ValueError("every cart of a trace needs buy lines that stand together")
+            self._starts = first_lines(cart, self._orders)
 
     def __len__(self) -> int:
         return self._orders

@@ -21,6 +21,7 @@ I64 = npt.NDArray[np.int64]
 I32 = npt.NDArray[np.int32]
 I16 = npt.NDArray[np.int16]
 U32 = npt.NDArray[np.uint32]
+U16 = npt.NDArray[np.uint16]
 U8 = npt.NDArray[np.uint8]
 
 RESTOCKS, HORIZON_US, WINDOW_US = range(3)
@@ -42,7 +43,7 @@ class Road(NamedTuple):
     after_u32: U32
     back_u32: U32
     restock: U8
-    collected_us: I64  # [n]: orders of one parcel
+    pick_up: U16  # [n]: number of the pick-up that took an order of one parcel, from 1 on
     restock_id: I32  # [at least the orders of one pick-up]
     restock_at: I64
 
@@ -109,17 +110,17 @@ def find_cancelled(f: Front, orders: I32, cancelled: U8) -> None:
 
 
 @kernel
-def collect(f: Front, road: Road, orders: I32, house: int, now_us: int) -> None:
-    """The parcels of `orders` leave `house` at `now_us`; split orders are passed over."""
+def collect(f: Front, road: Road, orders: I32, house: int, now_us: int, number: int) -> None:
+    """The parcels of `orders` leave `house` at `now_us`, in pick-up `number`; split orders are passed over."""
     for k in range(len(orders)):
         if k + AHEAD < len(orders):
             touch(f.times, orders[k + AHEAD])
-            touch(road.collected_us, orders[k + AHEAD])
+            touch(road.pick_up, orders[k + AHEAD])
         order = int(orders[k])
         if f.small[order, HOUSE] == SPLIT:
             continue
         f.small[order, STATE] = IN_TRANSIT
-        road.collected_us[order] = now_us
+        road.pick_up[order] = number
         if f.small[order, AFTER] == RETURN:
             arrived = arrival_us(f, road, order, house, now_us)
             plan_return(f, road, order, arrived, is_lost(f, road, order, house))

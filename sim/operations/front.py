@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.demand.trace import Trace
-from sim.flow.calendar_queue import FAR, NEAR_SIZE, grown, remove_where, schedule
+from sim.flow.calendar_queue import FAR, NEAR_SIZE, grown, remove_where, schedule, shrunk
 from sim.flow.jit import choose, kernel
+from sim.flow.pages import moved, pages
 from sim.flow.structs import handle
 from sim.operations import front_state as fs
 from sim.operations.front_build import LONGEST_WORK_US, build_front
@@ -17,6 +18,9 @@ from sim.operations.front_engine import void_request
 from sim.operations.front_kernel import NEEDS_ROOM, advance
 from sim.operations.front_orders import event_key
 from sim.scenario.schema import Scenario
+from sim.scenario.tables import deal_table
+
+SPARE_BLOCKS, SPARE_ENTRIES = 1 << 14, 1 << 16  # less than this is not worth giving back
 
 
 @kernel
@@ -44,7 +48,9 @@ class FrontFlow:
         self._void_all = choose(_void_all, fast)
         self._schedule_all = choose(_schedule_all, fast)
         self.confirmed = 0
+        self.passed = {"placed": 0, "paid": 0}  # entries of these lists that were given back
         self._workers, self._out = 0, False
+        self._deals_end_us = max((deal.close_us for deal in deal_table(scenario)), default=0)
 
     def _set_state(self, state: fs.Front) -> None:
         self.state, self.handle = state, handle(state, self.fast)
@@ -53,13 +59,17 @@ class FrontFlow:
         """Let everything due before `end_us` happen."""
         while self._advance(self.handle, end_us) == NEEDS_ROOM:
             self._make_room()
+        self._give_back()
 
     def newly_confirmed(self) -> tuple[npt.NDArray[np.int32], fs.U8]:
         """Orders confirmed since the last call, in order, and their warehouses. Good until the front moves on."""
-        count = int(self.state.reg[fs.CONFIRMED_TAIL])
-        self.state.reg[fs.CONFIRMED_TAIL] = 0
+        f, count = self.state, int(self.state.reg[fs.CONFIRMED_TAIL])
+        f.reg[fs.CONFIRMED_TAIL] = 0
         self.confirmed += count
-        return self.state.confirmed[:count], self.state.confirmed_house[:count]
+        if count > SPARE_ENTRIES:  # give back what was used
+            fresh = {name: pages(len(f.confirmed), getattr(f, name).dtype) for name in ("confirmed", "confirmed_house")}
+            self._set_state(f._replace(**fresh))
+        return f.confirmed[:count], f.confirmed_house[:count]
 
     def set_workers(self, workers: int) -> None:
         """Change the engine's planned capacity; in force at once unless the engine is out."""
@@ -114,6 +124,23 @@ class FrontFlow:
     def _reserve(self, events: int) -> None:
         f = self.state
         self._set_state(grown(f, events + 64, int(f.cal[NEAR_SIZE]) + events + 64, len(f.sorted)))
+
+    def _give_back(self) -> None:
+        """Give back memory whose peak is over: blocks of the calendar, and what is behind the heads of the lists."""
+        f, reg = self.state, self.state.reg
+        room = fs.EVENTS_A_CHECK * (3 * int(reg[fs.MAX_GROUP]) + 16)  # what the kernel wants to be free
+        smaller = shrunk(f, max(room, SPARE_BLOCKS), self.fast)
+        if len(f.bought) > SPARE_ENTRIES and reg[fs.NOW] >= self._deals_end_us:
+            smaller = smaller._replace(bought=np.zeros(1, dtype=np.int32))  # only open deals count
+        for name, head, tail in (("placed", fs.EXPIRY_HEAD, fs.PLACED_TAIL), ("paid", fs.HOLD_HEAD, fs.PAID_TAIL)):
+            entries, past = getattr(f, name), int(reg[head])
+            if past > max(len(entries) // 4, SPARE_ENTRIES):
+                kept = moved(entries, past, int(reg[tail]), len(entries) - past)
+                smaller = smaller._replace(**{name: kept})
+                reg[head], reg[tail] = 0, int(reg[tail]) - past
+                self.passed[name] += past
+        if smaller is not f:
+            self._set_state(smaller)
 
     def _make_room(self) -> None:
         """Enlarge whatever array the kernel has nearly filled."""

@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 from sim.demand.trace import BUY, Trace
 from sim.flow.calendar_queue import FAR, new_calendar
+from sim.flow.pages import pages
 from sim.operations import front_state as fs
+from sim.operations.carts import first_lines
 from sim.scenario.quantiles import quantile_table
 from sim.scenario.schema import Scenario
 from sim.scenario.system import GroupCommit
@@ -31,9 +33,9 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
     skus = sku_table(scenario)
     deals = deal_table(scenario)
     parts = _parts(skus)
-    first = _first_lines(lines["cart"], count)
+    first = first_lines(lines["cart"], count)
     room = _SPARE + 3 * _max_group(scenario)
-    most_lines = int((first[1:] - first[:-1]).max(initial=1))
+    most_lines = int(np.diff(first).max(initial=1))
     rows_a_cart = most_lines * max(len(sku.components) for sku in skus) * len(scenario.warehouses)
     calendar: dict[str, Any] = new_calendar(scenario.horizon_us + LONGEST_WORK_US, room, count)
     slots, bought = _deal_slots(lines, bool(deals))
@@ -43,7 +45,7 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
         times=record,
         small=small,
         answers=np.full((count, 3), -1, dtype=np.int32),
-        split_at=np.zeros(count, dtype=np.int32),
+        split_at=pages(count, np.int32),
         first=first,
         line_time_us=lines["time_us"],
         line_sku=lines["sku"],
@@ -64,10 +66,10 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
         ring_at=_ring(_SPARE),
         commit_key=_ring(_SPARE),
         commit_at=_ring(_SPARE),
-        placed=np.empty(count, dtype=np.int32),
-        paid=np.empty(count, dtype=np.int32),
-        confirmed=np.empty(count, dtype=np.int32),
-        confirmed_house=np.empty(count, dtype=np.uint8),
+        placed=pages(count, np.int32),
+        paid=pages(count, np.int32),
+        confirmed=pages(count, np.int32),
+        confirmed_house=pages(count, np.uint8),
         releasing=np.empty(_SPARE, dtype=np.int32),
         allocations=np.empty((_SPARE, 5), dtype=np.int32),
         factor=trace.factor_u64.astype(np.int64),
@@ -101,21 +103,6 @@ def _buy_lines(trace: Trace) -> dict[str, npt.NDArray[Any]]:
 def _writable(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The column itself if machine code can use it as it is (contiguous, not read-only), else a copy."""
     return np.require(column, requirements=["C", "W"])
-
-
-def _first_lines(cart: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int32]:
-    """First buy line of each cart, and one entry more; raises ValueError if carts are not numbered in order."""
-    first = np.zeros(count + 1, dtype=np.int32)
-    if len(cart):
-        steps = cart[1:] - cart[:-1]
-        starts = np.flatnonzero(steps) + 1
-        if cart[0] != 0 or len(starts) + 1 != count or int(steps.min(initial=0)) < 0 or int(steps.max(initial=0)) > 1:
-            raise ValueError("the buy rows of a trace need carts numbered 0, 1, ... in order")
-        first[1:-1] = starts
-    elif count:
-        raise ValueError("a trace with carts needs buy rows")
-    first[-1] = len(cart)
-    return first
 
 
 def _records(count: int) -> npt.NDArray[np.int64]:
@@ -193,7 +180,7 @@ def _deal_slots(lines: dict[str, npt.NDArray[Any]], deals: bool) -> tuple[npt.ND
         own = np.full(int(buyer.max()) + 1, -1, dtype=np.int16)  # a buyer who wants one deal only is its own slot
         own[buyer[wanted]] = deal[wanted]
         if bool((own[buyer[wanted]] == deal[wanted]).all()):
-            return buyer, np.zeros(len(own), dtype=np.int32)
+            return buyer, pages(len(own), np.int32)
     slots = np.zeros(len(deal), dtype=np.int32)
     pair = deal[wanted].astype(np.int64) << 32 | buyer[wanted].astype(np.int64)
     unique, inverse = np.unique(pair, return_inverse=True)

@@ -92,7 +92,8 @@ def leave_deals(f: Front, order: int, first: int, end: int) -> None:
         deal = wanted_deal(f, order, line)
         if deal >= 0:
             f.deal_left[deal] += int(f.line_quantity[line])
-            f.bought[f.deal_slot[line]] -= int(f.line_quantity[line])
+            if f.deal_open[deal] != 0:  # a deal opens once; when it has closed, nobody looks at its counters
+                f.bought[f.deal_slot[line]] -= int(f.line_quantity[line])
 
 
 @kernel

@@ -83,10 +83,15 @@ class Prices:
         )
 
 
+_PLAIN = 1 << 40  # amounts x ppm stay within int64
+
+
 def share_of(amounts: Ints, ppm: int) -> Ints:
     """`amounts` x ppm / 1,000,000, rounded half up, exact for any int64 amount."""
     if ppm == 0:
         return np.zeros_like(amounts)
+    if amounts.max(initial=0) < _PLAIN and amounts.min(initial=0) > -_PLAIN:
+        return (amounts * ppm + PPM // 2) // PPM
     whole, rest = np.divmod(amounts, PPM)
     return np.asarray(whole * ppm + (rest * ppm + PPM // 2) // PPM)
 

@@ -18,23 +18,29 @@ from sim.operations.settling import gather_rows
 Column = npt.NDArray[np.int64]
 
 PICKED, PACKED, COLLECTED = range(3)
-_STAMPS = ("picked_us", "packed_us", "collected_us")
 
 
 class Parcels:
     """Stamps (int64 us, 0: not yet) by order, those of split orders by (order, warehouse).
 
-    An entry of a split order in the columns by order means nothing.
+    Instead of the time of collection there is the number of the pick-up, of which there are at most `pick_ups`. An
+    entry of a split order in the columns by order means nothing.
     """
 
-    def __init__(self, orders: int) -> None:
-        self.picked_us = np.zeros(orders, dtype=np.int64)  # untouched memory costs nothing
+    def __init__(self, orders: int, pick_ups: int) -> None:
+        self.picked_us = np.zeros(orders, dtype=np.int64)
         self.packed_us = np.zeros(orders, dtype=np.int64)
-        self.collected_us = np.zeros(orders, dtype=np.int64)
+        self.pick_up: npt.NDArray[Any] = np.zeros(orders, dtype=np.uint16 if pick_ups < 1 << 16 else np.uint32)
+        self._pick_up_us = [-1]  # by number of the pick-up; 0 is none
         self.of_split: dict[int, list[int]] = {}  # split order -> its warehouses
         self.split_stamps: dict[
             tuple[int, int], list[int]
         ] = {}  # (split order, warehouse) -> picked, packed, collected
+
+    def begin_pick_up(self, now_us: int) -> int:
+        """The number of one more pick-up."""
+        self._pick_up_us.append(now_us)
+        return len(self._pick_up_us) - 1
 
     def split(self, order: int, houses: list[int]) -> None:
         """Make the parcels of a split order."""
@@ -61,20 +67,22 @@ class Parcels:
         order = np.empty(len(self.picked_us), dtype=np.int32)
         house = np.empty(len(self.picked_us), dtype=np.int16)
         columns: dict[str, npt.NDArray[Any]] = {"order": order, "warehouse": house}
-        columns |= {name: getattr(self, name) for name in _STAMPS}
-        gather = choose(gather_rows, fast)
-        rows = gather(handle, order, house, self.picked_us, self.packed_us, self.collected_us)
+        columns |= {"picked_us": self.picked_us, "packed_us": self.packed_us}
+        columns["collected_us"] = np.empty(len(self.picked_us), dtype=np.int64)
+        gather: Any = choose(gather_rows, fast)
+        rows = gather(handle, *columns.values(), self.pick_up, np.array(self._pick_up_us, dtype=np.int64))
         for column in columns.values():
             column.resize(rows, refcheck=False)
-        for name in _STAMPS:
-            delattr(self, name)
+        del self.picked_us, self.packed_us, self.pick_up
         return self._with_splits(columns) if self.of_split else columns
 
     def _with_splits(self, columns: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         stamps = np.array(list(self.split_stamps.values()), dtype=np.int64)
         stamps[stamps == 0] = -1
         keys = np.array(list(self.split_stamps), dtype=np.int64)
-        more = {"order": keys[:, 0], "warehouse": keys[:, 1]} | {name: stamps[:, k] for k, name in enumerate(_STAMPS)}
+        more = {"order": keys[:, 0], "warehouse": keys[:, 1]} | {
+            name: stamps[:, k] for k, name in enumerate(list(columns)[2:])
+        }
         for name in columns:
             columns[name] = np.concatenate([columns[name], more[name].astype(columns[name].dtype)])
         rank = np.argsort(columns["order"], kind="stable")

@@ -12,6 +12,7 @@ from sim.operations.collecting import (
     I32,
     I64,
     U8,
+    U16,
     Road,
     arrival_us,
     closing_reason,
@@ -58,8 +59,20 @@ class Table(NamedTuple):
 
 
 @kernel
-def gather_rows(f: Front, order_out: I32, house_out: I16, picked: I64, packed: I64, collected: I64) -> int:
-    """Move the stamps of confirmed orders with one parcel together, in place (0 becomes -1); returns how many."""
+def gather_rows(
+    f: Front,
+    order_out: I32,
+    house_out: I16,
+    picked: I64,
+    packed: I64,
+    collected_out: I64,
+    pick_up: U16,
+    pick_up_us: I64,
+) -> int:
+    """Move the stamps of confirmed orders with one parcel together, in place (0 becomes -1); returns how many.
+
+    `pick_up_us` is by number of the pick-up.
+    """
     row = 0
     for order in range(len(picked)):
         if f.times[order, CONFIRMED] < 0 or f.small[order, HOUSE] == SPLIT:
@@ -68,7 +81,7 @@ def gather_rows(f: Front, order_out: I32, house_out: I16, picked: I64, packed: I
         house_out[row] = f.small[order, HOUSE]
         picked[row] = picked[order] if picked[order] > 0 else -1
         packed[row] = packed[order] if packed[order] > 0 else -1
-        collected[row] = collected[order] if collected[order] > 0 else -1
+        collected_out[row] = pick_up_us[pick_up[order]]
         row += 1
     return row
 

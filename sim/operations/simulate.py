@@ -123,8 +123,8 @@ def _counts(front: FrontFlow, delivery: Delivery) -> dict[str, int]:
     f = front.state
     return {
         "front_events": int(f.reg[fs.EVENTS]),
-        "placed": int(f.reg[fs.PLACED_TAIL]),
-        "paid": int(f.reg[fs.PAID_TAIL]),
+        "placed": front.passed["placed"] + int(f.reg[fs.PLACED_TAIL]),
+        "paid": front.passed["paid"] + int(f.reg[fs.PAID_TAIL]),
         "confirmed": front.confirmed,
         "picked": sum(house.pickers.started for house in delivery.houses),
         "packed": sum(house.packers.started for house in delivery.houses),

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sim.demand.trace import Trace
 from sim.flow.batches import WaveStation, take_batch
 from sim.flow.jit import choose
+from sim.flow.pages import moved, pages
 from sim.flow.stations import Station
 from sim.flow.structs import handle
 from sim.operations import front_state as fs
@@ -32,6 +33,7 @@ from sim.operations.parcels import COLLECTED, PACKED, PICKED, Parcels
 from sim.operations.settling import Table, close_records, settle_all
 from sim.operations.shipping import ship_split
 from sim.orders.states import State
+from sim.scenario.calendar import pick_up_times
 from sim.scenario.quantiles import quantile_table
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import lane_table
@@ -53,8 +55,9 @@ class Warehouse:
         self.pickers = Station(trace.carts["pick_us"], times, 0, fast, fs.CLOSED, parcels.picked_us)
         self.packers = Station(trace.carts["pack_us"], times, 0, fast, fs.CLOSED, parcels.packed_us)
         self._find_cancelled = choose(find_cancelled, fast)
-        self._ids: list[Ids] = []
-        self._ats: list[Times] = []
+        self._ids: Ids = np.empty(0, dtype=np.int32)
+        self._ats: Times = np.empty(0, dtype=np.int64)
+        self._packed = 0
         self.carried = 0
 
     def move(self, ids: Ids, f: fs.Front, end_us: int, parcels: Parcels) -> None:
@@ -66,19 +69,24 @@ class Warehouse:
             at_us = f.times[ids, fs.CONFIRMED]
         if len(ids):
             self.pickers.join(ids, at_us)
-        ids, at_us = self.pickers.serve_until(end_us)
-        if len(ids):
+        for ids, at_us in self.pickers.serve_until(end_us):
             parcels.stamp_splits(PICKED, f.small, ids, self.number, at_us)
             self.packers.join(ids, at_us)
-        ids, at_us = self.packers.serve_until(end_us)
-        if len(ids):
+        for ids, at_us in self.packers.serve_until(end_us):
             parcels.stamp_splits(PACKED, f.small, ids, self.number, at_us)
-            self._ids.append(ids)
-            self._ats.append(at_us)
+            self._put_down(ids, at_us)
+
+    def _put_down(self, ids: Ids, at_us: Times) -> None:
+        """Parcels are packed, after all that were packed before."""
+        count, packed = self._packed, self._packed + len(ids)
+        if packed > len(self._ids):
+            self._ids, self._ats = moved(self._ids, 0, count, 2 * packed), moved(self._ats, 0, count, 2 * packed)
+        self._ids[count:packed], self._ats[count:packed] = ids, at_us
+        self._packed = packed
 
     def release(self) -> None:
         """Give back the memory of the queues."""
-        self._ids, self._ats = [], []
+        self._ids, self._ats, self._packed = self._ids[:0].copy(), self._ats[:0].copy(), 0
         self.pickers.release()
         self.packers.release()
         if self.wave is not None:
@@ -86,15 +94,14 @@ class Warehouse:
 
     def pick_up(self, now_us: int, capacity: int, handle: fs.Front) -> Ids:
         """The carrier comes: returns the orders whose parcels it takes, first packed first."""
-        if not self._ids:
-            return np.empty(0, dtype=np.int32)
-        ids, at_us = np.concatenate(self._ids), np.concatenate(self._ats)
+        ids, at_us = self._ids[: self._packed], self._ats[: self._packed]
         limit = min(now_us - 1, now_us - self._cut_off_us)
-        gone = np.zeros(int(np.searchsorted(at_us, limit, side="right")), dtype=np.uint8)
+        gone = pages(int(np.searchsorted(at_us, limit, side="right")), np.uint8)
         self._find_cancelled(handle, ids[: len(gone)], gone)
         taken, ids, at_us, left = take_batch(ids, at_us, gone.view(np.bool_), limit, capacity)
         self.carried += left
-        self._ids, self._ats = ([ids], [at_us]) if len(ids) else ([], [])
+        self._packed = len(ids)
+        self._ids, self._ats = moved(ids, 0, len(ids), 2 * len(ids)), moved(at_us, 0, len(ids), 2 * len(ids))
         return taken
 
 
@@ -103,7 +110,7 @@ class Delivery:
 
     def __init__(self, scenario: Scenario, trace: Trace, front: FrontFlow) -> None:
         self._front, self._fast = front, front.fast
-        self.parcels = Parcels(trace.orders)
+        self.parcels = Parcels(trace.orders, sum(len(pick_up_times(scenario, plan)) for plan in scenario.warehouses))
         self.houses = [
             Warehouse(scenario, trace, number, front, self.parcels) for number in range(len(scenario.warehouses))
         ]
@@ -151,7 +158,8 @@ class Delivery:
         if not len(orders):
             return
         self._make_room(len(orders))
-        self._collect(self._front.handle, handle(self._road, self._fast), orders, house, now_us)
+        number = self.parcels.begin_pick_up(now_us)
+        self._collect(self._front.handle, handle(self._road, self._fast), orders, house, now_us, number)
         for order in self.parcels.split_among(orders, self._front.state.small):
             self._collect_split(order, house, now_us)
         self._put_back()
@@ -192,7 +200,7 @@ class Delivery:
         front = self._front
         for house in self.houses:
             house.release()
-        self._road = self._road._replace(collected_us=np.empty(0, dtype=np.int64))
+        self._road = self._road._replace(pick_up=np.empty(0, dtype=np.uint16))
         choose(close_records, self._fast)(front.handle, horizon_us)
         columns = self.parcels.table(front.handle, self._fast)
         rows = len(columns["order"])
@@ -216,7 +224,7 @@ def _road(scenario: Scenario, trace: Trace, parcels: Parcels) -> Road:
         return_delay=quantile_table(scenario.after_sales.return_delay),
         return_transit=quantile_table(scenario.after_sales.return_transit),
         **{name: np.require(trace.carts[name], requirements=["C", "W"]) for name in names},
-        collected_us=parcels.collected_us,
+        pick_up=parcels.pick_up,
         restock_id=np.empty(1024, dtype=np.int32),
         restock_at=np.empty(1024, dtype=np.int64),
     )

@@ -6,7 +6,7 @@ from collections import namedtuple
 from typing import Any
 
 from sim.flow import calendar_queue as cq
-from sim.flow.calendar_queue import FAR, NEAR_SIZE, grown, new_calendar, remove_where
+from sim.flow.calendar_queue import FAR, NEAR_SIZE, grown, new_calendar, remove_where, shrunk
 from sim.flow.jit import choose
 from sim.flow.structs import handle
 
@@ -42,6 +42,10 @@ class Agenda:
         event = int(self._next_time(self._handle)), int(self._next_key(self._handle))
         self._drop_next(self._handle)
         return event
+
+    def shrink(self, free: int) -> None:
+        """Give back blocks that are not needed, but for `free` and some more."""
+        self._set(shrunk(self.state, free, self.fast))
 
     def remove(self, low_key: int, high_key: int) -> list[int]:
         """Take out events by key."""

@@ -97,6 +97,28 @@ def test_equal_events_are_kept_apart() -> None:
     assert [agenda.pop() for _ in range(41)] == [(7, 3)] * 40 + [None]
 
 
+@FAST
+def test_a_calendar_with_a_smaller_pool_holds_the_same_events(fast: bool) -> None:
+    r = Random(5)
+    agenda, theirs = Agenda(DAY_US, fast=fast), list[tuple[int, int]]()
+    for key in range(3000):
+        time_us = r.choice((r.randrange(DAY_US), 7, DAY_US // 2))
+        agenda.add(time_us, key)
+        theirs.append((time_us, key))
+    theirs.sort()
+    for _ in range(2900):
+        assert agenda.pop() == theirs.pop(0)
+    before = len(agenda.state.pool)
+    agenda.shrink(3)
+    assert len(agenda.state.pool) < before // 4
+    agenda.shrink(3)
+    for key in range(200):
+        agenda.add(DAY_US - 1, key)
+        theirs.append((DAY_US - 1, key))
+    theirs.sort()
+    assert [agenda.pop() for _ in range(301)] == [*theirs, None]
+
+
 def test_removed_events_leave_their_room_to_others() -> None:
     agenda = Agenda(DAY_US, room=8)
     for _ in range(50):

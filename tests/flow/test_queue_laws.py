@@ -74,8 +74,8 @@ def serve(arrive_us: Ints, work_us: npt.NDArray[np.int32], servers: int) -> Serv
         until = int(np.searchsorted(arrive_us, end_us, side="left"))
         station.join(np.arange(sent, until, dtype=np.int32), arrive_us[sent:until])
         sent = until
-        ids, at_us = station.serve_until(end_us)
-        leave_us[ids] = at_us
+        for ids, at_us in station.serve_until(end_us):
+            leave_us[ids] = at_us
     return Served(arrive_us, leave_us - work_us, leave_us)
 
 

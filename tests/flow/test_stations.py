@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from simpy.events import ProcessGenerator
 
+from sim.flow import stations
 from sim.flow.batches import HEAD, LEFT, TAIL, TAKEN, release_waves, take_batch
 from sim.flow.jit import choose
 from sim.flow.stations import Station
@@ -81,8 +82,8 @@ def by_station(plan: Shift, fast: bool, cuts: list[int]) -> list[tuple[int, int]
         upto = int(np.searchsorted(at_us, time_us, side="left"))
         station.join(ids[sent:upto], at_us[sent:upto])
         sent = upto
-        done_id, done_at = station.serve_until(time_us)
-        done += zip(done_at.tolist(), done_id.tolist(), strict=True)
+        for done_id, done_at in station.serve_until(time_us):
+            done += zip(done_at.tolist(), done_id.tolist(), strict=True)
         station.servers = changes.get(time_us, station.servers)
     assert station.started == len(done) + station.busy
     return done
@@ -100,6 +101,14 @@ def test_where_windows_end_makes_no_difference() -> None:
         plan, r = shift(seed), Random(seed)
         cuts = [r.randrange(plan.end_us) for _ in range(r.choice((3, 30)))]
         assert by_station(plan, False, cuts) == by_simpy(plan), seed
+
+
+@FAST
+def test_what_is_handed_over_in_pieces_is_the_same(fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(100):
+        plan = shift(seed)
+        monkeypatch.setattr(stations, "PIECE", 1 + seed % 3)
+        assert by_station(plan, fast, [plan.end_us // 2]) == by_simpy(plan), seed
 
 
 def test_a_queue_of_thousands_keeps_its_order() -> None:
