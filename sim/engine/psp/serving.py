@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
@@ -48,14 +49,21 @@ class PspServer:
             self._socket.close()
 
     def stop(self) -> None:
-        """End soon, with the answers in progress."""
+        """End soon, with the answers in progress. May be called from a signal or another thread."""
         self._server.should_exit = True
+        if self._server.loop is not None:
+            self._server.loop.call_soon_threadsafe(self._server.ended.set)
 
 
 class _Server(uvicorn.Server):
     """Leaves signals to whoever runs it: uvicorn's own way ends a process with the signal, not with 0."""
 
     ready: Callable[[], None]
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ended = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -63,4 +71,10 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self.loop = asyncio.get_running_loop()
         self.ready()
+
+    async def main_loop(self) -> None:
+        """Wait for the end, instead of looking for it ten times a second."""
+        if not self.should_exit:
+            await self.ended.wait()
