@@ -11,10 +11,10 @@ from sim.engine.layers import CHILDREN, Cache, Fetched
 from sim.engine.store import Store
 from sim.engine.tables import record
 from sim.orders.commands import PlaceOrder
-from sim.orders.entities import Case, Order
+from sim.orders.entities import Case, Order, Payment, PaymentStatus
 from sim.orders.states import State
 
-#: Before shipment an order that has had no refund has lines and payments, and nothing else hangs on it.
+#: Before shipment an order has lines and payments, and refunds of payments that it could not take; nothing else.
 _YOUNG = (State.UNPAID, State.ON_HOLD)
 
 
@@ -45,12 +45,20 @@ async def _fetch_cases(store: Store, order_ids: list[int], fetched: Fetched) -> 
     }
     grown = [order.id for order in orders.values() if order.state not in _YOUNG or order.refunded_minor]
     children: dict[str, dict[int, list[Any]]] = {}
-    for name in CHILDREN:
+    for name in CHILDREN:  # payments come before refunds
         wanted = list(orders) if name in ("order_lines", "payments") else grown
+        if name == "refunds":
+            wanted = sorted({*grown, *_with_stray_money(children["payments"])})
         children[name] = await _by_order(store, name, wanted)
     for order_id, order in orders.items():
         parts = {part: tuple(children[name].get(order_id, ())) for name, part in CHILDREN.items()}
         fetched.cases[order_id] = Case(order, **parts)
+
+
+def _with_stray_money(payments: dict[int, list[Payment]]) -> list[int]:
+    """Return the orders that were sent money which they could not take."""
+    returned = PaymentStatus.RETURNED
+    return [order_id for order_id, known in payments.items() if any(payment.status == returned for payment in known)]
 
 
 async def _by_order(store: Store, name: str, order_ids: list[int]) -> dict[int, list[Any]]:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from sim.orders import refunding, returning
 from sim.orders.commands import AnswerCancellation, Elapse, RequestCancellation
-from sim.orders.entities import Cancellation, Case, PackageStatus, RequestStatus
+from sim.orders.entities import Cancellation, Case, RequestStatus
 from sim.orders.events import (
     CancellationAnswered,
     CancellationRequested,
@@ -83,10 +83,9 @@ def elapse(world: World, command: Elapse, now_us: int) -> tuple[Event, ...]:
         return (OrderCancelled(order.id, Reason.EXPIRED, now_us), UnitsReleased(order.id))
     if order.state == State.DELIVERED:
         return returning.elapse(world, case, now_us) or (OrderCompleted(order.id, now_us),)
-    if order.cancellation_id:
+    if order.cancellation_id:  # unanswered, or the order would end anyway
         request = next(known for known in case.cancellations if known.id == order.cancellation_id)
-        if request.answer_by_us <= now_us:
-            return _grant(world, case, request, now_us)
+        return _grant(world, case, request, now_us)
     if order.state == State.ON_HOLD and world.rules.confirms_itself:
         return (OrderConfirmed(order.id, now_us),)
     return _cancel(world, case, Reason.NOT_CONFIRMED, now_us)
@@ -116,8 +115,8 @@ def next_due_us(case: Case, rules: Rules) -> int:
 
 
 def _grant(world: World, case: Case, request: Cancellation, now_us: int) -> tuple[Event, ...]:
-    """Grant a cancellation, if nothing of the order has been collected meanwhile."""
-    if any(package.status >= PackageStatus.COLLECTED for package in case.packages):
+    """Grant a cancellation, if the order can still be cancelled."""
+    if case.order.state not in _BEFORE_COLLECTION:
         return (illegal(case.order, State.CANCELLED),)
     answer = CancellationAnswered(replace(request, status=RequestStatus.COMPLETED, decided_us=now_us))
     return (answer, *_cancel(world, case, _BY[request.initiator], now_us))

@@ -98,13 +98,7 @@ def _package_collected(world: World, event: events.PackageCollected) -> None:
     gone = {line.line_no: line for line in _each_line(world, mine, Phase.SHIPPED, stock.ship)}
     world.moves.extend(event.moves)
     lines = tuple(gone.get(line.line_no, line) for line in case.lines)
-    # A wish to cancel is past once something has left the house.
-    _put(
-        world,
-        replace(case, lines=lines, packages=_with(case.packages, event.package)),
-        state=event.state,
-        cancellation_id=0,
-    )
+    _put(world, replace(case, lines=lines, packages=_with(case.packages, event.package)), state=event.state)
 
 
 def _package_arrived(world: World, event: events.PackageArrived) -> None:
@@ -164,8 +158,11 @@ def _return_requested(world: World, event: events.ReturnRequested) -> None:
 
 def _return_answered(world: World, event: events.ReturnAnswered) -> None:
     case = world.cases[event.request.order_id]
-    still_open = event.request.id if event.request.status == RequestStatus.APPROVED else 0
-    _put(world, replace(case, returns=_with(case.returns, event.request)), return_id=still_open)
+    case = replace(case, returns=_with(case.returns, event.request))
+    if event.request.status == RequestStatus.COMPLETED:  # money alone: no goods come back
+        _put(world, case, return_id=0, reason=Reason.REFUNDED)
+    else:
+        _put(world, case, return_id=event.request.id if event.request.status == RequestStatus.APPROVED else 0)
 
 
 def _return_received(world: World, event: events.ReturnReceived) -> None:

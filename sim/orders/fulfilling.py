@@ -6,8 +6,9 @@ from msgspec.structs import replace
 
 from sim.orders import refunding
 from sim.orders.commands import Confirm, CreatePackage, ShipPackage, TrackPackage
-from sim.orders.entities import Case, Order, Package, PackageStatus, StockMove
+from sim.orders.entities import Case, Order, Package, PackageStatus, RequestStatus, StockMove
 from sim.orders.events import (
+    CancellationAnswered,
     Event,
     OrderConfirmed,
     PackageArrived,
@@ -93,7 +94,8 @@ def track_package(world: World, command: TrackPackage, now_us: int) -> tuple[Eve
     if command.status == PackageStatus.COLLECTED:
         package = replace(package, status=command.status, collected_us=now_us)
         moves = tuple(_moves_out(world, case, package, now_us))
-        return (PackageCollected(package, _state_with(case, package), moves),)
+        collected = PackageCollected(package, _state_with(case, package), moves)
+        return (collected, *_refuse_cancellation(case, now_us))
     package = replace(package, status=command.status, closed_us=now_us)
     arrived = PackageArrived(package, _state_with(case, package))
     return (arrived, *_lost_refund(world, case, package, now_us))
@@ -127,6 +129,14 @@ def _state_with(case: Case, changed: Package) -> State:
     if any(collected) or not all(status >= PackageStatus.READY for status in statuses):
         return State.PARTIALLY_SHIPPING
     return State.AWAITING_COLLECTION
+
+
+def _refuse_cancellation(case: Case, now_us: int) -> tuple[Event, ...]:
+    """Refuse an open wish to cancel: it is too late once something has left the house."""
+    if not case.order.cancellation_id:
+        return ()
+    request = next(known for known in case.cancellations if known.id == case.order.cancellation_id)
+    return (CancellationAnswered(replace(request, status=RequestStatus.REJECTED, decided_us=now_us)),)
 
 
 def _moves_out(world: World, case: Case, package: Package, now_us: int) -> list[StockMove]:

@@ -22,6 +22,7 @@ from sim.orders.states import State
 from sim.orders.world import World
 
 NO_ORDER = Refused(Refusal.NOT_FOUND, "There is no such order.")
+_NO_CAPTURE = Refused(Refusal.INVALID, "A capture has an amount, and a name that tells it from others.")
 #: What the provider says again, or says of something it did not do here: accepted, and nothing changes.
 REPEATED = Refused(Refusal.DUPLICATE, "Already known.")
 
@@ -61,6 +62,8 @@ def capture(world: World, command: Capture, now_us: int) -> tuple[Event, ...]:
     case = world.cases.get(command.order_id)
     if case is None:
         return (NO_ORDER,)
+    if command.amount_minor < 0 or not (command.payment_id or command.reference):
+        return (_NO_CAPTURE,)
     payment = _find(case, command.payment_id, command.reference)
     if payment.status in (PaymentStatus.CAPTURED, PaymentStatus.RETURNED):
         return (REPEATED,)

@@ -11,6 +11,9 @@ from sim.orders.states import Reason, State
 from sim.orders.stock import Phase
 from sim.orders.world import World
 
+#: So that amounts, and their sums over a database, fit in 64 bits.
+MAX_TOTAL_MINOR = 10**15
+
 _NOTHING = Reason.NOTHING
 _UNPAID = State.UNPAID
 _HELD = Phase.HELD
@@ -25,13 +28,18 @@ def place(world: World, command: PlaceOrder, now_us: int, *, free: bool = False)
     deal = None
     if command.deal_id:
         deal = world.deals.get(command.deal_id)
-        refused = _deal_refusal(world, command, deal, now_us)
+        refused = _shelf_refusal(world, command) or _deal_refusal(world, command, deal, now_us)
         if refused is not None:
             return (refused,)
+    rules = world.rules
+    if not 0 < len(command.wanted) <= rules.max_lines:
+        return (Refused(Refusal.INVALID, f"A cart has 1 to {rules.max_lines} lines."),)
     order_id = world.next_id()
     lines: list[Line] = []
     total = 0
     for wanted in command.wanted:
+        if not 0 < wanted.quantity <= rules.max_quantity:
+            return (_quantity(len(lines), wanted, rules.max_quantity),)
         line = _line(world, order_id, len(lines), wanted, deal, free)
         if isinstance(line, Refused):
             return (line,)
@@ -40,10 +48,12 @@ def place(world: World, command: PlaceOrder, now_us: int, *, free: bool = False)
     currency = world.skus[lines[0].sku_id].currency
     if len(lines) > 1 and any(world.skus[line.sku_id].currency != currency for line in lines):
         return (Refused(Refusal.CURRENCY_MISMATCH, "All lines of an order are in one currency."),)
+    if total > MAX_TOTAL_MINOR:
+        return (Refused(Refusal.INVALID, "The cart's total is beyond all measure."),)
     short = _short_lines(world, lines)
     if short:
         return (Refused(Refusal.INSUFFICIENT_STOCK, "Not enough units are available.", {}, short),)
-    return (OrderPlaced(_order(command, order_id, now_us, world.rules.pay_window_us, total, currency), tuple(lines)),)
+    return (OrderPlaced(_order(command, order_id, now_us, rules.pay_window_us, total, currency), tuple(lines)),)
 
 
 def _line(world: World, order_id: int, index: int, wanted: Wanted, deal: Deal | None, free: bool) -> Line | Refused:
@@ -142,8 +152,23 @@ def _deal_refusal(world: World, command: PlaceOrder, deal: Deal | None, now_us: 
     return None
 
 
+def _shelf_refusal(world: World, command: PlaceOrder) -> Refused | None:
+    """Return why a line of the cart cannot be bought at any price, or None."""
+    for index, wanted in enumerate(command.wanted):
+        sku = world.skus.get(wanted.sku_id)
+        if sku is None:
+            return _unknown(index, wanted)
+        if not world.products[sku.product_id].active:
+            return _off_shelf(index, sku)
+    return None
+
+
 def _pointer(index: int, wanted: Wanted) -> dict[str, Any]:
     return {"pointer": f"/lines/{index}", "sku_id": str(wanted.sku_id)}
+
+
+def _quantity(index: int, wanted: Wanted, most: int) -> Refused:
+    return Refused(Refusal.INVALID, f"The quantity must be from 1 to {most}.", {}, (_pointer(index, wanted),))
 
 
 def _unknown(index: int, wanted: Wanted) -> Refused:

@@ -37,7 +37,10 @@ def refund(world: World, case: Case, amount_minor: int, now_us: int, cause: str)
 
 
 def of_stray(world: World, payment: Payment, now_us: int, cause: str) -> tuple[Refund, tuple[Transfer, ...]]:
-    """Return the refund of a capture that its order cannot take, and its transfers through the suspense account."""
+    """Return the refund of a capture that its order cannot take, and its transfers through the suspense account.
+
+    There are no transfers of nothing.
+    """
     record = Refund(
         world.next_id(),
         payment.order_id,
@@ -49,6 +52,8 @@ def of_stray(world: World, payment: Payment, now_us: int, cause: str) -> tuple[R
         now_us,
         0,
     )
+    if not payment.amount_minor:
+        return record, ()
     came = Transfer(
         world.next_id(),
         payment.order_id,

@@ -106,6 +106,8 @@ def issue_refund(world: World, command: IssueRefund, now_us: int) -> tuple[Event
         return (NO_ORDER,)
     if command.currency != case.order.currency:
         return (Refused(Refusal.CURRENCY_MISMATCH, f"The order is in {case.order.currency}."),)
+    if command.amount_minor < 1:
+        return (Refused(Refusal.INVALID, "The amount must be above 0."),)
     left = refunding.refundable_minor(case)
     if command.amount_minor > left:
         facts = {"refundable": {"amount": str(left), "currency": case.order.currency}}
@@ -201,13 +203,14 @@ def _can_come_back(case: Case, wanted: tuple[tuple[int, int], ...]) -> bool:
 
 
 def _returnable(case: Case) -> dict[int, int]:
-    """Return the units by line number that have arrived and are not back yet."""
+    """Return the units by line number that have arrived and are neither back nor refunded as they are."""
     arrived = {package.id for package in case.packages if package.status == PackageStatus.DELIVERED}
-    return {
-        line.line_no: line.quantity - line.returned
-        for line in case.lines
-        if line.package_id in arrived and line.quantity > line.returned
-    }
+    left = {line.line_no: line.quantity - line.returned for line in case.lines if line.package_id in arrived}
+    for request in case.returns:
+        if request.type == ReturnType.REFUND and request.status == RequestStatus.COMPLETED:
+            for line_no, quantity in wanted_units(request).items():
+                left[line_no] -= quantity
+    return {line_no: quantity for line_no, quantity in left.items() if quantity}
 
 
 def _open_return(world: World, order_id: int, return_id: int) -> tuple[Case, Return | None] | tuple[None, None]:

@@ -57,6 +57,8 @@ def let_go(stock: Stock, units: int, phase: Phase) -> Stock:
     """Mark the units of an ended order, `HELD` or `COMMITTED`, as releasing."""
     if phase == Phase.HELD:
         return _step(stock, held=-units, releasing=units)
+    if phase != Phase.COMMITTED:  # let go once already: another order's units would go
+        raise Defect(f"{phase.name} units of SKU {stock.sku_id} cannot be let go")
     return _step(stock, committed=-units, releasing=units)
 
 

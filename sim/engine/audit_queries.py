@@ -1,0 +1,43 @@
+"""What the audit asks of the tables, in SQL that SQLite and PostgreSQL understand alike.
+
+Each check is a query of what breaks an invariant, `id` and `found`; a clean store gives none. Sums are made of lines,
+payments, transfers and events, and compared with what stocks, deals and orders say of themselves.
+"""
+
+from __future__ import annotations
+
+from sim.engine.audit_check import Check
+from sim.engine.audit_history import history_checks, key_checks, time_checks
+from sim.engine.audit_money import book_checks, capture_checks, refund_checks
+from sim.engine.audit_stock import deal_checks, stock_checks
+
+MEANINGS: dict[str, str] = {
+    "S1": "No more units of a SKU are sold than were put in.",
+    "S2": "Units on hand are the sum of all that came and went, and what went was shipped for an order.",
+    "S3": "Held, committed and releasing units are those of the orders' lines, and no more than are on hand.",
+    "S4": "Units used of a deal are those of its live orders, in all and for each buyer, and within its limits.",
+    "M1": "A paid order has one capture, of its total, and the total is that of its lines.",
+    "M2": "What was captured less what was refunded lies with shops and platform, for each order and currency.",
+    "M3": "No more is refunded than was captured.",
+    "M4": "No capture is without an order, and no order without the units that its state asks for.",
+    "O1": "Every order that was acknowledged under a key is there.",
+    "O2": "A key has made one order, and an order was made under one key.",
+    "O3": "Every order went only ways that the table of transitions allows, without a gap, to where it is.",
+    "O4": "Money that came too late went back in full, and so did that of cancelled orders.",
+    "E1": "The events of every order are numbered from 1 without a gap, and its last number is its own.",
+    "T1": "No order is unpaid after its time, and no cancelled one still keeps its units.",
+}
+
+
+def checks(now_us: int, grace_us: int) -> tuple[Check, ...]:
+    """Return all checks; what time should have done `grace_us` before `now_us` counts as not done."""
+    return (
+        *stock_checks(),
+        *deal_checks(),
+        *capture_checks(),
+        *book_checks(),
+        *refund_checks(),
+        *key_checks(),
+        *history_checks(),
+        *time_checks(now_us - grace_us),
+    )
