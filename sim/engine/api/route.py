@@ -23,12 +23,16 @@ OPEN: frozenset[str] = frozenset()  # no key needed
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query parameter: its name, type (`int` or `str`), meaning and allowed words."""
+    """A query parameter: its name, type (`int` or `str`), meaning and what is allowed."""
 
     name: str
     kind: type
     meaning: str
     words: tuple[str, ...] = ()
+    pattern: str = ""  # of a `str`
+    least: int = 0  # of an `int`
+    most: int = 10**18 - 1
+    format: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +51,7 @@ class Route:
     idempotent: bool = False  # needs an Idempotency-Key
     if_match: bool = False  # takes If-Match
     query: tuple[Query, ...] = ()
+    etag: bool = False  # answers with an ETag
     media: str = "application/json"
     name: str = field(default="")  # operation id; the handler's name when empty
 

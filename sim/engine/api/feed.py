@@ -1,0 +1,189 @@
+"""The event feed, which is the truth, and the webhook endpoints, which are its signal."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import msgspec
+
+from sim.engine import endpoints
+from sim.engine.api.listing import missing
+from sim.engine.api.parameters import DEFAULT_PAGE, MAX_PAGE
+from sim.engine.api.request import Rejected, Request
+from sim.engine.api.route import MERCHANT, Query, Route
+from sim.engine.calls import Reply
+from sim.engine.catalogue_reading import read_records
+from sim.engine.endpoints import EndpointView, NewEndpointView, RedeliveryView
+from sim.engine.lanes import event_body
+from sim.engine.problems import http_problem
+from sim.engine.reading import joined, read_events
+from sim.engine.resources import Body, Id, Instant, Text
+from sim.engine.signatures import key_of, secret_of
+from sim.engine.targets import url_problem
+from sim.engine.views import encode
+
+_KEY_BYTES = 32
+_MOST_ENDPOINTS = 1000
+
+
+class EventView(msgspec.Struct, gc=False):
+    """Something that happened, as webhooks tell it. `id` is its number in the feed, `data.seq` that in its order."""
+
+    id: Id
+    type: str
+    created_at: Instant
+    data: dict[str, Any]
+
+
+class Events(msgspec.Struct, gc=False):
+    """All events of an order, the oldest first."""
+
+    items: list[EventView]
+
+
+class Feed(msgspec.Struct, gc=False):
+    """Events in the order in which they were committed. Ask again with `after` = `next_after`."""
+
+    items: list[EventView]
+    next_after: int
+
+
+class EndpointBody(Body):
+    """Where events should go. Without `secret` one is made; either way the answer shows it, once."""
+
+    url: Text
+    secret: Text | None = None
+
+
+class Endpoints(msgspec.Struct, gc=False):
+    """The webhook endpoints, those that have ended too; the first thousand."""
+
+    items: list[EndpointView]
+
+
+async def list_events(request: Request) -> Reply:
+    """Read the feed: all events after a number, without a gap."""
+    after = int(request.query.get("after", "0"))
+    limit = int(request.query.get("limit", DEFAULT_PAGE))
+    rows = await read_events(request.engine.store, "e.seq > ?", (after,), "e.seq", limit)
+    last = rows[-1].seq if rows else after
+    return Reply(200, b'{"items":' + joined(event_body(row) for row in rows) + b',"next_after":%d}' % last)
+
+
+async def redeliver_event(request: Request) -> Reply:
+    """Send an event to every active webhook endpoint again."""
+    command = await endpoints.redelivery(request.engine.store, request.id("event_id"))
+    if command is None:
+        raise missing("event")
+    return await request.submit(command, endpoints.redelivery_queued)
+
+
+async def create_webhook_endpoint(request: Request) -> Reply:
+    """Have all events from now on sent to a URL, signed as in Standard Webhooks."""
+    body: EndpointBody = request.body
+    trouble = url_problem(body.url, private_ok=request.engine.loopback)
+    if trouble:
+        raise Rejected(http_problem("invalid", f"The URL {trouble}.", errors=[{"pointer": "/url", "message": trouble}]))
+    return await request.submit(endpoints.CreateEndpoint(body.url, _secret(body.secret)), endpoints.endpoint_created)
+
+
+def _secret(given: str | None) -> str:
+    if given is None:
+        return secret_of(secrets.token_bytes(_KEY_BYTES))
+    try:
+        key_of(given)
+    except ValueError as error:
+        errors = [{"pointer": "/secret", "message": str(error)}]
+        raise Rejected(http_problem("invalid", "That is no webhook secret.", errors=errors)) from None
+    return given
+
+
+async def list_webhook_endpoints(request: Request) -> Reply:
+    """List the webhook endpoints, without their secrets."""
+    known, _ = await read_records(request.engine.store, "endpoints", {}, limit=_MOST_ENDPOINTS)
+    return Reply(200, encode(Endpoints([endpoints.endpoint_view(endpoint) for endpoint in known])))
+
+
+async def get_webhook_endpoint(request: Request) -> Reply:
+    """Read a webhook endpoint, without its secret."""
+    known, _ = await read_records(request.engine.store, "endpoints", {"id": request.id("endpoint_id")})
+    if not known:
+        raise missing("webhook endpoint")
+    return Reply(200, encode(endpoints.endpoint_view(known[0])))
+
+
+async def delete_webhook_endpoint(request: Request) -> Reply:
+    """Send nothing more to an endpoint."""
+    return await request.submit(endpoints.DeleteEndpoint(request.id("endpoint_id")), endpoints.endpoint_deleted)
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "GET",
+        "/v1/events",
+        "Read the event feed",
+        list_events,
+        MERCHANT,
+        "events",
+        {200: Feed},
+        query=(
+            Query("after", int, "only events after this number; 0 if absent"),
+            Query("limit", int, f"at most so many; {DEFAULT_PAGE} if absent", least=1, most=MAX_PAGE),
+        ),
+    ),
+    Route(
+        "POST",
+        "/v1/events/{event_id}:redeliver",
+        "Send an event again",
+        redeliver_event,
+        MERCHANT,
+        "events",
+        {202: RedeliveryView},
+        None,
+        ("not_found", "conflict"),
+    ),
+    Route(
+        "POST",
+        "/v1/webhook-endpoints",
+        "Register a webhook endpoint",
+        create_webhook_endpoint,
+        MERCHANT,
+        "events",
+        {201: NewEndpointView},
+        EndpointBody,
+        ("conflict", "invalid"),
+        idempotent=True,
+    ),
+    Route(
+        "GET",
+        "/v1/webhook-endpoints",
+        "List webhook endpoints",
+        list_webhook_endpoints,
+        MERCHANT,
+        "events",
+        {200: Endpoints},
+    ),
+    Route(
+        "GET",
+        "/v1/webhook-endpoints/{endpoint_id}",
+        "Read a webhook endpoint",
+        get_webhook_endpoint,
+        MERCHANT,
+        "events",
+        {200: EndpointView},
+        None,
+        ("not_found",),
+    ),
+    Route(
+        "DELETE",
+        "/v1/webhook-endpoints/{endpoint_id}",
+        "End a webhook endpoint",
+        delete_webhook_endpoint,
+        MERCHANT,
+        "events",
+        {200: EndpointView},
+        None,
+        ("not_found",),
+    ),
+)

@@ -1,0 +1,61 @@
+"""Reading one thing of the catalogue, or a page of many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from sim.engine.api.parameters import etag, page
+from sim.engine.api.request import Rejected, Request
+from sim.engine.calls import Reply
+from sim.engine.catalogue_reading import read_records
+from sim.engine.problems import http_problem
+from sim.engine.resources import Id
+from sim.engine.views import encode
+
+T = TypeVar("T")
+RecordView = Callable[[Any, Any], Any]
+
+
+class Page(msgspec.Struct, Generic[T]):
+    """Some of many. Ask again with `next_page_token` until it is null."""
+
+    items: list[T]
+    next_page_token: Id | None
+
+
+def missing(what: str) -> Rejected:
+    """Return the rejection of an id that nothing has."""
+    return Rejected(http_problem("not_found", f"There is no such {what}."))
+
+
+async def one(request: Request, table: str, parameter: str, what: str, view: RecordView) -> Reply:
+    """Return the thing that the path names, with its ETag."""
+    found, shelf = await read_records(request.engine.store, table, {"id": request.id(parameter)})
+    if not found:
+        raise missing(what)
+    return Reply(200, encode(view(shelf, found[0])), etag=etag(found[0].version))
+
+
+async def many(request: Request, table: str, view: RecordView, filters: Iterable[str]) -> Reply:
+    """Return a page of things; `filters` are parameters of the query that are columns of the table."""
+    after, limit = page(request)
+    given = {_column(name): _value(name, request.query[name]) for name in filters if name in request.query}
+    found, shelf = await read_records(request.engine.store, table, given, after, limit + 1)
+    return Reply(200, encode(paged([view(shelf, thing) for thing in found], limit)))
+
+
+def _column(parameter: str) -> str:
+    return "room_id" if parameter == "live_room_id" else parameter
+
+
+def _value(parameter: str, text: str) -> int | str:
+    return int(text) if parameter.endswith("_id") else text
+
+
+def paged(views: list[Any], limit: int) -> Page[Any]:
+    """Return a page of what was found, where one more than `limit` was looked for."""
+    items = views[:limit]
+    return Page(items, items[-1].id if len(views) > limit else None)

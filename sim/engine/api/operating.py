@@ -1,0 +1,65 @@
+"""For whoever runs the engine: is it alive, is it ready, what does it count."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sim.engine.api.request import Request
+from sim.engine.api.route import OPEN, Route
+from sim.engine.calls import Reply
+from sim.engine.problems import STORE_UNAVAILABLE, http_problem
+from sim.engine.views import encode
+
+METRICS_MEDIA = "text/plain; version=0.0.4; charset=utf-8"
+_UNITS = "SELECT COALESCE(SUM(held), 0), COALESCE(SUM(committed), 0) FROM stocks"
+
+
+class Health(msgspec.Struct, gc=False):
+    """How the engine is."""
+
+    status: str
+
+
+_ALIVE = Reply(200, encode(Health("alive")))
+_READY = Reply(200, encode(Health("ready")))
+_NOT_READY = http_problem("not_ready", "The engine is starting or stopping.")
+
+
+async def healthz(_request: Request) -> Reply:
+    """Say that the process answers."""
+    return _ALIVE
+
+
+async def readyz(request: Request) -> Reply:
+    """Say whether orders can be taken: 503 while starting, stopping, or while the database takes no writes."""
+    engine = request.engine
+    if engine.writer.failed is not None:
+        return STORE_UNAVAILABLE
+    return _READY if engine.ready else _NOT_READY
+
+
+async def metrics(request: Request) -> Reply:
+    """Give all metrics in Prometheus' text format."""
+    engine = request.engine
+    ((held, committed),) = await engine.store.select(_UNITS)
+    engine.metrics.held.set(int(held))
+    engine.metrics.committed.set(int(committed))
+    writer = engine.writer
+    return Reply(200, engine.metrics.text(writer.queued, writer.sweeps, writer.swept))
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/healthz", "Is it alive?", healthz, OPEN, "operating", {200: Health}),
+    Route(
+        "GET",
+        "/readyz",
+        "Can it take orders?",
+        readyz,
+        OPEN,
+        "operating",
+        {200: Health},
+        None,
+        ("not_ready", "store_unavailable"),
+    ),
+    Route("GET", "/metrics", "Prometheus metrics", metrics, OPEN, "operating", {200: str}, media=METRICS_MEDIA),
+)

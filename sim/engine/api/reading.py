@@ -1,0 +1,190 @@
+"""Reading orders and what hangs on them: payments, refunds, parcels, cancellations, returns, history."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from sim.engine import views
+from sim.engine.api.feed import Events
+from sim.engine.api.listing import Page, missing, paged
+from sim.engine.api.parameters import PAGE, WORD_PATTERN, instant_query, page
+from sim.engine.api.request import Request
+from sim.engine.api.route import BUYER_OR_MERCHANT, Query, Route
+from sim.engine.api.route import Handler as RouteHandler
+from sim.engine.calls import Reply
+from sim.engine.lanes import event_body
+from sim.engine.reading import (
+    PartView,
+    joined,
+    order_exists,
+    read_case,
+    read_cases,
+    read_events,
+    read_parts,
+)
+from sim.engine.resources import (
+    CancellationView,
+    OrderView,
+    PackageView,
+    PaymentView,
+    RefundView,
+    ReturnView,
+)
+from sim.engine.views import encode
+from sim.orders.states import State
+
+T = TypeVar("T")
+
+#: No order has more events: each ends some step of it.
+_MOST_EVENTS = 10_000
+
+
+class Listed(msgspec.Struct, Generic[T]):
+    """All of an order's, the oldest first."""
+
+    items: list[T]
+
+
+async def get_order(request: Request) -> Reply:
+    """Read an order with its lines."""
+    case = await read_case(request.engine.store, request.id("order_id"))
+    if case is None:
+        raise missing("order")
+    return Reply(200, encode(views.order_view(case)))
+
+
+async def list_orders(request: Request) -> Reply:
+    """List orders by id; with `updated_after` those that have changed since, to catch up with."""
+    after, limit = page(request)
+    query = request.query
+    cases = await read_cases(
+        request.engine.store,
+        after,
+        limit + 1,
+        state=State[query["status"]] if "status" in query else 0,
+        buyer_id=query.get("buyer_id", ""),
+        since_us=instant_query(request, "updated_after"),
+    )
+    return Reply(200, encode(paged([views.order_view(case) for case in cases], limit)))
+
+
+async def list_order_events(request: Request) -> Reply:
+    """Read the history of an order: numbered from 1, without a gap."""
+    order_id = request.id("order_id")
+    rows = await read_events(request.engine.store, "e.order_id = ?", (order_id,), "e.order_seq", _MOST_EVENTS)
+    if not rows or not order_id:
+        raise missing("order")
+    return Reply(200, b'{"items":' + joined(event_body(row) for row in rows) + b"}")
+
+
+def _of_order(table: str, view: PartView) -> RouteHandler:
+    """Return the handler that lists an order's payments, parcels and the like."""
+
+    async def handler(request: Request) -> Reply:
+        order_id = request.id("order_id")
+        store = request.engine.store
+        found = await read_parts(store, table, "order_id", order_id)
+        if not found and not await order_exists(store, order_id):
+            raise missing("order")
+        return Reply(200, encode(Listed([view(part, case) for part, case in found])))
+
+    return handler
+
+
+def _by_id(table: str, what: str, view: PartView) -> RouteHandler:
+    """Return the handler that reads one payment, parcel or the like."""
+
+    async def handler(request: Request) -> Reply:
+        found = await read_parts(request.engine.store, table, "id", request.id(f"{what}_id"))
+        if not found:
+            raise missing(what)
+        return Reply(200, encode(view(*found[0])))
+
+    return handler
+
+
+_PARTS: tuple[tuple[str, str, str, Any, PartView], ...] = (
+    ("payments", "payment", "payments", PaymentView, lambda part, _case: views.payment_view(part)),
+    ("refunds", "refund", "after-sales", RefundView, lambda part, _case: views.refund_view(part)),
+    ("packages", "package", "fulfilment", PackageView, lambda part, case: views.package_view(part, case.lines)),
+    ("cancellations", "cancellation", "after-sales", CancellationView, views.cancellation_view),
+    ("returns", "return", "after-sales", ReturnView, lambda part, _case: views.return_view(part)),
+)
+
+
+def _part_routes(table: str, what: str, tag: str, kind: Any, view: PartView) -> tuple[Route, Route]:
+    return (
+        Route(
+            "GET",
+            f"/v1/orders/{{order_id}}/{table}",
+            f"List an order's {table}",
+            _of_order(table, view),
+            BUYER_OR_MERCHANT,
+            tag,
+            {200: Listed[kind]},
+            None,
+            ("not_found",),
+            name=f"list_{table}",
+        ),
+        Route(
+            "GET",
+            f"/v1/{table}/{{{what}_id}}",
+            f"Read a {what}",
+            _by_id(table, what, view),
+            BUYER_OR_MERCHANT,
+            tag,
+            {200: kind},
+            None,
+            ("not_found",),
+            name=f"get_{what}",
+        ),
+    )
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "GET",
+        "/v1/orders",
+        "List orders",
+        list_orders,
+        BUYER_OR_MERCHANT,
+        "orders",
+        {200: Page[OrderView]},
+        query=(
+            Query("status", str, "only those in a state", tuple(state.name for state in State if state)),
+            Query(
+                "updated_after",
+                str,
+                "only those that something has happened to since; RFC 3339",
+                format="date-time",
+            ),
+            Query("buyer_id", str, "only those of a buyer", pattern=WORD_PATTERN),
+            *PAGE,
+        ),
+    ),
+    Route(
+        "GET",
+        "/v1/orders/{order_id}",
+        "Read an order",
+        get_order,
+        BUYER_OR_MERCHANT,
+        "orders",
+        {200: OrderView},
+        None,
+        ("not_found",),
+    ),
+    Route(
+        "GET",
+        "/v1/orders/{order_id}/events",
+        "Read an order's history",
+        list_order_events,
+        BUYER_OR_MERCHANT,
+        "orders",
+        {200: Events},
+        None,
+        ("not_found",),
+    ),
+    *(route for part in _PARTS for route in _part_routes(*part)),
+)

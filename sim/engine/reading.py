@@ -1,0 +1,108 @@
+"""Reading orders and what hangs on them from committed rows, each read in one statement, so that it fits together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from sim.engine.store import Rows, Store
+from sim.engine.tables import TABLES, EventRow, record
+from sim.orders.entities import Case
+
+_ORDER = TABLES["orders"].columns
+_WIDTH = len(_ORDER)
+
+
+def columns(table: str, alias: str) -> str:
+    """Return a table's columns for a SELECT."""
+    return ", ".join(f"{alias}.{column}" for column in TABLES[table].columns)
+
+
+_CASES = (
+    f"SELECT {columns('orders', 'o')}, {columns('order_lines', 'l')} FROM ({{chosen}}) o "
+    "JOIN order_lines l ON l.order_id = o.id ORDER BY o.id, l.line_no"
+)
+_ALL_OF_ORDERS = ", ".join(_ORDER)
+
+
+async def read_case(store: Store, order_id: int) -> Case | None:
+    """Return an order with its lines, None where there is none."""
+    chosen = f"SELECT {_ALL_OF_ORDERS} FROM orders WHERE id = ?"
+    cases = _cases(await store.select(_CASES.format(chosen=chosen), (order_id,)))
+    return cases[0] if cases else None
+
+
+async def read_cases(
+    store: Store, after: int, limit: int, *, state: int = 0, buyer_id: str = "", since_us: int | None = None
+) -> list[Case]:
+    """Return orders with their lines by id: those behind `after`, in a state, of a buyer, changed since an instant."""
+    where, values = ["id > ?"], [after]
+    given: list[Any] = values
+    if state:
+        where.append("state = ?")
+        given.append(state)
+    if buyer_id:
+        where.append("buyer_id = ?")
+        given.append(buyer_id)
+    if since_us is not None:
+        where.append("id IN (SELECT order_id FROM events WHERE seq >= ?)")
+        given.append(await first_seq_since(store, since_us))
+    chosen = f"SELECT {_ALL_OF_ORDERS} FROM orders WHERE {' AND '.join(where)} ORDER BY id LIMIT ?"
+    return _cases(await store.select(_CASES.format(chosen=chosen), (*given, limit)))
+
+
+def _cases(rows: Rows) -> list[Case]:
+    found: dict[int, tuple[Any, list[Any]]] = {}
+    for row in rows:
+        known = found.get(row[0])
+        if known is None:
+            known = found[row[0]] = (record("orders", tuple(row[:_WIDTH])), [])
+        known[1].append(record("order_lines", tuple(row[_WIDTH:])))
+    return [Case(order, tuple(lines)) for order, lines in found.values()]
+
+
+async def first_seq_since(store: Store, at_us: int) -> int:
+    """Return the number of the first event later than an instant; events are numbered in the order of time."""
+    ((last,),) = await store.select("SELECT COALESCE(MAX(seq), 0) FROM events")
+    low, high = 1, int(last) + 1
+    while low < high:
+        middle = (low + high) // 2
+        rows = await store.select("SELECT at_us FROM events WHERE seq >= ? ORDER BY seq LIMIT 1", (middle,))
+        if rows and rows[0][0] > at_us:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+async def read_parts(store: Store, table: str, key: str, value: int) -> list[tuple[Any, Case]]:
+    """Return what hangs on orders, found by its own `id` or by its `order_id`, each with its order as it is then."""
+    width = len(TABLES[table].columns)
+    query = (
+        f"SELECT {columns(table, 'p')}, {columns('orders', 'o')}, {columns('order_lines', 'l')} FROM {table} p "
+        f"JOIN orders o ON o.id = p.order_id JOIN order_lines l ON l.order_id = o.id "
+        f"WHERE p.{key} = ? ORDER BY p.id, l.line_no"
+    )
+    rows_of: dict[int, Rows] = {}
+    for row in await store.select(query, (value,)):
+        rows_of.setdefault(row[0], []).append(tuple(row))
+    return [(record(table, rows[0][:width]), _cases([row[width:] for row in rows])[0]) for rows in rows_of.values()]
+
+
+async def order_exists(store: Store, order_id: int) -> bool:
+    """Whether there is an order of that id."""
+    return bool(await store.select("SELECT 1 FROM orders WHERE id = ?", (order_id,)))
+
+
+async def read_events(store: Store, where: str, values: Sequence[Any], order: str, limit: int) -> list[EventRow]:
+    """Return events; `where` and `order` are ours, never a caller's."""
+    query = f"SELECT {columns('events', 'e')} FROM events e WHERE {where} ORDER BY {order} LIMIT ?"
+    return [record("events", tuple(row)) for row in await store.select(query, (*values, limit))]
+
+
+def joined(bodies: Iterable[bytes]) -> bytes:
+    """Return JSON texts as a JSON array."""
+    return b"[" + b",".join(bodies) + b"]"
+
+
+PartView = Callable[[Any, Case], Any]
