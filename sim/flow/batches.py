@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.flow.jit import choose, kernel, touch
-from sim.flow.pages import moved, pages
+from sim.flow.pages import pages, with_room
 
 HEAD, TAIL, NEXT_US, TAKEN, LEFT = range(5)
 AHEAD = 16  # how many customers ahead their columns are fetched
@@ -101,8 +101,7 @@ class WaveStation:
         """Customers arrive, in the order of `came_us`, at or after everything that arrived before."""
         head, tail, new = int(self._reg[HEAD]), int(self._reg[TAIL]), len(ids)
         if tail + new > len(self._id):
-            size = max(2 * (tail - head + new), 64)
-            self._id = moved(self._id, head, tail, size)
+            self._id = with_room(self._id, head, tail, new)
             head, tail = 0, tail - head
         self._id[tail : tail + new] = ids
         self._reg[HEAD], self._reg[TAIL] = head, tail + new

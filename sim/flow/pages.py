@@ -36,3 +36,12 @@ def moved(array: npt.NDArray[_T], head: int, tail: int, size: int) -> npt.NDArra
     larger: npt.NDArray[_T] = pages(size, array.dtype)
     larger[: tail - head] = array[head:tail]
     return larger
+
+
+def with_room(array: npt.NDArray[_T], head: int, tail: int, new: int) -> npt.NDArray[_T]:
+    """The entries `head` to `tail` - 1 at the start of an array with room for `new` more: the same where it can be."""
+    used = tail - head
+    if used + new > len(array) * 3 // 4:
+        return moved(array, head, tail, max(2 * (used + new), 64))
+    array[:used] = array[head:tail]
+    return array

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sim.flow.heap import heap_drop, heap_push, heap_replace
 from sim.flow.jit import choose, kernel, touch
-from sim.flow.pages import moved
+from sim.flow.pages import moved, with_room
 from sim.flow.structs import handle
 
 ID_BITS = 27
@@ -172,10 +172,9 @@ class Station:
         """Customers arrive, in order, at or after everything that arrived before."""
         head, tail, new = int(self._reg[HEAD]), int(self._reg[TAIL]), len(ids)
         if tail + new > len(self._state.queue_id):
-            size = max(2 * (tail - head + new), 64)
             self._state = self._state._replace(
-                queue_id=moved(self._state.queue_id, head, tail, size),
-                queue_at=moved(self._state.queue_at, head, tail, size),
+                queue_id=with_room(self._state.queue_id, head, tail, new),
+                queue_at=with_room(self._state.queue_at, head, tail, new),
             )
             head, tail = 0, tail - head
         self._state.queue_id[tail : tail + new] = ids

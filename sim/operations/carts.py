@@ -17,23 +17,30 @@ Ints = npt.NDArray[np.int64]
 CHUNK_ORDERS = 1 << 15
 
 
-def first_lines(cart: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int32]:
-    """First entry of each cart in `cart` (of all buy lines), and one entry more.
+def cart_starts(cart: npt.NDArray[np.int32], count: int) -> Iterator[Ints]:
+    """First entries of the carts in `cart` (of all buy lines), but that of the first, a piece at a time.
 
     Raises ValueError if carts are not numbered 0, 1, ... to `count` - 1 in order.
     """
-    first = np.zeros(count + 1, dtype=np.int32)
     found, good = min(len(cart), 1), count == 0 if not len(cart) else int(cart[0]) == 0
     for start in range(0, max(len(cart) - 1, 0), CHUNK_ORDERS):
         steps = np.diff(cart[start : start + CHUNK_ORDERS + 1])
         starts = np.flatnonzero(steps) + start + 1
-        good = good and found + len(starts) <= count and int(steps.min()) >= 0 and int(steps.max()) <= 1
+        found += len(starts)
+        good = good and found <= count and int(steps.min()) >= 0 and int(steps.max()) <= 1
         if not good:
             break
-        first[found : found + len(starts)] = starts
-        found += len(starts)
+        yield starts
     if not good or found != count:
         raise ValueError("the buy rows of a trace need carts numbered 0, 1, ... in order")
+
+
+def first_lines(cart: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int32]:
+    """First entry of each cart, and one entry more; raises ValueError as `cart_starts` does."""
+    first, found = np.zeros(count + 1, dtype=np.int32), 1
+    for starts in cart_starts(cart, count):
+        first[found : found + len(starts)] = starts
+        found += len(starts)
     first[-1] = len(cart)
     return first
 
@@ -88,17 +95,16 @@ class CartChunk:
 
 
 class Carts:
-    """Where each cart's buy lines stand in a trace; 4 bytes a line where carts have several, else none."""
+    """Where each cart's buy lines stand in a trace; 8 bytes a buy line where it has other lines, else none."""
 
     def __init__(self, trace: Trace) -> None:
-        kind = trace.lines["kind"]
+        kind, cart = trace.lines["kind"], trace.lines["cart"]
         self._lines = trace.lines
         self._orders = trace.orders
         self._rows = None if bool(np.all(kind == BUY)) else np.flatnonzero(kind == BUY).astype(np.int32)
-        cart = trace.lines["cart"] if self._rows is None else trace.lines["cart"][self._rows]
-        self._starts: Column | None = None
-        if len(cart) != self._orders:
-            self._starts = first_lines(cart, self._orders)
+        self._cart = cart if self._rows is None else cart[self._rows]
+        for _ in cart_starts(self._cart, self._orders):
+            pass  # raises where a chunk could not be found
 
     def __len__(self) -> int:
         return self._orders
@@ -106,9 +112,10 @@ class Carts:
     def chunk(self, first: int, stop: int) -> CartChunk:
         """Carts `first` to `stop` - 1."""
         low, high, starts = first, stop, None
-        if self._starts is not None:
-            low, high = int(self._starts[first]), int(self._starts[stop])
-            starts = self._starts[first:stop].astype(np.int64) - low
+        if len(self._cart) != self._orders:
+            bounds = np.array([first, stop], dtype=self._cart.dtype)
+            low, high = np.searchsorted(self._cart, bounds).tolist()
+            starts = np.flatnonzero(np.diff(self._cart[low:high], prepend=-1))
         rows: slice | Column = slice(low, high) if self._rows is None else self._rows[low:high]
         return CartChunk(first, stop, self._lines, rows, starts)
 

@@ -121,6 +121,10 @@ class FrontFlow:
         empty: dict[str, Any] = {name: getattr(self.state, name)[:0].copy() for name in spent}
         self._set_state(self.state._replace(**empty))
 
+    def forget_lines(self) -> None:
+        """Give back the index of the trace's lines too. The carts' stock cannot be counted after this."""
+        self._set_state(self.state._replace(first=np.empty(0, dtype=np.int32)))
+
     def _reserve(self, events: int) -> None:
         f = self.state
         self._set_state(grown(f, events + 64, int(f.cal[NEAR_SIZE]) + events + 64, len(f.sorted)))

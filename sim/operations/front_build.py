@@ -88,7 +88,7 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
             sorted((out.at_us, out.at_us + out.length_us) for out in scenario.payment.outages), dtype=np.int64
         ).reshape(-1, 2),
         before_shipping=quantile_table(scenario.after_sales.before_shipping_delay),
-        queue_peak=np.zeros(scenario.horizon_us // US_PER_S + 2, dtype=np.int32),
+        queue_peak=pages(scenario.horizon_us // US_PER_S + 2, np.int32),
     )
 
 

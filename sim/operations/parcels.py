@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.flow.jit import choose
+from sim.flow.pages import pages
 from sim.operations import front_state as fs
 from sim.operations.settling import gather_rows
 
@@ -59,20 +60,22 @@ class Parcels:
         split: list[int] = ids[small[ids, fs.HOUSE] == fs.SPLIT].tolist() if self.of_split else []
         return split
 
-    def table(self, handle: fs.Front, fast: bool) -> dict[str, npt.NDArray[Any]]:
+    def table(self, handle: fs.Front, rows: int, fast: bool) -> dict[str, npt.NDArray[Any]]:
         """Columns order, warehouse and the stamps (-1: never), sorted by order, then nearest warehouse first.
 
-        Takes the columns apart, so that nothing is held twice: call it once, at the end.
+        `rows` orders have one parcel. Takes the columns apart, so that nothing is held twice: call it once, at the end.
         """
-        order = np.empty(len(self.picked_us), dtype=np.int32)
-        house = np.empty(len(self.picked_us), dtype=np.int16)
-        columns: dict[str, npt.NDArray[Any]] = {"order": order, "warehouse": house}
-        columns |= {"picked_us": self.picked_us, "packed_us": self.packed_us}
-        columns["collected_us"] = np.empty(len(self.picked_us), dtype=np.int64)
+        columns: dict[str, npt.NDArray[Any]] = {
+            "order": pages(rows, np.int32),
+            "warehouse": pages(rows, np.int16),
+            "picked_us": self.picked_us,
+            "packed_us": self.packed_us,
+            "collected_us": pages(rows, np.int64),
+        }
         gather: Any = choose(gather_rows, fast)
-        rows = gather(handle, *columns.values(), self.pick_up, np.array(self._pick_up_us, dtype=np.int64))
-        for column in columns.values():
-            column.resize(rows, refcheck=False)
+        gather(handle, *columns.values(), self.pick_up, np.array(self._pick_up_us, dtype=np.int64))
+        self.picked_us.resize(rows, refcheck=False)
+        self.packed_us.resize(rows, refcheck=False)
         del self.picked_us, self.packed_us, self.pick_up
         return self._with_splits(columns) if self.of_split else columns
 

@@ -68,8 +68,8 @@ def gather_rows(
     collected_out: I64,
     pick_up: U16,
     pick_up_us: I64,
-) -> int:
-    """Move the stamps of confirmed orders with one parcel together, in place (0 becomes -1); returns how many.
+) -> None:
+    """Move the stamps of confirmed orders with one parcel together, in place (0 becomes -1).
 
     `pick_up_us` is by number of the pick-up.
     """
@@ -83,7 +83,6 @@ def gather_rows(
         packed[row] = packed[order] if packed[order] > 0 else -1
         collected_out[row] = pick_up_us[pick_up[order]]
         row += 1
-    return row
 
 
 @kernel
@@ -101,9 +100,13 @@ def close_records(f: Front, horizon_us: int) -> None:
 
 
 @kernel
-def settle_all(f: Front, road: Road, table: Table) -> None:
-    """Write arrivals, and how every order stands of which all parcels are packed or collected."""
+def settle_all(f: Front, road: Road, table: Table) -> int:
+    """Write arrivals, and how every order stands of which all parcels are packed or collected.
+
+    Returns how many parcels were collected.
+    """
     row = 0
+    collected = 0
     while row < len(table.order):
         first, order = row, int(table.order[row])
         end_us = 0
@@ -114,6 +117,7 @@ def settle_all(f: Front, road: Road, table: Table) -> None:
             if table.collected_us[row] >= 0:
                 lost = _arrive(f, road, table, row) and lost
                 end_us = max(end_us, int(table.arrived_us[row]))
+                collected += 1
             row += 1
         f.small[order, PARCELS] = row - first
         if out:
@@ -123,6 +127,7 @@ def settle_all(f: Front, road: Road, table: Table) -> None:
         elif packed and f.small[order, STATE] == AWAITING_SHIPMENT:
             f.small[order, STATE] = AWAITING_COLLECTION
         _forget_the_future(road, table, first, row)
+    return collected
 
 
 @kernel

@@ -18,6 +18,7 @@ from sim.operations.warehouses import Delivery
 from sim.orders.states import State
 from sim.scenario.schema import Scenario
 
+STOCK_CHUNK = 1 << 18  # orders looked at at once
 SMALL_ORDERS = 20_000  # up to here plain Python (4,000 a second) ends long before a compiler would (30 s)
 
 
@@ -38,20 +39,21 @@ def simulate(scenario: Scenario, trace: Trace, *, fast: bool | None = None, runs
 
 
 def _outcome(scenario: Scenario, front: FrontFlow, delivery: Delivery) -> Outcome:
-    counts = _counts(front, delivery)
     front.release()
-    parcels, delivered_us = delivery.settle(scenario.horizon_us)
+    parcels, delivered_us, collected = delivery.settle(scenario.horizon_us)
     f = front.state
+    stock = _stock(scenario, f, parcels)
+    front.forget_lines()
     return Outcome(
         orders=_order_columns(f, delivered_us),
         parcels=parcels,
-        stock=_stock(scenario, f, parcels),
+        stock=stock,
         allocations=_allocations(f),
         deal_left=f.deal_left.tolist(),
         carried=delivery.carried,
         receipts=front.receipts,
         queue_peak=_used(f.queue_peak),
-        counts=counts | {"collected": int(np.count_nonzero(parcels["collected_us"] >= 0))},
+        counts=_counts(front, delivery, collected),
     )
 
 
@@ -85,26 +87,34 @@ def _order_columns(f: fs.Front, delivered_us: npt.NDArray[np.int64]) -> dict[str
 
 def _stock(scenario: Scenario, f: fs.Front, parcels: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.int64]]:
     """Stock by `STOCK_FIELDS`; what is reserved is split by what its orders wait for."""
-    state = f.small[:, fs.STATE].copy()  # read many times
-    unpaid = np.flatnonzero(state == int(State.UNPAID)).astype(np.int32)
-    waiting = (state >= int(State.ON_HOLD)) & (state <= int(State.AWAITING_COLLECTION))
-    partly = state == int(State.PARTIALLY_SHIPPING)
-    committed = np.flatnonzero(waiting & ~partly).astype(np.int32)
-    releasing = f.releasing[: f.reg[fs.RELEASING_TAIL]]
-    fields = {
+    houses = range(len(scenario.warehouses))
+    reserved = {name: np.zeros(f.stock.shape[1:], dtype=np.int64) for name in ("held", "committed", "releasing")}
+
+    def reserve(name: str, orders: npt.NDArray[np.int32]) -> None:
+        for house in houses if len(orders) else ():
+            reserved[name][:, house] += units_at(f, orders, house)
+
+    reserve("releasing", f.releasing[: f.reg[fs.RELEASING_TAIL]])
+    partly = False
+    for first in range(0, len(f.small), STOCK_CHUNK):
+        state = f.small[first : first + STOCK_CHUNK, fs.STATE].copy()  # read several times
+        waiting = (state >= int(State.ON_HOLD)) & (state <= int(State.AWAITING_COLLECTION))
+        shipping = state == int(State.PARTIALLY_SHIPPING)
+        partly = partly or bool(shipping.any())
+        reserve("held", (np.flatnonzero(state == int(State.UNPAID)) + first).astype(np.int32))
+        reserve("committed", (np.flatnonzero(waiting & ~shipping) + first).astype(np.int32))
+    for house in houses if partly else ():
+        left = parcels["order"][(parcels["warehouse"] == house) & (parcels["collected_us"] < 0)]
+        shipping = f.small[left, fs.STATE] == int(State.PARTIALLY_SHIPPING)
+        reserved["committed"][:, house] += units_at(f, left[shipping], house)
+    return {
         "on_hand": f.stock[fs.ON_HAND],
         "available": f.stock[fs.AVAILABLE],
         "received": f.stock[fs.RECEIVED],
         "restocked": f.stock[fs.RESTOCKED],
         "shipped": f.stock[fs.SHIPPED],
+        **reserved,
     }
-    for name, orders in (("held", unpaid), ("committed", committed), ("releasing", releasing)):
-        columns = [units_at(f, orders, house) for house in range(len(scenario.warehouses))]
-        fields[name] = np.stack(columns, axis=1)
-    for house in range(len(scenario.warehouses)):
-        left = parcels["order"][(parcels["warehouse"] == house) & (parcels["collected_us"] < 0)]
-        fields["committed"][:, house] += units_at(f, left[partly[left]], house)
-    return fields
 
 
 def _allocations(f: fs.Front) -> dict[str, npt.NDArray[Any]]:
@@ -119,7 +129,7 @@ def _used(queue_peak: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     return queue_peak[: int(seconds[-1]) + 1 if len(seconds) else 0]
 
 
-def _counts(front: FrontFlow, delivery: Delivery) -> dict[str, int]:
+def _counts(front: FrontFlow, delivery: Delivery, collected: int) -> dict[str, int]:
     f = front.state
     return {
         "front_events": int(f.reg[fs.EVENTS]),
@@ -128,7 +138,7 @@ def _counts(front: FrontFlow, delivery: Delivery) -> dict[str, int]:
         "confirmed": front.confirmed,
         "picked": sum(house.pickers.started for house in delivery.houses),
         "packed": sum(house.packers.started for house in delivery.houses),
-        "collected": 0,
+        "collected": collected,
         "largest_group": int(f.reg[fs.MAX_GROUP_MET]),
         "repeated_requests": int(f.reg[fs.REPEATED]),
         "timed_out_waiting": int(f.reg[fs.WAITED_OUT]),

@@ -101,7 +101,7 @@ class Warehouse:
         taken, ids, at_us, left = take_batch(ids, at_us, gone.view(np.bool_), limit, capacity)
         self.carried += left
         self._packed = len(ids)
-        self._ids, self._ats = moved(ids, 0, len(ids), 2 * len(ids)), moved(at_us, 0, len(ids), 2 * len(ids))
+        self._ids, self._ats = moved(ids, 0, len(ids), len(ids)), moved(at_us, 0, len(ids), len(ids))
         return taken
 
 
@@ -195,22 +195,28 @@ class Delivery:
         end_us = max(arrival_us(f, road, order, other, stamps[order, other][COLLECTED]) for other in houses)
         plan_return(f, road, order, end_us, len(lost) == len(houses))
 
-    def settle(self, horizon_us: int) -> tuple[dict[str, npt.NDArray[Any]], Times]:
-        """When all is over: the parcels, and when each order was delivered. Gives back the memory of the queues."""
+    def settle(self, horizon_us: int) -> tuple[dict[str, npt.NDArray[Any]], Times, int]:
+        """When all is over: the parcels, when each order was delivered, and how many parcels were collected.
+
+        Gives back the memory of the queues.
+        """
         front = self._front
         for house in self.houses:
             house.release()
-        self._road = self._road._replace(pick_up=np.empty(0, dtype=np.uint16))
+        spent = ("pick_up", "restock_id", "restock_at")
+        self._road = self._road._replace(**{name: getattr(self._road, name)[:0].copy() for name in spent})
         choose(close_records, self._fast)(front.handle, horizon_us)
-        columns = self.parcels.table(front.handle, self._fast)
+        columns = self.parcels.table(front.handle, front.confirmed - len(self.parcels.of_split), self._fast)
         rows = len(columns["order"])
-        columns |= {"arrived_us": np.full(rows, -1, dtype=np.int64), "lost": np.zeros(rows, dtype=np.uint8)}
+        columns |= {"arrived_us": np.full(rows, -1, dtype=np.int64), "lost": pages(rows, np.uint8)}
         delivered_us = np.full(len(front.state.times), -1, dtype=np.int64)
         table = Table(
             **{name: column for name, column in columns.items() if name != "picked_us"}, delivered_us=delivered_us
         )
-        choose(settle_all, self._fast)(front.handle, handle(self._road, self._fast), handle(table, self._fast))
-        return columns, delivered_us
+        collected = choose(settle_all, self._fast)(
+            front.handle, handle(self._road, self._fast), handle(table, self._fast)
+        )
+        return columns, delivered_us, collected
 
 
 def _road(scenario: Scenario, trace: Trace, parcels: Parcels) -> Road:
