@@ -69,18 +69,18 @@ def history_checks() -> tuple[Check, ...]:
         ),
         Check(
             "E1",
-            count("orders"),
-            "SELECT o.id AS id, 'last number ' || o.seq || ', events ' || COALESCE(e.number, 0) || ' from ' || "
-            "COALESCE(e.low, 0) || ' to ' || COALESCE(e.high, 0) AS found FROM orders AS o LEFT JOIN ("
-            "SELECT order_id, COUNT(*) AS number, MIN(order_seq) AS low, MAX(order_seq) AS high FROM events "
-            "GROUP BY order_id) AS e ON e.order_id = o.id "
-            "WHERE e.number IS NULL OR e.number <> o.seq OR e.low <> 1 OR e.high <> o.seq",
+            "SELECT COUNT(DISTINCT order_id) FROM events WHERE order_id > 0",
+            "SELECT e.order_id AS id, COALESCE('last number ' || o.seq, 'no order') || ', events ' || e.number || "
+            "' from ' || e.low || ' to ' || e.high AS found FROM (SELECT order_id, COUNT(*) AS number, "
+            "MIN(order_seq) AS low, MAX(order_seq) AS high FROM events WHERE order_id > 0 GROUP BY order_id) AS e "
+            "LEFT JOIN orders AS o ON o.id = e.order_id "
+            "WHERE o.id IS NULL OR e.number <> o.seq OR e.low <> 1 OR e.high <> o.seq",
         ),
         Check(
             "E1",
-            "SELECT COUNT(DISTINCT order_id) FROM events WHERE order_id > 0",
-            "SELECT DISTINCT e.order_id AS id, 'events of an order that is not there' AS found FROM events AS e "
-            "WHERE e.order_id > 0 AND NOT EXISTS (SELECT 1 FROM orders AS o WHERE o.id = e.order_id)",
+            count("orders"),
+            "SELECT o.id AS id, 'no events' AS found FROM orders AS o "
+            "WHERE NOT EXISTS (SELECT 1 FROM events AS e WHERE e.order_id = o.id)",
         ),
     )
 

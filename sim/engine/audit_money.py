@@ -89,17 +89,15 @@ _GAINED = f"""
 SELECT order_id, credit AS account, amount_minor AS amount FROM transfers WHERE credit <> '{BUYERS}'
 UNION ALL SELECT order_id, debit, -amount_minor FROM transfers WHERE debit <> '{BUYERS}'
 """
-#: What each shop sold by each captured order, and the platform's part of it.
-_SOLD = f"""
-SELECT l.order_id, l.shop_id, l.amount, (2 * l.amount * s.commission_ppm + {PPM}) / {2 * PPM} AS part FROM (
-  SELECT order_id, shop_id, CAST(SUM(quantity * price_minor) AS BIGINT) AS amount FROM order_lines
-  GROUP BY order_id, shop_id) AS l
-JOIN orders AS o ON o.id = l.order_id AND o.captured_minor > 0 JOIN shops AS s ON s.id = l.shop_id
-"""
 #: What each account should have got of each order's capture, and what it got.
 _CREDITED = f"""
-SELECT order_id, 'merchant:' || shop_id AS account, amount - part AS due, 0 AS got FROM ({_SOLD}) AS sold
-UNION ALL SELECT order_id, '{PLATFORM}', part, 0 FROM ({_SOLD}) AS sold
+WITH sold AS MATERIALIZED (
+  SELECT l.order_id, l.shop_id, l.amount, (2 * l.amount * s.commission_ppm + {PPM}) / {2 * PPM} AS part FROM (
+    SELECT order_id, shop_id, CAST(SUM(quantity * price_minor) AS BIGINT) AS amount FROM order_lines
+    GROUP BY order_id, shop_id) AS l
+  JOIN orders AS o ON o.id = l.order_id AND o.captured_minor > 0 JOIN shops AS s ON s.id = l.shop_id)
+SELECT order_id, 'merchant:' || shop_id AS account, amount - part AS due, 0 AS got FROM sold
+UNION ALL SELECT order_id, '{PLATFORM}', part, 0 FROM sold
 UNION ALL SELECT order_id, credit, 0, amount_minor FROM transfers
   WHERE debit = '{BUYERS}' AND credit <> '{SUSPENSE}'
 """

@@ -231,6 +231,7 @@ MUTATIONS: dict[str, tuple[list[str], dict[str, str]]] = {
          "FROM events WHERE order_id = {paid} AND type = 'payment.captured'"],
         {"E1": "{paid}", "O3": "{paid}"},
     ),
+    "an order without a history": (["DELETE FROM events WHERE order_id = {unpaid}"], {"E1": "{unpaid}"}),
     "an event of no order": (
         ["INSERT INTO events SELECT 1000000, 999, 1, 'order.placed', 1, 0, 1, '{{}}'"],
         {"E1": "999"},
