@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from sim.engine.api import catalogue, feed, inventory, operating, orders, quotes, reading, showing
+from sim.engine.api.describing import with_descriptions
 from sim.engine.api.route import Route
 
 #: All that an engine serves.
-ALL_ROUTES: tuple[Route, ...] = (
-    *catalogue.ROUTES,
-    *inventory.ROUTES,
-    *showing.ROUTES,
-    *quotes.ROUTES,
-    *orders.ROUTES,
-    *reading.ROUTES,
-    *feed.ROUTES,
-    *operating.ROUTES,
+ALL_ROUTES: tuple[Route, ...] = with_descriptions(
+    (
+        *catalogue.ROUTES,
+        *inventory.ROUTES,
+        *showing.ROUTES,
+        *quotes.ROUTES,
+        *orders.ROUTES,
+        *reading.ROUTES,
+        *feed.ROUTES,
+        *operating.ROUTES,
+    )
 )
