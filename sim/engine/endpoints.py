@@ -6,7 +6,6 @@ written in the transaction of their cause.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -118,9 +117,8 @@ def redeliver(group: Group, command: Redeliver, now_us: int) -> tuple[Any, ...]:
     active = _active(group)
     if not active:
         return (_NOBODY,)
-    _put(
-        group,
-        [DeliveryRow(endpoint.id, command.event_seq, command.about, WAITING, 0, now_us, "") for endpoint in active],
+    group.deliveries.extend(
+        DeliveryRow(endpoint.id, command.event_seq, command.about, WAITING, 0, now_us, "") for endpoint in active
     )
     return (Redelivery(command.event_seq, len(active)),)
 
@@ -130,9 +128,8 @@ def queue(group: Group, command: QueueDeliveries, now_us: int) -> tuple[Any, ...
     endpoint = group.endpoints.get(command.endpoint_id)
     if endpoint is None or not endpoint.active or command.cursor <= endpoint.cursor:
         return ()
-    _put(
-        group,
-        [DeliveryRow(endpoint.id, seq, order_id, WAITING, 0, now_us, "") for seq, order_id in command.events],
+    group.deliveries.extend(
+        DeliveryRow(endpoint.id, seq, order_id, WAITING, 0, now_us, "") for seq, order_id in command.events
     )
     group.endpoints[endpoint.id] = replace(endpoint, cursor=command.cursor)
     return ()
@@ -140,7 +137,7 @@ def queue(group: Group, command: QueueDeliveries, now_us: int) -> tuple[Any, ...
 
 def record_deliveries(group: Group, command: RecordDeliveries, _now_us: int) -> tuple[Any, ...]:
     """Keep how deliveries went."""
-    _put(group, command.rows)
+    group.deliveries.extend(command.rows)
     endpoint = group.endpoints.get(command.endpoint_id)
     if command.gone and endpoint is not None:
         group.endpoints[endpoint.id] = replace(endpoint, active=False)
@@ -195,9 +192,3 @@ def _active(group: Group) -> list[EndpointRow]:
     # A layer has what this group changed; its base all others.
     base = getattr(known, "base", {})
     return [known[key] for key in sorted({*base, *known}) if known[key].active]
-
-
-def _put(group: Group, rows: Iterable[DeliveryRow]) -> None:
-    """Add rows; one that the group already has is replaced, since a statement may write each row only once."""
-    merged = {(row.endpoint_id, row.event_seq): row for row in (*group.deliveries, *rows)}
-    group.deliveries = list(merged.values())

@@ -22,12 +22,16 @@ from sim.engine.provider import Charge, Outcome, PaymentProvider, Status, verdic
 from sim.engine.reconciler import LOOK_EVERY_S, PATIENCE_US, SEND_EVERY_S, Reconciler
 from sim.engine.store import Store
 from sim.engine.tables import TABLES, record
-from sim.engine.writer import Writer
+from sim.engine.tasks import stop
+from sim.engine.writer import Submitter
 from sim.errors import Defect
 from sim.orders.commands import Capture, Command, Decline, SettleRefund
 from sim.orders.entities import Payment, PaymentStatus
 
 _BY_ID = f"SELECT {', '.join(TABLES['payments'].columns)} FROM payments WHERE id = ?"
+
+#: How long the end of the engine waits for drives: a little more than the provider's client does.
+GRACE_S = 12.0
 
 
 class AnswerPending(msgspec.Struct, frozen=True, gc=False):
@@ -50,7 +54,7 @@ class PaymentDriver:
 
     def __init__(
         self,
-        writer: Writer,
+        writer: Submitter,
         store: Store,
         provider: PaymentProvider,
         clock: Clock,
@@ -80,9 +84,13 @@ class PaymentDriver:
         self.reconciler.start()
 
     async def close(self) -> None:
-        """Wait for the drives that run; each ends within the provider's time-outs."""
+        """Wait for the drives that run, within reason: what is cut off is found again after the next start."""
         await self.reconciler.close()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        running = list(self._running.values())
+        if running:
+            _, late = await asyncio.wait(running, timeout=GRACE_S)
+            for task in late:
+                await stop(task)
 
     def is_running(self, payment_id: int) -> bool:
         """Whether an attempt is being driven right now."""

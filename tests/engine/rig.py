@@ -228,7 +228,8 @@ class Listener:
 
     async def _answer(self, request: web.Request) -> web.Response:
         status = await self._hear(request)
-        return web.Response(status=status, headers={"location": "/elsewhere"} if 300 <= status < 400 else None)
+        headers = {"location": "/elsewhere"} if 300 <= status < 400 else None
+        return web.json_response({}, status=status, headers=headers)
 
 
 @contextlib.asynccontextmanager

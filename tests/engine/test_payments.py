@@ -15,6 +15,7 @@ import pytest
 from sim.engine import views
 from sim.engine.calls import Call
 from sim.engine.payments import AnswerPending, provider_event, webhook_command
+from sim.engine.problems import KEY_IN_USE
 from sim.engine.provider import Charge, Outcome, Payback, Provider, Status
 from sim.engine.psp.behaviour import Behaviour
 from sim.orders.commands import Capture, Decline, Elapse, RequestCancellation, SettleRefund, StartPayment
@@ -351,7 +352,7 @@ def test_a_caller_that_goes_away_does_not_end_the_payment(tmp_path: Path) -> Non
     run(main())
 
 
-def test_the_reconciler_leaves_a_payment_that_is_driven_alone(tmp_path: Path) -> None:
+def test_a_payment_that_is_driven_is_left_alone_by_others(tmp_path: Path) -> None:
     async def main() -> None:
         async with shop(tmp_path) as (desk, till):
             order_id = await desk.place()
@@ -366,9 +367,11 @@ def test_the_reconciler_leaves_a_payment_that_is_driven_alone(tmp_path: Path) ->
             paying = asyncio.create_task(till.pay(order_id))
             await until(lambda: bool(till.driver._running))
             await till.reconcile()  # the provider has not heard of it yet
+            (payment,) = (await desk.case(order_id)).payments
+            assert payment.status == PaymentStatus.PENDING
+            assert await till.driver.drive(payment.id) == KEY_IN_USE
             may_ask.set()
             assert (await paying).status == 201
-            assert len((await desk.case(order_id)).payments) == 1
 
     run(main())
 
