@@ -13,8 +13,10 @@ from sim.engine.executor import Executor, Handler
 from sim.engine.metrics import Metrics
 from sim.engine.store import Store
 from sim.engine.sweeper import Sweeper
-from sim.engine.writer import MAX_GROUP, QUEUE_BOUND, Writer
+from sim.engine.writer import MAX_GROUP, QUEUE_BOUND, Submitter, Writer
 from sim.orders.rules import Rules
+
+MAX_BODY_BYTES = 64 * 1024
 
 
 class Companion(Protocol):
@@ -27,25 +29,76 @@ class Companion(Protocol):
         """Stop."""
 
 
-@dataclass
-class Engine:
-    """One engine on one store. `open` before serving, `close` after the last request was answered."""
+class Served(Protocol):
+    """What the HTTP API needs of an engine: one in this process, or the front of one in two."""
 
     store: Store
     clock: Clock
     keys: Keyring
+    metrics: Metrics
+    payments: Any
+    psp_secret: str
+    loopback: bool
+    speed: float
+    sweep_us: int
+    max_body_bytes: int
+    instance: str
+
+    @property
+    def writer(self) -> Submitter:
+        """Where calls go."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests can be answered."""
+
+
+def _instance() -> str:
+    return secrets.token_hex(4)
+
+
+@dataclass
+class Front:
+    """The HTTP side of an engine whose store side is another process; `store` only reads."""
+
+    writer: Submitter
+    store: Store
+    clock: Clock
+    keys: Keyring
+    metrics: Metrics
+    payments: Any = None
+    psp_secret: str = ""
+    loopback: bool = False  # only this machine can reach us: then webhooks may go to it too
+    speed: float = 1.0
+    sweep_us: int = 1_000_000
+    max_body_bytes: int = MAX_BODY_BYTES
+    instance: str = field(default_factory=_instance)
+
+    @property
+    def ready(self) -> bool:
+        return self.writer.failed is None
+
+
+@dataclass
+class Engine:
+    """One engine on one store, all but HTTP. `open` before serving, `close` after the last answer."""
+
+    store: Store
+    clock: Clock
+    keys: Keyring = field(default_factory=Keyring)
     rules: Rules = field(default_factory=Rules)
     handlers: dict[type, Handler] = field(default_factory=dict)
     speed: float = 1.0
     sweep_us: int = 1_000_000
     max_group: int = MAX_GROUP
     queue_bound: int = QUEUE_BOUND
-    max_body_bytes: int = 64 * 1024
+    max_body_bytes: int = MAX_BODY_BYTES
     payments: Any = None  # the PaymentDriver, when there is a provider
     psp_secret: str = ""
+    loopback: bool = False  # only this machine can reach us: then webhooks may go to it too
     companions: list[Companion] = field(default_factory=list)
     metrics: Metrics = field(default_factory=Metrics)
-    instance: str = field(default_factory=lambda: secrets.token_hex(4))
+    instance: str = field(default_factory=_instance)
     ready: bool = False
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
+        self._sweeps = self._swept = 0
         self._requests = Counter(
             "liverush_requests_total", "Requests answered.", ("route", "status"), registry=registry
         )
@@ -54,6 +55,10 @@ class Metrics:
         self.group.observe(size)
         self.commit.observe(seconds)
 
-    def text(self) -> bytes:
-        """Return all metrics in Prometheus' text format."""
+    def text(self, queued: int, sweeps: int, swept: int) -> bytes:
+        """Return all metrics in Prometheus' text format; the writer counts its queue and sweeps itself."""
+        self.queue.set(queued)
+        self.sweeps.inc(sweeps - self._sweeps)
+        self.swept.inc(swept - self._swept)
+        self._sweeps, self._swept = sweeps, swept
         return generate_latest(self._registry)

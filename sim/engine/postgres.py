@@ -7,7 +7,6 @@ again and makes sure by the epoch that nobody else has written in between.
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -66,6 +65,7 @@ class PostgresStore:
         self._revive = revive
         self._epoch = 0
         self._turn = asyncio.Lock()  # a connection runs one statement at a time
+        self._audit = asyncio.Lock()  # one takes minutes of a reading connection; the others are for the rest
         self._retry_at = 0.0
         self._writer: Connection | None = None
         self._statement: PreparedStatement[asyncpg.Record]
@@ -144,6 +144,7 @@ class PostgresStore:
         """See `Store.select_all`."""
         try:
             async with (
+                self._audit,
                 self._readers.acquire() as connection,
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
@@ -300,7 +301,6 @@ async def _close_or_terminate(it: Any) -> None:
         it.terminate()
 
 
-@functools.cache
 def _place(url: str) -> str:
     """Return what to call a database in a message: never with its password."""
     parts = urlsplit(url)

@@ -18,7 +18,7 @@ from sim.engine.provider import Outcome, Payback, PaymentProvider, Status, verdi
 from sim.engine.store import Store, StoreUnavailable
 from sim.engine.tables import TABLES, record
 from sim.engine.tasks import stop
-from sim.engine.writer import Writer
+from sim.engine.writer import Submitter
 from sim.orders.commands import Decline, SettleRefund
 from sim.orders.entities import Payment
 
@@ -53,7 +53,7 @@ class Reconciler:
 
     def __init__(
         self,
-        writer: Writer,
+        writer: Submitter,
         store: Store,
         provider: PaymentProvider,
         clock: Clock,

@@ -20,8 +20,9 @@ from sim.engine.migrations import migrate_sqlite
 from sim.engine.store import Rows, StoreRefused, StoreUnavailable
 from sim.engine.tables import TABLES, Changes, Mode, Table
 
-#: Rows of one statement; a remainder goes in ever smaller powers of four, so that statements stay prepared.
-_CHUNKS = (256, 64, 16, 4, 1)
+#: Rows of one statement: these sizes, then what is left. Few sizes, so that all statements stay prepared.
+_CHUNKS = (256, 128, 64, 32)
+_PREPARED = 2048
 _FULL = 2
 #: A thread that has ended its commit waits at most this long for the interpreter.
 _SWITCH_S = 0.0005
@@ -33,10 +34,13 @@ class SqliteStore:
     name = "sqlite"
 
     def __init__(self, path: str | Path, *, unsafe: bool = False) -> None:
-        self.path = str(path)
+        self.path = self.place = str(path)
         self._unsafe = unsafe
         self._epoch = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._lock: sqlite3.Connection
+        self._write: sqlite3.Connection
+        self._read: sqlite3.Connection
 
     async def open(self) -> None:
         """See `Store.open`."""
@@ -51,12 +55,16 @@ class SqliteStore:
             self._lock.close()
             raise
 
+    async def open_reader(self) -> None:
+        """See `Store.open_reader`."""
+        self._read = self._connect(reader=True)
+
     async def close(self) -> None:
         """See `Store.close`."""
         self._thread.shutdown()
-        self._read.close()
-        self._write.close()
-        self._lock.close()
+        for name in ("_read", "_write", "_lock"):
+            if hasattr(self, name):  # a reader has only the first
+                getattr(self, name).close()
 
     async def all_rows(self, table: str) -> Rows:
         """See `Store.all_rows`."""
@@ -110,9 +118,11 @@ class SqliteStore:
             connection.close()
 
     def _rows_by_blob(self, table: str, column: str, keys: Sequence[bytes]) -> Rows:
-        marks = ", ".join("?" * len(keys))
+        padded = 1 << (len(keys) - 1).bit_length()  # few numbers of marks, so that the statements stay prepared
+        marks = ", ".join("?" * padded)
         columns = ", ".join(TABLES[table].columns)
-        return self._write.execute(f"SELECT {columns} FROM {table} WHERE {column} IN ({marks})", keys).fetchall()
+        query = f"SELECT {columns} FROM {table} WHERE {column} IN ({marks})"
+        return self._write.execute(query, [*keys, *[keys[-1]] * (padded - len(keys))]).fetchall()
 
     def _take_lock(self) -> sqlite3.Connection:
         """Hold an exclusive lock on a file beside the database for as long as this process lives."""
@@ -126,7 +136,9 @@ class SqliteStore:
         return lock
 
     def _connect(self, *, reader: bool = False) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=512)
+        connection = sqlite3.connect(
+            self.path, isolation_level=None, check_same_thread=False, cached_statements=_PREPARED
+        )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'NORMAL' if self._unsafe else 'FULL'}")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -157,11 +169,11 @@ class SqliteStore:
 def _insert(connection: sqlite3.Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
     """Write rows in as few statements as their number allows."""
     start = 0
-    for size in _CHUNKS:
-        statement = _statement(table.name, size)
-        while len(rows) - start >= size:
-            connection.execute(statement, [value for row in rows[start : start + size] for value in row])
-            start += size
+    while start < len(rows):
+        left = len(rows) - start
+        size = next((chunk for chunk in _CHUNKS if chunk <= left), left)
+        connection.execute(_statement(table.name, size), [value for row in rows[start : start + size] for value in row])
+        start += size
 
 
 @functools.cache

@@ -43,6 +43,9 @@ class Store(Protocol):
     async def open(self) -> None:
         """Lock, check durability, migrate. Raises StoreRefused."""
 
+    async def open_reader(self) -> None:
+        """Only connect for reading, beside an engine that has the store open in another process."""
+
     async def close(self) -> None:
         """Finish and let go of the database."""
 

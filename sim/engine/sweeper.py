@@ -55,6 +55,6 @@ class Sweeper:
         due = await engine.store.select(_DUE, (engine.clock(), BATCH))
         calls = [engine.writer.submit(Call(Elapse(int(order_id)), views.nothing)) for (order_id,) in due]
         await asyncio.gather(*calls)
-        engine.metrics.sweeps.inc()
-        engine.metrics.swept.inc(len(due))
+        engine.writer.sweeps += 1
+        engine.writer.swept += len(due)
         return len(due)

@@ -154,7 +154,7 @@ TABLES: dict[str, Table] = {
         Table("returns", entities.Return, ("id",), indexes=("(order_id)",)),
         Table("stock_moves", entities.StockMove, ("id",), Mode.APPEND, indexes=("(sku_id)",)),
         Table("events", EventRow, ("seq",), Mode.APPEND, indexes=("UNIQUE (order_id, order_seq)",)),
-        Table("idempotency", IdempotencyRow, ("key",), indexes=("(created_us)",)),
+        Table("idempotency", IdempotencyRow, ("key",)),
         Table("provider_events", ProviderEventRow, ("id",), Mode.APPEND),
         Table(
             "deliveries",
@@ -178,9 +178,10 @@ class Dialect:
     blob: str
     boolean: str
     suffix: str = ""  # after a table's closing bracket
+    keyed_suffix: str = ""  # the same, where the key is more than one column
 
 
-SQLITE = Dialect("INTEGER", "TEXT", "BLOB", "INTEGER", " STRICT")
+SQLITE = Dialect("INTEGER", "TEXT", "BLOB", "INTEGER", " STRICT", " STRICT, WITHOUT ROWID")
 #: Text is ordered by its bytes, as SQLite does, whatever the language of the database.
 POSTGRES = Dialect("BIGINT", 'TEXT COLLATE "C"', "BYTEA", "BOOLEAN")
 
@@ -238,7 +239,8 @@ def _create(table: Table, dialect: Dialect) -> list[str]:
     types = get_type_hints(table.record)
     columns = [f"{name} {_sql_type(types[name], dialect)} NOT NULL" for name in table.columns]
     body = ",\n  ".join([*columns, f"PRIMARY KEY ({', '.join(table.key)})", *table.checks])
-    statements = [f"CREATE TABLE {table.name} (\n  {body}\n){dialect.suffix}"]
+    suffix = dialect.keyed_suffix if len(table.key) > 1 else dialect.suffix
+    statements = [f"CREATE TABLE {table.name} (\n  {body}\n){suffix}"]
     for number, index in enumerate(table.indexes, 1):
         unique = "UNIQUE " if index.startswith("UNIQUE ") else ""
         target = index.removeprefix("UNIQUE ")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from sim.engine.calls import Reply
+from sim.engine.calls import Reply, View
 from sim.engine.problems import problem, refused
 from sim.engine.resources import (
     CancellationView,
@@ -210,29 +211,29 @@ def webhook_taken(_world: World, _command: Any, happened: tuple[Any, ...]) -> Re
     return Reply(200, b'{"received":true,"changed":true}' if changed else b'{"received":true,"changed":false}')
 
 
-def package_reply(status: int) -> Any:
+def package_reply(status: int) -> View:
     """Return the view that answers with a command's parcel."""
-
-    def view(world: World, command: Any, happened: tuple[Any, ...]) -> Reply:
-        event = happened[0]
-        if isinstance(event, Refused):
-            return refused(event)
-        body = encode(package_view(event.package, world.cases[command.order_id].lines))
-        return Reply(status, body, f"/v1/packages/{event.package.id}" if status == 201 else "")
-
-    return view
+    return partial(_package_reply, status)
 
 
-def cancellation_reply(status: int) -> Any:
+def _package_reply(status: int, world: World, command: Any, happened: tuple[Any, ...]) -> Reply:
+    event = happened[0]
+    if isinstance(event, Refused):
+        return refused(event)
+    body = encode(package_view(event.package, world.cases[command.order_id].lines))
+    return Reply(status, body, f"/v1/packages/{event.package.id}" if status == 201 else "")
+
+
+def cancellation_reply(status: int) -> View:
     """Return the view that answers with a command's cancellation."""
+    return partial(_cancellation_reply, status)
 
-    def view(world: World, command: Any, happened: tuple[Any, ...]) -> Reply:
-        event = happened[0]
-        if isinstance(event, Refused):
-            return refused(event)
-        return Reply(status, encode(cancellation_view(event.cancellation, world.cases[command.order_id])))
 
-    return view
+def _cancellation_reply(status: int, world: World, command: Any, happened: tuple[Any, ...]) -> Reply:
+    event = happened[0]
+    if isinstance(event, Refused):
+        return refused(event)
+    return Reply(status, encode(cancellation_view(event.cancellation, world.cases[command.order_id])))
 
 
 def return_reply(status: int) -> Any:

@@ -10,6 +10,8 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from functools import partial
+from typing import Protocol
 
 from sim.engine.calls import Call, Reply
 from sim.engine.executor import Executor
@@ -20,6 +22,30 @@ _log = logging.getLogger("liverush.engine")
 
 MAX_GROUP = 256
 QUEUE_BOUND = 10_000
+
+
+Deliver = Callable[[Reply], None]
+
+
+def settle(future: asyncio.Future[Reply], reply: Reply) -> None:
+    """Give a future its answer, unless its client went away and has cancelled it."""
+    if not future.done():
+        future.set_result(reply)
+
+
+class Submitter(Protocol):
+    """Where calls go: the writer here, or the one in the store process."""
+
+    failed: Exception | None
+    sweeps: int
+    swept: int
+
+    @property
+    def queued(self) -> int:
+        """Calls that wait."""
+
+    def submit(self, call: Call) -> asyncio.Future[Reply]:
+        """Return the future answer of a call."""
 
 
 class Writer:
@@ -38,7 +64,8 @@ class Writer:
         self._max_group = max_group
         self._bound = queue_bound
         self._observe = observe
-        self._waiting: deque[tuple[Call, asyncio.Future[Reply]]] = deque()
+        self.sweeps = self.swept = 0  # sweeps done, and orders on which they acted
+        self._waiting: deque[tuple[Call, Deliver]] = deque()
         self._wake = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
@@ -62,13 +89,17 @@ class Writer:
     def submit(self, call: Call) -> asyncio.Future[Reply]:
         """Return the future answer of a call; with a full queue it is a 503 at once."""
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.put(call, partial(settle, future))
+        return future
+
+    def put(self, call: Call, deliver: Deliver) -> None:
+        """Take a call; `deliver` is called with its answer, at once where the queue is full."""
         if len(self._waiting) >= self._bound or self._closing:
-            future.set_result(OVERLOADED)
-            return future
-        self._waiting.append((call, future))
+            deliver(OVERLOADED)
+            return
+        self._waiting.append((call, deliver))
         if len(self._waiting) == 1:
             self._wake.set()
-        return future
 
     async def _work(self) -> None:
         while True:
@@ -81,15 +112,14 @@ class Writer:
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._max_group))]
             await self._run(batch)
 
-    async def _run(self, batch: list[tuple[Call, asyncio.Future[Reply]]]) -> None:
+    async def _run(self, batch: list[tuple[Call, Deliver]]) -> None:
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        replies = await self._answers([call for call, _future in batch])
+        replies = await self._answers([call for call, _deliver in batch])
         if self._observe is not None:
             self._observe(len(batch), loop.time() - begun)
-        for (_call, future), reply in zip(batch, replies, strict=True):
-            if not future.done():  # a client that went away has cancelled its own
-                future.set_result(reply)
+        for (_call, deliver), reply in zip(batch, replies, strict=True):
+            deliver(reply)
 
     async def _answers(self, calls: list[Call]) -> list[Reply]:
         try:

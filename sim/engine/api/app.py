@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sim.engine.api.pipeline import Endpoint, respond
 from sim.engine.api.route import Route
-from sim.engine.core import Engine
+from sim.engine.core import Served
 from sim.engine.problems import http_problem
 
 _PLACE = ("POST", "/v1/orders")
@@ -23,7 +23,7 @@ _SUFFIX = ":confirm"
 class App:
     """Serves an engine. Placing, confirming and payment webhooks come first and cost no router."""
 
-    def __init__(self, engine: Engine, routes: Iterable[Route]) -> None:
+    def __init__(self, engine: Served, routes: Iterable[Route]) -> None:
         table = tuple(routes)
         endpoints = {(route.method, route.path): Endpoint(engine, route) for route in table}
         self._place = endpoints[_PLACE]

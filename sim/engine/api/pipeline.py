@@ -7,15 +7,15 @@ import itertools
 import logging
 import time
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from sim.engine.api.parameters import parse_query
 from sim.engine.api.request import Rejected, Request
 from sim.engine.api.route import Route
 from sim.engine.calls import JSON, PROBLEM, Reply
-from sim.engine.core import Engine
+from sim.engine.core import Served
 from sim.engine.problems import DEFECT, STORE_UNAVAILABLE, http_problem, problem
 from sim.engine.store import StoreUnavailable
 
@@ -32,7 +32,7 @@ _BAD_REQUEST = 400
 class Endpoint:
     """A route as an ASGI application."""
 
-    def __init__(self, engine: Engine, route: Route) -> None:
+    def __init__(self, engine: Served, route: Route) -> None:
         self._engine = engine
         self._route = route
         self._decoder = msgspec.json.Decoder(route.body) if route.body is not None else None
@@ -72,7 +72,7 @@ class Endpoint:
             if caller.role not in route.roles:
                 raise Rejected(http_problem("forbidden", f"This needs one of: {', '.join(sorted(route.roles))}."))
         parameters = scope.get("path_params") or {}
-        query = dict(parse_qsl(scope["query_string"].decode("latin-1"))) if scope["query_string"] else {}
+        query = parse_query(route, scope["query_string"]) if scope["query_string"] else {}
         request = Request(engine, route, caller, headers, parameters, query, raw)
         if self._decoder is not None:
             request.body = self._decode(headers, raw)

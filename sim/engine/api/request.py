@@ -11,7 +11,7 @@ from sim.engine.problems import http_problem
 if TYPE_CHECKING:
     from sim.engine.api.route import Route
     from sim.engine.auth import Caller
-    from sim.engine.core import Engine
+    from sim.engine.core import Served
 
 
 class Rejected(Exception):
@@ -28,7 +28,7 @@ class Request:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Served,
         route: Route,
         caller: Caller | None,
         headers: dict[bytes, bytes],

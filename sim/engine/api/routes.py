@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.engine.api import catalogue, feed, inventory, operating, orders, quotes, reading, showing
+from sim.engine.api import auditing, catalogue, feed, inventory, operating, orders, quotes, reading, showing, webhooks
 from sim.engine.api.describing import with_descriptions
 from sim.engine.api.route import Route
 
@@ -16,6 +16,8 @@ ALL_ROUTES: tuple[Route, ...] = with_descriptions(
         *orders.ROUTES,
         *reading.ROUTES,
         *feed.ROUTES,
+        *webhooks.ROUTES,
+        *auditing.ROUTES,
         *operating.ROUTES,
     )
 )

@@ -1,0 +1,201 @@
+"""`liverush serve`: an engine, its HTTP server and, if wished, a payment provider, until a signal ends them.
+
+SIGTERM and SIGINT stop the intake, finish what was taken in, and exit 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import gc
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import uvicorn
+
+from sim.engine.api.app import App
+from sim.engine.api.routes import ALL_ROUTES
+from sim.engine.auth import keyring
+from sim.engine.clock import steady_clock
+from sim.engine.core import Front
+from sim.engine.link import Ready
+from sim.engine.metrics import Metrics
+from sim.engine.payments import PaymentDriver
+from sim.engine.provider import Provider
+from sim.engine.remote import RemoteWriter
+from sim.engine.settings import Settings, open_store, plan_of
+from sim.engine.signatures import key_of, secret_of
+from sim.engine.storing import GC_THRESHOLD
+from sim.errors import UsageError
+
+SECRET_VARIABLE = "LIVERUSH_PSP_SECRET"
+#: Seconds that requests in progress get at the end.
+_GRACE_S = 10
+
+Announce = Callable[[str, Settings, Ready], None]
+
+
+def run(settings: Settings, announce: Announce) -> None:
+    """Serve until a signal; `announce(url, settings, ready)` is called once it answers."""
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    with contextlib.suppress(ImportError):  # uvloop has no wheel for Windows; asyncio does the same, slower
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(serve(settings, announce))
+
+
+async def serve(settings: Settings, announce: Announce) -> None:
+    """Serve in the running event loop until a signal comes."""
+    plan = plan_of(settings)
+    with _listen(settings) as listening:
+        url = _url_of(listening, settings)
+        async with _provider(settings, url) as (provider, secret):
+            keys = keyring(settings.environment, loopback=settings.loopback, per_s=settings.rate_per_s)
+            metrics = Metrics()
+            writer = RemoteWriter(plan, metrics.observe_group)
+            store = open_store(plan)
+            ready = await writer.start()
+            front = None
+            try:
+                await store.open_reader()
+                front = Front(
+                    writer,
+                    store,
+                    steady_clock(),
+                    keys,
+                    metrics,
+                    psp_secret=secret,
+                    speed=settings.speed,
+                    sweep_us=plan.sweep_us,
+                )
+                if provider is not None:
+                    front.payments = PaymentDriver(writer, store, provider, front.clock, speed=settings.speed)
+                    front.payments.start()
+                await _serve_http(front, listening, lambda: announce(url, settings, ready))
+            finally:
+                if front is not None and front.payments is not None:
+                    await front.payments.close()
+                await writer.close()
+                await store.close()
+
+
+async def _serve_http(front: Front, listening: socket.socket, ready: Callable[[], None]) -> None:
+    config = uvicorn.Config(
+        App(front, ALL_ROUTES),  # type: ignore[arg-type]
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    server = _Server(config)
+    server.ready = ready
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
+    with _stop_on_signal(server):
+        await server.serve(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signals (ours end with 0), telling when it answers."""
+
+    ready: Callable[[], None]
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready()
+
+
+@contextlib.contextmanager
+def _stop_on_signal(server: uvicorn.Server) -> Iterator[None]:
+    def end(_number: int, _frame: Any) -> None:
+        server.should_exit = True
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Return the listening socket. Raises UsageError for a port in use or an address that is not ours."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise UsageError(f"port {settings.port} is in use; choose another with --port") from error
+        raise UsageError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
+
+
+def _url_of(listening: socket.socket, settings: Settings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{listening.getsockname()[1]}"
+
+
+@contextlib.asynccontextmanager
+async def _provider(settings: Settings, url: str) -> AsyncIterator[tuple[Provider | None, str]]:
+    """Give the payment provider's client and the secret of its webhooks; starts the stand-in if asked to."""
+    secret = settings.environment.get(SECRET_VARIABLE, "") or _secret(settings)
+    try:
+        key_of(secret)
+    except ValueError as error:
+        raise UsageError(f"{SECRET_VARIABLE}: {error}") from error
+    if settings.psp_url:
+        yield Provider(settings.psp_url), secret
+    elif settings.psp:
+        async with _stand_in(settings, f"{url}/v1/payment-webhooks/psp", secret) as psp_url:
+            yield Provider(psp_url), secret
+    else:
+        yield None, secret
+
+
+def _secret(settings: Settings) -> str:
+    """Return a secret for this run: new for our own provider, well known for development on loopback."""
+    if settings.psp:
+        return secret_of(secrets.token_bytes(32))
+    if not settings.loopback:
+        raise UsageError(f"{SECRET_VARIABLE} is not set; the development secret works on loopback only")
+    return secret_of(b"liverush development secret 0000")
+
+
+@contextlib.asynccontextmanager
+async def _stand_in(settings: Settings, webhook_url: str, secret: str) -> AsyncIterator[str]:
+    """Run the stand-in provider beside the engine; it ends with us, however we end."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "sim.engine.psp", "--webhook-url", webhook_url, "--end-with-stdin"),
+        *("--behaviour", settings.psp_behaviour),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, SECRET_VARIABLE: secret, "PYTHONSAFEPATH": "1"},
+        start_new_session=True,  # a Ctrl-C is ours alone: the provider must outlive the engine's last request
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    try:
+        line = (await process.stdout.readline()).decode().strip()
+        if not line:
+            raise UsageError("the stand-in payment provider did not start")
+        yield line
+    finally:
+        process.stdin.close()
+        await process.wait()

@@ -1,0 +1,110 @@
+"""How an engine is to run: what the command line says, checked."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sim.engine.store import Store
+from sim.engine.writer import MAX_GROUP, QUEUE_BOUND
+from sim.errors import UsageError
+from sim.orders.rules import SECOND_US, Rules
+from sim.scenario.schema import Scenario
+
+DEFAULT_FOLDER = Path("results") / "engine"
+DEFAULT_PORT = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One engine's settings. `database` is a file (SQLite), a URL (PostgreSQL) or empty for the default place."""
+
+    store: str = "sqlite"
+    database: str = ""
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    scenario: Path | None = None
+    psp: bool = False
+    psp_url: str = ""
+    psp_behaviour: str = "{}"
+    speed: float = 1.0
+    unsafe: bool = False
+    max_group: int = MAX_GROUP
+    queue_bound: int = QUEUE_BOUND
+    rate_per_s: float = 0.0
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the engine."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the store process is told: where the data are, what fills them, by which rules."""
+
+    store: str
+    database: str
+    unsafe: bool
+    scenario: Scenario | None
+    rules: Rules
+    sweep_us: int
+    speed: float
+    max_group: int
+    queue_bound: int
+    loopback: bool
+
+
+def plan_of(settings: Settings) -> Plan:
+    """Return the plan of the settings, its scenario read. Raises ScenarioError."""
+    scenario, rules, sweep_us = None, Rules(), SECOND_US
+    if settings.scenario is not None:
+        from sim.engine.seed import rules_of
+        from sim.scenario import load_scenario
+
+        scenario = load_scenario(settings.scenario, [])
+        rules, sweep_us = rules_of(scenario), scenario.payment.sweep_us
+    return Plan(
+        settings.store,
+        settings.database,
+        settings.unsafe,
+        scenario,
+        rules,
+        sweep_us,
+        settings.speed,
+        settings.max_group,
+        settings.queue_bound,
+        settings.loopback,
+    )
+
+
+def open_store(plan: Plan) -> Store:
+    """Return the store of a plan, not opened yet. Raises UsageError."""
+    if plan.store == "sqlite":
+        from sim.engine.sqlite import SqliteStore
+
+        if "://" in plan.database:
+            raise UsageError(f"{plan.database}: --store sqlite takes a file; did you mean --store postgres?")
+        path = Path(plan.database) if plan.database else DEFAULT_FOLDER / "engine.sqlite3"
+        if not plan.database:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            raise UsageError(f"{path.parent}: no such folder for the database")
+        return SqliteStore(path, unsafe=plan.unsafe)
+    try:
+        from sim.engine import pgserver, postgres
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{error.name} is missing; install 'liverush[postgres]'") from error
+    if plan.database and "://" not in plan.database:
+        raise UsageError(f"{plan.database}: --store postgres takes a URL such as postgresql://user@host/name")
+    if plan.database:
+        return postgres.PostgresStore(plan.database, unsafe=plan.unsafe)
+    return pgserver.OwnedPostgresStore(DEFAULT_FOLDER / "postgres", unsafe=plan.unsafe)
