@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,12 @@ class _StateModel(models.PrimitiveModel):
 
 @typeof_impl.register(Handle)
 def _typeof_handle(value: Handle, _context: Any) -> StateType:
-    return StateType(value.fields)
+    return _type_of(value.fields)
+
+
+@cache
+def _type_of(fields: tuple[tuple[str, str, int], ...]) -> StateType:
+    return StateType(fields)
 
 
 @unbox(StateType)
