@@ -120,6 +120,8 @@ def redeliver(group: Group, command: Redeliver, now_us: int) -> tuple[Any, ...]:
     group.deliveries.extend(
         DeliveryRow(endpoint.id, command.event_seq, command.about, WAITING, 0, now_us, "") for endpoint in active
     )
+    # The same endpoints in new records: by that their lanes see that there is something to look for.
+    group.endpoints.update((endpoint.id, replace(endpoint)) for endpoint in active)
     return (Redelivery(command.event_seq, len(active)),)
 
 

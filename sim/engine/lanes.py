@@ -55,7 +55,7 @@ class Terms:
     speed: float = 1.0
     in_flight: int = 16
     poll_s: float = 0.05
-    refresh_s: float = 5.0
+    refresh_s: float = 10.0
     spread: float = 0.2
 
     def delay_us(self, endpoint_id: int, event_seq: int, attempts: int) -> int:
@@ -98,10 +98,6 @@ class Lane:
         self._private_ok = private_ok
         self._forget()
 
-    def refresh(self) -> None:
-        """Look soon for events that wait again."""
-        self._refresh_us = 0
-
     async def run(self) -> None:
         """Deliver until cancelled, or until the endpoint has ended."""
         self._forget()
@@ -119,6 +115,7 @@ class Lane:
     def _forget(self) -> None:
         """Begin from what the store knows."""
         self._cursor = self._endpoint.cursor
+        self._seen: EndpointRow | None = None  # the record after which the store was looked at
         self._streams: dict[int, list[_Waiting]] = {}  # by stream, in the order of `seq`
         self._known: dict[int, _Waiting] = {}  # by `seq`
         self._due: list[tuple[int, int, int]] = []  # heap of (next_us, seq, stream) of the first of each stream
@@ -130,10 +127,11 @@ class Lane:
         return self._writer.executor.cache.endpoints[self.endpoint_id]
 
     async def _take_waiting(self) -> None:
-        """Now and then take in what waits in the store and is not known here: at the start, and after redeliveries."""
-        now_us = self._clock()
-        if now_us < self._refresh_us:
+        """Take in what waits in the store and is not known here: at the start, after redeliveries, and now and then."""
+        now_us, endpoint = self._clock(), self._endpoint
+        if endpoint is self._seen and now_us < self._refresh_us:
             return
+        self._seen = endpoint
         self._refresh_us = now_us + round(self._terms.refresh_s * _SECOND_US)
         for attempts, next_us, *values in await self._store.select(_WAITING, (self.endpoint_id, 2 * WINDOW)):
             event = EventRow(*values)
@@ -156,6 +154,7 @@ class Lane:
         if not await self._write(QueueDeliveries(self.endpoint_id, pairs, events[-1].seq)):
             return
         self._cursor = events[-1].seq
+        self._seen = self._endpoint
         now_us = self._clock()
         for event in events:
             if event.seq not in self._known:  # asked for again before it was reached

@@ -7,7 +7,6 @@ runs. The events are in the store already, so whatever ends here begins again wh
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 
 import aiohttp
@@ -45,7 +44,6 @@ class Outbox:
         self._loopback = loopback
         self._terms = terms or Terms(speed=speed)
         self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
-        self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -62,18 +60,10 @@ class Outbox:
         if self._session is not None:
             await self._session.close()
 
-    def wake(self) -> None:
-        """Look at endpoints and redeliveries now instead of soon; call it after a command that concerns them."""
-        self._wake.set()
-        for lane, _task in self._lanes.values():
-            lane.refresh()
-
     async def _run(self) -> None:
         while True:
-            self._wake.clear()
             await self._tend()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), TEND_EVERY_S)
+            await asyncio.sleep(TEND_EVERY_S)
 
     async def _tend(self) -> None:
         """Start the lanes of new endpoints and stop those of ended ones."""
