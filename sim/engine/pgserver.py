@@ -36,6 +36,7 @@ _START_S = 60
 _REVIVE_S = 5
 _STOP_S = 60
 _POLL_S = 0.02
+_LONGEST_POLL_S = 0.2
 #: Room for the name of a socket in its folder: the system allows 107 characters in all.
 _LONGEST_FOLDER = 90
 
@@ -144,15 +145,16 @@ class PrivatePostgres:
     def _launch(self, deadline: float) -> None:
         """Start the server and wait until it takes connections; it may have to wait for processes of the last one."""
         self._spawn()
+        pause_s = _POLL_S
         while self._ready() != 0:
             if self._ended():
                 if time.monotonic() > deadline:
                     raise StoreUnavailable(f"PostgreSQL in {self.folder} does not start: {self._last_words()}")
-                time.sleep(10 * _POLL_S)
                 self._spawn()
             elif time.monotonic() > deadline:
                 raise StoreUnavailable(f"PostgreSQL in {self.folder} has not recovered yet")
-            time.sleep(_POLL_S)
+            time.sleep(pause_s)
+            pause_s = min(1.3 * pause_s, _LONGEST_POLL_S)  # it notes in its log each time that it is not ready
 
     def _spawn(self) -> None:
         settings = _SETTINGS | {"unix_socket_directories": str(self._socket_folder)}

@@ -50,8 +50,8 @@ async def relayed(relay: Relay) -> AsyncIterator[PostgresStore]:
 
 
 async def eventually(act: Callable[[], Awaitable[T]]) -> T:
-    """Do it, again and again while the store is unavailable."""
-    async with asyncio.timeout(30):
+    """Do it, again and again while the store is unavailable; a server that recovers syncs a thousand files first."""
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await act()
