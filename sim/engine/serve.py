@@ -73,6 +73,7 @@ async def serve(settings: Settings, announce: Announce) -> None:
                     keys,
                     metrics,
                     psp_secret=secret,
+                    loopback=settings.loopback,
                     speed=settings.speed,
                     sweep_us=plan.sweep_us,
                 )
