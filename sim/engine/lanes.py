@@ -69,6 +69,7 @@ class _Waiting:
     event: EventRow
     attempts: int
     next_us: int
+    asked: bool = False  # a redelivery, perhaps of this one, came while it was on its way
 
     @property
     def stream(self) -> int:
@@ -131,6 +132,9 @@ class Lane:
         now_us, endpoint = self._clock(), self._endpoint
         if endpoint is self._seen and now_us < self._refresh_us:
             return
+        if endpoint is not self._seen:
+            for waiting in self._flying.values():
+                waiting.asked = True
         self._seen = endpoint
         self._refresh_us = now_us + round(self._terms.refresh_s * _SECOND_US)
         for attempts, next_us, *values in await self._store.select(_WAITING, (self.endpoint_id, 2 * WINDOW)):
@@ -198,8 +202,9 @@ class Lane:
         rows = tuple(self._row(waiting, failure) for waiting, failure in landed)
         gone = any(failure == str(GONE) for _, failure in landed)
         if await self._write(RecordDeliveries(self.endpoint_id, rows, gone)):
+            asked = self._endpoint is not self._seen
             for (waiting, _failure), row in zip(landed, rows, strict=True):
-                self._settle(waiting, row)
+                self._settle(waiting, row, asked=asked or waiting.asked)
         else:  # not written down, so not delivered: again in a while
             for waiting, _failure in landed:
                 waiting.next_us = self._clock() + _SECOND_US
@@ -216,10 +221,12 @@ class Lane:
             next_us = self._clock() + self._terms.delay_us(self.endpoint_id, event.seq, attempts)
         return DeliveryRow(self.endpoint_id, event.seq, event.order_id, status, attempts, next_us, failure)
 
-    def _settle(self, waiting: _Waiting, row: DeliveryRow) -> None:
+    def _settle(self, waiting: _Waiting, row: DeliveryRow, *, asked: bool) -> None:
         key = waiting.stream
-        waiting.attempts, waiting.next_us = row.attempts, row.next_us
-        if row.status != WAITING:
+        waiting.attempts, waiting.next_us, waiting.asked = row.attempts, row.next_us, False
+        if asked and row.status != DELIVERED:  # the failed attempt's record has overwritten the wish: it is kept here
+            waiting.attempts, waiting.next_us = 0, self._clock()
+        elif row.status != WAITING:
             if row.status == GIVEN_UP:
                 _log.warning("event %d to endpoint %d is given up: %s", row.event_seq, row.endpoint_id, row.failure)
             del self._known[waiting.event.seq]

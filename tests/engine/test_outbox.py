@@ -351,6 +351,24 @@ def test_a_delivered_event_can_be_asked_for_again_and_one_that_waits_is_tried_at
     run(main())
 
 
+@pytest.mark.parametrize("delays_s", [(), (3600.0,)])
+def test_an_event_asked_for_while_its_last_attempt_fails_is_tried_once_more(tmp_path: Path, delays_s: Any) -> None:
+    async def main() -> None:
+        shop = Shop(lambda _event: 500)
+        shop.gate.clear()
+        async with outbox(tmp_path, shop, terms=Terms(delays_s=delays_s, poll_s=0.005)) as desk:
+            endpoint_id = await create(desk, shop.url)
+            await desk.place()
+            await until(lambda: len(shop.tries) == 1)
+            await desk.ask(Redeliver(int(shop.tries[0]["id"])))
+            await asyncio.sleep(0.02)
+            shop.gate.set()
+            await until(lambda: len(shop.tries) == 2)
+            await until_counts(desk, endpoint_id, {WAITING if delays_s else GIVEN_UP: 1})
+
+    run(main())
+
+
 def test_an_unknown_event_cannot_be_asked_for_and_nobody_hears_it_without_endpoints(tmp_path: Path) -> None:
     async def main() -> None:
         async with outbox(tmp_path) as desk:
