@@ -98,6 +98,7 @@ class Engine:
     loopback: bool = False  # only this machine can reach us: then webhooks may go to it too
     companions: list[Companion] = field(default_factory=list)
     metrics: Metrics = field(default_factory=Metrics)
+    observe: Callable[[int, float], None] | None = None  # told of each group instead of the metrics
     instance: str = field(default_factory=_instance)
     ready: bool = False
 
@@ -107,7 +108,7 @@ class Engine:
             self.executor,
             max_group=self.max_group,
             queue_bound=self.queue_bound,
-            observe=self.metrics.observe_group,
+            observe=self.observe or self.metrics.observe_group,
         )
 
     async def open(self, prepare: Callable[[Engine], Awaitable[None]] | None = None) -> None:

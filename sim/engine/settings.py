@@ -98,7 +98,7 @@ def open_store(plan: Plan) -> Store:
             path.parent.mkdir(parents=True, exist_ok=True)
         if not path.parent.is_dir():
             raise UsageError(f"{path.parent}: no such folder for the database")
-        return SqliteStore(path, unsafe=plan.unsafe)
+        return SqliteStore(path, unsafe=plan.unsafe, threaded=False)
     try:
         from sim.engine import pgserver, postgres
     except ModuleNotFoundError as error:

@@ -1,7 +1,7 @@
 """SQLite as a store: WAL, `synchronous=FULL`, one writing connection and one that reads.
 
 Rows are written on the event loop, many in a statement: a statement a row, or a thread for the writing, would fight
-over the interpreter lock with the requests. Only the commit, which waits for the disk, runs in a thread.
+over the interpreter lock with the requests. Only the commit, which waits for the disk, may run in a thread.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _SWITCH_S = 0.0005
 
 
 class SqliteStore:
-    """A database file, or with `path` ":memory:" none at all (nothing is durable then; for tests of the core)."""
+    """A database file. `threaded` commits in a thread; a process with nothing else to do is quicker without."""
 
     name = "sqlite"
 
-    def __init__(self, path: str | Path, *, unsafe: bool = False) -> None:
+    def __init__(self, path: str | Path, *, unsafe: bool = False, threaded: bool = True) -> None:
         self.path = self.place = str(path)
         self._unsafe = unsafe
         self._epoch = 0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit") if threaded else None
         self._lock: sqlite3.Connection
         self._write: sqlite3.Connection
         self._read: sqlite3.Connection
@@ -61,7 +61,8 @@ class SqliteStore:
 
     async def close(self) -> None:
         """See `Store.close`."""
-        self._thread.shutdown()
+        if self._thread is not None:
+            self._thread.shutdown()
         for name in ("_read", "_write", "_lock"):
             if hasattr(self, name):  # a reader has only the first
                 getattr(self, name).close()
@@ -90,7 +91,10 @@ class SqliteStore:
             self._check_epoch()
             for name, rows in changes.items():
                 _insert(connection, TABLES[name], rows)
-            await asyncio.get_running_loop().run_in_executor(self._thread, connection.commit)
+            if self._thread is None:
+                connection.commit()
+            else:
+                await asyncio.get_running_loop().run_in_executor(self._thread, connection.commit)
         except BaseException as error:
             self._roll_back()
             if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):

@@ -11,6 +11,7 @@ import gc
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from functools import partial
 
 from sim.engine.calls import Reply
@@ -74,8 +75,7 @@ async def serve(connection: socket.socket) -> None:
     server = _Server()
     await asyncio.get_running_loop().create_connection(lambda: server.link, sock=connection)
     plan = await server.plan
-    engine = engine_of(plan)
-    engine.metrics.observe_group = server.observe  # type: ignore[method-assign]
+    engine = engine_of(plan, server.observe)
     try:
         notes = await open_engine(engine, plan)
     except LiveRushError as error:
@@ -95,8 +95,8 @@ async def serve(connection: socket.socket) -> None:
     server.link.close()
 
 
-def engine_of(plan: Plan) -> Engine:
-    """Return the engine of a plan, not opened yet: all but HTTP and payments."""
+def engine_of(plan: Plan, observe: Callable[[int, float], None]) -> Engine:
+    """Return the engine of a plan, not opened yet: all but HTTP and payments. `observe` is told of each group."""
     engine = Engine(
         open_store(plan),
         steady_clock(),
@@ -106,6 +106,7 @@ def engine_of(plan: Plan) -> Engine:
         sweep_us=plan.sweep_us,
         max_group=plan.max_group,
         queue_bound=plan.queue_bound,
+        observe=observe,
     )
     engine.companions.append(
         Outbox(engine.writer, engine.store, engine.clock, speed=plan.speed, loopback=plan.loopback)
