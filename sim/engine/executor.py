@@ -64,7 +64,9 @@ class Executor:
         if self._outdated:
             await self.load()
         now_us = self.clock()
-        catalogue = any(type(call.command) in self._handlers for call in calls)
+        catalogue = any(
+            type(call.command) in self._handlers and getattr(call.command, "CATALOGUE", True) for call in calls
+        )
         fetched = await fetch(self.store, self.cache, calls)
         group = Group(self.cache, fetched, self.rules, catalogue=catalogue)
         group.last_id = max(self.cache.last_id, now_us * IDS_PER_US)
