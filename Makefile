@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
-CODE   := sim tests
+CODE   := sim loadtests tests
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_LINK_MODE := copy
@@ -49,7 +49,7 @@ setup: $(STAMP) ## only make the virtual environment
 
 clean: ## remove the virtual environment, caches and build output (runs stay)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	find $(wildcard $(CODE) loadtests) -name __pycache__ -type d -prune -exec rm -rf {} +
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv installs the lock in a third of pip's time; where it cannot, pip does the same work.
 $(STAMP): requirements.lock pyproject.toml

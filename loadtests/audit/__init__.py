@@ -1,0 +1,1 @@
+"""After a load: was anything oversold, lost or charged twice?"""

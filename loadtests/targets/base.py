@@ -1,0 +1,229 @@
+"""A target: how one shop is filled, bought from, paid and looked at. Write one small class for yours.
+
+The methods run in Locust's workers, each call in a greenlet of its own, so plain blocking code is right: send requests
+with `http` and return what came of it. The time from before the call to after it is the step's; a step may take as many
+requests as the shop needs. `setup` and `teardown` run once, in the harness.
+
+    class MyShop(Target):
+        def place(self, http, cart, key):
+            answer = http.post("/cart/checkout", json={...}, headers={"Idempotency-Key": key})
+            if answer.status == 409:
+                return refused("sold_out", answer.status)
+            return ok(answer.status, order=answer.json()["id"])
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from loadtests.records import Outcome
+from loadtests.schedule import DealPlan, Offer, ShelfPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete HTTP answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """Return the body decoded; raises ValueError where it is no JSON."""
+        import msgspec
+
+        return msgspec.json.decode(self.body)
+
+
+class Http(Protocol):
+    """The client that a step gets: keep-alive, one base URL, stamps and retries are not its business.
+
+    `request` raises HttpTimeout (no complete answer in time: indeterminate) or HttpFailed (refused, reset, no HTTP).
+    """
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """Send a request and wait for its whole answer."""
+
+    def get(self, path: str, *, headers: dict[str, str] | None = None) -> Answer:
+        """Send a GET."""
+
+    def post(self, path: str, *, json: Any = None, headers: dict[str, str] | None = None) -> Answer:
+        """Send a POST."""
+
+
+class HttpFailed(Exception):
+    """No answer: the connection was refused or reset, or what came was no HTTP."""
+
+
+class HttpTimeout(HttpFailed):
+    """No complete answer in time; what was asked may have happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What came of a step. `order` is the target's name of the order; `reason` a refusal's code."""
+
+    outcome: Outcome
+    status: int = 0
+    order: str = ""
+    reason: str = ""
+    paid: bool = False  # the order is paid now (a payment that is only accepted is paid later)
+
+
+def ok(status: int = 200, *, order: str = "", paid: bool = False) -> Step:
+    """Return the step that did what it should."""
+    return Step(Outcome.OK, status, order, "", paid)
+
+
+def refused(reason: str, status: int = 409) -> Step:
+    """Return a correct refusal: sold out, limit reached, deal closed."""
+    return Step(Outcome.REFUSED, status, reason=reason)
+
+
+def declined(status: int = 402) -> Step:
+    """Return a payment that the provider declined."""
+    return Step(Outcome.DECLINED, status, reason="payment_declined")
+
+
+def failed(status: int, reason: str = "") -> Step:
+    """Return an error; 429 and 503 count as shed."""
+    return Step(Outcome.SHED if status in (429, 503) else Outcome.ERROR, status, reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class CartLine:
+    """A line of a cart; `sku` is an index into World.offers."""
+
+    sku: int
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cart:
+    """What a buyer wants. `deal` is an index into World.deals, -1 for none."""
+
+    number: int
+    buyer: int
+    lines: tuple[CartLine, ...]
+    deal: int = -1
+    content: int = -1
+    declines: int = 0  # payments that should be declined first, where the target can make that happen
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a target is set up with."""
+
+    run_id: str
+    offers: list[Offer]
+    deals: list[DealPlan]
+    contents: list[str]
+    shelf: list[ShelfPlan]
+    speed: float
+    starts_in_us: int  # the replay's time 0 is about this long after `setup`
+    folder: Path  # the run's own folder: logs and databases of what the target starts go here
+    options: dict[str, str] = field(default_factory=dict)  # --target-option key=value
+    secrets: dict[str, str] = field(default_factory=dict)  # from the environment variables that --secret names
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that the audit found: which rule, which ids, what."""
+
+    rule: str
+    ids: tuple[str, ...]
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditResult:
+    """What was looked at, what could not be seen, and what is wrong."""
+
+    checked: dict[str, int]  # rule -> how many things were looked at
+    unseen: dict[str, str]  # rule -> why it could not be looked at
+    findings: tuple[Finding, ...]
+
+
+class Target:
+    """Base of targets. `place` must be written; the other steps are left out of the journey where they are not."""
+
+    #: Percentages, stock and timers can be scaled with --share and --speed.
+    scales_stock = True
+    scales_timers = False
+    #: Steps that this target has; the journey leaves the others out.
+    steps: frozenset[str] = frozenset({"place"})
+
+    def setup(self, world: World) -> dict[str, Any]:
+        """Reset stock, map SKUs, log buyers in. Runs in the harness; returns what the workers need, as plain JSON."""
+        return {"url": world.options.get("url", "")}
+
+    def attach(self, state: dict[str, Any]) -> None:
+        """Take what `setup` returned; runs in each worker before the first request."""
+        self.state = state
+
+    def start(self, http: Http, at_unix_us: int) -> None:
+        """The replay starts at this instant: open deals relative to it. Runs once, in the harness."""
+
+    def view(self, http: Http, sku: int) -> Step:
+        """Look at a product page."""
+        raise NotImplementedError
+
+    def refresh(self, http: Http, sku: int) -> Step:
+        """Look again, impatiently."""
+        return self.view(http, sku)
+
+    def quote(self, http: Http, cart: Cart) -> Step:
+        """Ask what a cart costs."""
+        raise NotImplementedError
+
+    def place(self, http: Http, cart: Cart, key: str) -> Step:
+        """Check out; the same `key` again must not make a second order."""
+        raise NotImplementedError
+
+    def pay(self, http: Http, order: str, cart: Cart, key: str) -> Step:
+        """Pay an order; `paid` says whether it is paid at once."""
+        raise NotImplementedError
+
+    def paid_since(self, http: Http, cursor: str) -> tuple[list[str], str]:
+        """Return the orders that were paid since a cursor, and the next cursor: how a merchant learns of payments.
+
+        Only for targets with the step "follow", whose `pay` is answered before the money is there.
+        """
+        raise NotImplementedError
+
+    def confirm(self, http: Http, order: str, key: str) -> Step:
+        """Accept a paid order, as its merchant."""
+        raise NotImplementedError
+
+    def read(self, http: Http, order: str) -> Step:
+        """Read an order, as its buyer."""
+        raise NotImplementedError
+
+    def cancel(self, http: Http, order: str, key: str) -> Step:
+        """Cancel an order."""
+        raise NotImplementedError
+
+    def give_back(self, http: Http, order: str, key: str) -> Step:
+        """Ask for a return of a delivered order."""
+        raise NotImplementedError
+
+    def quiet(self, http: Http) -> bool:
+        """Whether nothing is under way any more: the audit waits for that."""
+        return True
+
+    def audit(self, http: Http, acknowledged: Path) -> AuditResult:
+        """Look for what was oversold, lost or charged twice; `acknowledged` is the clients' own log (JSON lines)."""
+        return AuditResult({}, {"all": "this target says nothing of its stock, orders or payments"}, ())
+
+    def teardown(self) -> None:
+        """Stop what `setup` started. Runs in the harness, whatever happened."""
