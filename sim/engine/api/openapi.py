@@ -11,6 +11,7 @@ import msgspec
 
 from sim import __version__
 from sim.engine.api.explanations import EXPLANATIONS, statuses
+from sim.engine.api.openapi_links import links_of
 from sim.engine.api.parameters import ID_PATTERN
 from sim.engine.api.route import ANYONE, Query, Route
 from sim.engine.calls import PROBLEM
@@ -54,7 +55,9 @@ def document(routes: Iterable[Route]) -> bytes:
     shapes, components = _schemas(table)
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, shapes)
+        operation = paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, shapes)
+        for status, links in links_of(route, table):
+            operation["responses"][str(status)]["links"] = links
     used = {route.tag for route in table}
     whole = {
         "openapi": "3.1.0",
