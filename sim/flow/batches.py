@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.flow.jit import choose, kernel, touch
-from sim.flow.pages import pages, with_room
+from sim.flow.pages import is_roomy, moved, pages, with_room
 
 HEAD, TAIL, NEXT_US, TAKEN, LEFT = range(5)
 AHEAD = 16  # how many customers ahead their columns are fetched
@@ -72,8 +72,9 @@ def take_batch(
     in_time = int(np.searchsorted(at_us, limit_us, side="right"))
     here = np.flatnonzero(~gone[:in_time])
     room = len(here) if capacity == 0 else min(capacity, len(here))
-    kept = np.concatenate([here[room:], np.arange(in_time, len(ids))])
-    return ids[here[:room]], ids[kept], at_us[kept], len(here) - room
+    kept = here[room:]
+    kept_id, kept_at = np.concatenate([ids[kept], ids[in_time:]]), np.concatenate([at_us[kept], at_us[in_time:]])
+    return ids[here[:room]], kept_id, kept_at, len(kept)
 
 
 class WaveStation:
@@ -123,4 +124,8 @@ class WaveStation:
             columns = self._came_us, self._gone_us
             self._release(self._reg, self._id, *columns, self._every_us, self._capacity, end_us, out_id, out_at)
         taken = int(self._reg[TAKEN]) if most else 0
+        head, tail = int(self._reg[HEAD]), int(self._reg[TAIL])
+        if is_roomy(self._id, tail - head):
+            self._id = moved(self._id, head, tail, 2 * (tail - head) + 64)
+            self._reg[HEAD], self._reg[TAIL] = 0, tail - head
         return out_id[:taken], out_at[:taken]

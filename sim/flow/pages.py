@@ -16,6 +16,7 @@ import numpy.typing as npt
 _T = TypeVar("_T", bound=np.generic)
 
 _LEAST_BYTES = 1 << 20
+_LEAST_ENTRIES = 1 << 16
 
 
 def pages(count: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -45,3 +46,8 @@ def with_room(array: npt.NDArray[_T], head: int, tail: int, new: int) -> npt.NDA
         return moved(array, head, tail, max(2 * (used + new), 64))
     array[:used] = array[head:tail]
     return array
+
+
+def is_roomy(array: npt.NDArray[_T], used: int) -> bool:
+    """Whether a queue of `used` entries is worth moving out of so large an array."""
+    return len(array) > max(_LEAST_ENTRIES, 4 * used)

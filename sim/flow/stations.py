@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sim.flow.heap import heap_drop, heap_push, heap_replace
 from sim.flow.jit import choose, kernel, touch
-from sim.flow.pages import moved, with_room
+from sim.flow.pages import is_roomy, moved, with_room
 from sim.flow.structs import handle
 
 ID_BITS = 27
@@ -195,6 +195,16 @@ class Station:
                 done = int(self._reg[DONE_COUNT])
                 yield self._state.done_id[:done], self._state.done_at[:done]
         self._now_us = end_us
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """Keep no more memory than the queue needs."""
+        state, head, tail = self._state, int(self._reg[HEAD]), int(self._reg[TAIL])
+        if is_roomy(state.queue_id, tail - head):
+            names = ("queue_id", "queue_at")
+            size = 2 * (tail - head) + 64
+            self._state = state._replace(**{name: moved(getattr(state, name), head, tail, size) for name in names})
+            self._reg[HEAD], self._reg[TAIL] = 0, tail - head
 
     def _make_room(self, in_service: int) -> None:
         if len(self._state.heap) <= in_service:

@@ -47,7 +47,7 @@ AWAITING_SHIPMENT, AWAITING_COLLECTION = int(State.AWAITING_SHIPMENT), int(State
 
 
 class Table(NamedTuple):
-    """The parcels as rows sorted by order; `delivered_us` is by order. Times -1: not, or not yet."""
+    """The parcels as rows sorted by order. Times -1: not, or not yet."""
 
     order: I32
     warehouse: I16
@@ -55,7 +55,6 @@ class Table(NamedTuple):
     collected_us: I64
     arrived_us: I64
     lost: U8
-    delivered_us: I64
 
 
 @kernel
@@ -123,7 +122,7 @@ def settle_all(f: Front, road: Road, table: Table) -> int:
         if out:
             if f.small[order, HOUSE] != SPLIT:
                 _ship(f, order, int(table.warehouse[first]))
-            _settle(f, road, table, order, end_us, lost)
+            _settle(f, road, order, end_us, lost)
         elif packed and f.small[order, STATE] == AWAITING_SHIPMENT:
             f.small[order, STATE] = AWAITING_COLLECTION
         _forget_the_future(road, table, first, row)
@@ -161,15 +160,31 @@ def _ship(f: Front, order: int, house: int) -> None:
 
 
 @kernel
-def _settle(f: Front, road: Road, table: Table, order: int, end_us: int, lost: bool) -> None:
+def _settle(f: Front, road: Road, order: int, end_us: int, lost: bool) -> None:
     """The last of an order's parcels arrives at `end_us`, or all are lost: write what follows before the horizon."""
     horizon = road.reg[HORIZON_US]
     if not lost and end_us < horizon:
         f.small[order, STATE] = DELIVERED
-        table.delivered_us[order] = end_us
     reason = closing_reason(f, order, lost)
     closed = closing_us(road, order, end_us, reason)
     if closed < horizon:
         f.small[order, STATE] = CANCELLED if lost else COMPLETED
         f.small[order, REASON] = reason
         f.times[order, CLOSED] = closed
+
+
+@kernel
+def write_deliveries(table: Table, delivered_us: I64) -> None:
+    """Into `delivered_us`, by order: when the last parcel arrived, if all have and not all are lost."""
+    row = 0
+    while row < len(table.order):
+        order = int(table.order[row])
+        end_us = 0
+        arrived, lost = True, True
+        while row < len(table.order) and table.order[row] == order:
+            arrived = arrived and table.arrived_us[row] >= 0
+            lost = lost and table.lost[row] == 1
+            end_us = max(end_us, int(table.arrived_us[row]))
+            row += 1
+        if arrived and not lost:
+            delivered_us[order] = end_us

@@ -40,12 +40,12 @@ def simulate(scenario: Scenario, trace: Trace, *, fast: bool | None = None, runs
 
 def _outcome(scenario: Scenario, front: FrontFlow, delivery: Delivery) -> Outcome:
     front.release()
-    parcels, delivered_us, collected = delivery.settle(scenario.horizon_us)
-    f = front.state
-    stock = _stock(scenario, f, parcels)
+    parcels, collected = delivery.settle(scenario.horizon_us)
+    stock = _stock(scenario, front.state, parcels)
     front.forget_lines()
+    f = front.state
     return Outcome(
-        orders=_order_columns(f, delivered_us),
+        orders=_order_columns(f, delivery.delivered_us(parcels)),
         parcels=parcels,
         stock=stock,
         allocations=_allocations(f),

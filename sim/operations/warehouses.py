@@ -30,7 +30,7 @@ from sim.operations.collecting import (
 )
 from sim.operations.front import FrontFlow
 from sim.operations.parcels import COLLECTED, PACKED, PICKED, Parcels
-from sim.operations.settling import Table, close_records, settle_all
+from sim.operations.settling import Table, close_records, settle_all, write_deliveries
 from sim.operations.shipping import ship_split
 from sim.orders.states import State
 from sim.scenario.calendar import pick_up_times
@@ -195,11 +195,8 @@ class Delivery:
         end_us = max(arrival_us(f, road, order, other, stamps[order, other][COLLECTED]) for other in houses)
         plan_return(f, road, order, end_us, len(lost) == len(houses))
 
-    def settle(self, horizon_us: int) -> tuple[dict[str, npt.NDArray[Any]], Times, int]:
-        """When all is over: the parcels, when each order was delivered, and how many parcels were collected.
-
-        Gives back the memory of the queues.
-        """
+    def settle(self, horizon_us: int) -> tuple[dict[str, npt.NDArray[Any]], int]:
+        """When all is over: the parcels, and how many were collected. Gives back the memory of the queues."""
         front = self._front
         for house in self.houses:
             house.release()
@@ -209,14 +206,17 @@ class Delivery:
         columns = self.parcels.table(front.handle, front.confirmed - len(self.parcels.of_split), self._fast)
         rows = len(columns["order"])
         columns |= {"arrived_us": np.full(rows, -1, dtype=np.int64), "lost": pages(rows, np.uint8)}
-        delivered_us = np.full(len(front.state.times), -1, dtype=np.int64)
-        table = Table(
-            **{name: column for name, column in columns.items() if name != "picked_us"}, delivered_us=delivered_us
-        )
-        collected = choose(settle_all, self._fast)(
-            front.handle, handle(self._road, self._fast), handle(table, self._fast)
-        )
-        return columns, delivered_us, collected
+        road, table = handle(self._road, self._fast), self._table(columns)
+        return columns, choose(settle_all, self._fast)(front.handle, road, table)
+
+    def _table(self, columns: dict[str, npt.NDArray[Any]]) -> Table:
+        return handle(Table(**{name: column for name, column in columns.items() if name != "picked_us"}), self._fast)
+
+    def delivered_us(self, columns: dict[str, npt.NDArray[Any]]) -> Times:
+        """When each order was delivered, -1 not, of the parcels that `settle` gave."""
+        delivered_us = np.full(len(self._front.state.times), -1, dtype=np.int64)
+        choose(write_deliveries, self._fast)(self._table(columns), delivered_us)
+        return delivered_us
 
 
 def _road(scenario: Scenario, trace: Trace, parcels: Parcels) -> Road:
