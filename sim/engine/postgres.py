@@ -66,6 +66,7 @@ class PostgresStore:
         self._epoch = 0
         self._turn = asyncio.Lock()  # a connection runs one statement at a time
         self._audit = asyncio.Lock()  # one takes minutes of a reading connection; the others are for the rest
+        self._mending = asyncio.Lock()
         self._retry_at = 0.0
         self._writer: Connection | None = None
         self._statement: PreparedStatement[asyncpg.Record]
@@ -135,6 +136,7 @@ class PostgresStore:
             except Exception as error:
                 if not _lost(error):
                     raise
+                await self._mend_for_reading()
                 return [tuple(found) for found in await self._readers.fetch(query, *parameters)]
         except Exception as error:
             self._refuse(error)
@@ -190,8 +192,7 @@ class PostgresStore:
         if now < self._retry_at:
             raise StoreUnavailable(f"{self.place}: not connected")
         self._retry_at = now + _RETRY_S
-        if self._revive is not None:
-            await self._revive()
+        await self._mend()
         connection = await self._connect()
         try:
             await self._resume(connection)
@@ -201,6 +202,17 @@ class PostgresStore:
             raise
         self._writer = connection
         return connection
+
+    async def _mend(self) -> None:
+        """Have a server of our own started again, should it have died."""
+        if self._revive is not None:
+            async with self._mending:
+                await self._revive()
+
+    async def _mend_for_reading(self) -> None:
+        """The same for those who read: whoever does not write leaves it alone, and nobody queues up for it."""
+        if self._writer is not None and not self._mending.locked():
+            await self._mend()
 
     async def _resume(self, connection: Connection) -> None:
         """Make a new connection the one that writes, unless somebody else has written since we lost the old one."""

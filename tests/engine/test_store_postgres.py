@@ -215,6 +215,17 @@ async def test_a_server_killed_outright_is_started_again_and_has_every_group(ser
     assert not (server_folder / "data/postmaster.pid").exists()
 
 
+async def test_reading_alone_brings_a_dead_server_back(server_folder: Path) -> None:
+    store = OwnedPostgresStore(server_folder)
+    await store.open()
+    try:
+        await store.write(SHOP)
+        os.kill(int((server_folder / "data/postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        assert await eventually(lambda: store.select("SELECT id FROM shops")) == [(9,)]
+    finally:
+        await store.close()
+
+
 async def test_a_private_server_outlives_neither_its_owner_nor_its_folder_lock(server_folder: Path) -> None:
     folder = server_folder / ("long" * 30)
     first, second = PrivatePostgres(folder), PrivatePostgres(folder)
