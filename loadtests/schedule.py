@@ -108,7 +108,7 @@ class Schedule:
 
     def write(self, path: Path) -> None:
         """Write all to one .npz file."""
-        tables = {
+        tables: dict[str, Any] = {
             f"{name}.{key}": column
             for name, table in (("arrivals", self.arrivals), ("carts", self.carts), ("lines", self.lines))
             for key, column in table.items()
@@ -135,8 +135,8 @@ def read_schedule(path: Path) -> Schedule:
     """Return the schedule that `Schedule.write` wrote. Raises OSError or ValueError."""
     with np.load(path) as file:
         rest = msgspec.json.decode(file["rest"].tobytes(), type=_Rest)
-        tables = [
+        arrivals, carts, lines = (
             {key: file[f"{name}.{key}"] for key in columns}
             for name, columns in (("arrivals", ARRIVALS), ("carts", CARTS), ("lines", LINES))
-        ]
-    return Schedule(*tables, rest.offers, rest.deals, rest.contents, rest.shelf, rest.header)
+        )
+    return Schedule(arrivals, carts, lines, rest.offers, rest.deals, rest.contents, rest.shelf, rest.header)
