@@ -20,9 +20,9 @@ from typing import Any, Protocol
 from sim.demand.generate import generate
 from sim.demand.trace import Trace
 from sim.experiments.columns import FILES
-from sim.experiments.directory import whole_directory
 from sim.experiments.summary import FORMAT, summary_of
 from sim.experiments.tables import write_tables
+from sim.measure.directory import whole_directory
 from sim.measure.machine import usable_cores
 from sim.measure.record import RunRecord
 from sim.operations.carts import Carts

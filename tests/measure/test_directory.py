@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sim.errors import UsageError
-from sim.experiments.directory import PREFIX, remove_stale, whole_directory
+from sim.measure.directory import PREFIX, remove_stale, whole_directory
 
 
 class _Stop(BaseException):
@@ -69,7 +69,7 @@ def test_a_run_in_progress_is_not_cleaned_away(tmp_path: Path) -> None:
 def test_what_a_killed_process_left_is_removed_by_the_next_run(tmp_path: Path) -> None:
     code = (
         "import os, pathlib, sys\n"
-        "from sim.experiments.directory import whole_directory\n"
+        "from sim.measure.directory import whole_directory\n"
         "with whole_directory(pathlib.Path(sys.argv[1]), 'show-1') as partial:\n"
         "    (partial / 'half.txt').write_text('half')\n"
         "    os._exit(9)\n"
