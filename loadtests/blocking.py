@@ -1,0 +1,89 @@
+"""The harness's own HTTP client: blocking, one connection, for filling a target and looking at it afterwards."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from loadtests.targets.base import Answer, HttpFailed, HttpTimeout
+from sim.errors import UsageError
+
+
+class BlockingHttp:
+    """`loadtests.targets.base.Http` by the standard library. `ca_file`: whom to trust besides the system's own."""
+
+    def __init__(
+        self, url: str, *, timeout_s: float = 30.0, ca_file: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(f"{url!r} is no http or https URL")
+        self._host, self._port, self._base = parts.hostname, parts.port, parts.path.rstrip("/")
+        self._context = ssl.create_default_context(cafile=ca_file or None) if parts.scheme == "https" else None
+        self._timeout_s = timeout_s
+        self._headers = headers or {}
+        self._connection: http.client.HTTPConnection | None = None
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """See `Http.request`."""
+        sent = {**self._headers, **(headers or {})}
+        if json is not None:
+            body = msgspec.json.encode(json)
+            sent.setdefault("content-type", "application/json")
+        fresh = self._connection is None
+        try:
+            return self._ask(method, path, body, sent)
+        except HttpTimeout:
+            raise
+        except HttpFailed:
+            if fresh:
+                raise
+            return self._ask(method, path, body, sent)  # the kept connection may have been closed while it was idle
+
+    def get(self, path: str, *, headers: dict[str, str] | None = None) -> Answer:
+        """See `Http.get`."""
+        return self.request("GET", path, headers=headers)
+
+    def post(self, path: str, *, json: Any = None, headers: dict[str, str] | None = None) -> Answer:
+        """See `Http.post`."""
+        return self.request("POST", path, json=json, headers=headers)
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Answer:
+        connection = self._connection or self._open()
+        self._connection = connection
+        try:
+            connection.request(method, self._base + path, body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+        except TimeoutError as error:
+            self.close()
+            raise HttpTimeout(f"no answer within {self._timeout_s:g} s") from error
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise HttpFailed(f"{self._host}: {error or type(error).__name__}") from error
+        if answer.will_close:
+            self.close()
+        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
+
+    def _open(self) -> http.client.HTTPConnection:
+        if self._context is None:
+            return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+        return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout_s, context=self._context)
