@@ -174,6 +174,10 @@ class Target:
     def start(self, http: Http, at_unix_us: int) -> None:
         """The replay starts at this instant: open deals relative to it. Runs once, in the harness."""
 
+    def put_on_shelf(self, http: Http, sku: int, *, on: bool) -> None:
+        """Put a SKU's listing on the shelf or take it off: for targets with the step "shelf". Runs in the harness."""
+        raise NotImplementedError
+
     def view(self, http: Http, sku: int) -> Step:
         """Look at a product page."""
         raise NotImplementedError

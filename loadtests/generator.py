@@ -1,0 +1,109 @@
+"""Locust as a child process: started with a plan, told when to begin, ended with us."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sim.errors import InvalidMeasurement
+
+#: Seconds for the workers to load their plan, and from the start signal to the replay's time 0.
+READY_WITHIN_S = 60.0
+LEAD_S = 1.0
+#: Seconds that a replay which should be over may take longer before it is ended.
+OVERTIME_S = 30.0
+_POLL_S = 0.1
+
+
+class Generator:
+    """The Locust processes of one replay. `plan` is what they read; its folder takes what they write."""
+
+    def __init__(self, folder: Path, plan: dict[str, Any], workers: int) -> None:
+        self.folder = folder
+        self.workers = workers
+        self._process: subprocess.Popen[bytes] | None = None
+        self._plan = folder / "plan.json"
+        self._plan.write_text(json.dumps(plan, indent=1))
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start Locust and wait until every worker is ready. Raises InvalidMeasurement where one does not come."""
+        arguments = [sys.executable, "-m", "locust", "-f", str(Path(__file__).parent / "replay" / "driver.py")]
+        arguments += ["--headless", "--only-summary", "--users", str(self.workers), "--loglevel", "WARNING"]
+        if self.workers > 1:
+            arguments += ["--processes", str(self.workers)]
+        root = str(Path(__file__).resolve().parent.parent)
+        paths = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
+        with (self.folder / "locust.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "LIVERUSH_PLAN": str(self._plan), "PYTHONSAFEPATH": "1", "PYTHONPATH": paths},
+                start_new_session=True,
+            )
+        self._wait_for_all()
+
+    def begin(self, at_unix_us: int) -> None:
+        """Tell the workers when the replay's time 0 is."""
+        beside = self.folder / "start.tmp"
+        beside.write_text(json.dumps({"at_unix_us": at_unix_us}))
+        beside.rename(self.folder / "start.json")
+
+    def wait(self, until_s: float, each: Callable[[], None]) -> bool:
+        """Wait for the end, calling `each` now and then; returns whether it ended by itself before `until_s`."""
+        assert self._process is not None
+        while self._process.poll() is None:
+            each()
+            if time.monotonic() > until_s:
+                return False
+            time.sleep(_POLL_S)
+        each()
+        return True
+
+    def stop(self) -> None:
+        """End all processes: first asked, then made to."""
+        if self._process is None:
+            return
+        for number, patience_s in ((signal.SIGINT, 10.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0)):
+            if self._process.poll() is not None and number != signal.SIGKILL:
+                break
+            self._signal(number)
+            try:
+                self._process.wait(patience_s)
+            except subprocess.TimeoutExpired:
+                continue
+        self._signal(signal.SIGKILL)  # workers that outlived their master
+
+    def said(self) -> str:
+        """Return the end of Locust's own log, on one line."""
+        log = self.folder / "locust.log"
+        return " ".join(log.read_text(errors="replace").split())[-500:] if log.exists() else ""
+
+    def _wait_for_all(self) -> None:
+        until = time.monotonic() + READY_WITHIN_S
+        while not all((self.folder / f"ready-{worker}").exists() for worker in range(self.workers)):
+            assert self._process is not None
+            if self._process.poll() is not None:
+                raise InvalidMeasurement(f"the load generator ended before it was ready: {self.said()}")
+            if time.monotonic() > until:
+                raise InvalidMeasurement(f"the load generator was not ready in {READY_WITHIN_S:g} s: {self.said()}")
+            time.sleep(_POLL_S / 2)
+
+    def _signal(self, number: int) -> None:
+        assert self._process is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)

@@ -1,0 +1,183 @@
+"""One replay on one freshly filled target: set up, send, wait until all is quiet, audit, tear down."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loadtests.blocking import BlockingHttp
+from loadtests.generator import LEAD_S, OVERTIME_S, Generator
+from loadtests.options import LoadOptions
+from loadtests.progress import Progress
+from loadtests.schedule import NEVER, Schedule
+from loadtests.targets.base import AuditResult, HttpFailed, Target, World
+from loadtests.targets.loading import load_target
+from sim.measure.sampler import Sampler
+
+#: Seconds for a target to become quiet after the last request, before the audit looks.
+QUIET_WITHIN_S = 30.0
+_NOT_DONE = AuditResult({}, {}, ())
+
+
+@dataclass
+class Replayed:
+    """What a replay left behind in its folder, and what was seen of it."""
+
+    folder: Path
+    target: Target
+    state: dict[str, Any]
+    audit: AuditResult
+    samples: Sampler
+    interrupted: bool = False
+    overran: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def replay(folder: Path, schedule: Schedule, options: LoadOptions, show: Callable[[str], None]) -> Replayed:
+    """Replay a schedule; `folder` gets the plan, the records and the logs. The target is torn down whatever happens.
+
+    Ctrl-C ends the sending; what was measured until then is kept. Raises UsageError where the target cannot be set up
+    and InvalidMeasurement where the generator cannot.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target = load_target(options.target)
+    world = _world(folder, schedule, options)
+    try:
+        state = target.setup(world)
+        target.attach(state)
+        return _send(folder, schedule, options, target, state, show)
+    finally:
+        target.teardown()
+
+
+def _send(
+    folder: Path,
+    schedule: Schedule,
+    options: LoadOptions,
+    target: Target,
+    state: dict[str, Any],
+    show: Callable[[str], None],
+) -> Replayed:
+    http = BlockingHttp(state["url"], ca_file=options.ca_file)
+    schedule.write(folder / "schedule.npz")
+    (folder / "state.json").write_text(json.dumps(state))
+    generator = Generator(folder, _plan(folder, options), options.workers)
+    sampler = Sampler(metrics_url=state.get("metrics_url", ""))
+    seen = Replayed(folder, target, state, _NOT_DONE, sampler)
+    progress = Progress(folder, options.workers, _length_s(schedule), show)
+    keeper = _ShelfKeeper(schedule, target, state, options.ca_file)
+    try:
+        generator.start()
+        sampler.watch({**state.get("processes", {}), "generator": generator.pid})
+        sampler.start()
+        at_unix_us = round((time.time() + LEAD_S) * 1e6)
+        target.start(http, at_unix_us)
+        generator.begin(at_unix_us)
+        keeper.start(at_unix_us)
+        until_s = time.monotonic() + LEAD_S + _length_s(schedule) + OVERTIME_S
+        seen.overran = not generator.wait(until_s, progress.poll)
+    except KeyboardInterrupt:
+        seen.interrupted = True
+    finally:
+        generator.stop()
+        keeper.stop()
+    progress.poll()
+    show("waiting until the target is quiet")
+    seen.notes += _wait_until_quiet(target, http)
+    sampler.stop()
+    show("auditing")
+    seen.audit = _audit(target, http, folder)
+    return seen
+
+
+def _world(folder: Path, schedule: Schedule, options: LoadOptions) -> World:
+    return World(
+        run_id=secrets.token_hex(6),
+        offers=schedule.offers,
+        deals=schedule.deals,
+        contents=schedule.contents,
+        shelf=schedule.shelf,
+        speed=options.choice.speed,
+        starts_in_us=round(LEAD_S * 1e6),
+        folder=folder,
+        options={"url": options.url, "store": options.store, "ca_file": options.ca_file, **options.target_options},
+        secrets=dict(options.secrets),
+    )
+
+
+def _plan(folder: Path, options: LoadOptions) -> dict[str, Any]:
+    """Return what the workers read."""
+    return {
+        "schedule": str(folder / "schedule.npz"),
+        "state": str(folder / "state.json"),
+        "folder": str(folder),
+        "target": options.target,
+        "workers": options.workers,
+        "client_timeout_us": options.client_timeout_us,
+        "attempts": options.attempts,
+        "backoff_us": max(1, round(options.backoff_us / options.choice.speed)),
+        "ca_file": options.ca_file,
+        "abort_on": list(options.abort_on),
+    }
+
+
+def _length_s(schedule: Schedule) -> float:
+    """Return the seconds from the first arrival's due time to the last step that can follow."""
+    delays = schedule.carts["pay_delay_us"].clip(min=0) + schedule.carts["confirm_delay_us"].clip(min=0)
+    longest_us = int(delays.max()) if len(delays) else NEVER
+    return (schedule.length_us + max(longest_us, 0)) / 1e6
+
+
+def _wait_until_quiet(target: Target, http: BlockingHttp) -> tuple[str, ...]:
+    until = time.monotonic() + QUIET_WITHIN_S
+    while time.monotonic() < until:
+        with contextlib.suppress(HttpFailed):
+            if target.quiet(http):
+                return ()
+        time.sleep(0.2)
+    return (f"the target was not quiet {QUIET_WITHIN_S:g} s after the last request",)
+
+
+def _audit(target: Target, http: BlockingHttp, folder: Path) -> AuditResult:
+    """Let the target look; one that does not answer any more was not audited, and that is said."""
+    try:
+        return target.audit(http, folder)
+    except HttpFailed as error:
+        return AuditResult({}, {"all": f"the target did not answer the audit: {error}"}, ())
+
+
+class _ShelfKeeper:
+    """Puts listings on and off the shelf while the replay runs, as the scenario says."""
+
+    def __init__(self, schedule: Schedule, target: Target, state: dict[str, Any], ca_file: str) -> None:
+        self._plan = [plan for plan in schedule.shelf if plan.at_us > 0]
+        self._target = target
+        self._http = BlockingHttp(state["url"], ca_file=ca_file)
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, at_unix_us: int) -> None:
+        """Begin, if there is anything to do and the target can do it."""
+        if self._plan and "shelf" in self._target.steps:
+            self._thread = threading.Thread(target=self._run, args=(at_unix_us,), daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End soon."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self, at_unix_us: int) -> None:
+        for plan in self._plan:
+            if self._ended.wait(max(0.0, (at_unix_us + plan.at_us) / 1e6 - time.time())):
+                return
+            with contextlib.suppress(HttpFailed):
+                self._target.put_on_shelf(self._http, plan.sku, on=plan.on)
