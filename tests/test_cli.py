@@ -21,7 +21,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def fail(*_args: object, **_options: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "_simulate", fail)
+    monkeypatch.setattr(cli.simulating, "_simulate", fail)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def simulate(*args, **options):
         signal.pause()
     finally:
         print("cleaned up")
-cli._simulate = simulate
+cli.simulating._simulate = simulate
 cli.main(["simulate", "a.yaml"])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)

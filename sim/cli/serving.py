@@ -1,0 +1,81 @@
+"""The verb that serves the reference order engine."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from sim.cli.frame import debug_option, find_scenario, verbs
+from sim.errors import UsageError
+
+
+@verbs.command()
+@click.option("--store", type=click.Choice(["sqlite", "postgres"]), default="sqlite", show_default=True)
+@click.option(
+    "--database",
+    default="",
+    metavar="FILE|URL",
+    help="SQLite file or PostgreSQL URL; else one in results/engine (a PostgreSQL of our own is started).",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any free one.")
+@click.option("--scenario", metavar="SCENARIO", help="Fill an empty store with its shops, SKUs, stock and deals.")
+@click.option("--psp", is_flag=True, help="Start the stand-in payment provider beside the engine.")
+@click.option("--psp-url", default="", metavar="URL", help="Use a payment provider that runs already.")
+@click.option(
+    "--psp-behaviour", default="{}", metavar="JSON", help="Faults and delays of the stand-in; see docs/engine.md."
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0.001, max=1e6),
+    default=1.0,
+    show_default=True,
+    help="Divide every timer by this.",
+)
+@click.option("--unsafe", is_flag=True, help="Accept a database that may lose acknowledged orders.")
+@click.option("--max-group", type=click.IntRange(1, 10_000), default=256, show_default=True, help="Stored at once.")
+@click.option(
+    "--queue-bound",
+    type=click.IntRange(1, 10_000_000),
+    default=10_000,
+    show_default=True,
+    help="Calls that may wait; more get 503.",
+)
+@click.option(
+    "--rate-limit",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Requests a second and key; more get 429. [default: no limit]",
+)
+@debug_option
+def serve(scenario: str | None, rate_limit: float, **options: Any) -> None:
+    """Run the reference order engine.
+
+    Keys come from LIVERUSH_KEY_BUYER, _MERCHANT, _PSP and _ADMIN; on loopback there are development keys.
+    """
+    import os
+
+    try:
+        from sim.engine import serve as serving
+        from sim.engine.settings import Settings
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{error.name} is missing; install 'liverush[engine]'") from error
+    path = find_scenario(scenario) if scenario else None
+    settings = Settings(scenario=path, rate_per_s=rate_limit, environment=os.environ, **options)
+    serving.run(settings, _announce)
+
+
+def _announce(url: str, settings: Any, ready: Any) -> None:
+    """Say where the engine answers, and with which keys."""
+    from sim.engine.auth import ROLES, development_key, variable_of
+
+    for note in ready.notes:
+        click.echo(note)
+    click.echo(f"{url} answers; {settings.store} in {ready.place}; documentation at {url}/docs")
+    open_roles = [role for role in ROLES if not settings.environment.get(variable_of(role))]
+    if open_roles:
+        keys = ", ".join(development_key(role) for role in open_roles)
+        click.echo(f"Development keys, on loopback only: {keys}")
+    sys.stdout.flush()

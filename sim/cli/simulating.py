@@ -1,0 +1,115 @@
+"""The verbs that simulate: `simulate` and `demo`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sim.cli.frame import DEFAULT_OUT, MAX_SEED, debug_option, find_scenario, verbs
+
+if TYPE_CHECKING:
+    from sim.experiments.simulate import RunResult
+
+FLAGSHIP = "evening_show"
+MAX_REPLICATIONS = 100_000
+
+
+@verbs.command()
+@click.argument("scenario")
+@click.option(
+    "--replications", type=click.IntRange(1, MAX_REPLICATIONS), default=1, show_default=True, help="How many runs."
+)
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Seed of every stream; else the scenario's.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value; may be repeated.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DEFAULT_OUT,
+    show_default=True,
+    help="Folder for the run directory.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--no-figures", is_flag=True, help="Draw no figures.")
+@debug_option
+def simulate(
+    scenario: str,
+    replications: int,
+    seed: int | None,
+    overrides: tuple[str, ...],
+    out: Path,
+    as_json: bool,
+    no_figures: bool,
+) -> None:
+    """Simulate SCENARIO: a file, or the name of a shipped scenario."""
+    result = _simulate(
+        find_scenario(scenario),
+        list(overrides),
+        replications=replications,
+        seed=seed,
+        out=out,
+        figures=not no_figures,
+        progress=not as_json and sys.stderr.isatty(),
+    )
+    if as_json:
+        import json
+
+        click.echo(json.dumps({"directory": str(result.directory), **result.summary}, indent=2, ensure_ascii=False))
+    else:
+        _print_summary(result)
+
+
+@verbs.command()
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DEFAULT_OUT,
+    show_default=True,
+    help="Folder for the run directory.",
+)
+@debug_option
+def demo(out: Path) -> None:
+    """Simulate the flagship show and say where to look."""
+    flagship = find_scenario(FLAGSHIP)
+    click.echo(f"Simulating {FLAGSHIP} ({flagship})")
+    result = _simulate(flagship, [], replications=1, out=out, figures=True, progress=sys.stderr.isatty())
+    _print_summary(result)
+    click.echo("Look at:")
+    for path in sorted(Path(result.directory).glob("*.png")):
+        click.echo(f"  {path}")
+    click.echo(
+        "Beside them: summary.json, the scenario as run, and tables with a row an order, parcel or second (*.parquet)"
+    )
+
+
+def _simulate(path: Path, overrides: list[str], *, figures: bool, **options: Any) -> RunResult:
+    """Load a scenario and run it."""
+    from sim.scenario.load import load_with_source
+
+    loaded = load_with_source(path, overrides)
+    from sim.experiments import simulate as experiment
+
+    draw = _figures() if figures else None
+    return experiment.run(loaded.scenario, written=loaded.written, overrides=overrides, draw=draw, **options)
+
+
+def _figures() -> Callable[[Path], object]:
+    """Return the function that draws the figures of a run directory."""
+
+    def draw(directory: Path) -> object:
+        from sim.reports.figures import draw_all  # matplotlib is slow to import and needed last
+
+        return draw_all(directory)
+
+    return draw
+
+
+def _print_summary(result: RunResult) -> None:
+    """Print the summary for people, and where the run is."""
+    from sim.reports.text import summary_text
+
+    click.echo(summary_text(result.summary).rstrip("\n"))
+    click.echo(f"Run directory: {result.directory}")
