@@ -1,0 +1,159 @@
+"""Many at once: exactly the units that there are, one order a key, one capture an order, no deadlock."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from sim.engine.payments import PaymentDriver
+from sim.engine.provider import Charge, Outcome, Payback, Status
+from tests.engine.client import Answer
+from tests.engine.databases import Database
+from tests.engine.mall import Mall, mall
+
+UNITS, BUYERS, REPEATS = 30, 200, 20
+
+#: How buyers come: all of them call what they are given.
+Crowd = Callable[[list[Callable[[], Awaitable[Answer]]]], Awaitable[list[Answer]]]
+
+
+async def barrier(calls: list[Callable[[], Awaitable[Answer]]]) -> list[Answer]:
+    """Let all wait at a gate, and open it."""
+    gate = asyncio.Event()
+
+    async def one(call: Callable[[], Awaitable[Answer]]) -> Answer:
+        await gate.wait()
+        return await call()
+
+    tasks = [asyncio.create_task(one(call)) for call in calls]
+    await asyncio.sleep(0)
+    gate.set()
+    return list(await asyncio.gather(*tasks))
+
+
+async def natural(calls: list[Callable[[], Awaitable[Answer]]]) -> list[Answer]:
+    """Let them come at random within some milliseconds."""
+    moments = random.Random(len(calls))
+
+    async def one(call: Callable[[], Awaitable[Answer]], after_s: float) -> Answer:
+        await asyncio.sleep(after_s)
+        return await call()
+
+    return list(await asyncio.gather(*(one(call, moments.random() * 0.03) for call in calls)))
+
+
+def play(database: Database, scene: Callable[[Mall], Awaitable[None]]) -> None:
+    """Run a scene in a mall on the database."""
+
+    async def main() -> None:
+        async with mall(database.store(unsafe=True)) as it:
+            await scene(it)
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def outcomes(answers: list[Answer]) -> Counter[str]:
+    return Counter(str(answer.status) if answer.status < 300 else answer.code for answer in answers)
+
+
+@pytest.mark.parametrize("crowd", [barrier, natural])
+def test_of_200_buyers_for_30_units_exactly_30_get_one(database: Database, crowd: Crowd) -> None:
+    async def scene(it: Mall) -> None:
+        for _repeat in range(REPEATS):
+            sku = await it.sku(UNITS)
+            buyers = [lambda buyer=buyer, sku=sku: it.place((sku, 1), buyer=f"b{buyer}") for buyer in range(BUYERS)]
+            answers = await crowd(buyers)
+            assert outcomes(answers) == {"201": UNITS, "insufficient_stock": BUYERS - UNITS}
+            assert await it.stock(sku) == (UNITS, UNITS, 0, 0, 0)
+
+    play(database, scene)
+
+
+def test_the_last_unit_is_sold_once_however_many_want_it(database: Database) -> None:
+    async def scene(it: Mall) -> None:
+        for _repeat in range(REPEATS):
+            sku = await it.sku(1)
+            answers = await barrier([lambda sku=sku: it.place((sku, 1))] * 20)
+            assert outcomes(answers) == {"201": 1, "insufficient_stock": 19}
+
+    play(database, scene)
+
+
+def test_one_key_sent_eight_times_at_once_makes_one_order_and_seven_replays(database: Database) -> None:
+    async def scene(it: Mall) -> None:
+        sku = await it.sku(UNITS)
+        for repeat in range(REPEATS):
+            answers = await barrier([lambda repeat=repeat: it.place((sku, 1), key=f"one-{repeat}")] * 8)
+            assert {answer.status for answer in answers} == {201}
+            assert len({answer.body for answer in answers}) == 1
+            assert sorted("idempotent-replayed" in answer.headers for answer in answers) == [False, *[True] * 7]
+        assert await it.stock(sku) == (UNITS, REPEATS, 0, 0, UNITS - REPEATS)
+
+    play(database, scene)
+
+
+def test_carts_in_opposite_order_neither_deadlock_nor_oversell(database: Database) -> None:
+    async def scene(it: Mall) -> None:
+        one, other = await it.sku(60), await it.sku(60)
+        carts = [((one, 1), (other, 1)), ((other, 1), (one, 1))] * 50
+        answers = await barrier([lambda cart=cart: it.place(*cart) for cart in carts])
+        assert outcomes(answers) == {"201": 60, "insufficient_stock": 40}
+        assert await it.stock(one) == await it.stock(other) == (60, 60, 0, 0, 0)
+
+    play(database, scene)
+
+
+class Bank:
+    """A provider that takes its time and counts what it took."""
+
+    def __init__(self) -> None:
+        self.charged: Counter[int] = Counter()
+
+    async def charge(self, charge: Charge) -> Outcome:
+        await asyncio.sleep(0.005)
+        self.charged[charge.order_id] += 1
+        return Outcome(Status.CAPTURED, "", charge.amount_minor, charge.currency)
+
+    async def refund(self, _payback: Payback) -> Outcome:
+        return Outcome(Status.SUCCEEDED)
+
+    async def look(self, _charge_id: str) -> Outcome:
+        return Outcome(Status.UNKNOWN)
+
+
+@pytest.mark.parametrize("keys", ["eight keys", "one key"])
+def test_eight_payments_of_one_order_at_once_take_its_money_once(database: Database, keys: str) -> None:
+    async def scene(it: Mall) -> None:
+        engine, bank = it.engine, Bank()
+        engine.payments = PaymentDriver(engine.writer, engine.store, bank, engine.clock)
+        sku = await it.sku(UNITS)
+        for repeat in range(5):
+            order = await it.placed((sku, 1))
+            words = [f"pay-{repeat}-{number if keys == 'eight keys' else 0}" for number in range(8)]
+            answers = await barrier([lambda word=word, order=order: it.start(order, word) for word in words])
+            found = outcomes(answers)
+            assert found["201"] >= 1
+            assert set(found) <= {"201", "payment_in_progress", "already_paid", "key_in_use"}
+            assert bank.charged[int(order)] == 1
+            shown = await it.order(order)
+            assert (shown["status"], shown["captured"]) == ("ON_HOLD", shown["total"])
+
+    play(database, scene)
+
+
+def test_eight_captures_of_one_order_at_once_keep_one_and_give_seven_back(database: Database) -> None:
+    async def scene(it: Mall) -> None:
+        order = await it.placed((await it.sku(3), 1))
+        told: list[Any] = await asyncio.gather(*(it.captured(order, f"charge-{number}") for number in range(8)))
+        assert told == [True] * 8
+        shown = await it.order(order)
+        assert (shown["status"], shown["captured"], shown["refunded"]["amount"]) == ("ON_HOLD", shown["total"], "0")
+        found = await it.store.select("SELECT status, COUNT(*) FROM payments GROUP BY status ORDER BY status")
+        assert found == [(2, 1), (4, 7)]
+
+    play(database, scene)
