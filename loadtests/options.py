@@ -40,7 +40,6 @@ class LoadOptions:
     max_orders: int = 0
     abort_on: tuple[str, ...] = ()
     ladder: tuple[float, ...] = ()
-    from_simulated: bool = False  # start from the stock that the simulation has at the replay's beginning
     audit_sql: str = ""
 
     @property

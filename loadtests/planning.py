@@ -7,7 +7,7 @@ went ahead in a simulated run. `share` takes carts by a hash of their number and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,15 @@ class Choice:
     multiple: float = 1.0  # of the trace's rate: arrivals come this much closer together, delays stay
 
 
+def settled(scenario: Scenario, trace: Trace, choice: Choice) -> Choice:
+    """Return the choice with its beginning set: the busiest stretch where none was named."""
+    if choice.from_us is not None:
+        return choice
+    times = _cart_times(trace)[_going(trace, choice)]
+    length_us = min(choice.length_us, scenario.horizon_us)
+    return replace(choice, from_us=busiest_us(times, length_us), length_us=length_us)
+
+
 def plan_schedule(
     scenario: Scenario, trace: Trace, choice: Choice, stock: npt.NDArray[np.int64] | None = None
 ) -> Schedule:
@@ -56,12 +65,11 @@ def plan_schedule(
     """
     lines = trace.lines
     buys = lines["kind"] == BUY
-    cart_time = np.full(trace.orders, NEVER, np.int64)
-    cart_time[lines["cart"][buys]] = lines["time_us"][buys]
-    going = _going(trace, choice)
-    from_us = choice.from_us if choice.from_us is not None else busiest_us(cart_time[going], choice.length_us)
+    cart_time = _cart_times(trace)
+    choice = settled(scenario, trace, choice)
+    from_us = choice.from_us or 0
     until_us = from_us + choice.length_us
-    chosen = going & (cart_time >= from_us) & (cart_time < until_us)
+    chosen = _going(trace, choice) & (cart_time >= from_us) & (cart_time < until_us)
     numbers = np.flatnonzero(chosen)
     if not len(numbers):
         raise UsageError(
@@ -120,6 +128,14 @@ def share_mask(carts: int, share: float) -> npt.NDArray[np.bool_]:
 def scaled_units(units: int, share: float) -> int:
     """Return a stock or a limit scaled with the share, at least 1 where there was any."""
     return units if share >= 1 else max(1, round(units * share)) if units else 0
+
+
+def _cart_times(trace: Trace) -> npt.NDArray[np.int64]:
+    """Return when each cart is checked out, int64[carts]."""
+    buys = trace.lines["kind"] == BUY
+    times = np.full(trace.orders, NEVER, np.int64)
+    times[trace.lines["cart"][buys]] = trace.lines["time_us"][buys]
+    return times
 
 
 def _going(trace: Trace, choice: Choice) -> npt.NDArray[np.bool_]:

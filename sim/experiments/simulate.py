@@ -29,10 +29,9 @@ from sim.operations.carts import Carts
 from sim.operations.metrics import summarise
 from sim.operations.simulate import simulate
 from sim.operations.timeline import Grid, grid_of
-from sim.scenario.as_run import scenario_yaml
+from sim.scenario.as_run import write_as_run
 from sim.scenario.fingerprint import scenario_fingerprint
 from sim.scenario.nodes import Node
-from sim.scenario.provenance import ValueRow, provenance
 from sim.scenario.schema import Scenario
 
 Metrics = dict[str, Any]
@@ -75,7 +74,7 @@ def run(
         _progress(progress, replications) as tell,
         _others(scenario, chosen, replications, workers) as others,
     ):
-        _write_scenario(partial, scenario, written)
+        write_as_run(partial, scenario, written)
         grid, first, traced = _first(partial, scenario, chosen, replications, record, tell)
         metrics = [first]
         for result in others:
@@ -169,16 +168,6 @@ def _traced(trace: Trace) -> dict[str, Any]:
         "trace_lines": trace.rows,
         "trace_orders": trace.orders,
     }
-
-
-def _write_scenario(partial: Path, scenario: Scenario, written: Node | None) -> None:
-    rows: list[ValueRow] = provenance(scenario, written)
-    notes = {row.path: "default" for row in rows if written is not None and row.origin == "default"}
-    notes |= {row.path: row.source for row in rows if row.source.startswith("--set")}
-    head = f"# {scenario.name} as run; where each value comes from: provenance.json\n"
-    (partial / "scenario.yaml").write_text(head + scenario_yaml(scenario, notes), encoding="utf-8", newline="\n")
-    given = {} if written is not None else {"origin": "given", "source": ""}  # made in Python: nobody can tell
-    _write_json(partial / "provenance.json", [{**row._asdict(), **given} for row in rows])
 
 
 def _write_json(path: Path, value: object) -> None:

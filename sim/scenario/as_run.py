@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,7 +13,8 @@ from pydantic_core import PydanticUndefined
 
 from sim.scenario.base import Duration
 from sim.scenario.human import field_text, value_text
-from sim.scenario.nodes import Path, dotted
+from sim.scenario.nodes import Node, Path, dotted
+from sim.scenario.provenance import provenance
 from sim.scenario.schema import Scenario
 from sim.scenario.shape import field_names, fields_by_key
 from sim.scenario.units import Money
@@ -74,3 +76,15 @@ def _scalar(value: Any) -> str:
     if isinstance(value, str) and _PLAIN.match(value) and value.lower() not in _WORDS:
         return value
     return json.dumps(value, ensure_ascii=False)
+
+
+def write_as_run(directory: pathlib.Path, scenario: Scenario, written: Node | None) -> None:
+    """Write `scenario.yaml` and `provenance.json` into a run directory: what ran, and whose each value is."""
+    rows = provenance(scenario, written)
+    notes = {row.path: "default" for row in rows if written is not None and row.origin == "default"}
+    notes |= {row.path: row.source for row in rows if row.source.startswith("--set")}
+    head = f"# {scenario.name} as run; where each value comes from: provenance.json\n"
+    (directory / "scenario.yaml").write_text(head + scenario_yaml(scenario, notes), encoding="utf-8", newline="\n")
+    given = {} if written is not None else {"origin": "given", "source": ""}  # made in Python: nobody can tell
+    text = json.dumps([{**row._asdict(), **given} for row in rows], indent=1, ensure_ascii=False, allow_nan=False)
+    (directory / "provenance.json").write_text(text + "\n", encoding="utf-8", newline="\n")

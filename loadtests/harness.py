@@ -1,0 +1,184 @@
+"""`liverush load`: from a scenario to a run directory with a verdict.
+
+The run directory is written beside and renamed when whole; a run that was interrupted or cut short is kept too, marked
+incomplete, as what was measured is worth having.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import secrets
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from loadtests import measuring, verdict
+from loadtests.guards import check as check_guards
+from loadtests.options import LoadOptions
+from loadtests.planning import plan_schedule, settled
+from loadtests.schedule import PLACE, Schedule
+from loadtests.session import Replayed, replay
+from sim.demand.generate import generate
+from sim.demand.trace import Trace
+from sim.measure.directory import whole_directory
+from sim.measure.machine import describe_machine, package_versions
+from sim.scenario.as_run import write_as_run
+
+#: Folder inside the run directory with what the workers wrote and the target's logs.
+RAW = "raw"
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """Where a load run is, and its summary (the contents of `summary.json`)."""
+
+    directory: Path
+    summary: dict[str, Any]
+
+    @property
+    def exit_code(self) -> int:
+        code: int = self.summary["verdict"]["exit_code"]
+        return code
+
+
+def run(options: LoadOptions, show: Callable[[str], None], draw: Callable[[Path], object] | None = None) -> LoadResult:
+    """Load a target as the options say; `show` gets a line of progress at a time, `draw` makes figures and page.
+
+    Raises ScenarioError or UsageError before the first request, InvalidMeasurement where nothing was measured.
+    """
+    trace = trace_of(options)
+    options = replace(options, choice=settled(options.scenario, trace, options.choice))
+    schedule = plan_schedule(options.scenario, trace, options.choice, stock=_stock(options, trace))
+    check_guards(options, schedule)
+    started = dt.datetime.now(dt.UTC)
+    name = f"{options.scenario.name}-load-{_run_id(options, started)}"
+    with whole_directory(options.out, name) as partial:
+        write_as_run(partial, options.scenario, options.written)
+        if options.ladder:
+            summary = _climb(partial, options, trace, show)
+        else:
+            summary, _seen = _once(partial, options, schedule, show)
+        summary = {**_head(options, schedule, started), **summary}
+        _write_json(partial / "summary.json", summary)
+        if draw is not None:
+            show("drawing")
+            draw(partial)
+    return LoadResult(options.out / name, summary)
+
+
+def trace_of(options: LoadOptions) -> Trace:
+    """Return the trace that is replayed: the scenario's own, or the user's curve."""
+    if options.trace_file is not None:
+        from sim.demand.from_file import trace_from_file
+
+        return trace_from_file(options.trace_file, options.scenario, options.seed_used)
+    return generate(options.scenario, options.seed_used, 0)
+
+
+def _once(
+    directory: Path, options: LoadOptions, schedule: Schedule, show: Callable[[str], None]
+) -> tuple[dict[str, Any], Replayed]:
+    """Replay once and return what the summary says of it, with the tables in `directory`."""
+    raw = directory / RAW
+    seen = replay(raw, schedule, options, show)
+    measured = measuring.collect(raw, schedule, workers=options.workers)
+    measuring.write_tables(directory, measured, schedule, seen.samples)
+    summary = verdict.summarise(
+        measured,
+        schedule,
+        options.scenario.slos,
+        seen.audit,
+        notes=seen.notes,
+        interrupted=seen.interrupted or seen.overran,
+    )
+    _tidy(raw)
+    return summary, seen
+
+
+def _climb(directory: Path, options: LoadOptions, trace: Trace, show: Callable[[str], None]) -> dict[str, Any]:
+    """Replay at each multiple on a fresh target; the run's tables are those of the last multiple within the SLO."""
+    rungs: list[tuple[float, Path, dict[str, Any]]] = []
+    for multiple in options.ladder:
+        choice = replace(options.choice, multiple=multiple)
+        schedule = plan_schedule(options.scenario, trace, choice, stock=_stock(options, trace))
+        folder = directory / f"x{multiple:g}"
+        folder.mkdir()
+        show(f"ladder: {multiple:g} times the trace's rate")
+        summary, seen = _once(folder, options, schedule, show)
+        rungs.append((multiple, folder, summary))
+        if seen.interrupted:
+            break
+    ladder = [verdict.rung(multiple, summary) for multiple, _folder, summary in rungs]
+    within, outside = verdict.limits_of(ladder)
+    chosen = next((rung for rung in rungs if rung[0] == within), rungs[0])
+    for path in chosen[1].iterdir():
+        if path.is_file():
+            shutil.copy(path, directory / path.name)
+    worst = verdict.worst(summary["verdict"] for _multiple, _folder, summary in rungs)
+    return {
+        **chosen[2],
+        "verdict": worst,
+        "ladder": ladder,
+        "ladder_last_within": within,
+        "ladder_first_outside": outside,
+    }
+
+
+def _stock(options: LoadOptions, trace: Trace) -> npt.NDArray[np.int64] | None:
+    """Return the units by SKU that the simulation has left when the replay begins; None where that is the beginning."""
+    if not options.choice.from_us or options.trace_file is not None:
+        return None
+    from loadtests.simulated import stock_at
+
+    return stock_at(options.scenario, trace, options.choice.from_us)
+
+
+def _head(options: LoadOptions, schedule: Schedule, started: dt.datetime) -> dict[str, Any]:
+    choice = options.choice
+    return {
+        "kind": "load",
+        "scenario": options.scenario.name,
+        "seed": options.seed_used,
+        "started_at": started.isoformat(timespec="seconds"),
+        "command": options.command,
+        "target": {"name": options.target, "url": options.url, "store": "" if options.url else options.store},
+        "share": choice.share,
+        "speed": choice.speed,
+        "from_us": schedule.header["from_us"],
+        "length_us": choice.length_us,
+        "workers": options.workers,
+        "planned": {
+            "arrivals": len(schedule.arrivals["due_us"]),
+            "checkouts": int(np.count_nonzero(schedule.arrivals["kind"] == PLACE)),
+        },
+        "trace": {"fingerprint": schedule.header["fingerprint"], "carts": schedule.header["trace_carts"]},
+        "versions": package_versions(),
+        "machine": describe_machine(),
+        "ladder": None,
+        "ladder_last_within": None,
+        "ladder_first_outside": None,
+    }
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _tidy(raw: Path) -> None:
+    """Remove what only the running needed: databases can be large, records are in the tables now."""
+    for path in raw.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.suffix in (".bin", ".npz", ".sqlite3") or ".sqlite3-" in path.name or path.name.endswith(".lock"):
+            path.unlink()
+
+
+def _run_id(options: LoadOptions, started: dt.datetime) -> str:
+    return hashlib.sha256(f"{started.isoformat()}{secrets.token_hex(8)}".encode()).hexdigest()[:10]
