@@ -52,7 +52,7 @@ class Sweeper:
     async def sweep(self) -> int:
         """Let time act on what is due now, at most a batch; return how many orders that were."""
         engine = self._engine
-        due = await engine.store.select(_DUE, (engine.clock(), BATCH))
+        due = await engine.store.select(_DUE, (engine.executor.now_us(), BATCH))
         calls = [engine.writer.submit(Call(Elapse(int(order_id)), views.nothing)) for (order_id,) in due]
         await asyncio.gather(*calls)
         engine.writer.sweeps += 1

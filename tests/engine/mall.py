@@ -35,6 +35,9 @@ class Mall:
     rules: Rules = field(default_factory=Rules)
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
 
+    def __post_init__(self) -> None:
+        self._began_us = self.now_us
+
     async def open(self) -> None:
         keys = keyring({}, loopback=True)
         self.engine = Engine(
@@ -52,7 +55,7 @@ class Mall:
 
     def new(self, what: str) -> str:
         """Return a word that is used for nothing else."""
-        return f"{what}-{next(self._numbers)}"
+        return f"{what}-{self._began_us}-{next(self._numbers)}"
 
     async def sku(self, on_hand: int) -> str:
         """Put a new SKU on sale in a shop of its own."""
