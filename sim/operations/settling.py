@@ -42,7 +42,7 @@ from sim.operations.front_state import (
 from sim.operations.front_stock import wanted_sku
 from sim.orders.states import State
 
-DELIVERED, COMPLETED, LOST_END = int(State.DELIVERED), int(State.COMPLETED), CANCELLED
+DELIVERED, COMPLETED = int(State.DELIVERED), int(State.COMPLETED)
 AWAITING_SHIPMENT, AWAITING_COLLECTION = int(State.AWAITING_SHIPMENT), int(State.AWAITING_COLLECTION)
 
 
