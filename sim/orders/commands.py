@@ -8,11 +8,12 @@ from sim.orders.entities import PackageStatus, ReturnType
 
 
 class Wanted(msgspec.Struct, frozen=True, gc=False):
-    """A SKU and how many of it; `price_minor` is the unit price the buyer saw, -1 when not said."""
+    """A SKU and how many of it; `price_minor` of `currency` is the unit price the buyer saw, -1 when not said."""
 
     sku_id: int
     quantity: int
     price_minor: int = -1
+    currency: str = ""
 
 
 class PlaceOrder(msgspec.Struct, frozen=True, gc=False):

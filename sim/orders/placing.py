@@ -68,7 +68,7 @@ def _line(world: World, order_id: int, index: int, wanted: Wanted, deal: Deal | 
         price = 0
     elif not world.products[sku.product_id].active:
         return _off_shelf(index, sku)
-    if wanted.price_minor != price and wanted.price_minor >= 0:
+    if wanted.price_minor >= 0 and (wanted.price_minor != price or wanted.currency not in ("", sku.currency)):
         return _price_changed(index, wanted, price, sku.currency)
     return Line(order_id, index + 1, sku.id, sku.shop_id, wanted.quantity, price, deal_id, _HELD, 0, 0)
 

@@ -173,13 +173,16 @@ def _wanted(lines: list[CartLine]) -> tuple[Wanted, ...]:
     if len(lines) == 1:
         (line,) = lines
         price = line.unit_price
-        return (Wanted(_id(line.sku_id), line.quantity, int(price.amount) if price else -1),)
+        if price is None:
+            return (Wanted(_id(line.sku_id), line.quantity),)
+        return (Wanted(_id(line.sku_id), line.quantity, int(price.amount), price.currency),)
     merged: dict[int, Wanted] = {}
     for line in lines:
         sku_id = _id(line.sku_id)
         known = merged.get(sku_id)
-        price_minor = int(line.unit_price.amount) if line.unit_price else known.price_minor if known else -1
-        merged[sku_id] = Wanted(sku_id, line.quantity + (known.quantity if known else 0), price_minor)
+        seen = known or Wanted(sku_id, 0)
+        price = line.unit_price or Money(str(seen.price_minor), seen.currency)
+        merged[sku_id] = Wanted(sku_id, seen.quantity + line.quantity, int(price.amount), price.currency)
     return tuple(merged.values())
 
 
