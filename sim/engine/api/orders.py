@@ -22,6 +22,7 @@ from sim.engine.calls import Call, Reply
 from sim.engine.problems import KEY_IN_USE, http_problem
 from sim.engine.resources import (
     CancellationView,
+    Money,
     OrderView,
     PackageView,
     PaymentView,
