@@ -42,11 +42,11 @@ class Keyring:
         return self.callers.get(digest)
 
     def admit(self, caller: Caller, clock: Clock) -> bool:
-        """Take a token from the caller's bucket, which holds one second's worth; False when it is empty."""
+        """Take a token from the caller's bucket, which holds one second's worth but at least one; False if empty."""
         if not self.per_s:
             return True
         now_us = clock()
-        caller.tokens = min(self.per_s, caller.tokens + (now_us - caller.filled_us) * self.per_s / 1e6)
+        caller.tokens = min(max(1.0, self.per_s), caller.tokens + (now_us - caller.filled_us) * self.per_s / 1e6)
         caller.filled_us = now_us
         if caller.tokens < 1:
             return False
@@ -65,15 +65,19 @@ def development_key(role: str) -> str:
 
 
 def keyring(environment: Mapping[str, str], *, loopback: bool, per_s: float = 0.0) -> Keyring:
-    """Return the keys of all roles. Raises UsageError for a key that is missing where it must be set, or too short."""
+    """Return the keys of all roles. Raises UsageError for keys that are missing, too short or shared by two roles."""
+    keys = {
+        role: environment.get(variable_of(role), "") or (development_key(role) if loopback else "") for role in ROLES
+    }
+    missing = [variable_of(role) for role, key in keys.items() if not key]
+    if missing:
+        raise UsageError(f"not set: {', '.join(missing)}; the development keys work on loopback only")
+    short = [variable_of(role) for role, key in keys.items() if len(key) < MIN_KEY_LENGTH]
+    if short:
+        raise UsageError(f"shorter than {MIN_KEY_LENGTH} characters: {', '.join(short)}")
+    if len(set(keys.values())) < len(keys):
+        raise UsageError("two roles have the same key, so that one could do what only the other may")
     ring = Keyring(per_s=per_s)
-    for role in ROLES:
-        key = environment.get(variable_of(role), "")
-        if not key and loopback:
-            key = development_key(role)
-        if not key:
-            raise UsageError(f"{variable_of(role)} is not set; the development keys work on loopback only")
-        if len(key) < MIN_KEY_LENGTH:
-            raise UsageError(f"{variable_of(role)} is shorter than {MIN_KEY_LENGTH} characters")
-        ring.callers[hashlib.sha256(key.encode()).digest()] = Caller(role, tokens=per_s)
+    for role, key in keys.items():
+        ring.callers[hashlib.sha256(key.encode()).digest()] = Caller(role, tokens=max(1.0, per_s))
     return ring

@@ -112,7 +112,7 @@ class Provider:
     def __init__(
         self, url: str, *, in_flight: int = IN_FLIGHT, timeout_s: float = ANSWER_WITHIN_S, tries: int = TRIES
     ) -> None:
-        self._url = url.rstrip("/")
+        self.url = url.rstrip("/")
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(timeout_s, CONNECT_WITHIN_S))
         self._slots = asyncio.Semaphore(in_flight)
         self._tries = tries
@@ -163,7 +163,7 @@ class Provider:
 
     async def _send(self, method: str, path: str, body: bytes | None) -> Outcome:
         session = self._session or self._connect()
-        async with session.request(method, self._url + path, data=body, allow_redirects=False) as response:
+        async with session.request(method, self.url + path, data=body, allow_redirects=False) as response:
             return _outcome(response.status, await response.read())
 
     def _connect(self) -> aiohttp.ClientSession:

@@ -21,6 +21,7 @@ from sim.engine.link import Answers, Calls, Goodbye, Link, Ready
 from sim.engine.problems import OVERLOADED, STORE_UNAVAILABLE
 from sim.engine.settings import Plan
 from sim.engine.store import StoreUnavailable
+from sim.engine.tasks import stop
 from sim.engine.writer import Deliver, settle
 from sim.errors import Defect, LiveRushError
 
@@ -73,8 +74,11 @@ class RemoteWriter:
         try:
             ready = await self._ready
         except BaseException:
+            link.close()
             await self._process.wait()
             raise
+        if self._ended.is_set():
+            raise StoreUnavailable("the store process ended as soon as it was ready")
         self._link = link
         self.place = ready.place
         self.failed = None
@@ -83,8 +87,7 @@ class RemoteWriter:
     async def close(self) -> None:
         """Let the store process finish what it was given, and wait for its end."""
         self._closing = True
-        if self._restart is not None:
-            self._restart.cancel()
+        await stop(self._restart)
         if self._link is not None:
             self._flush()
             self._link.send(Goodbye())
@@ -136,22 +139,22 @@ class RemoteWriter:
         self.failed = StoreUnavailable(answers.failed) if answers.failed else None
 
     def _lost(self) -> None:
-        """The store process has gone: answer what it had, and start another unless this is the end."""
-        self._link = None
+        """The store process has gone: answer what it had, and start another unless this is the end, or the start."""
+        was_ready, self._link = self._link is not None, None
         self._ended.set()
         self._counted = (self.sweeps, self.swept)
         waiting, self._waiting, self._outgoing = self._waiting, {}, []
         for deliver in waiting.values():
             deliver(STORE_UNAVAILABLE)
         if self._ready is not None and not self._ready.done():
-            self._ready.set_exception(StoreUnavailable("the store process ended before it was ready"))
-        elif not self._closing:
+            self._ready.set_exception(Defect("the store process ended before it was ready"))
+        elif was_ready and not self._closing:
             self.failed = StoreUnavailable("the store process has ended")
             _log.error("the store process has ended; starting another")
             self._restart = asyncio.get_running_loop().create_task(self._start_again())
 
     async def _start_again(self) -> None:
-        for pause_s in (*_RESTART_S, *itertools.repeat(_RESTART_S[-1])):
+        for pause_s in itertools.chain(_RESTART_S, itertools.repeat(_RESTART_S[-1])):
             await asyncio.sleep(pause_s)
             try:
                 await self.start()

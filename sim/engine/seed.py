@@ -63,8 +63,8 @@ class Seeded:
             )
             if known
         ]
-        how = "filled" if self.made else "found as filled before"
-        return f"{self.scenario}: {', '.join(parts)}, {how}; the show starts {instant(self.show_us)}"
+        how = f"filled; the show starts {instant(self.show_us)}" if self.made else "found as filled before"
+        return f"{self.scenario}: {', '.join(parts)}, {how}"
 
 
 def rules_of(scenario: Scenario) -> Rules:

@@ -15,7 +15,8 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from dataclasses import replace
+from functools import partial
 
 import uvicorn
 
@@ -29,40 +30,54 @@ from sim.engine.metrics import Metrics
 from sim.engine.payments import PaymentDriver
 from sim.engine.provider import Provider
 from sim.engine.remote import RemoteWriter
-from sim.engine.settings import Settings, open_store, plan_of
+from sim.engine.settings import Settings, check, open_store, plan_of
 from sim.engine.signatures import key_of, secret_of
+from sim.engine.store import StoreUnavailable
 from sim.engine.storing import GC_THRESHOLD
-from sim.errors import UsageError
+from sim.errors import Defect, UsageError
 
 SECRET_VARIABLE = "LIVERUSH_PSP_SECRET"
 #: Seconds that requests in progress get at the end.
 _GRACE_S = 10
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 Announce = Callable[[str, Settings, Ready], None]
 
 
 def run(settings: Settings, announce: Announce) -> None:
-    """Serve until a signal; `announce(url, settings, ready)` is called once it answers."""
+    """Serve until a signal; `announce(url, settings, ready)` is called once it answers.
+
+    The settings' `psp_url` is then that of the provider that is used, ours included.
+    """
     factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with contextlib.suppress(ImportError):  # uvloop has no wheel for Windows; asyncio does the same, slower
         import uvloop
 
         factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(serve(settings, announce))
+    with asyncio.Runner(loop_factory=factory) as runner, contextlib.suppress(asyncio.CancelledError):
+        runner.run(_until_signal(settings, announce))
+
+
+async def _until_signal(settings: Settings, announce: Announce) -> None:
+    """Serve; a signal that comes while the engine still starts ends the start."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    with _on_signal(lambda: loop.call_soon_threadsafe(task.cancel)):
+        await serve(settings, announce)
 
 
 async def serve(settings: Settings, announce: Announce) -> None:
     """Serve in the running event loop until a signal comes."""
+    check(settings)
     plan = plan_of(settings)
+    keys = keyring(settings.environment, loopback=settings.loopback, per_s=settings.rate_per_s)
     with _listen(settings) as listening:
         url = _url_of(listening, settings)
         async with _provider(settings, url) as (provider, secret):
-            keys = keyring(settings.environment, loopback=settings.loopback, per_s=settings.rate_per_s)
             metrics = Metrics()
             writer = RemoteWriter(plan, metrics.observe_group)
             store = open_store(plan)
-            ready = await writer.start()
+            ready = await _started(writer)
             front = None
             try:
                 await store.open_reader()
@@ -80,12 +95,21 @@ async def serve(settings: Settings, announce: Announce) -> None:
                 if provider is not None:
                     front.payments = PaymentDriver(writer, store, provider, front.clock, speed=settings.speed)
                     front.payments.start()
-                await _serve_http(front, listening, lambda: announce(url, settings, ready))
+                known = replace(settings, psp_url=provider.url if provider is not None else "")
+                await _serve_http(front, listening, lambda: announce(url, known, ready))
             finally:
                 if front is not None and front.payments is not None:
                     await front.payments.close()
                 await writer.close()
                 await store.close()
+
+
+async def _started(writer: RemoteWriter) -> Ready:
+    """Start the store process. A database that cannot be had from the start is a wrong setting, not a failure."""
+    try:
+        return await writer.start()
+    except StoreUnavailable as error:
+        raise UsageError(str(error)) from error
 
 
 async def _serve_http(front: Front, listening: socket.socket, ready: Callable[[], None]) -> None:
@@ -106,7 +130,7 @@ async def _serve_http(front: Front, listening: socket.socket, ready: Callable[[]
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
-    with _stop_on_signal(server):
+    with _on_signal(partial(setattr, server, "should_exit", True)):
         await server.serve(sockets=[listening])
 
 
@@ -125,11 +149,9 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def _stop_on_signal(server: uvicorn.Server) -> Iterator[None]:
-    def end(_number: int, _frame: Any) -> None:
-        server.should_exit = True
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+def _on_signal(end: Callable[[], object]) -> Iterator[None]:
+    """Call `end` when the system or Ctrl-C wants us to end."""
+    before = {number: signal.signal(number, lambda _number, _frame: end()) for number in _SIGNALS}
     try:
         yield
     finally:
@@ -145,7 +167,8 @@ def _listen(settings: Settings) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise UsageError(f"port {settings.port} is in use; choose another with --port") from error
-        raise UsageError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
+        reason = (error.strerror or str(error)).partition(" (while")[0]
+        raise UsageError(f"cannot listen on {settings.host}:{settings.port}: {reason}") from error
 
 
 def _url_of(listening: socket.socket, settings: Settings) -> str:
@@ -195,7 +218,7 @@ async def _stand_in(settings: Settings, webhook_url: str, secret: str) -> AsyncI
     try:
         line = (await process.stdout.readline()).decode().strip()
         if not line:
-            raise UsageError("the stand-in payment provider did not start")
+            raise Defect("the stand-in payment provider did not start")
         yield line
     finally:
         process.stdin.close()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
+from sim.engine.psp.behaviour import Behaviour
 from sim.engine.store import Store
 from sim.engine.writer import MAX_GROUP, QUEUE_BOUND
 from sim.errors import UsageError
@@ -15,6 +19,7 @@ from sim.scenario.schema import Scenario
 
 DEFAULT_FOLDER = Path("results") / "engine"
 DEFAULT_PORT = 8080
+NO_FAULTS = "{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class Settings:
     scenario: Path | None = None
     psp: bool = False
     psp_url: str = ""
-    psp_behaviour: str = "{}"
+    psp_behaviour: str = NO_FAULTS
     speed: float = 1.0
     unsafe: bool = False
     max_group: int = MAX_GROUP
@@ -63,6 +68,24 @@ class Plan:
     loopback: bool
 
 
+def check(settings: Settings) -> None:
+    """Raise UsageError for settings that are no numbers, do not go together or cannot be read."""
+    for option, value in (("--speed", settings.speed), ("--rate-limit", settings.rate_per_s)):
+        if not math.isfinite(value):
+            raise UsageError(f"{option} {value}: not a number to reckon with")
+    if settings.psp and settings.psp_url:
+        raise UsageError("--psp starts a payment provider, --psp-url names one that runs: give one of them")
+    if settings.psp_url and not settings.psp_url.startswith(("http://", "https://")):
+        raise UsageError(f"--psp-url {settings.psp_url}: not a URL; it begins with http:// or https://")
+    if settings.psp_behaviour != NO_FAULTS and not settings.psp:
+        raise UsageError("--psp-behaviour is for the provider that --psp starts: give that too")
+    try:
+        msgspec.json.decode(settings.psp_behaviour, type=Behaviour)
+    except msgspec.MsgspecError as error:
+        known = ", ".join(Behaviour.__struct_fields__)
+        raise UsageError(f"--psp-behaviour: {error}; a JSON object with any of: {known}") from error
+
+
 def plan_of(settings: Settings) -> Plan:
     """Return the plan of the settings, its scenario read. Raises ScenarioError."""
     scenario, rules, sweep_us = None, Rules(), SECOND_US
@@ -92,12 +115,14 @@ def open_store(plan: Plan) -> Store:
         from sim.engine.sqlite import SqliteStore
 
         if "://" in plan.database:
-            raise UsageError(f"{plan.database}: --store sqlite takes a file; did you mean --store postgres?")
+            raise UsageError("--store sqlite takes a file, not a URL; did you mean --store postgres?")
         path = Path(plan.database) if plan.database else DEFAULT_FOLDER / "engine.sqlite3"
         if not plan.database:
             path.parent.mkdir(parents=True, exist_ok=True)
         if not path.parent.is_dir():
             raise UsageError(f"{path.parent}: no such folder for the database")
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder; give the database a file name")
         return SqliteStore(path, unsafe=plan.unsafe, threaded=False)
     try:
         from sim.engine import pgserver, postgres

@@ -51,8 +51,10 @@ class SqliteStore:
             self._check_durability()
             self._epoch = migrate_sqlite(self._write)
             self._read = self._connect(reader=True)
-        except BaseException:
+        except BaseException as error:
             self._lock.close()
+            if isinstance(error, sqlite3.Error):
+                raise StoreRefused(f"{self.path}: {error}") from error
             raise
 
     async def open_reader(self) -> None:

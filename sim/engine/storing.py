@@ -22,6 +22,7 @@ from sim.engine.link import Answers, Calls, Goodbye, Link, Ready
 from sim.engine.outbox import Outbox
 from sim.engine.seed import seed
 from sim.engine.settings import Plan, open_store
+from sim.engine.tasks import stop
 from sim.errors import LiveRushError
 
 #: Young objects between collections: calls leave no cycles, so looking for them often is wasted.
@@ -76,8 +77,14 @@ async def serve(connection: socket.socket) -> None:
     await asyncio.get_running_loop().create_connection(lambda: server.link, sock=connection)
     plan = await server.plan
     engine = engine_of(plan, server.observe)
+    opening = asyncio.get_running_loop().create_task(open_engine(engine, plan))
+    leaving = asyncio.get_running_loop().create_task(server.gone.wait())
+    await asyncio.wait((opening, leaving), return_when=asyncio.FIRST_COMPLETED)
+    if not opening.done():
+        await stop(opening)
+        return
     try:
-        notes = await open_engine(engine, plan)
+        notes = opening.result()
     except LiveRushError as error:
         server.link.send(error)
         server.link.close()
@@ -88,7 +95,7 @@ async def serve(connection: socket.socket) -> None:
     server.engine = engine
     server.link.send(Ready(engine.store.place, notes))
     ticking = asyncio.get_running_loop().create_task(_tell(server))
-    await server.gone.wait()
+    await leaving
     ticking.cancel()
     await engine.close()
     server.flush()
