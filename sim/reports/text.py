@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sim.operations.responses import MIN_BEYOND
+from sim.reports.blocks import Block, Cells, plain_text
 from sim.reports.words import (
     CONTRIBUTION_LINES,
     NO_VALUE,
@@ -23,11 +24,9 @@ from sim.reports.words import (
     reason_name,
     share_of,
     shortened,
-    width,
 )
 from sim.scenario.units import US_PER_S
 
-Cells = list[str]
 Show = Callable[[float | None], str]
 _ENDPOINTS = ("checkout", "payment", "confirmation")
 _PERCENTILES = (("p50", "p50_us"), ("p95", "p95_us"), ("p99", "p99_us"), ("p99.9", "p99_9_us"), ("max", "max_us"))
@@ -56,6 +55,11 @@ _MOST_DEALS = 8
 
 def summary_text(summary: dict[str, Any]) -> str:
     """What summary.json holds, for people: plain text without a trailing line break."""
+    return plain_text(summary_blocks(summary))
+
+
+def summary_blocks(summary: dict[str, Any]) -> list[Block]:
+    """The same as tables; the first tells which run it is and the verdicts."""
     page = _Page(summary)
     blocks = (
         page.head(),
@@ -67,7 +71,7 @@ def summary_text(summary: dict[str, Any]) -> str:
         page.parcels(),
         page.stock(),
     )
-    return "\n\n".join("\n".join(block) for block in blocks if block)
+    return [block for block in blocks if block]
 
 
 class _Page:
@@ -80,22 +84,18 @@ class _Page:
         self.currency: str = summary["currency"]
         self.many = summary["replications"] > 1
 
-    def head(self) -> list[str]:
+    def head(self) -> Block:
         """Which run this is, and the verdict of every SLO."""
         summary = self.summary
         start = str(summary["start_utc"])[:16].replace("T", " ")
         length = duration(summary["horizon_s"] * US_PER_S)
         replications = plural(summary["replications"], "replication")
-        lines = [f"{summary['scenario']}: {length} from {start} UTC, seed {summary['seed']}, {replications}"]
-        lines += _columns([_verdict(slo) for slo in self.metrics.get("slos", [])], "<<><", indent="")
-        if self.many:
-            lines += [
-                "",
-                "Columns: mean of the replications, its 95 % interval, replication 0. Verdicts: replication 0.",
-            ]
-        return lines
+        title = f"{summary['scenario']}: {length} from {start} UTC, seed {summary['seed']}, {replications}"
+        verdicts = [_verdict(slo) for slo in self.metrics.get("slos", [])]
+        columns = "Columns: mean of the replications, its 95 % interval, replication 0. Verdicts: replication 0."
+        return Block(title, verdicts, "<<><", notes=["", columns] if self.many else [], indent="")
 
-    def money(self) -> list[str]:
+    def money(self) -> Block:
         """Contribution first, then where it comes from."""
         value = {key: metric(self.metrics, f"{key}_minor") for key in ("gmv", "contribution", "refunded", "captured")}
         paid = metric(self.metrics, "orders_paid")
@@ -121,7 +121,7 @@ class _Page:
             f"Money ({self.currency})", [*rows, *([["contribution is made of"]] if parts else []), *parts]
         )
 
-    def orders(self) -> list[str]:
+    def orders(self) -> Block:
         """How far the intents came."""
         rows, before = [], None
         for name, path in _ORDER_STEPS:
@@ -139,7 +139,7 @@ class _Page:
                 rows.append(self._row(name, path, count, f"{share_of(metric(self.metrics, path), placed)} of placed"))
         return self._table("Orders", rows)
 
-    def refusals(self) -> list[str]:
+    def refusals(self) -> Block | None:
         """Intents that never became an order, by reason."""
         reasons: dict[str, int] = self.metrics.get("refusals_by_reason", {})
         intents = metric(self.metrics, "intents")
@@ -153,9 +153,9 @@ class _Page:
         if stayed:
             gap = [NO_VALUE, ""] if self.many else []
             rows.insert(0, ["did not go to checkout", *gap, count(stayed), f"{share_of(stayed, intents)} of intents"])
-        return self._table("Never became an order, because", rows) if rows else []
+        return self._table("Never became an order, because", rows) if rows else None
 
-    def after_placing(self) -> list[str]:
+    def after_placing(self) -> Block | None:
         """What went wrong after an order was placed."""
         placed = metric(self.metrics, "orders_placed")
         found = [(name, path, metric(self.metrics, path) or 0) for name, path in _AFTER]
@@ -164,9 +164,9 @@ class _Page:
             for name, path, number in sorted(found, key=lambda item: -item[2])
             if self._some(path)
         ]
-        return self._table("Placed, but", rows) if rows else []
+        return self._table("Placed, but", rows) if rows else None
 
-    def responses(self) -> list[str]:
+    def responses(self) -> Block | None:
         """Response times of the engine by endpoint."""
         head = ["", "requests", *(name for name, _ in _PERCENTILES), "failed"]
         rows = [head + (["p99: mean and 95 % interval"] if self.many else [])]
@@ -179,16 +179,16 @@ class _Page:
                     mean, interval = self._interval(f"response.{endpoint}.p99_us", milliseconds)
                     rows[-1].append(f"{mean} ({interval})" if interval else mean)
         if len(rows) == 1:
-            return []
+            return None
         title = "Response times in ms" + (", replication 0" if self.many else "")
-        return [title, *_columns(rows, "<" + ">" * 7 + "<"), *self._dashes(rows), *self._engine()]
+        return Block(title, rows, "<" + ">" * 7 + "<", head=True, notes=[*self._dashes(rows), self._engine()])
 
     def _dashes(self, rows: Sequence[Cells]) -> list[str]:
         """What a dash in the table of response times means, if there is one."""
         some = any(NO_VALUE in row[1:] for row in rows)
-        return [f"  {NO_VALUE}: fewer than {MIN_BEYOND} answers lie beyond this percentile"] if some else []
+        return [f"{NO_VALUE}: fewer than {MIN_BEYOND} answers lie beyond this percentile"] if some else []
 
-    def _engine(self) -> list[str]:
+    def _engine(self) -> str:
         engine = self.metrics.get("engine", {})
         parts = [f"longest queue {plural(engine.get('queue_peak_requests') or 0, 'request')}"]
         for key, words in (("queue_full", "found the queue full"), ("timed_out", "timed out"), ("crashed", "crashed")):
@@ -197,12 +197,12 @@ class _Page:
         declined = metric(self.metrics, "payment.declined_tries")
         if declined:
             parts.append(f"{plural(declined, 'payment try', 'payment tries')} declined")
-        return ["  " + ", ".join(parts)]
+        return ", ".join(parts)
 
-    def parcels(self) -> list[str]:
+    def parcels(self) -> Block | None:
         """Parcels and the two delivery rates."""
         if not metric(self.metrics, "parcels.made"):
-            return []
+            return None
         late, due = (metric(self.metrics, f"late_dispatch.orders_{key}") for key in ("late", "due"))
         good, owed = (metric(self.metrics, f"on_time_delivery.orders_{key}") for key in ("on_time", "due"))
         packed = metric(self.metrics, "parcels.packed")
@@ -218,7 +218,7 @@ class _Page:
             rows.append(self._row("lost", "parcels.lost", count))
         return self._table("Parcels", rows)
 
-    def stock(self) -> list[str]:
+    def stock(self) -> Block:
         """Stock left, and what is left of the flash deals."""
         stock = self.metrics.get("stock", {})
         had = (stock.get("initial_units") or 0) + (stock.get("received_units") or 0)
@@ -266,9 +266,9 @@ class _Page:
         low, high = found.get("low"), found.get("high")
         return show(found["mean"]), "" if low is None or high is None else f"{show(low)} .. {show(high)}"
 
-    def _table(self, title: str, rows: Sequence[Cells]) -> list[str]:
+    def _table(self, title: str, rows: Sequence[Cells]) -> Block:
         values = (_VALUE_COLUMNS, 2 * _VALUE_COLUMNS, _VALUE_COLUMNS) if self.many else (_VALUE_COLUMNS,)
-        return [title, *_columns(rows, "<" + ">" * len(values) + "<", least=(_NAME_COLUMNS, *values))]
+        return Block(title, rows, "<" + ">" * len(values) + "<", least=(_NAME_COLUMNS, *values))
 
 
 def _verdict(slo: dict[str, Any]) -> Cells:
@@ -286,17 +286,3 @@ def _of(part: float | None, whole: float | None, what: str) -> str:
 def _line_order(key: str) -> int:
     known = list(CONTRIBUTION_LINES)
     return known.index(key) if key in known else len(known)
-
-
-def _columns(rows: Sequence[Cells], sides: str, indent: str = "  ", least: Sequence[int] = ()) -> list[str]:
-    """Cells padded to columns, `<` left and `>` right; a row of one cell is a line of its own."""
-    most = [max((width(row[k]) for row in rows if 1 < len(row) > k), default=0) for k in range(len(sides))]
-    widths = [max(wide, at_least) for wide, at_least in zip(most, [*least, *[0] * len(sides)], strict=False)]
-    lines = []
-    for row in rows:
-        gaps = [" " * (widths[k] - width(cell)) if len(row) > 1 else "" for k, cell in enumerate(row)]
-        cells = [
-            gap + cell if sides[k] == ">" else cell + gap for k, (cell, gap) in enumerate(zip(row, gaps, strict=True))
-        ]
-        lines.append((indent + "  ".join(cells)).rstrip())
-    return lines
