@@ -1,0 +1,195 @@
+"""From what the workers wrote to the tables of a run directory.
+
+The replay's folder holds, for each worker: `requests-<worker>.bin` (records.RECORD, appended while it runs),
+`reasons-<worker>.json` (a list: the code of each number in the column `reason`, the first one empty) and, written at
+its end, `worker-<worker>.json` (WorkerNote). A worker that was killed leaves a torn last record and no note.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from loadtests.records import RECORD, Endpoint, Outcome
+from loadtests.schedule import PLACE, Schedule
+from sim.measure.hdr import Interval, intervals_of, write_interval_log
+from sim.measure.sampler import Sampler
+
+BIN_US = 100_000
+#: What the latency log holds, each under its tag.
+LOGGED = (Endpoint.CHECKOUT, Endpoint.CONFIRMATION)
+
+Column = npt.NDArray[Any]
+
+
+class WorkerNote(msgspec.Struct):
+    """What a worker says of itself at its end. `planned`, `sent` count arrivals; `aborted` names the rule, if any."""
+
+    planned: int = 0
+    sent: int = 0
+    dropped: int = 0
+    cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    clock_steps: int = 0
+    aborted: str | None = None
+
+    @property
+    def cpu_share(self) -> float:
+        """CPU seconds a second of the worker's life, 1.0: a whole core."""
+        return self.cpu_seconds / self.wall_seconds if self.wall_seconds > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All requests of a replay.
+
+    `records` [request]: records.RECORD, sorted by due. `reason` [request]: index into `reasons`, which all workers
+    share. `notes` [worker]: None for a worker that did not report. `torn`: records that were cut short.
+    `started_unix_us`: when the replay's time 0 was, 0 where unknown. `timeout_us`: the clients' patience.
+    """
+
+    records: npt.NDArray[np.void]
+    reason: npt.NDArray[np.int32]
+    reasons: list[str] = field(default_factory=lambda: [""])
+    notes: list[WorkerNote | None] = field(default_factory=list)
+    torn: int = 0
+    started_unix_us: int = 0
+    timeout_us: int = 0
+
+    def response_us(self) -> npt.NDArray[np.int64]:
+        """Return done - due [request]; what got no answer counts as no quicker than the clients' patience.
+
+        A request that could not be sent is as slow as the slowest of all: it would have waited longer still.
+        """
+        outcome = self.records["outcome"]
+        response: npt.NDArray[np.int64] = self.records["done_us"] - self.records["due_us"]
+        response[outcome == Outcome.DROPPED] = 0
+        silent = (outcome == Outcome.TIMEOUT) | (outcome == Outcome.DROPPED)
+        response[silent] = np.maximum(response[silent], self.timeout_us)
+        if len(response):
+            response[outcome == Outcome.DROPPED] = response.max()
+        return response
+
+
+def collect(folder: Path, schedule: Schedule, *, workers: int) -> Measured:
+    """Read what the workers wrote. Of a worker that wrote nothing there is nothing. Raises OSError."""
+    parts, reasons, torn = [], [""], 0
+    for worker in range(workers):
+        records, cut = read_records(folder / f"requests-{worker}.bin")
+        codes = _read_json(folder / f"reasons-{worker}.json", list[str]) or [""]
+        parts.append((records, _numbers_in(reasons, codes)[np.minimum(records["reason"], len(codes) - 1)]))
+        torn += cut
+    records = np.concatenate([records for records, _reason in parts]) if parts else np.zeros(0, RECORD)
+    reason = np.concatenate([reason for _records, reason in parts]) if parts else np.zeros(0, np.int32)
+    order = np.lexsort((records["worker"], records["cart"], records["sent_us"], records["due_us"]))
+    return Measured(
+        records[order],
+        reason[order],
+        reasons,
+        [_read_json(folder / f"worker-{worker}.json", WorkerNote) for worker in range(workers)],
+        torn,
+        (_read_json(folder / "start.json", dict[str, int]) or {}).get("at_unix_us", 0),
+        int((_read_json(folder / "plan.json", dict[str, Any]) or {}).get("client_timeout_us", 0)),
+    )
+
+
+def read_records(path: Path) -> tuple[npt.NDArray[np.void], int]:
+    """Return the whole records of a file, and how many (0 or 1) were cut short at its end."""
+    content = path.read_bytes() if path.exists() else b""
+    whole = len(content) // RECORD.itemsize
+    return np.frombuffer(content, RECORD, whole), int(len(content) % RECORD.itemsize > 0)
+
+
+def write_tables(folder: Path, measured: Measured, schedule: Schedule, samples: Sampler) -> None:
+    """Write requests, intended, server and engine (Parquet) and latency.hlog into a run directory."""
+    _write(folder / "requests.parquet", _requests(measured))
+    _write(folder / "intended.parquet", _intended(schedule))
+    rows = [(row.tick + _offset_s(measured, samples), row) for row in samples.rows()]
+    used = [(second, name, use) for second, row in rows for name, use in sorted(row.processes.items())]
+    server = {
+        "second": pa.array([second for second, _name, _use in used], pa.int64()),
+        "process": pa.array([name for _second, name, _use in used], pa.string()).dictionary_encode(),
+        "cpu_share": pa.array([use.cpu_share for _second, _name, use in used], pa.float64()),
+        "rss_bytes": pa.array([use.rss_bytes for _second, _name, use in used], pa.int64()),
+    }
+    _write(folder / "server.parquet", server)
+    engine = {"second": pa.array([second for second, _row in rows], pa.int64())}
+    for name in ("queue_length", "group_size_mean", "held_units", "committed_units"):
+        told = [getattr(row.engine, name) if row.engine else None for _second, row in rows]
+        engine[name] = pa.array(told, pa.float64())
+    engine["steal_share"] = pa.array([row.steal_share for _second, row in rows], pa.float64())
+    _write(folder / "engine.parquet", engine)
+    write_interval_log(folder / "latency.hlog", _logged(measured), measured.started_unix_us)
+
+
+def _numbers_in(reasons: list[str], codes: list[str]) -> npt.NDArray[np.int32]:
+    """Return the place of each of a worker's codes in the common list, which grows by those that are new."""
+    for code in codes:
+        if code not in reasons:
+            reasons.append(code)
+    return np.array([reasons.index(code) for code in codes], np.int32)
+
+
+def _read_json(path: Path, kind: type[Any]) -> Any:
+    """Return a file's content; None where it is missing, cut short or not of this kind."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def _requests(measured: Measured) -> dict[str, pa.Array]:
+    records = measured.records
+    columns = {name: pa.array(records[name]) for name in ("due_us", "ready_us", "sent_us", "done_us", "cart", "status")}
+    columns["endpoint"] = _dictionary(records["endpoint"], [endpoint.name.lower() for endpoint in Endpoint])
+    columns["outcome"] = _dictionary(records["outcome"], [outcome.name.lower() for outcome in Outcome])
+    columns["reason"] = _dictionary(measured.reason, [reason.lower() for reason in measured.reasons])
+    return columns | {name: pa.array(records[name]) for name in ("attempt", "worker")}
+
+
+def _dictionary(numbers: Column, names: list[str]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(numbers.astype(np.int32)), pa.array(names, pa.string()))
+
+
+def _intended(schedule: Schedule) -> dict[str, pa.Array]:
+    """Return the planned arrivals by time; bins in which nothing is due are there too."""
+    bins = schedule.arrivals["due_us"] // BIN_US
+    size = int(bins[-1]) + 1 if len(bins) else 0
+    checkouts = bins[schedule.arrivals["kind"] == PLACE]
+    return {
+        "bin_us": pa.array(np.arange(size, dtype=np.int64) * BIN_US),
+        "arrivals": pa.array(np.bincount(bins, minlength=size).astype(np.int64)),
+        "checkouts": pa.array(np.bincount(checkouts, minlength=size).astype(np.int64)),
+    }
+
+
+def _offset_s(measured: Measured, samples: Sampler) -> int:
+    """Return the replay's second in which the sampler's first one began, rounded; below 0 before the start."""
+    if not (measured.started_unix_us and samples.started_unix_us):
+        return 0
+    return round((samples.started_unix_us - measured.started_unix_us) / 1e6)
+
+
+def _logged(measured: Measured) -> list[Interval]:
+    """Return the response times of LOGGED by the second in which they were due."""
+    response = measured.response_us()
+    return sorted(itertools.chain.from_iterable(_by_second(measured, response)), key=lambda one: one.start_us)
+
+
+def _by_second(measured: Measured, response_us: npt.NDArray[np.int64]) -> Iterator[list[Interval]]:
+    for endpoint in LOGGED:
+        rows = np.flatnonzero(measured.records["endpoint"] == endpoint)
+        yield intervals_of(endpoint.name.lower(), measured.records["due_us"][rows], response_us[rows])
+
+
+def _write(path: Path, columns: dict[str, pa.Array]) -> None:
+    pq.write_table(pa.table(columns), path, compression="zstd")

@@ -1,0 +1,323 @@
+"""The verdict of a replay: can it be trusted, were the objectives met, is the data right. Pure functions.
+
+Percentiles are exact, by nearest rank, over every try: what was refused or declined was answered, and a try that had no
+answer counts as no quicker than the clients' patience. One with fewer than 10 observations beyond it is not told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from loadtests.measuring import Measured, WorkerNote
+from loadtests.records import MISSED, Endpoint, Outcome
+from loadtests.schedule import Schedule
+from loadtests.targets.base import AuditResult
+from sim.errors import ExitCode, worst_exit_code
+from sim.measure.percentiles import percentile_of, rank_of, sure_percentile_of
+from sim.scenario.system import Slo
+
+PERCENTILES = {"p50_us": 50, "p90_us": 90, "p99_us": 99, "p999_us": 99.9, "p9999_us": 99.99}
+#: A generator that is later than this disturbs what it measures; so does one that uses more of a core.
+LAG_FLOOR_US, LAG_SHARE = 2_000, 0.05
+CPU_LIMIT = 0.8
+
+Values = npt.NDArray[np.int64]
+Part = dict[str, Any]
+
+
+class Doubt(NamedTuple):
+    """Why a measurement is not valid: in short for the verdict's line, and as a sentence."""
+
+    short: str
+    sentence: str
+
+
+def summarise(
+    measured: Measured,
+    schedule: Schedule,
+    slos: Sequence[Slo],
+    audit: AuditResult,
+    *,
+    notes: Sequence[str] = (),
+    interrupted: bool = False,
+) -> Part:
+    """Return what `summary.json` says of a replay. `interrupted`: it was cut short, so not all was sent."""
+    lag = lag_of(measured, slos)
+    judged = [judge(measured, slo) for slo in slos]
+    aborted = sorted({note.aborted for note in measured.notes if note and note.aborted})
+    doubts = doubts_of(measured, schedule, lag, incomplete=interrupted or bool(aborted))
+    return {
+        "endpoints": endpoints_of(measured),
+        "slos": judged,
+        "lag": lag,
+        "generator": {"cpu_share": [note and round(note.cpu_share, 4) for note in measured.notes], "limit": CPU_LIMIT},
+        "refusals": refusals_of(measured),
+        "audit": audit_of(audit),
+        "notes": [*notes, *_torn(measured)],
+        "incomplete": interrupted or bool(aborted),
+        "aborted": aborted,
+        "verdict": verdict_of(doubts, judged, audit, aborted=bool(aborted), interrupted=interrupted),
+    }
+
+
+def endpoints_of(measured: Measured) -> dict[str, Part]:
+    """Return counts by outcome, percentiles and rate of each endpoint that was asked at all."""
+    records, response = measured.records, measured.response_us()
+    seconds = _seconds(measured)
+    found = {}
+    for endpoint in Endpoint:
+        rows = np.flatnonzero(records["endpoint"] == endpoint)
+        if len(rows):
+            found[endpoint.name.lower()] = _endpoint(records[rows], response[rows], seconds)
+    return found
+
+
+def _endpoint(records: npt.NDArray[np.void], response_us: Values, seconds: float) -> Part:
+    outcomes = np.bincount(records["outcome"], minlength=len(Outcome)).tolist()
+    ordered = np.sort(response_us)
+    sent = records["outcome"] != Outcome.DROPPED
+    service = np.sort((records["done_us"] - records["sent_us"])[sent])
+    return {
+        "requests": len(records),
+        "ok": outcomes[Outcome.OK],
+        "refused": outcomes[Outcome.REFUSED],
+        "declined": outcomes[Outcome.DECLINED],
+        "replayed": outcomes[Outcome.REPLAYED],
+        "shed": outcomes[Outcome.SHED],
+        "errors": outcomes[Outcome.ERROR],
+        "timeouts": outcomes[Outcome.TIMEOUT],
+        "dropped": outcomes[Outcome.DROPPED],
+        **{name: sure_percentile_of(ordered, percentile) for name, percentile in PERCENTILES.items()},
+        "max_us": int(ordered[-1]),
+        "service_p99_us": sure_percentile_of(service, 99),
+        "rate_per_s": round(len(records) / seconds, 3) if seconds else None,
+    }
+
+
+def judge(measured: Measured, slo: Slo) -> Part:
+    """Return whether a service level objective was met; `met` is None where its endpoint was not asked.
+
+    Met: at most (100 - percentile) % of all tries, rounded down, were over `at_most_us`, and at most `errors` of them
+    were shed, failed, timed out or dropped; those count as over too, however quick they were. For a percentile that can
+    be told that is the same as holding it against `at_most_us`; with fewer than 10 observations beyond it the count
+    still decides, but `measured_us` is None. A percentile that falls on a missed try is told as a lower bound: over
+    `at_most_us`, and no quicker than the clients' patience.
+    """
+    rows = np.flatnonzero(measured.records["endpoint"] == Endpoint[slo.endpoint.upper()])
+    missed = np.isin(measured.records["outcome"][rows], MISSED)
+    response = measured.response_us()[rows]
+    response[missed] = np.maximum(response[missed], max(measured.timeout_us, slo.at_most_us + 1))
+    n, ordered = len(rows), np.sort(response)
+    over = n - int(np.searchsorted(ordered, slo.at_most_us, side="right"))
+    share = int(np.count_nonzero(missed)) / n if n else None
+    return {
+        "endpoint": slo.endpoint,
+        "percentile": slo.percentile,
+        "at_most_us": slo.at_most_us,
+        "errors_at_most": slo.errors,
+        "measured_us": sure_percentile_of(ordered, slo.percentile) if n else None,
+        "error_share": share,
+        "over": over,
+        "met": None if share is None else over <= n - rank_of(slo.percentile, n) and share <= slo.errors,
+    }
+
+
+def lag_of(measured: Measured, slos: Sequence[Slo]) -> Part:
+    """Return how late requests were sent, and how late they may be: 2 ms, or 5 % of the tightest objective."""
+    tightest_us = min((slo.at_most_us for slo in slos), default=0)
+    limit_us = max(LAG_FLOOR_US, round(LAG_SHARE * tightest_us))
+    records = measured.records[measured.records["outcome"] != Outcome.DROPPED]
+    lag = np.sort(records["sent_us"] - np.maximum(records["due_us"], records["ready_us"]))
+    if not len(lag):
+        return {"p50_us": None, "p99_us": None, "max_us": None, "limit_us": limit_us}
+    found = {"p50_us": percentile_of(lag, 50), "p99_us": percentile_of(lag, 99), "max_us": int(lag[-1])}
+    return {**found, "limit_us": limit_us}
+
+
+def refusals_of(measured: Measured) -> dict[str, int]:
+    """Return how often each reason was given for a correct refusal, the most frequent first."""
+    rows = np.isin(measured.records["outcome"], (Outcome.REFUSED, Outcome.DECLINED))
+    counts = np.bincount(measured.reason[rows], minlength=len(measured.reasons)).tolist()
+    named = [(reason or "unnamed", count) for reason, count in zip(measured.reasons, counts, strict=True) if count]
+    return dict(sorted(named, key=lambda one: (-one[1], one[0])))
+
+
+def doubts_of(measured: Measured, schedule: Schedule, lag: Part, *, incomplete: bool) -> list[Doubt]:
+    """Return all that makes a measurement invalid; an incomplete one need not have sent all that was planned."""
+    return [
+        *_lag_doubts(lag, len(schedule.arrivals["due_us"])),
+        *_worker_doubts(measured.notes),
+        *_dropped_doubts(measured),
+        *([] if incomplete else _sent_doubts(measured.notes, len(schedule.arrivals["due_us"]))),
+    ]
+
+
+def _lag_doubts(lag: Part, planned: int) -> Iterable[Doubt]:
+    late_us, limit_us = lag["p99_us"], lag["limit_us"]
+    if late_us is None:
+        if planned:
+            yield Doubt("nothing was sent", f"None of {planned} planned arrivals was sent.")
+    elif late_us > limit_us:
+        what = f"{_ms(late_us)} > {_ms(limit_us)}"
+        sentence = f"1 % of the requests were sent {_ms(late_us)} late or more; {_ms(limit_us)} is allowed."
+        yield Doubt(f"lag p99 {what}", sentence)
+
+
+def _worker_doubts(notes: Sequence[WorkerNote | None]) -> Iterable[Doubt]:
+    silent = [str(worker) for worker, note in enumerate(notes) if note is None]
+    if silent:
+        named = f"worker{'s' if len(silent) > 1 else ''} {', '.join(silent)} of {len(notes)} did not report"
+        yield Doubt(named, f"{named.capitalize()} at the end.")
+    shares = [note.cpu_share for note in notes if note]
+    if shares and max(shares) >= CPU_LIMIT:
+        used = f"{100 * max(shares):.0f} %"
+        sentence = f"A load generator used {used} of its core; less than {100 * CPU_LIMIT:.0f} % is allowed."
+        yield Doubt(f"generator CPU {used} >= {100 * CPU_LIMIT:.0f} %", sentence)
+    steps = sum(note.clock_steps for note in notes if note)
+    if steps:
+        yield Doubt(f"{_count(steps, 'clock step')}", f"The clock was set {_count(steps, 'time')} during the replay.")
+
+
+def _dropped_doubts(measured: Measured) -> Iterable[Doubt]:
+    noted = sum(note.dropped for note in measured.notes if note)
+    dropped = max(noted, int(np.count_nonzero(measured.records["outcome"] == Outcome.DROPPED)))
+    if dropped:
+        yield Doubt(f"{dropped} dropped", f"{_count(dropped, 'request')} could not be sent.")
+
+
+def _sent_doubts(notes: Sequence[WorkerNote | None], planned: int) -> Iterable[Doubt]:
+    if None in notes:
+        return  # said already, and what the others sent proves nothing
+    shared, sent = (sum(getattr(note, name) for note in notes) for name in ("planned", "sent"))
+    if shared != planned:
+        sentence = f"The load generators had {shared} arrivals to send, the trace has {planned}."
+        yield Doubt(f"{shared} shared of {planned} planned", sentence)
+    elif sent != planned:
+        yield Doubt(f"{sent} sent of {planned}", f"{sent} of {planned} planned arrivals were sent.")
+
+
+def verdict_of(
+    doubts: Sequence[Doubt], slos: Sequence[Part], audit: AuditResult, *, aborted: bool, interrupted: bool
+) -> Part:
+    """Return the verdict. A replay that an `abort_on` rule ended answers no; one that was cut short never yes."""
+    decided = [slo["met"] for slo in slos if slo["met"] is not None]
+    slo_met = all(decided) if decided else None
+    codes = [ExitCode.AUDIT] * bool(audit.findings) + [ExitCode.INVALID] * bool(doubts)
+    codes += [ExitCode.NO] * (slo_met is False or aborted)
+    code = worst_exit_code(codes)
+    parts = [_valid_words(doubts), _slo_words(slos), _audit_words(audit)]
+    parts += ["ABORTED"] * aborted + ["INCOMPLETE"] * (interrupted and not aborted)
+    return {
+        "valid": not doubts,
+        "valid_reasons": [doubt.sentence for doubt in doubts],
+        "slo_met": slo_met,
+        "audit": audit_status(audit),
+        "exit_code": int(ExitCode.INTERRUPTED if interrupted and code == ExitCode.YES else code),
+        "line": " · ".join(parts),
+    }
+
+
+def audit_status(audit: AuditResult) -> str:
+    """Return "findings", "clean", or "not done" where nothing could be looked at."""
+    if audit.findings:
+        return "findings"
+    return "clean" if audit.checked else "not done"
+
+
+def audit_of(audit: AuditResult) -> Part:
+    """Return what was looked at, what could not be seen and what was found, for the summary."""
+    findings = [{"rule": one.rule, "ids": list(one.ids), "found": one.found} for one in audit.findings]
+    return {"checked": dict(audit.checked), "unseen": dict(audit.unseen), "findings": findings}
+
+
+def rung(multiple: float, summary: Mapping[str, Any]) -> Part:
+    """Return a rung of a ladder: what came of replaying at a multiple of the trace's rate.
+
+    `within` is None where that cannot be said: the measurement is not valid, or there is no objective.
+    """
+    verdict, checkout = summary["verdict"], summary["endpoints"].get("checkout", {})
+    told = verdict["valid"] and verdict["slo_met"] is not None
+    return {
+        "multiple": multiple,
+        "within": verdict["slo_met"] and verdict["audit"] != "findings" and not summary["aborted"] if told else None,
+        "requests_per_s": round(sum(part["rate_per_s"] or 0.0 for part in summary["endpoints"].values()), 3),
+        "checkout_per_s": checkout.get("rate_per_s"),
+        "checkout_p50_us": checkout.get("p50_us"),
+        "checkout_p99_us": checkout.get("p99_us"),
+        "endpoints": summary["endpoints"],
+        "slos": summary["slos"],
+        "verdict": verdict,
+    }
+
+
+def find_last_within(ladder: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return the highest multiple within the objectives below the first one outside; None where there is none."""
+    return limits_of(ladder)[0]
+
+
+def limits_of(ladder: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | None]:
+    """Return the last multiple within the objectives, and the first outside; rungs that say neither do not count.
+
+    A multiple that is within above one that is outside was luck, and is not named.
+    """
+    outside = min((one["multiple"] for one in ladder if one["within"] is False), default=None)
+    within = (one["multiple"] for one in ladder if one["within"] and (outside is None or one["multiple"] < outside))
+    return max(within, default=None), outside
+
+
+def worst(verdicts: Iterable[Part]) -> Part:
+    """Return the verdict whose exit code outranks the others, the first of several."""
+    every = list(verdicts)
+    code = worst_exit_code(verdict["exit_code"] for verdict in every)
+    if code == ExitCode.YES and any(verdict["exit_code"] for verdict in every):
+        code = ExitCode.INTERRUPTED
+    return next(verdict for verdict in every if verdict["exit_code"] == code)
+
+
+def _valid_words(doubts: Sequence[Doubt]) -> str:
+    return f"INVALID ({'; '.join(doubt.short for doubt in doubts)})" if doubts else "VALID"
+
+
+def _slo_words(slos: Sequence[Part]) -> str:
+    """Return what the line says of the objectives; one whose endpoint was not asked is named, not passed."""
+    unasked = sorted({slo["endpoint"] for slo in slos if slo["met"] is None})
+    aside = f" ({', '.join(unasked)}: not asked)" if unasked else ""
+    if not slos:
+        return "NO SLO"
+    if len(unasked) == len({slo["endpoint"] for slo in slos}):
+        return f"SLO NOT JUDGED{aside}"
+    return ("SLO MISSED" if any(slo["met"] is False for slo in slos) else "SLO MET") + aside
+
+
+def _audit_words(audit: AuditResult) -> str:
+    if audit.findings:
+        return f"AUDIT: {_count(len(audit.findings), 'FINDING', 'FINDINGS')}"
+    if not audit.checked:
+        return "AUDIT NOT DONE"
+    return f"AUDIT CLEAN ({_count(len(audit.unseen), 'rule')} not seen)" if audit.unseen else "AUDIT CLEAN"
+
+
+def _torn(measured: Measured) -> list[str]:
+    return [f"{_count(measured.torn, 'record')} cut short at the end of a worker's file"] if measured.torn else []
+
+
+def _seconds(measured: Measured) -> float:
+    """Return the seconds from the first due time to the last that anything was due or done."""
+    records = measured.records
+    if not len(records):
+        return 0.0
+    last_us = max(int(records["done_us"].max()), int(records["due_us"][-1]))
+    return (last_us - int(records["due_us"][0])) / 1e6
+
+
+def _count(number: int, one: str, more: str = "") -> str:
+    return f"{number} {one if number == 1 else more or one + 's'}"
+
+
+def _ms(us: int) -> str:
+    """Return microseconds as milliseconds, all digits: what is over a limit never looks equal to it."""
+    return f"{us / 1000:,.3f}".rstrip("0").rstrip(".") + " ms"

@@ -1,0 +1,271 @@
+"""The verdict: percentiles with what waited, every rule flipped by its one cause, the line and the exit code."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from loadtests import verdict
+from loadtests.measuring import WorkerNote
+from loadtests.records import Endpoint, Outcome
+from loadtests.targets.base import AuditResult, Finding
+from sim.scenario.system import Slo
+from tests.load.made_records import measured_of, records_of, schedule_of
+
+CLEAN = AuditResult({"stock": 3}, {}, ())
+NOT_DONE = AuditResult({}, {}, ())
+N = 2_000
+DUE = np.arange(N) * 2_000
+
+
+def slo(at_most: str = "200ms", percentile: float = 99, errors: float = 0.01, endpoint: str = "checkout") -> Slo:
+    return Slo.model_validate({"endpoint": endpoint, "percentile": percentile, "at_most": at_most, "errors": errors})
+
+
+def summary_of(*, note: WorkerNote | None = None, slos: Any = None, audit: AuditResult = CLEAN, **of: Any) -> Any:
+    """Return the summary of N checkouts of 1 ms; `of` goes to `records_of`, `interrupted` to `summarise`."""
+    told = {"interrupted": of.pop("interrupted")} if "interrupted" in of else {}
+    records = records_of(DUE, **of)
+    notes = [note or WorkerNote(N, N, 0, 1.0, 10.0)]
+    found = verdict.summarise(
+        measured_of(records, notes=notes), schedule_of(DUE), [slo()] if slos is None else slos, audit, **told
+    )
+    json.dumps(found, allow_nan=False)
+    return found
+
+
+def some(value: int, count: int, rest: int = 0) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return N numbers, the first `count` of them `value`."""
+    return np.where(np.arange(N) < count, value, rest)
+
+
+def test_all_that_is_right_is_valid_met_and_clean() -> None:
+    found = summary_of()
+    assert found["verdict"] == {
+        "valid": True,
+        "valid_reasons": [],
+        "slo_met": True,
+        "audit": "clean",
+        "exit_code": 0,
+        "line": "VALID · SLO MET · AUDIT CLEAN",
+    }
+    assert found["lag"] == {"p50_us": 100, "p99_us": 100, "max_us": 100, "limit_us": 10_000}
+    assert found["generator"] == {"cpu_share": [0.1], "limit": 0.8}
+
+
+def test_a_stall_shows_as_long_as_those_who_met_it_waited() -> None:
+    """The example of coordinated omission: 500/s, a server that stands still for 2 s, 11 % of arrivals hit."""
+    due = np.arange(9_050) * 2_000
+    stall, end = 8_000_000, 10_000_000
+    done = np.where((due >= stall) & (due < end), end, due + 500)
+    found = verdict.endpoints_of(measured_of(records_of(due, done - due)))["checkout"]
+    assert found["p50_us"] == 500
+    assert found["p90_us"] == pytest.approx(190_000, rel=0.01)
+    assert found["p99_us"] == pytest.approx(1_820_000, rel=0.002)
+    assert found["p999_us"] is None, "nine are beyond it"
+    assert found["max_us"] == 2_000_000
+    assert found["rate_per_s"] == pytest.approx(500, rel=0.001)
+
+
+@pytest.mark.parametrize(
+    ("change", "short", "sentence"),
+    [
+        (
+            {"lag_us": some(12_000, 21, 100)},
+            "lag p99 12 ms > 10 ms",
+            "1 % of the requests were sent 12 ms late or more; 10 ms is allowed.",
+        ),
+        (
+            {"note": WorkerNote(N, N, 0, 8.0, 10.0)},
+            "generator CPU 80 % >= 80 %",
+            "A load generator used 80 % of its core; less than 80 % is allowed.",
+        ),
+        ({"note": WorkerNote(N, N, 1, 1.0, 10.0)}, "1 dropped", "1 request could not be sent."),
+        ({"outcome": some(Outcome.DROPPED, 2)}, "2 dropped", "2 requests could not be sent."),
+        (
+            {"note": WorkerNote(N, N, 0, 1.0, 10.0, 1)},
+            "1 clock step",
+            "The clock was set 1 time during the replay.",
+        ),
+        (
+            {"note": WorkerNote(N, N - 1, 0, 1.0, 10.0)},
+            "1999 sent of 2000",
+            "1999 of 2000 planned arrivals were sent.",
+        ),
+        (
+            {"note": WorkerNote(N - 1, N - 1, 0, 1.0, 10.0)},
+            "1999 shared of 2000 planned",
+            "The load generators had 1999 arrivals to send, the trace has 2000.",
+        ),
+    ],
+)
+def test_each_doubt_makes_the_measurement_invalid_and_says_its_number(change: Any, short: str, sentence: str) -> None:
+    told = summary_of(**change)["verdict"]
+    assert (told["valid"], told["valid_reasons"], told["exit_code"]) == (False, [sentence], 4)
+    assert told["line"] == f"INVALID ({short}) · SLO MET · AUDIT CLEAN"
+
+
+def test_a_worker_that_did_not_report_makes_the_measurement_invalid() -> None:
+    notes = [WorkerNote(N, N, 0, 1.0, 10.0), None]
+    found = verdict.summarise(measured_of(records_of(DUE), notes=notes), schedule_of(DUE), [], CLEAN)
+    assert found["verdict"]["line"] == "INVALID (worker 1 of 2 did not report) · NO SLO · AUDIT CLEAN"
+    assert found["generator"]["cpu_share"] == [0.1, None]
+
+
+def test_a_replay_that_sent_nothing_is_invalid() -> None:
+    empty = measured_of(records_of([]), notes=[WorkerNote(N, N)])
+    told = verdict.summarise(empty, schedule_of(DUE), [slo()], NOT_DONE)
+    assert told["verdict"]["line"] == (
+        "INVALID (nothing was sent) · SLO NOT JUDGED (checkout: not asked) · AUDIT NOT DONE"
+    )
+    assert told["endpoints"] == {}
+    assert told["slos"][0]["met"] is None
+
+
+def test_lag_counts_from_what_a_request_waited_for() -> None:
+    records = records_of(DUE, lag_us=50_100)
+    records["ready_us"] += 50_000
+    assert verdict.lag_of(measured_of(records), [])["p99_us"] == 100
+
+
+@pytest.mark.parametrize(("slos", "limit_us"), [([], 2_000), ([slo("30ms")], 2_000), ([slo("1s"), slo("60ms")], 3_000)])
+def test_the_lag_that_is_allowed_follows_the_tightest_objective(slos: list[Slo], limit_us: int) -> None:
+    assert verdict.lag_of(measured_of(records_of(DUE)), slos)["limit_us"] == limit_us
+
+
+@pytest.mark.parametrize(("slow", "met"), [(20, True), (21, False)])
+def test_an_objective_is_met_up_to_its_percentile(slow: int, met: bool) -> None:
+    found = summary_of(response_us=some(300_000, slow, 1_000))
+    assert found["slos"][0]["met"] is met
+    assert found["slos"][0]["measured_us"] == (1_000 if met else 300_000)
+    assert (found["verdict"]["slo_met"], found["verdict"]["exit_code"]) == (met, int(not met))
+    assert found["verdict"]["line"] == f"VALID · SLO {'MET' if met else 'MISSED'} · AUDIT CLEAN"
+
+
+@pytest.mark.parametrize("outcome", [Outcome.SHED, Outcome.ERROR, Outcome.TIMEOUT])
+@pytest.mark.parametrize(("missed", "met"), [(20, True), (21, False)])
+def test_a_quick_failure_misses_the_objective_all_the_same(outcome: Outcome, missed: int, met: bool) -> None:
+    found = summary_of(outcome=some(outcome, missed), slos=[slo(errors=0.5)])
+    assert found["slos"][0]["met"] is met
+    assert found["slos"][0]["error_share"] == missed / N
+    if not met:
+        assert found["slos"][0]["measured_us"] == 10_000_000
+
+
+@pytest.mark.parametrize(("missed", "met"), [(20, True), (21, False)])
+def test_the_share_of_errors_is_an_objective_of_its_own(missed: int, met: bool) -> None:
+    found = summary_of(outcome=some(Outcome.ERROR, missed), slos=[slo(percentile=50, errors=0.01)])
+    assert found["slos"][0]["measured_us"] == 1_000
+    assert found["slos"][0]["met"] is met
+
+
+@pytest.mark.parametrize(("slow", "met"), [(0, True), (1, True), (2, False)])
+def test_a_percentile_that_cannot_be_told_is_judged_by_the_count(slow: int, met: bool) -> None:
+    due, response = np.arange(150) * 1_000, np.where(np.arange(150) < slow, 300_000, 1_000)
+    told = verdict.judge(measured_of(records_of(due, response)), slo())
+    assert (told["measured_us"], told["over"], told["met"]) == (None, slow, met)
+
+
+def test_refusals_are_answers_and_counted_by_reason() -> None:
+    outcome = np.where(np.arange(N) < 1_500, Outcome.REFUSED, Outcome.OK)
+    outcome[-3:] = Outcome.DECLINED
+    reason = np.where(outcome == Outcome.REFUSED, 1, 0)
+    reason[:10] = 2
+    reason[-3:] = 3
+    names = ["", "sold_out", "limit_reached", "payment_declined"]
+    measured = measured_of(records_of(DUE, outcome=outcome, reason=reason), reasons=names)
+    found = verdict.summarise(measured, schedule_of(DUE), [slo(errors=0)], CLEAN)
+    assert found["refusals"] == {"sold_out": 1_490, "limit_reached": 10, "payment_declined": 3}
+    assert found["verdict"]["slo_met"]
+    checkout = found["endpoints"]["checkout"]
+    assert [checkout[name] for name in ("requests", "ok", "refused", "declined", "errors")] == [N, 497, 1_500, 3, 0]
+
+
+def test_a_timed_out_or_dropped_try_is_no_quicker_than_the_clients_patience() -> None:
+    outcome = some(Outcome.TIMEOUT, 100)
+    outcome[50:100] = Outcome.DROPPED
+    found = summary_of(outcome=outcome)["endpoints"]["checkout"]
+    assert (found["p90_us"], found["p99_us"], found["max_us"]) == (1_000, 10_000_000, 10_000_000)
+    assert (found["timeouts"], found["dropped"]) == (50, 50)
+    assert found["service_p99_us"] == 900, "what was not sent has no service time"
+
+
+def test_endpoints_are_never_mixed() -> None:
+    slow = records_of(DUE, 5_000, endpoint=Endpoint.CONFIRMATION)
+    found = verdict.endpoints_of(measured_of(np.concatenate([records_of(DUE), slow])))
+    assert {name: part["p99_us"] for name, part in found.items()} == {"checkout": 1_000, "confirmation": 5_000}
+
+
+def test_an_objective_whose_endpoint_was_not_asked_is_named_and_not_passed() -> None:
+    found = summary_of(slos=[slo(), slo(endpoint="confirmation")])
+    assert found["slos"][1]["met"] is None
+    assert found["verdict"]["line"] == "VALID · SLO MET (confirmation: not asked) · AUDIT CLEAN"
+    assert found["verdict"]["exit_code"] == 0
+
+
+def test_without_objectives_nothing_is_met_or_missed() -> None:
+    told = summary_of(slos=[], audit=NOT_DONE)["verdict"]
+    assert (told["slo_met"], told["exit_code"]) == (None, 0)
+    assert told["line"] == "VALID · NO SLO · AUDIT NOT DONE"
+
+
+@pytest.mark.parametrize(
+    ("audit", "status", "words", "code"),
+    [
+        (NOT_DONE, "not done", "AUDIT NOT DONE", 0),
+        (AuditResult({}, {"all": "no answer"}, ()), "not done", "AUDIT NOT DONE", 0),
+        (replace(CLEAN, unseen={"money": "no access"}), "clean", "AUDIT CLEAN (1 rule not seen)", 0),
+        (replace(CLEAN, findings=(Finding("oversell", ("s1",), "-1"),)), "findings", "AUDIT: 1 FINDING", 3),
+        (replace(CLEAN, findings=(Finding("oversell", ("s1",), "-1"),) * 3), "findings", "AUDIT: 3 FINDINGS", 3),
+    ],
+)
+def test_the_audit_has_the_last_part_of_the_line(audit: AuditResult, status: str, words: str, code: int) -> None:
+    found = summary_of(audit=audit)
+    assert (found["verdict"]["audit"], found["verdict"]["exit_code"]) == (status, code)
+    assert found["verdict"]["line"] == f"VALID · SLO MET · {words}"
+    assert len(found["audit"]["findings"]) == len(audit.findings)
+
+
+def test_findings_outrank_an_invalid_measurement_which_outranks_a_missed_objective() -> None:
+    bad = {"lag_us": 12_000, "response_us": 300_000}
+    findings = replace(CLEAN, findings=(Finding("oversell", ("s1",), "-1"),) * 3)
+    told = summary_of(audit=findings, **bad)["verdict"]
+    assert told["line"] == "INVALID (lag p99 12 ms > 10 ms) · SLO MISSED · AUDIT: 3 FINDINGS"
+    assert told["exit_code"] == 3
+    assert summary_of(**bad)["verdict"]["exit_code"] == 4
+
+
+def test_a_replay_ended_by_a_rule_need_not_have_sent_all_and_answers_no() -> None:
+    found = summary_of(note=WorkerNote(N, 100, 0, 1.0, 10.0, 0, "errors > 5 %"))
+    assert (found["aborted"], found["incomplete"], found["verdict"]["valid"]) == (["errors > 5 %"], True, True)
+    assert (found["verdict"]["exit_code"], found["verdict"]["line"]) == (1, "VALID · SLO MET · AUDIT CLEAN · ABORTED")
+
+
+def test_a_replay_that_was_cut_short_never_answers_yes() -> None:
+    found = summary_of(note=WorkerNote(N, 100, 0, 1.0, 10.0), interrupted=True)
+    assert (found["incomplete"], found["verdict"]["exit_code"]) == (True, 130)
+    assert found["verdict"]["line"] == "VALID · SLO MET · AUDIT CLEAN · INCOMPLETE"
+    assert summary_of(interrupted=True, response_us=300_000)["verdict"]["exit_code"] == 1
+
+
+def test_a_ladder_names_the_last_multiple_within_and_the_first_outside() -> None:
+    good, slow, invalid = summary_of(), summary_of(response_us=300_000), summary_of(lag_us=12_000)
+    ladder = [verdict.rung(1, good), verdict.rung(1.5, invalid), verdict.rung(2, slow), verdict.rung(3, good)]
+    assert [one["within"] for one in ladder] == [True, None, False, True]
+    assert verdict.limits_of(ladder) == (1, 2)
+    assert verdict.find_last_within(ladder) == 1
+    assert verdict.limits_of(ladder[:1]) == (1, None)
+    assert verdict.limits_of(ladder[2:3]) == (None, 2)
+    assert verdict.limits_of([verdict.rung(1, summary_of(slos=[]))]) == (None, None)
+    assert ladder[0]["checkout_p99_us"] == 1_000
+
+
+def test_the_worst_verdict_is_the_one_whose_code_outranks_the_others() -> None:
+    codes = (0, 1, 4, 1)
+    assert verdict.worst([{"exit_code": code, "at": at} for at, code in enumerate(codes)])["at"] == 2
+    assert verdict.worst([{"exit_code": 0}, {"exit_code": 130}])["exit_code"] == 130
+    assert verdict.worst([{"exit_code": 0}])["exit_code"] == 0
