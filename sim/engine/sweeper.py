@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from sim.engine import views
-from sim.engine.calls import Call
+from sim.engine.calls import Call, Reply
 from sim.engine.store import StoreUnavailable
 from sim.engine.tasks import stop
 from sim.orders.commands import Elapse
@@ -49,9 +49,16 @@ class Sweeper:
             except Exception:
                 _log.exception("a sweep failed")
 
+    async def _probe(self) -> None:
+        """Store a row, to learn whether the store takes writes again: while we are not ready nobody else tries."""
+        now_us = self._engine.executor.now_us()
+        await self._engine.writer.submit(Call(Elapse(0), lambda *_: Reply(200), key=b"probe %d" % now_us))
+
     async def sweep(self) -> int:
         """Let time act on what is due now, at most a batch; return how many orders that were."""
         engine = self._engine
+        if engine.writer.failed is not None:
+            await self._probe()
         due = await engine.store.select(_DUE, (engine.executor.now_us(), BATCH))
         calls = [engine.writer.submit(Call(Elapse(int(order_id)), views.nothing)) for (order_id,) in due]
         await asyncio.gather(*calls)

@@ -339,11 +339,15 @@ def test_a_database_that_takes_no_writes_gives_503_and_a_log_line_and_no_half_ef
             if len(refused) == len(answers):
                 assert await dump(it.store) == before
             assert it.engine.writer.failed is not None
+            await it.sweep()
+            if database.kind == "postgres":  # a file that cannot grow may still have room for a small row
+                assert it.engine.writer.failed is not None, "the sweep has tried as well"
             assert (await it.client.get(f"/v1/skus/{sku}/inventory")).status == 200, "reading goes on"
             await database.allow_writes(it.store)
+            await it.sweep()
+            assert it.engine.writer.failed is None, "ready again, though nobody has asked for anything"
             for n in refused:
                 assert (await it.place((sku, 1), key=f"k{n}", address=fat)).status == 201
-            assert it.engine.writer.failed is None
             assert await it.stock(sku) == (1000, 200, 0, 0, 800)
 
     with caplog.at_level(logging.WARNING, logger="liverush.engine"):
