@@ -113,10 +113,11 @@ class Executor:
             if isinstance(event, events.Refused):
                 continue
             group.last_seq = seq = group.last_seq + 1
-            if isinstance(event, events.OrderPlaced):
+            kind = type(event)
+            if kind is events.OrderPlaced:
                 evolve(group, event)
                 group.events.append(feed.placed_row(event, seq, now_us))
-            elif isinstance(event, events.StockChanged):
+            elif kind is events.StockChanged:
                 evolve(group, event)
                 group.events.append(feed.stock_row(event, seq, now_us))
             else:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
-from sim.engine.tables import TABLES, Changes, EndpointRow, EventRow, IdempotencyRow, ProviderEventRow, record, row
+from sim.engine.tables import TABLES, Changes, EndpointRow, EventRow, IdempotencyRow, ProviderEventRow, record, rows_of
 from sim.orders.entities import Case, Deal, Part, Product, Room, Shop, Sku, Video
 from sim.orders.rules import Rules
 from sim.orders.stock import Stock
@@ -144,16 +145,21 @@ class Group(World):
             return
         assert isinstance(cases, Layer)
         before = cases.base
-        changes["orders"] = [row(case.order) for case in cases.values()]
+        changes["orders"] = rows_of(case.order for case in cases.values())
         for name, part in CHILDREN.items():
-            rows = []
-            for order_id, case in cases.items():
-                records = getattr(case, part)
-                if records:
-                    earlier = getattr(before[order_id], part) if order_id in before else ()
-                    rows += [row(entity) for entity in records if not earlier or entity not in earlier]
+            part_of = attrgetter(part)
+            rows = rows_of(
+                entity
+                for order_id, case in cases.items()
+                if (records := part_of(case))
+                for entity in _changed(records, part_of(before[order_id]) if order_id in before else ())
+            )
             if rows:
                 changes[name] = rows
+
+
+def _changed(records: tuple[Any, ...], earlier: tuple[Any, ...]) -> Iterable[Any]:
+    return [entity for entity in records if entity not in earlier] if earlier else records
 
 
 def _same(base: dict[int, Any]) -> dict[int, Any]:
@@ -188,6 +194,6 @@ CACHED = tuple(name for name, table in TABLES.items() if table.cached)
 
 
 def _add(changes: Changes, name: str, records: Iterable[Any]) -> None:
-    rows = [row(entity) for entity in records]
+    rows = rows_of(records)
     if rows:
         changes.setdefault(name, []).extend(rows)

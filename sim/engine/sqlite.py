@@ -13,6 +13,7 @@ import sqlite3
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,7 @@ class SqliteStore:
         connection.execute(f"PRAGMA synchronous = {'NORMAL' if self._unsafe else 'FULL'}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA cache_size = -65536")
+        connection.execute("PRAGMA temp_store = MEMORY")  # what undoes half a statement would go to a file
         if reader:
             connection.execute("PRAGMA query_only = ON")
         return connection
@@ -178,7 +180,7 @@ def _insert(connection: sqlite3.Connection, table: Table, rows: list[tuple[Any, 
     while start < len(rows):
         left = len(rows) - start
         size = next((chunk for chunk in _CHUNKS if chunk <= left), left)
-        connection.execute(_statement(table.name, size), [value for row in rows[start : start + size] for value in row])
+        connection.execute(_statement(table.name, size), [*chain.from_iterable(rows[start : start + size])])
         start += size
 
 

@@ -7,6 +7,7 @@ unique indexes here are a second guard: should the order core ever be wrong, the
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any, get_type_hints
@@ -169,6 +170,9 @@ TABLES: dict[str, Table] = {
 Changes = dict[str, list[tuple[Any, ...]]]
 
 
+_astuple = msgspec.structs.astuple
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """What two databases call the same things."""
@@ -193,13 +197,22 @@ def ddl(dialect: Dialect) -> list[str]:
 
 def row(record: msgspec.Struct) -> tuple[Any, ...]:
     """Return a record as the row that is written, with plain numbers and words for enumerations."""
-    plain = _plain(type(record))
+    return rows_of([record])[0]
+
+
+def rows_of(records: Iterable[msgspec.Struct]) -> list[tuple[Any, ...]]:
+    """Return records, all of one type, as rows."""
+    found = [*records]
+    plain = _plain(type(found[0])) if found else ()
     if not plain:
-        return msgspec.structs.astuple(record)
-    values = list(msgspec.structs.astuple(record))
-    for position, kind in plain:
-        values[position] = kind(values[position])
-    return tuple(values)
+        return [*map(_astuple, found)]
+    rows = []
+    for entity in found:
+        values = [*_astuple(entity)]
+        for position, kind in plain:
+            values[position] = kind(values[position])
+        rows.append(tuple(values))
+    return rows
 
 
 @functools.cache

@@ -45,7 +45,12 @@ class Stock(msgspec.Struct, frozen=True, gc=False):
 
 def hold(stock: Stock, units: int) -> Stock:
     """Reserve `units` for an order that is not paid yet."""
-    return _step(stock, held=units)
+    after = Stock(
+        stock.sku_id, stock.on_hand, stock.held + units, stock.committed, stock.releasing, stock.version + 1
+    )  # the hot path: `_step` written out
+    if after.held < 0 or after.available < 0:
+        raise _broken(stock, after)
+    return after
 
 
 def commit(stock: Stock, units: int) -> Stock:
@@ -87,5 +92,9 @@ def _step(stock: Stock, *, on_hand: int = 0, held: int = 0, committed: int = 0, 
         stock.version + 1,
     )
     if after.held < 0 or after.committed < 0 or after.releasing < 0 or after.available < 0:
-        raise Defect(f"stock of SKU {stock.sku_id} would break its identity: {stock} -> {after}")
+        raise _broken(stock, after)
     return after
+
+
+def _broken(stock: Stock, after: Stock) -> Defect:
+    return Defect(f"stock of SKU {stock.sku_id} would break its identity: {stock} -> {after}")
