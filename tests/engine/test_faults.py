@@ -13,7 +13,8 @@ import pytest
 
 from sim.engine.core import Engine
 from sim.engine.handlers import HANDLERS
-from sim.engine.store import OutcomeUnknown, StoreRefused
+from sim.engine.sqlite import SqliteStore
+from sim.engine.store import OutcomeUnknown, Store, StoreRefused
 from sim.engine.tables import Changes
 from tests.engine.databases import Database
 from tests.engine.mall import Mall, mall
@@ -355,3 +356,34 @@ def test_a_database_that_takes_no_writes_gives_503_and_a_log_line_and_no_half_ef
     lines = [record.getMessage() for record in caplog.records]
     assert any("takes no writes" in line for line in lines)
     assert "the store takes writes again" in lines
+
+
+def test_a_read_only_database_gives_503_and_changes_nothing_until_it_can_be_written(database: Database) -> None:
+    async def main() -> None:
+        async with mall(database.store(unsafe=True)) as it:
+            sku = await it.sku(3)
+            order = await it.placed((sku, 1))
+            before = await dump(it.store)
+            await _read_only(database, it.store, "ON")
+            answers = [
+                await it.place((sku, 1), key="k"),
+                await it.cancel(order),
+                await it.start(order),
+                await it.client.post(f"/v1/skus/{sku}/inventory-adjustments", {"delta": 1}),
+            ]
+            assert [answer.code for answer in answers] == ["store_unavailable"] * 4
+            assert {answer.headers["retry-after"] for answer in answers} == {"1"}
+            await it.sweep()
+            assert it.engine.writer.failed is not None
+            assert await dump(it.store) == before
+            await _read_only(database, it.store, "OFF")
+            assert (await it.place((sku, 1), key="k")).status == 201
+
+    asyncio.run(main())
+
+
+async def _read_only(database: Database, store: Store, switch: str) -> None:
+    if isinstance(store, SqliteStore):
+        store._write.execute(f"PRAGMA query_only = {switch}")
+    else:
+        await (database.stop_writes if switch == "ON" else database.allow_writes)(store)

@@ -1,0 +1,93 @@
+"""How long the audit of a great many orders takes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sim.engine import views
+from sim.engine.audit import audit
+from sim.engine.calls import Call, Reply
+from sim.orders.commands import (
+    Capture,
+    Confirm,
+    CreatePackage,
+    PlaceOrder,
+    RequestCancellation,
+    ShipPackage,
+    StartPayment,
+    TrackPackage,
+    Wanted,
+)
+from sim.orders.entities import PackageStatus
+from sim.orders.stock import Stock
+from tests.engine.databases import Database
+from tests.engine.shop import Desk
+from tests.orders.shop import LAMP, MUG, RUG, SET, catalogue
+
+ORDERS, GROUP = 200_000, 250
+SOAK = Path(__file__).resolve().parents[2] / "results" / "soak"
+
+
+async def lives(desk: Desk, group: int) -> None:
+    """Let a group of orders live: one in ten is never paid, one in 25 cancelled, the others are delivered."""
+    ids: list[int] = []
+
+    def view(world: Any, command: Any, happened: tuple[Any, ...]) -> Reply:
+        ids.append(happened[0].order.id)
+        return views.placed(world, command, happened)
+
+    desk.now_us += 1
+    carts = [PlaceOrder(f"b{group}", (Wanted((LAMP, MUG, SET, RUG)[number % 4], 1),)) for number in range(GROUP)]
+    await desk.executor.execute(
+        [Call(cart, view, b"%d %d" % (group, number), b"f") for number, cart in enumerate(carts)]
+    )
+    paid = ids[: GROUP * 9 // 10]
+    started = [happened[0].payment for happened in await desk.group(*map(StartPayment, paid))]
+    await desk.group(*(Capture(payment.order_id, payment.id, payment.amount_minor, "GBP") for payment in started))
+    await desk.group(*(RequestCancellation(order_id, "buyer") for order_id in paid[:10]))
+    rest = paid[10:]
+    await desk.group(*map(Confirm, rest))
+    packed = [happened[0].package for happened in await desk.group(*map(CreatePackage, rest))]
+    steps: list[Callable[[int, int], Any]] = [
+        ShipPackage,
+        lambda order_id, package_id: TrackPackage(order_id, package_id, PackageStatus.COLLECTED),
+        lambda order_id, package_id: TrackPackage(order_id, package_id, PackageStatus.DELIVERED),
+    ]
+    for step in steps:
+        await desk.group(*(step(package.order_id, package.id) for package in packed))
+
+
+@pytest.mark.soak
+def test_an_audit_of_200000_orders_takes_seconds(database: Database) -> None:
+    async def main() -> tuple[float, int]:
+        async with database.opened(unsafe=True) as store:
+            world = catalogue()
+            for sku_id in (LAMP, MUG, RUG):
+                world.stocks[sku_id] = Stock(sku_id, 10**7)
+            desk = await Desk.open(store, world)
+            for group in range(ORDERS // GROUP):
+                await lives(desk, group)
+            begun = time.monotonic()
+            report = await audit(store, desk.now_us)
+            assert report.broken() == {}
+            ((events,),) = await store.select("SELECT COUNT(*) FROM events")
+            return time.monotonic() - begun, events
+
+    seconds, events = asyncio.run(main())
+    SOAK.mkdir(parents=True, exist_ok=True)
+    facts = {
+        "command": f"python -m pytest -m soak tests/engine/test_audit_speed.py -k {database.kind}",
+        "store": database.kind,
+        "orders": ORDERS,
+        "events": events,
+        "seconds": round(seconds, 1),
+    }
+    (SOAK / f"audit_{database.kind}.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    assert seconds < 30
