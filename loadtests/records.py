@@ -3,13 +3,21 @@
 `due` is when the trace (or the step before, plus its delay) wants the request sent, `sent` when it was, `done` when its
 answer was complete; `ready` is when what it waited for was there. All in whole microseconds since the replay's start.
 lag = sent - max(due, ready), response = done - due.
+
+A retry is a record of its own with a higher `attempt`: ready at the done of the try before, due a back-off later. What
+a buyer waited for is last done - first due of a cart's records at an endpoint. `cart` is -1 where there is none.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import IntEnum
+from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
+import numpy.typing as npt
 
 
 class Endpoint(IntEnum):
@@ -57,7 +65,7 @@ RECORD = np.dtype(
         ("attempt", "u1"),  # 1 for the first try
         ("worker", "u1"),
         ("reason", "u1"),  # index into the run's list of refusal codes, 0 for none
-        ("spare", "u1"),
+        ("twin", "u1"),  # 1: the second of two checkouts that were sent at once with one key
     ]
 )
 
@@ -71,3 +79,53 @@ class Ack(IntEnum):
     CANCELLED = 4
     RETURN_REQUESTED = 5
     REFUSED = 6
+
+
+class AckLine(msgspec.Struct):
+    """A line of acks-<worker>.jsonl: one answer that was given to a client."""
+
+    kind: str  # name of an Ack
+    cart: int  # the trace's cart number
+    key: str
+    order: str
+    status: int
+    at_us: int
+    reason: str = ""
+
+
+def read_acks(folder: Path) -> Iterator[AckLine]:
+    """Yield what a target acknowledged, all workers; a last line that was cut off is left out."""
+    decoder = msgspec.json.Decoder(AckLine)
+    for path in sorted(folder.glob("acks-*.jsonl")):
+        for line in path.read_bytes().splitlines(keepends=True):
+            if line.endswith(b"\n"):
+                yield decoder.decode(line)
+
+
+def read_records(folder: Path) -> npt.NDArray[Any]:
+    """Return the records of all workers, by due time; a last record that was cut off is left out.
+
+    `reason` is an index into `read_reasons`.
+    """
+    codes = read_reasons(folder)
+    parts = []
+    for path in sorted(folder.glob("requests-*.bin")):
+        data = path.read_bytes()
+        part = np.frombuffer(data[: len(data) // RECORD.itemsize * RECORD.itemsize], RECORD).copy()
+        own = _worker_reasons(folder, path.stem.removeprefix("requests-"))
+        numbers = np.array([codes.index(code) for code in own], "u1")
+        part["reason"] = numbers[np.minimum(part["reason"], len(own) - 1)]  # a code that was cut off: the last known
+        parts.append(part)
+    records = np.concatenate(parts) if parts else np.empty(0, RECORD)
+    return records[np.argsort(records["due_us"], kind="stable")]
+
+
+def read_reasons(folder: Path) -> list[str]:
+    """Return the refusal codes of all workers; the first is empty: none."""
+    found = {code for path in folder.glob("reasons-*.json") for code in msgspec.json.decode(path.read_bytes())}
+    return ["", *sorted(found - {""})]
+
+
+def _worker_reasons(folder: Path, worker: str) -> list[str]:
+    path = folder / f"reasons-{worker}.json"
+    return list(msgspec.json.decode(path.read_bytes())) if path.exists() else [""]

@@ -22,19 +22,40 @@ from loadtests.records import Outcome
 from loadtests.schedule import DealPlan, Offer, ShelfPlan
 
 
-@dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete HTTP answer."""
+    """A complete HTTP answer. `headers` (lower-case names) may be given as the raw head, and is read when asked for."""
 
-    status: int
-    headers: dict[str, str]
-    body: bytes
+    __slots__ = ("_headers", "body", "status")
+
+    def __init__(self, status: int, headers: dict[str, str] | bytes, body: bytes) -> None:
+        self.status = status
+        self.body = body
+        self._headers = headers
+
+    @property
+    def headers(self) -> dict[str, str]:
+        if isinstance(self._headers, bytes):
+            self._headers = head_fields(self._headers)
+        return self._headers
 
     def json(self) -> Any:
         """Return the body decoded; raises ValueError where it is no JSON."""
         import msgspec
 
         return msgspec.json.decode(self.body)
+
+
+def head_fields(raw: bytes) -> dict[str, str]:
+    """Return the header fields of a raw answer, interim answers (1xx) before it left out; a repeated one is joined."""
+    head, _, rest = raw.partition(b"\r\n\r\n")
+    while head[9:10] == b"1":
+        head, _, rest = rest.partition(b"\r\n\r\n")
+    fields: dict[str, str] = {}
+    for line in head.decode("latin-1").split("\r\n")[1:]:
+        name, _, value = line.partition(":")
+        name, value = name.strip().lower(), value.strip()
+        fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    return fields
 
 
 class Http(Protocol):
@@ -63,6 +84,10 @@ class Http(Protocol):
 
 class HttpFailed(Exception):
     """No answer: the connection was refused or reset, or what came was no HTTP."""
+
+
+class HttpDropped(HttpFailed):
+    """Not sent: as many connections as may be open were busy."""
 
 
 class HttpTimeout(HttpFailed):
@@ -117,7 +142,7 @@ class Cart:
     lines: tuple[CartLine, ...]
     deal: int = -1
     content: int = -1
-    declines: int = 0  # payments that should be declined first, where the target can make that happen
+    declines: int = 0  # payments that should be declined first, where the target can; at `pay`: those still to come
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,83 @@
+"""Rules that end a replay early: `errors>5%`, `checkout.errors>5%`, `checkout.p99>2s`; over 5 s, or `over 10s`."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from loadtests.records import MISSED, Endpoint
+from sim.errors import UsageError
+
+_RULE = re.compile(
+    r"\s*(?:(?P<endpoint>[a-z]+)\.)?(?:(?P<errors>errors)|p(?P<percent>\d+(?:\.\d+)?))\s*>\s*"
+    r"(?P<bound>\d+(?:\.\d+)?)\s*(?P<unit>%|us|ms|s|m)\s*(?:(?:,\s*)?over\s+(?P<over>\d+)\s*s)?\s*"
+)
+_UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000}
+OVER_S = 5
+#: Fewer requests than this in the window say nothing.
+LEAST = 20
+
+
+@dataclass
+class AbortRule:
+    """A rule and the last seconds that it looks at."""
+
+    text: str
+    endpoint: Endpoint | None
+    percent: float | None  # None: the share of errors
+    bound: float  # a share, or microseconds
+    over_s: int = OVER_S
+    _seconds: deque[npt.NDArray[Any]] = field(default_factory=deque)
+
+    def broken_by(self, second: npt.NDArray[Any]) -> str:
+        """Take one more second of records; return what broke the rule, or nothing."""
+        chosen = second["endpoint"] == self.endpoint if self.endpoint is not None else second["endpoint"] != _FOLLOW
+        rows = second[chosen]
+        missed = np.isin(rows["outcome"], MISSED)
+        value = missed if self.percent is None else np.where(missed, _NEVER_US, rows["done_us"] - rows["due_us"])
+        self._seconds.append(value)
+        if len(self._seconds) > self.over_s:
+            self._seconds.popleft()
+        values = np.concatenate(self._seconds)
+        if len(self._seconds) < self.over_s or len(values) < LEAST:
+            return ""
+        found = float(values.mean() if self.percent is None else np.percentile(values, self.percent, method="higher"))
+        return f"{self.text}: {self._told(found)} over {self.over_s} s" if found > self.bound else ""
+
+    def _told(self, found: float) -> str:
+        if self.percent is None:
+            return f"{found:.1%}"
+        return "unanswered" if found >= _NEVER_US else f"{found / 1000:,.0f} ms"
+
+
+_FOLLOW = Endpoint.FOLLOW
+#: What was not answered took longer than any bound.
+_NEVER_US = 1 << 60
+
+
+def parse_rule(text: str) -> AbortRule:
+    """Return the rule that a text says. Raises UsageError."""
+    match = _RULE.fullmatch(text)
+    name = match["endpoint"] if match else None
+    if match is None or (name and name.upper() not in Endpoint.__members__) or (not match["errors"] and not name):
+        raise UsageError(
+            f"--abort-on {text!r}: write for example errors>5%, checkout.p99>2s or checkout.p99>2s over 10s"
+        )
+    if (match["unit"] == "%") != bool(match["errors"]):
+        raise UsageError(f"--abort-on {text!r}: errors are compared with a percentage, response times with a duration")
+    if match["percent"] and float(match["percent"]) > 100:
+        raise UsageError(f"--abort-on {text!r}: a percentile is at most 100")
+    share = match["unit"] == "%"
+    bound = float(match["bound"]) / 100 if share else float(match["bound"]) * _UNITS_US[match["unit"]]
+    return AbortRule(
+        text,
+        Endpoint[name.upper()] if name else None,
+        None if share else float(match["percent"]),
+        bound,
+        max(1, int(match["over"] or OVER_S)),
+    )

@@ -1,0 +1,232 @@
+"""What a buyer and a merchant do with a cart: look, ask, place, pay, confirm, read, cancel, send back.
+
+Each step is due when the one before is done, plus its delay. A step that changes something has a key; after a time-out,
+a 429 or 503, a broken connection, a 408, 409, 425 or 5xx it is tried again with the same key. Other 4xx are not: the
+same question would get the same answer. Whoever is told first that an order was made goes on with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import gevent
+from gevent import GreenletExit
+from greenlet import getcurrent, greenlet
+
+from loadtests import schedule as sc
+from loadtests.records import Ack, Endpoint, Outcome
+from loadtests.replay.following import Follower
+from loadtests.replay.plan import ReplayPlan
+from loadtests.replay.steps import Steps
+from loadtests.schedule import NEVER, Schedule
+from loadtests.targets.base import Cart, CartLine, Step, Target
+
+_DONE = (Outcome.OK, Outcome.REPLAYED)
+_AGAIN = (Outcome.SHED, Outcome.ERROR, Outcome.TIMEOUT)
+_AGAIN_4XX = (408, 409, 425, 429)
+#: The step that a target needs for a kind of arrival, and its endpoint.
+LOOKS = {
+    sc.VIEW: ("view", Endpoint.VIEW),
+    sc.REFRESH: ("refresh", Endpoint.REFRESH),
+    sc.QUOTE: ("quote", Endpoint.QUOTE),
+}
+_HASH, _HASH_BITS = 0x9E3779B97F4A7C15, 64
+
+
+class Journeys:
+    """All journeys of a worker."""
+
+    def __init__(self, plan: ReplayPlan, schedule: Schedule, target: Target, steps: Steps, follower: Follower) -> None:
+        self._plan = plan
+        self._carts = schedule.carts
+        self._lines = schedule.lines
+        self._target = target
+        self._has = target.steps
+        self._steps = steps
+        self._pacer = steps.pacer
+        self._recorder = steps.recorder
+        self._follower = follower
+        self._hub: Any = gevent.get_hub()
+        self._ordered: set[int] = set()  # carts with an order, of those that were sent twice
+        self._look: dict[int, tuple[Endpoint, Callable[..., Step]]] = {
+            kind: (endpoint, getattr(target, name)) for kind, (name, endpoint) in LOOKS.items() if name in target.steps
+        }
+        self.alive: set[greenlet] = set()
+        self.launched = 0
+
+    def launch(self, due_us: int, kind: int, cart: int, sku: int) -> None:
+        """Begin an arrival, in the hub; returns when it waits for something."""
+        self.launched += 1
+        self._spawn(self._arrive, due_us, kind, cart, sku)
+
+    def cut(self) -> None:
+        """End what is under way or waits."""
+        for one in list(self.alive):
+            gevent.kill(one)
+
+    def _spawn(self, run: Callable[..., object], *arguments: Any) -> None:
+        one = greenlet(self._live, parent=self._hub)
+        if getcurrent() is self._hub:
+            one.switch(run, arguments)
+        else:
+            self._hub.loop.run_callback(one.switch, run, arguments)
+
+    def _live(self, run: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+        me = getcurrent()
+        self.alive.add(me)
+        try:
+            run(*arguments)
+        except GreenletExit:
+            pass
+        finally:
+            self.alive.discard(me)
+
+    def _arrive(self, due_us: int, kind: int, row: int, sku: int) -> None:
+        if kind == sc.PLACE:
+            self._buy(due_us, row)
+            return
+        endpoint, call = self._look[kind]
+        what = self._cart(row) if kind == sc.QUOTE else sku
+        self._steps.perform(endpoint, row, due_us, due_us, call, what)
+
+    def _buy(self, due_us: int, row: int) -> None:
+        cart = self._cart(row)
+        if self._carts["duplicate"][row]:
+            self._spawn(self._checkout, due_us, row, cart, 1)
+        self._checkout(due_us, row, cart, 0)
+
+    def _checkout(self, due_us: int, row: int, cart: Cart, twin: int) -> None:
+        key = self._key(cart)
+        place = self._target.place
+        step, done_us = self._tried(Endpoint.CHECKOUT, row, due_us, due_us, place, cart, key, twin=twin)
+        if step.outcome is Outcome.REFUSED:
+            self._recorder.ack(Ack.REFUSED, cart.number, key, "", step.status, done_us, step.reason)
+        if step.outcome not in _DONE:
+            return
+        self._recorder.ack(Ack.PLACED, cart.number, key, step.order, step.status, done_us)
+        if self._carts["duplicate"][row]:
+            if row in self._ordered:
+                return
+            self._ordered.add(row)
+        self._ordered_now(row, cart, step.order, done_us)
+
+    def _ordered_now(self, row: int, cart: Cart, order: str, done_us: int) -> None:
+        if "read" in self._has:
+            self._spawn(self._steps.perform, Endpoint.READ, row, done_us, done_us, self._target.read, order)
+        delay_us = int(self._carts["pay_delay_us"][row])
+        if "pay" not in self._has or delay_us == NEVER:
+            return
+        self._follower.expect(order)
+        paid_us = self._pay(row, cart, order, done_us, delay_us)
+        self._follower.forget(order)
+        if paid_us is not None:
+            self._paid(row, cart, order, paid_us)
+
+    def _pay(self, row: int, cart: Cart, order: str, ready_us: int, delay_us: int) -> int | None:
+        """Pay an order, again after each decline that was planned; returns when it was known to be paid."""
+        number = 1
+        while True:
+            due_us = ready_us + delay_us
+            self._pacer.wait(due_us)
+            key = f"{self._key(cart)}-pay-{number}"
+            step, ready_us = self._tried(Endpoint.PAYMENT, row, due_us, ready_us, self._target.pay, order, cart, key)
+            if step.outcome is not Outcome.DECLINED or not cart.declines:
+                break
+            cart = replace(cart, declines=cart.declines - 1)
+            number += 1
+            delay_us = self._plan.backoff_us  # the buyer looks for another card
+        status, paid_us = step.status, ready_us if step.paid else None
+        if paid_us is None and "follow" in self._has and step.outcome in (*_DONE, Outcome.TIMEOUT):
+            status, paid_us = 0, self._follower.wait_for(order)
+            paid_us = None if paid_us is None else max(paid_us, ready_us)  # news may be quicker than pay's answer
+        if paid_us is not None:
+            self._recorder.ack(Ack.PAID, cart.number, key, order, status, paid_us)
+        return paid_us
+
+    def _paid(self, row: int, cart: Cart, order: str, paid_us: int) -> None:
+        after, delay_us = int(self._carts["after"][row]), int(self._carts["after_delay_us"][row])
+        if after == sc.CANCEL and "cancel" in self._has:
+            self._keyed(Ack.CANCELLED, Endpoint.CANCEL, row, cart, order, paid_us, delay_us, self._target.cancel)
+            return
+        confirm_us = int(self._carts["confirm_delay_us"][row])
+        if confirm_us == NEVER or "confirm" not in self._has:
+            return
+        confirm = self._target.confirm
+        done_us = self._keyed(Ack.CONFIRMED, Endpoint.CONFIRMATION, row, cart, order, paid_us, confirm_us, confirm)
+        if done_us is not None and after == sc.RETURN and "return" in self._has:
+            give_back = self._target.give_back
+            self._keyed(Ack.RETURN_REQUESTED, Endpoint.RETURN, row, cart, order, done_us, delay_us, give_back)
+
+    def _keyed(
+        self,
+        ack: Ack,
+        endpoint: Endpoint,
+        row: int,
+        cart: Cart,
+        order: str,
+        ready_us: int,
+        delay_us: int,
+        call: Callable[..., Step],
+    ) -> int | None:
+        """Do a step of an order after its delay; returns when it was done, None where it was not."""
+        key = f"{self._key(cart)}-{endpoint.name.lower()}"
+        due_us = ready_us + delay_us
+        self._pacer.wait(due_us)
+        step, done_us = self._tried(endpoint, row, due_us, ready_us, call, order, key)
+        if step.outcome not in _DONE:
+            return None
+        self._recorder.ack(ack, cart.number, key, order, step.status, done_us)
+        return done_us
+
+    def _tried(
+        self,
+        endpoint: Endpoint,
+        row: int,
+        due_us: int,
+        ready_us: int,
+        call: Callable[..., Step],
+        *arguments: Any,
+        twin: int = 0,
+    ) -> tuple[Step, int]:
+        """Do a step that has a key, again where that may help; each try is a record of its own."""
+        attempt = 1
+        while True:
+            step, done_us = self._steps.perform(
+                endpoint, row, due_us, ready_us, call, *arguments, attempt=attempt, twin=twin
+            )
+            if attempt >= self._plan.attempts or not _may_help(step):
+                return step, done_us
+            due_us, ready_us = done_us + self._backoff_us(row, attempt), done_us
+            self._pacer.wait(due_us)
+            attempt += 1
+
+    def _backoff_us(self, row: int, attempt: int) -> int:
+        """Doubled with each try; spread by cart, so that those who failed together do not come back together."""
+        spread = (row * _HASH % (1 << _HASH_BITS)) / (1 << _HASH_BITS) + 0.5
+        return int(self._plan.backoff_us * (1 << attempt - 1) * spread)
+
+    def _key(self, cart: Cart) -> str:
+        return f"{self._plan.run_name}-{cart.number}"
+
+    def _cart(self, row: int) -> Cart:
+        carts, lines = self._carts, self._lines
+        first = int(carts["first_line"][row])
+        return Cart(
+            int(carts["number"][row]),
+            int(carts["buyer"][row]),
+            tuple(
+                CartLine(int(lines["sku"][at]), int(lines["quantity"][at]))
+                for at in range(first, first + int(carts["lines"][row]))
+            ),
+            int(carts["deal"][row]),
+            int(carts["content"][row]),
+            int(carts["declines"][row]),
+        )
+
+
+def _may_help(step: Step) -> bool:
+    if step.outcome is Outcome.ERROR:
+        return not 300 <= step.status < 500 or step.status in _AGAIN_4XX
+    return step.outcome in _AGAIN

@@ -1,0 +1,102 @@
+"""Once a second: live figures, rules that end the replay early, and whether somebody set the clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import numpy as np
+import numpy.typing as npt
+
+from loadtests.records import Endpoint, Outcome
+from loadtests.replay.aborting import parse_rule
+from loadtests.replay.plan import ReplayPlan
+from loadtests.replay.recorder import percentile_us
+from loadtests.replay.steps import Steps
+
+_SECOND_US = 1_000_000
+#: The wall clock may drift against the monotonic one (a clock that is being slewed); a jump is more than this.
+CLOCK_STEP_US = 10_000
+_FAILED = (Outcome.SHED, Outcome.ERROR, Outcome.TIMEOUT, Outcome.DROPPED)
+
+
+class Watch:
+    """Looks at each second of a worker's replay."""
+
+    def __init__(
+        self, plan: ReplayPlan, steps: Steps, due_us: npt.NDArray[np.int64], abort: Callable[[str], None]
+    ) -> None:
+        self._steps = steps
+        self._due_us = due_us
+        self._abort = abort
+        self._rules = [parse_rule(text) for text in plan.abort_on]
+        self._second = 0
+        self._sent = 0
+        self._cpu_from_s, self._from_s = time.process_time(), time.monotonic()
+        self._offset_us = _clock_offset_us()
+        self._drift_us = 0
+        self._clock_steps: list[dict[str, int]] = []
+
+    def run(self) -> None:
+        """Look until killed."""
+        pacer = self._steps.pacer
+        while True:
+            wait_us = (self._second + 1) * _SECOND_US - pacer.now_us()
+            gevent.sleep(max(wait_us, 1000) / 1e6)
+            if pacer.now_us() < (self._second + 1) * _SECOND_US:
+                continue
+            self._second += 1
+            self._look()
+
+    def told(self) -> dict[str, Any]:
+        """Return what is said of the whole replay."""
+        self._look_at_clock()
+        return {
+            "cpu_us": round((time.process_time() - self._cpu_from_s) * 1e6),
+            "wall_us": round((time.monotonic() - self._from_s) * 1e6),
+            "max_lag_us": self._steps.max_lag_us,
+            "clock_steps": self._clock_steps,
+            "drift_us": self._drift_us,
+        }
+
+    def _look(self) -> None:
+        steps = self._steps
+        rows = steps.recorder.second()
+        now_us = self._second * _SECOND_US
+        of_trace = np.searchsorted(self._due_us, [now_us - _SECOND_US, now_us])
+        checkouts = rows[rows["endpoint"] == Endpoint.CHECKOUT]
+        steps.recorder.progress(
+            {
+                "second": self._second,
+                "offered": int(of_trace[1] - of_trace[0]),
+                "achieved": steps.sent - self._sent,
+                "in_flight": steps.in_flight,
+                "checkout_p99_us": percentile_us(checkouts["done_us"] - checkouts["due_us"], 99),
+                "lag_p99_us": percentile_us(rows["sent_us"] - np.maximum(rows["due_us"], rows["ready_us"]), 99),
+                "refused": int(np.count_nonzero(rows["outcome"] == Outcome.REFUSED)),
+                "errors": int(np.count_nonzero(np.isin(rows["outcome"], _FAILED))),
+            }
+        )
+        self._sent = steps.sent
+        self._look_at_clock()
+        for broken in filter(None, [rule.broken_by(rows) for rule in self._rules]):
+            self._abort(broken)
+
+    def _look_at_clock(self) -> None:
+        drift_us = _clock_offset_us() - self._offset_us
+        if abs(drift_us - self._drift_us) > CLOCK_STEP_US:
+            self._clock_steps.append({"at_us": self._steps.pacer.now_us(), "by_us": drift_us - self._drift_us})
+        self._drift_us = drift_us
+
+
+def _clock_offset_us() -> int:
+    """The wall clock less the monotonic one; read close together, so that a pause between them is no step."""
+    readings = []
+    for _ in range(3):
+        before = time.monotonic_ns()
+        wall = time.time_ns()
+        after = time.monotonic_ns()
+        readings.append((after - before, wall - (before + after) // 2))
+    return min(readings)[1] // 1000

@@ -1,0 +1,176 @@
+"""One worker's replay: its part of the schedule, sent on time, measured, and ended."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from loadtests import schedule as sc
+from loadtests.replay.client import HttpClient
+from loadtests.replay.following import Follower
+from loadtests.replay.journey import LOOKS, Journeys
+from loadtests.replay.pacing import Pacer
+from loadtests.replay.plan import ReplayPlan
+from loadtests.replay.recorder import Recorder
+from loadtests.replay.steps import Fire, Steps
+from loadtests.replay.watching import Watch
+from loadtests.schedule import NEVER, Schedule, read_schedule
+from loadtests.targets.base import HttpFailed
+from loadtests.targets.loading import load_target
+
+#: Rows made into Python's own numbers in one go: a tenth of a millisecond.
+_ROWS = 1024
+_POLL_S, _FLUSH_S = 0.02, 0.2
+_CUT_WITHIN_S = 2.0
+
+
+class Worker:
+    """Loaded when it is made; `run` sends. `end` may be called at any time, from any greenlet."""
+
+    def __init__(self, plan: ReplayPlan, worker: int, fire: Fire) -> None:
+        self._plan = plan
+        self._worker = worker
+        self._fire = fire
+        self._schedule = read_schedule(Path(plan.schedule))
+        self._target = load_target(plan.target)
+        state = msgspec.json.decode(Path(plan.state).read_bytes())
+        self._target.attach(state)
+        self._http = HttpClient(
+            state["url"],
+            run_id=plan.run_name,
+            timeout_s=plan.client_timeout_us / 1e6,
+            ca_file=plan.ca_file,
+            max_connections=plan.connections,
+        )
+        self._part, self.left_out = part_of(self._schedule, worker, plan.workers, self._target.steps)
+        self._recorder = Recorder(plan.path, worker)
+        self._ended = ""
+        self._word: dict[str, Any] = {}
+        self._watch: Watch | None = None
+        self._journeys: Journeys | None = None
+        self.closed = False
+
+    @property
+    def why(self) -> str:
+        """Why it ended early, empty where it did not."""
+        return self._ended
+
+    def prepare(self) -> None:
+        """Open the first connections and put aside what the garbage collector need not look at; then it is ready."""
+        try:
+            self._http.warm(self._plan.warm)
+        except HttpFailed as error:
+            self._word["warm"] = str(error)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 100)
+        (self._plan.path / f"ready-{self._worker}").touch()
+
+    def run(self, at_unix_us: int) -> None:
+        """Send everything from an instant on; returns when all is done, time is up or `end` was called."""
+        if self._ended:
+            return
+        pacer = Pacer(time.monotonic_ns() // 1000 + at_unix_us - time.time_ns() // 1000)
+        steps = Steps(self._http, pacer, self._recorder, self._fire, epoch_s=at_unix_us / 1e6)
+        follower = Follower(self._target, steps, self._plan.follow_us, self._plan.patience_us)
+        self._journeys = Journeys(self._plan, self._schedule, self._target, steps, follower)
+        self._watch = Watch(self._plan, steps, self._schedule.arrivals["due_us"][self._part], self._abort)
+        helpers = [gevent.spawn(self._flush), gevent.spawn(self._watch.run)]
+        if "follow" in self._target.steps:
+            helpers.append(gevent.spawn(follower.run))
+        try:
+            pacer.feed(_stream(self._schedule, self._part), self._journeys.launch)
+            self._wait(pacer, self._journeys)
+        finally:
+            pacer.close()
+            self._word |= {"sent": self._journeys.launched, "unfinished": len(self._journeys.alive)}
+            self._journeys.cut()
+            gevent.killall(helpers, block=False)
+            self._word |= self._watch.told() | {"unpaid": follower.unpaid, "examples": steps.examples}
+            self._let_end()
+
+    def end(self, why: str) -> None:
+        """End early, soon."""
+        self._ended = self._ended or why
+
+    def close(self) -> None:
+        """Hand over the rest of what was measured, with a last word; the second call does nothing."""
+        if self.closed:
+            return
+        self.closed = True
+        self._http.close()
+        http = self._http
+        self._recorder.close(
+            {
+                "worker": self._worker,
+                "complete": not self._ended and self._watch is not None,
+                "ended": self._ended or "done",
+                "planned": len(self._part),
+                "left_out": self.left_out,
+                "requests": self._recorder.count,
+                "connections": http.opened,
+                "most_connections": http.most_open,
+                "dropped": http.dropped,
+                "stale_retries": http.stale_retries,
+                **self._word,
+            }
+        )
+
+    def _wait(self, pacer: Pacer, journeys: Journeys) -> None:
+        until_us = end_us(self._schedule) + self._plan.grace_us
+        while not self._ended and not (pacer.exhausted and not journeys.alive):
+            gevent.sleep(_POLL_S)
+            if pacer.now_us() > until_us:
+                self._word["overtime"] = True
+                return
+
+    def _let_end(self) -> None:
+        """Let what was cut write its last record."""
+        until = time.monotonic() + _CUT_WITHIN_S
+        while self._journeys and self._journeys.alive and time.monotonic() < until:
+            gevent.sleep(_POLL_S)
+
+    def _flush(self) -> None:
+        while True:
+            gevent.sleep(_FLUSH_S)
+            self._recorder.flush()
+
+    def _abort(self, rule: str) -> None:
+        self._word["abort"] = rule
+        self.end("abort")
+
+
+def part_of(
+    schedule: Schedule, worker: int, workers: int, steps: frozenset[str]
+) -> tuple[npt.NDArray[np.int64], dict[str, int]]:
+    """Return the rows that a worker sends, and how many of its part are left out as the target has no such step."""
+    part = schedule.part(worker, workers)
+    kinds = schedule.arrivals["kind"][part]
+    missing = [kind for kind, (step, _) in LOOKS.items() if step not in steps]
+    left_out = {sc.KINDS[kind]: int(np.count_nonzero(kinds == kind)) for kind in missing}
+    return part[~np.isin(kinds, missing)], {name: count for name, count in left_out.items() if count}
+
+
+def end_us(schedule: Schedule) -> int:
+    """Return when the last step is due, if no answer took any time."""
+    carts = schedule.carts
+    longest = sum(
+        np.where(carts[name] == NEVER, 0, carts[name]) for name in ("pay_delay_us", "confirm_delay_us")
+    ) + np.where(carts["after"] == sc.NOTHING, 0, carts["after_delay_us"])
+    return schedule.length_us + (int(np.max(longest)) if len(carts["number"]) else 0)
+
+
+def _stream(schedule: Schedule, part: npt.NDArray[np.int64]) -> Iterator[tuple[Any, ...]]:
+    """Yield due time, kind, cart and SKU of the rows, made from the columns bit by bit."""
+    columns = [schedule.arrivals[name] for name in ("due_us", "kind", "cart", "sku")]
+    for at in range(0, len(part), _ROWS):
+        rows = part[at : at + _ROWS]
+        yield from zip(*(column[rows].tolist() for column in columns), strict=True)
