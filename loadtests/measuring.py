@@ -1,8 +1,8 @@
 """From what the workers wrote to the tables of a run directory.
 
-The replay's folder holds, for each worker: `requests-<worker>.bin` (records.RECORD, appended while it runs),
-`reasons-<worker>.json` (a list: the code of each number in the column `reason`, the first one empty) and, written at
-its end, `worker-<worker>.json` (WorkerNote). A worker that was killed leaves a torn last record and no note.
+The replay's folder holds, for each worker, `requests-<worker>.bin` (records.RECORD, appended while it runs),
+`reasons-<worker>.json` (the codes of its column `reason`) and its last word, `worker-<worker>.json` (WorkerNote). A
+worker that was killed may leave a torn last record.
 """
 
 from __future__ import annotations
@@ -28,37 +28,45 @@ BIN_US = 100_000
 #: What the latency log holds, each under its tag.
 LOGGED = (Endpoint.CHECKOUT, Endpoint.CONFIRMATION)
 
+_REASONS_MOST = 255
+
 Column = npt.NDArray[Any]
 
 
-class WorkerNote(msgspec.Struct):
-    """What a worker says of itself at its end. `planned`, `sent` count arrivals; `aborted` names the rule, if any."""
+class WorkerNote(msgspec.Struct, kw_only=True):
+    """A worker's last word: the part of it that is judged.
 
+    `planned`: arrivals that it was to send; `left_out`: those of its part that it was not, by kind, as the target has
+    no such step. `unfinished`: carts under way when it ended. `abort`: the rule that ended it, with what broke it.
+    """
+
+    complete: bool = False
+    ended: str = ""  # done, abort, interrupted, stopped, killed
     planned: int = 0
-    sent: int = 0
+    left_out: dict[str, int] = {}
     dropped: int = 0
-    cpu_seconds: float = 0.0
-    wall_seconds: float = 0.0
-    clock_steps: int = 0
-    aborted: str | None = None
+    unfinished: int = 0
+    cpu_us: int = 0
+    wall_us: int = 0
+    clock_steps: list[dict[str, int]] = []
+    abort: str = ""
 
     @property
     def cpu_share(self) -> float:
-        """CPU seconds a second of the worker's life, 1.0: a whole core."""
-        return self.cpu_seconds / self.wall_seconds if self.wall_seconds > 0 else 0.0
+        """CPU seconds a second of the replay, 1.0: a whole core."""
+        return self.cpu_us / self.wall_us if self.wall_us > 0 else 0.0
 
 
 @dataclass(frozen=True)
 class Measured:
     """All requests of a replay.
 
-    `records` [request]: records.RECORD, sorted by due. `reason` [request]: index into `reasons`, which all workers
-    share. `notes` [worker]: None for a worker that did not report. `torn`: records that were cut short.
-    `started_unix_us`: when the replay's time 0 was, 0 where unknown. `timeout_us`: the clients' patience.
+    `records` [request]: records.RECORD, sorted by due; `reason` is an index into `reasons`, which all workers share.
+    `notes` [worker]: None for a worker that did not report. `torn`: records that were cut short. `started_unix_us`:
+    when the replay's time 0 was, 0 where unknown. `timeout_us`: the clients' patience.
     """
 
     records: npt.NDArray[np.void]
-    reason: npt.NDArray[np.int32]
     reasons: list[str] = field(default_factory=lambda: [""])
     notes: list[WorkerNote | None] = field(default_factory=list)
     torn: int = 0
@@ -82,31 +90,48 @@ class Measured:
 
 def collect(folder: Path, schedule: Schedule, *, workers: int) -> Measured:
     """Read what the workers wrote. Of a worker that wrote nothing there is nothing. Raises OSError."""
-    parts, reasons, torn = [], [""], 0
+    parts, reasons, torn = [np.zeros(0, RECORD)], [""], 0
     for worker in range(workers):
         records, cut = read_records(folder / f"requests-{worker}.bin")
         codes = _read_json(folder / f"reasons-{worker}.json", list[str]) or [""]
-        parts.append((records, _numbers_in(reasons, codes)[np.minimum(records["reason"], len(codes) - 1)]))
+        records["reason"] = _numbers_in(reasons, codes)[np.minimum(records["reason"], len(codes) - 1)]
+        parts.append(records)
         torn += cut
-    records = np.concatenate([records for records, _reason in parts]) if parts else np.zeros(0, RECORD)
-    reason = np.concatenate([reason for _records, reason in parts]) if parts else np.zeros(0, np.int32)
+    records = np.concatenate(parts)
     order = np.lexsort((records["worker"], records["cart"], records["sent_us"], records["due_us"]))
     return Measured(
         records[order],
-        reason[order],
         reasons,
-        [_read_json(folder / f"worker-{worker}.json", WorkerNote) for worker in range(workers)],
+        [_last_word(folder / f"worker-{worker}.json") for worker in range(workers)],
         torn,
-        (_read_json(folder / "start.json", dict[str, int]) or {}).get("at_unix_us", 0),
+        int((_read_json(folder / "start.json", dict[str, Any]) or {}).get("at_unix_us", 0)),
         int((_read_json(folder / "plan.json", dict[str, Any]) or {}).get("client_timeout_us", 0)),
     )
 
 
 def read_records(path: Path) -> tuple[npt.NDArray[np.void], int]:
     """Return the whole records of a file, and how many (0 or 1) were cut short at its end."""
-    content = path.read_bytes() if path.exists() else b""
+    content = bytearray(path.read_bytes() if path.exists() else b"")  # so that the records may be written to
     whole = len(content) // RECORD.itemsize
     return np.frombuffer(content, RECORD, whole), int(len(content) % RECORD.itemsize > 0)
+
+
+def _numbers_in(reasons: list[str], codes: list[str]) -> npt.NDArray[np.uint8]:
+    """Return the place of each of a worker's codes in the common list, which grows by those that are new.
+
+    A place is a byte: what comes after the 255th code is told as "other".
+    """
+    for at, code in enumerate(codes):
+        codes[at] = code if code in reasons or len(reasons) < _REASONS_MOST else "other"
+        if codes[at] not in reasons:
+            reasons.append(codes[at])
+    return np.array([reasons.index(code) for code in codes], np.uint8)
+
+
+def _last_word(path: Path) -> WorkerNote | None:
+    """Return a worker's note; None for one that was killed, for which another process wrote it."""
+    note: WorkerNote | None = _read_json(path, WorkerNote)
+    return None if note is None or note.ended == "killed" else note
 
 
 def write_tables(folder: Path, measured: Measured, schedule: Schedule, samples: Sampler) -> None:
@@ -131,14 +156,6 @@ def write_tables(folder: Path, measured: Measured, schedule: Schedule, samples: 
     write_interval_log(folder / "latency.hlog", _logged(measured), measured.started_unix_us)
 
 
-def _numbers_in(reasons: list[str], codes: list[str]) -> npt.NDArray[np.int32]:
-    """Return the place of each of a worker's codes in the common list, which grows by those that are new."""
-    for code in codes:
-        if code not in reasons:
-            reasons.append(code)
-    return np.array([reasons.index(code) for code in codes], np.int32)
-
-
 def _read_json(path: Path, kind: type[Any]) -> Any:
     """Return a file's content; None where it is missing, cut short or not of this kind."""
     try:
@@ -152,7 +169,7 @@ def _requests(measured: Measured) -> dict[str, pa.Array]:
     columns = {name: pa.array(records[name]) for name in ("due_us", "ready_us", "sent_us", "done_us", "cart", "status")}
     columns["endpoint"] = _dictionary(records["endpoint"], [endpoint.name.lower() for endpoint in Endpoint])
     columns["outcome"] = _dictionary(records["outcome"], [outcome.name.lower() for outcome in Outcome])
-    columns["reason"] = _dictionary(measured.reason, [reason.lower() for reason in measured.reasons])
+    columns["reason"] = _dictionary(records["reason"], [reason.lower() for reason in measured.reasons])
     return columns | {name: pa.array(records[name]) for name in ("attempt", "worker")}
 
 

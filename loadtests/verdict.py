@@ -24,6 +24,8 @@ PERCENTILES = {"p50_us": 50, "p90_us": 90, "p99_us": 99, "p999_us": 99.9, "p9999
 #: A generator that is later than this disturbs what it measures; so does one that uses more of a core.
 LAG_FLOOR_US, LAG_SHARE = 2_000, 0.05
 CPU_LIMIT = 0.8
+#: Endpoints that the trace's arrivals ask; all others follow from an answer.
+ARRIVING = (Endpoint.VIEW, Endpoint.REFRESH, Endpoint.QUOTE, Endpoint.CHECKOUT)
 
 Values = npt.NDArray[np.int64]
 Part = dict[str, Any]
@@ -48,20 +50,53 @@ def summarise(
     """Return what `summary.json` says of a replay. `interrupted`: it was cut short, so not all was sent."""
     lag = lag_of(measured, slos)
     judged = [judge(measured, slo) for slo in slos]
-    aborted = sorted({note.aborted for note in measured.notes if note and note.aborted})
-    doubts = doubts_of(measured, schedule, lag, incomplete=interrupted or bool(aborted))
+    noted = [note for note in measured.notes if note]
+    aborted = "; ".join(sorted({note.abort for note in noted if note.abort}))
+    incomplete = interrupted or any(not note.complete for note in noted)
+    outcome = measured.records["outcome"]
+    dropped = int(np.count_nonzero(outcome == Outcome.DROPPED))
+    doubts = doubts_of(measured, schedule, lag, incomplete=incomplete)
     return {
+        "sent": len(outcome) - dropped,
+        "dropped": dropped,
+        "rates": rates_of(measured, schedule),
         "endpoints": endpoints_of(measured),
         "slos": judged,
         "lag": lag,
-        "generator": {"cpu_share": [note and round(note.cpu_share, 4) for note in measured.notes], "limit": CPU_LIMIT},
+        "generator": {"cpu_share": [round(note.cpu_share, 4) for note in noted], "limit": CPU_LIMIT},
         "refusals": refusals_of(measured),
         "audit": audit_of(audit),
-        "notes": [*notes, *_torn(measured)],
-        "incomplete": interrupted or bool(aborted),
-        "aborted": aborted,
-        "verdict": verdict_of(doubts, judged, audit, aborted=bool(aborted), interrupted=interrupted),
+        "notes": [*notes, *_notes_of(measured)],
+        "incomplete": incomplete,
+        "aborted": aborted or None,
+        "verdict": verdict_of(doubts, judged, audit, aborted=bool(aborted), incomplete=incomplete),
     }
+
+
+def rates_of(measured: Measured, schedule: Schedule) -> Part:
+    """Return the trace's arrivals a second, and how many of them the target answered a second; no retries.
+
+    Those answered count over the time from the first arrival to the last answer, or to the last arrival if that is
+    later: a target that falls behind takes longer. `error_share`: of all tries at all endpoints.
+    """
+    records = measured.records
+    arrivals = records[_are_arrivals(records)]
+    answered = arrivals[~np.isin(arrivals["outcome"], MISSED)]
+    end_us = max(schedule.length_us, int(answered["done_us"].max()) if len(answered) else 0)
+    planned = len(schedule.arrivals["due_us"])
+    missed = int(np.count_nonzero(np.isin(records["outcome"], MISSED)))
+    return {
+        "offered_per_s": round(planned / schedule.length_us * 1e6, 3) if schedule.length_us else None,
+        "achieved_per_s": round(len(answered) / end_us * 1e6, 3) if end_us else None,
+        "error_share": missed / len(records) if len(records) else None,
+    }
+
+
+def _are_arrivals(records: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
+    """Return which records are the trace's own: first tries of what it holds, without the twins of checkouts."""
+    asked = np.isin(records["endpoint"], ARRIVING)
+    own: npt.NDArray[np.bool_] = asked & (records["attempt"] == 1) & (records["twin"] == 0)
+    return own
 
 
 def endpoints_of(measured: Measured) -> dict[str, Part]:
@@ -141,18 +176,19 @@ def lag_of(measured: Measured, slos: Sequence[Slo]) -> Part:
 def refusals_of(measured: Measured) -> dict[str, int]:
     """Return how often each reason was given for a correct refusal, the most frequent first."""
     rows = np.isin(measured.records["outcome"], (Outcome.REFUSED, Outcome.DECLINED))
-    counts = np.bincount(measured.reason[rows], minlength=len(measured.reasons)).tolist()
+    counts = np.bincount(measured.records["reason"][rows], minlength=len(measured.reasons)).tolist()
     named = [(reason or "unnamed", count) for reason, count in zip(measured.reasons, counts, strict=True) if count]
     return dict(sorted(named, key=lambda one: (-one[1], one[0])))
 
 
 def doubts_of(measured: Measured, schedule: Schedule, lag: Part, *, incomplete: bool) -> list[Doubt]:
     """Return all that makes a measurement invalid; an incomplete one need not have sent all that was planned."""
+    planned = len(schedule.arrivals["due_us"])
     return [
-        *_lag_doubts(lag, len(schedule.arrivals["due_us"])),
+        *_lag_doubts(lag, planned),
         *_worker_doubts(measured.notes),
         *_dropped_doubts(measured),
-        *([] if incomplete else _sent_doubts(measured.notes, len(schedule.arrivals["due_us"]))),
+        *([] if incomplete else _sent_doubts(measured, planned)),
     ]
 
 
@@ -160,48 +196,51 @@ def _lag_doubts(lag: Part, planned: int) -> Iterable[Doubt]:
     late_us, limit_us = lag["p99_us"], lag["limit_us"]
     if late_us is None:
         if planned:
-            yield Doubt("nothing was sent", f"None of {planned} planned arrivals was sent.")
+            yield Doubt("nothing was sent", f"none of {planned} planned arrivals was sent")
     elif late_us > limit_us:
-        what = f"{_ms(late_us)} > {_ms(limit_us)}"
-        sentence = f"1 % of the requests were sent {_ms(late_us)} late or more; {_ms(limit_us)} is allowed."
-        yield Doubt(f"lag p99 {what}", sentence)
+        sentence = f"the lag's p99 was {_ms(late_us)}; {_ms(limit_us)} is allowed"
+        yield Doubt(f"lag p99 {_ms(late_us)} > {_ms(limit_us)}", sentence)
 
 
 def _worker_doubts(notes: Sequence[WorkerNote | None]) -> Iterable[Doubt]:
     silent = [str(worker) for worker, note in enumerate(notes) if note is None]
     if silent:
         named = f"worker{'s' if len(silent) > 1 else ''} {', '.join(silent)} of {len(notes)} did not report"
-        yield Doubt(named, f"{named.capitalize()} at the end.")
-    shares = [note.cpu_share for note in notes if note]
-    if shares and max(shares) >= CPU_LIMIT:
-        used = f"{100 * max(shares):.0f} %"
-        sentence = f"A load generator used {used} of its core; less than {100 * CPU_LIMIT:.0f} % is allowed."
-        yield Doubt(f"generator CPU {used} >= {100 * CPU_LIMIT:.0f} %", sentence)
-    steps = sum(note.clock_steps for note in notes if note)
+        yield Doubt(named, f"{named} at the end")
+    busiest = max((note.cpu_share for note in notes if note), default=0.0)
+    if busiest >= CPU_LIMIT:
+        used, limit = f"{100 * busiest:.0f} %", f"{100 * CPU_LIMIT:.0f} %"
+        sentence = f"the busiest load generator used {used} of its core; less than {limit} is allowed"
+        yield Doubt(f"generator CPU {used} >= {limit}", sentence)
+    steps = sum(len(note.clock_steps) for note in notes if note)
     if steps:
-        yield Doubt(f"{_count(steps, 'clock step')}", f"The clock was set {_count(steps, 'time')} during the replay.")
+        yield Doubt(_count(steps, "clock step"), f"the clock was set {_count(steps, 'time')} during the replay")
 
 
 def _dropped_doubts(measured: Measured) -> Iterable[Doubt]:
     noted = sum(note.dropped for note in measured.notes if note)
     dropped = max(noted, int(np.count_nonzero(measured.records["outcome"] == Outcome.DROPPED)))
     if dropped:
-        yield Doubt(f"{dropped} dropped", f"{_count(dropped, 'request')} could not be sent.")
+        yield Doubt(f"{dropped} dropped", f"{_count(dropped, 'request')} could not be sent")
 
 
-def _sent_doubts(notes: Sequence[WorkerNote | None], planned: int) -> Iterable[Doubt]:
-    if None in notes:
+def _sent_doubts(measured: Measured, planned: int) -> Iterable[Doubt]:
+    """Hold what was to be sent against the trace, and the records against that."""
+    notes = [note for note in measured.notes if note]
+    if len(notes) < len(measured.notes):
         return  # said already, and what the others sent proves nothing
-    shared, sent = (sum(getattr(note, name) for note in notes) for name in ("planned", "sent"))
-    if shared != planned:
-        sentence = f"The load generators had {shared} arrivals to send, the trace has {planned}."
-        yield Doubt(f"{shared} shared of {planned} planned", sentence)
-    elif sent != planned:
-        yield Doubt(f"{sent} sent of {planned}", f"{sent} of {planned} planned arrivals were sent.")
+    shared = sum(note.planned for note in notes)
+    left_out = sum(sum(note.left_out.values()) for note in notes)
+    sent = int(np.count_nonzero(_are_arrivals(measured.records)))
+    if shared + left_out != planned:
+        sentence = f"the load generators had {shared + left_out} arrivals, the trace has {planned}"
+        yield Doubt(f"{shared + left_out} shared of {planned} planned", sentence)
+    if sent != shared:
+        yield Doubt(f"{sent} sent of {shared}", f"{sent} arrivals were recorded of {shared} that were to be sent")
 
 
 def verdict_of(
-    doubts: Sequence[Doubt], slos: Sequence[Part], audit: AuditResult, *, aborted: bool, interrupted: bool
+    doubts: Sequence[Doubt], slos: Sequence[Part], audit: AuditResult, *, aborted: bool, incomplete: bool
 ) -> Part:
     """Return the verdict. A replay that an `abort_on` rule ended answers no; one that was cut short never yes."""
     decided = [slo["met"] for slo in slos if slo["met"] is not None]
@@ -210,13 +249,13 @@ def verdict_of(
     codes += [ExitCode.NO] * (slo_met is False or aborted)
     code = worst_exit_code(codes)
     parts = [_valid_words(doubts), _slo_words(slos), _audit_words(audit)]
-    parts += ["ABORTED"] * aborted + ["INCOMPLETE"] * (interrupted and not aborted)
+    parts += ["ABORTED"] * aborted + ["INCOMPLETE"] * (incomplete and not aborted)
     return {
         "valid": not doubts,
         "valid_reasons": [doubt.sentence for doubt in doubts],
         "slo_met": slo_met,
         "audit": audit_status(audit),
-        "exit_code": int(ExitCode.INTERRUPTED if interrupted and code == ExitCode.YES else code),
+        "exit_code": int(ExitCode.INTERRUPTED if incomplete and code == ExitCode.YES else code),
         "line": " · ".join(parts),
     }
 
@@ -241,16 +280,18 @@ def rung(multiple: float, summary: Mapping[str, Any]) -> Part:
     """
     verdict, checkout = summary["verdict"], summary["endpoints"].get("checkout", {})
     told = verdict["valid"] and verdict["slo_met"] is not None
+    good = verdict["slo_met"] and verdict["audit"] != "findings" and not summary["aborted"]
     return {
         "multiple": multiple,
-        "within": verdict["slo_met"] and verdict["audit"] != "findings" and not summary["aborted"] if told else None,
-        "requests_per_s": round(sum(part["rate_per_s"] or 0.0 for part in summary["endpoints"].values()), 3),
+        **summary["rates"],
         "checkout_per_s": checkout.get("rate_per_s"),
-        "checkout_p50_us": checkout.get("p50_us"),
-        "checkout_p99_us": checkout.get("p99_us"),
-        "endpoints": summary["endpoints"],
-        "slos": summary["slos"],
-        "verdict": verdict,
+        "p50_us": checkout.get("p50_us"),
+        "p99_us": checkout.get("p99_us"),
+        "within": good if told else None,
+        "valid": verdict["valid"],
+        "slo_met": verdict["slo_met"],
+        "audit": verdict["audit"],
+        "verdict_line": verdict["line"],
     }
 
 
@@ -285,11 +326,11 @@ def _valid_words(doubts: Sequence[Doubt]) -> str:
 def _slo_words(slos: Sequence[Part]) -> str:
     """Return what the line says of the objectives; one whose endpoint was not asked is named, not passed."""
     unasked = sorted({slo["endpoint"] for slo in slos if slo["met"] is None})
-    aside = f" ({', '.join(unasked)}: not asked)" if unasked else ""
+    aside = f" ({', '.join(unasked)}: not tested)" if unasked else ""
     if not slos:
         return "NO SLO"
     if len(unasked) == len({slo["endpoint"] for slo in slos}):
-        return f"SLO NOT JUDGED{aside}"
+        return "SLO NOT TESTED"
     return ("SLO MISSED" if any(slo["met"] is False for slo in slos) else "SLO MET") + aside
 
 
@@ -301,8 +342,17 @@ def _audit_words(audit: AuditResult) -> str:
     return f"AUDIT CLEAN ({_count(len(audit.unseen), 'rule')} not seen)" if audit.unseen else "AUDIT CLEAN"
 
 
-def _torn(measured: Measured) -> list[str]:
-    return [f"{_count(measured.torn, 'record')} cut short at the end of a worker's file"] if measured.torn else []
+def _notes_of(measured: Measured) -> Iterable[str]:
+    """Yield what a reader must know of the workers, though it is no doubt."""
+    notes = [note for note in measured.notes if note]
+    for kind in sorted({kind for note in notes for kind in note.left_out}):
+        left_out = sum(note.left_out.get(kind, 0) for note in notes)
+        yield f"the target has no step {kind}: {_count(left_out, 'arrival')} left out"
+    unfinished = sum(note.unfinished for note in notes)
+    if unfinished:
+        yield f"{_count(unfinished, 'cart')} still under way when the replay ended"
+    if measured.torn:
+        yield f"{_count(measured.torn, 'record')} cut short at the end of a worker's file"
 
 
 def _seconds(measured: Measured) -> float:

@@ -13,11 +13,10 @@ from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 
 from loadtests import measuring
-from loadtests.measuring import WorkerNote
 from loadtests.records import RECORD, Endpoint, Outcome
 from loadtests.schedule import VIEW
 from sim.measure.sampler import EngineUse, ProcessUse, Sample
-from tests.load.made_records import measured_of, records_of, schedule_of, write_worker
+from tests.load.made_records import measured_of, note_of, records_of, schedule_of, write_worker
 
 START = 1_700_000_000_000_000
 
@@ -38,8 +37,8 @@ def raw(tmp_path: Path) -> Path:
     """A folder with the files of two workers, whose lists of reasons differ."""
     odd = records_of([1_000, 3_000, 9_000], outcome=Outcome.REFUSED, reason=[1, 2, 1], worker=1)
     even = records_of([8_000, 2_000], outcome=Outcome.REFUSED, reason=[1, 0])
-    write_worker(tmp_path, 0, even, ["", "LIMIT_REACHED"], WorkerNote(2, 2, 0, 1.0, 4.0))
-    write_worker(tmp_path, 1, odd, ["", "sold_out", "LIMIT_REACHED"], WorkerNote(3, 3))
+    write_worker(tmp_path, 0, even, ["", "LIMIT_REACHED"], note_of(planned=2))
+    write_worker(tmp_path, 1, odd, ["", "sold_out", "LIMIT_REACHED"], note_of(planned=3))
     (tmp_path / "plan.json").write_text(json.dumps({"client_timeout_us": 5_000_000, "target": "x"}))
     (tmp_path / "start.json").write_text(json.dumps({"at_unix_us": START}))
     return tmp_path
@@ -48,11 +47,10 @@ def raw(tmp_path: Path) -> Path:
 def test_workers_are_merged_by_due_time_with_one_list_of_reasons(raw: Path) -> None:
     found = measuring.collect(raw, schedule_of([]), workers=2)
     assert found.records["due_us"].tolist() == [1_000, 2_000, 3_000, 8_000, 9_000]
-    told = [found.reasons[number] for number in found.reason]
+    told = [found.reasons[number] for number in found.records["reason"]]
     assert told == ["sold_out", "", "LIMIT_REACHED", "LIMIT_REACHED", "sold_out"]
-    assert found.notes == [WorkerNote(2, 2, 0, 1.0, 4.0), WorkerNote(3, 3)]
+    assert found.notes == [note_of(planned=2), note_of(planned=3)]
     assert (found.torn, found.started_unix_us, found.timeout_us) == (0, START, 5_000_000)
-    assert [note.cpu_share for note in found.notes if note] == [0.25, 0.0]
 
 
 def test_a_torn_last_record_is_dropped_and_counted(raw: Path) -> None:
@@ -63,13 +61,22 @@ def test_a_torn_last_record_is_dropped_and_counted(raw: Path) -> None:
 
 
 def test_a_worker_that_was_killed_leaves_what_it_had_measured(raw: Path) -> None:
-    (raw / "worker-1.json").unlink()
-    (raw / "reasons-1.json").write_text('["", "sold')
+    killed = {"worker": 1, "complete": False, "ended": "killed"}  # as the process beside it writes
+    (raw / "worker-1.json").write_text(json.dumps(killed))
     found = measuring.collect(raw, schedule_of([]), workers=3)
-    assert found.notes == [WorkerNote(2, 2, 0, 1.0, 4.0), None, None]
+    assert found.notes == [note_of(planned=2), None, None]
     assert len(found.records) == 5
-    told = dict(zip(found.records["due_us"].tolist(), (found.reasons[one] for one in found.reason), strict=True))
-    assert (told[8_000], told[9_000]) == ("LIMIT_REACHED", "")
+
+
+def test_more_reasons_than_a_byte_can_number_end_as_other(tmp_path: Path) -> None:
+    for worker in range(2):
+        codes = ["", *(f"code_{worker}_{number}" for number in range(254))]
+        records = records_of([0] * 255, outcome=Outcome.REFUSED, reason=np.arange(255), worker=worker)
+        write_worker(tmp_path, worker, records, codes, None)
+    found = measuring.collect(tmp_path, schedule_of([]), workers=2)
+    told = [found.reasons[number] for number in found.records["reason"]]
+    assert (len(found.reasons), told.count("other"), told.count("")) == (256, 254, 2)
+    assert told.count("code_0_253") == 1
 
 
 def test_an_empty_folder_is_an_empty_measurement(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from loadtests.measuring import WorkerNote
 from loadtests.records import Endpoint, Outcome
 from loadtests.targets.base import AuditResult, Finding
 from sim.scenario.system import Slo
-from tests.load.made_records import measured_of, records_of, schedule_of
+from tests.load.made_records import measured_of, note_of, records_of, schedule_of
 
 CLEAN = AuditResult({"stock": 3}, {}, ())
 NOT_DONE = AuditResult({}, {}, ())
@@ -29,10 +29,13 @@ def slo(at_most: str = "200ms", percentile: float = 99, errors: float = 0.01, en
 def summary_of(*, note: WorkerNote | None = None, slos: Any = None, audit: AuditResult = CLEAN, **of: Any) -> Any:
     """Return the summary of N checkouts of 1 ms; `of` goes to `records_of`, `interrupted` to `summarise`."""
     told = {"interrupted": of.pop("interrupted")} if "interrupted" in of else {}
+    schedule = schedule_of(np.arange(of.pop("planned", N)) * 2_000)
+    twin = of.pop("twin", 0)
     records = records_of(DUE, **of)
-    notes = [note or WorkerNote(N, N, 0, 1.0, 10.0)]
+    records["twin"] = twin
+    notes = [note or note_of(planned=N)]
     found = verdict.summarise(
-        measured_of(records, notes=notes), schedule_of(DUE), [slo()] if slos is None else slos, audit, **told
+        measured_of(records, notes=notes), schedule, [slo()] if slos is None else slos, audit, **told
     )
     json.dumps(found, allow_nan=False)
     return found
@@ -75,31 +78,31 @@ def test_a_stall_shows_as_long_as_those_who_met_it_waited() -> None:
     ("change", "short", "sentence"),
     [
         (
-            {"lag_us": some(12_000, 21, 100)},
-            "lag p99 12 ms > 10 ms",
-            "1 % of the requests were sent 12 ms late or more; 10 ms is allowed.",
+            {"lag_us": some(12_345, 21, 100)},
+            "lag p99 12.345 ms > 10 ms",
+            "the lag's p99 was 12.345 ms; 10 ms is allowed",
         ),
         (
-            {"note": WorkerNote(N, N, 0, 8.0, 10.0)},
+            {"note": note_of(planned=N, cpu_us=8_000_000)},
             "generator CPU 80 % >= 80 %",
-            "A load generator used 80 % of its core; less than 80 % is allowed.",
+            "the busiest load generator used 80 % of its core; less than 80 % is allowed",
         ),
-        ({"note": WorkerNote(N, N, 1, 1.0, 10.0)}, "1 dropped", "1 request could not be sent."),
-        ({"outcome": some(Outcome.DROPPED, 2)}, "2 dropped", "2 requests could not be sent."),
+        ({"note": note_of(planned=N, dropped=1)}, "1 dropped", "1 request could not be sent"),
+        ({"outcome": some(Outcome.DROPPED, 2)}, "2 dropped", "2 requests could not be sent"),
         (
-            {"note": WorkerNote(N, N, 0, 1.0, 10.0, 1)},
+            {"note": note_of(planned=N, clock_steps=[{"at_us": 1, "by_us": 20_000}])},
             "1 clock step",
-            "The clock was set 1 time during the replay.",
+            "the clock was set 1 time during the replay",
         ),
         (
-            {"note": WorkerNote(N, N - 1, 0, 1.0, 10.0)},
+            {"twin": some(1, 1)},
             "1999 sent of 2000",
-            "1999 of 2000 planned arrivals were sent.",
+            "1999 arrivals were recorded of 2000 that were to be sent",
         ),
         (
-            {"note": WorkerNote(N - 1, N - 1, 0, 1.0, 10.0)},
-            "1999 shared of 2000 planned",
-            "The load generators had 1999 arrivals to send, the trace has 2000.",
+            {"planned": N + 1},
+            "2000 shared of 2001 planned",
+            "the load generators had 2000 arrivals, the trace has 2001",
         ),
     ],
 )
@@ -110,18 +113,17 @@ def test_each_doubt_makes_the_measurement_invalid_and_says_its_number(change: An
 
 
 def test_a_worker_that_did_not_report_makes_the_measurement_invalid() -> None:
-    notes = [WorkerNote(N, N, 0, 1.0, 10.0), None]
+    notes = [note_of(planned=N), None]
     found = verdict.summarise(measured_of(records_of(DUE), notes=notes), schedule_of(DUE), [], CLEAN)
     assert found["verdict"]["line"] == "INVALID (worker 1 of 2 did not report) · NO SLO · AUDIT CLEAN"
-    assert found["generator"]["cpu_share"] == [0.1, None]
+    assert found["generator"]["cpu_share"] == [0.1]
 
 
 def test_a_replay_that_sent_nothing_is_invalid() -> None:
-    empty = measured_of(records_of([]), notes=[WorkerNote(N, N)])
+    empty = measured_of(records_of([]), notes=[note_of(planned=N)])
     told = verdict.summarise(empty, schedule_of(DUE), [slo()], NOT_DONE)
-    assert told["verdict"]["line"] == (
-        "INVALID (nothing was sent) · SLO NOT JUDGED (checkout: not asked) · AUDIT NOT DONE"
-    )
+    line = f"INVALID (nothing was sent; 0 sent of {N}) · SLO NOT TESTED · AUDIT NOT DONE"
+    assert told["verdict"]["line"] == line
     assert told["endpoints"] == {}
     assert told["slos"][0]["met"] is None
 
@@ -203,7 +205,7 @@ def test_endpoints_are_never_mixed() -> None:
 def test_an_objective_whose_endpoint_was_not_asked_is_named_and_not_passed() -> None:
     found = summary_of(slos=[slo(), slo(endpoint="confirmation")])
     assert found["slos"][1]["met"] is None
-    assert found["verdict"]["line"] == "VALID · SLO MET (confirmation: not asked) · AUDIT CLEAN"
+    assert found["verdict"]["line"] == "VALID · SLO MET (confirmation: not tested) · AUDIT CLEAN"
     assert found["verdict"]["exit_code"] == 0
 
 
@@ -240,13 +242,14 @@ def test_findings_outrank_an_invalid_measurement_which_outranks_a_missed_objecti
 
 
 def test_a_replay_ended_by_a_rule_need_not_have_sent_all_and_answers_no() -> None:
-    found = summary_of(note=WorkerNote(N, 100, 0, 1.0, 10.0, 0, "errors > 5 %"))
-    assert (found["aborted"], found["incomplete"], found["verdict"]["valid"]) == (["errors > 5 %"], True, True)
+    found = summary_of(note=note_of(planned=N + 5, complete=False, ended="abort", abort="errors>5%: 9.0% over 5 s"))
+    assert (found["aborted"], found["incomplete"]) == ("errors>5%: 9.0% over 5 s", True)
+    assert found["verdict"]["valid"]
     assert (found["verdict"]["exit_code"], found["verdict"]["line"]) == (1, "VALID · SLO MET · AUDIT CLEAN · ABORTED")
 
 
 def test_a_replay_that_was_cut_short_never_answers_yes() -> None:
-    found = summary_of(note=WorkerNote(N, 100, 0, 1.0, 10.0), interrupted=True)
+    found = summary_of(note=note_of(planned=N + 5, complete=False, ended="interrupted"), interrupted=True)
     assert (found["incomplete"], found["verdict"]["exit_code"]) == (True, 130)
     assert found["verdict"]["line"] == "VALID · SLO MET · AUDIT CLEAN · INCOMPLETE"
     assert summary_of(interrupted=True, response_us=300_000)["verdict"]["exit_code"] == 1
@@ -261,7 +264,27 @@ def test_a_ladder_names_the_last_multiple_within_and_the_first_outside() -> None
     assert verdict.limits_of(ladder[:1]) == (1, None)
     assert verdict.limits_of(ladder[2:3]) == (None, 2)
     assert verdict.limits_of([verdict.rung(1, summary_of(slos=[]))]) == (None, None)
-    assert ladder[0]["checkout_p99_us"] == 1_000
+    assert ladder[0]["p99_us"] == 1_000
+    assert ladder[2]["verdict_line"] == "VALID · SLO MISSED · AUDIT CLEAN"
+
+
+def test_what_a_target_answers_a_second_counts_until_its_last_answer() -> None:
+    """Half of what was due in 4 s was answered at once, a quarter only after 8 s, the rest not."""
+    outcome, response = some(Outcome.TIMEOUT, 500), np.full(N, 1_000)
+    response[500:1_000] = 8_000_000 - DUE[500:1_000]
+    rates = summary_of(outcome=outcome, response_us=response)["rates"]
+    assert rates["offered_per_s"] == pytest.approx(500, rel=0.001)
+    assert rates["achieved_per_s"] == pytest.approx(1_500 / 8)
+    assert rates["error_share"] == 0.25
+
+
+def test_steps_that_a_target_does_not_have_are_left_out_and_named() -> None:
+    found = summary_of(planned=N + 7, note=note_of(planned=N, left_out={"view": 7}, unfinished=2))
+    assert found["verdict"]["valid"]
+    assert found["notes"] == [
+        "the target has no step view: 7 arrivals left out",
+        "2 carts still under way when the replay ended",
+    ]
 
 
 def test_the_worst_verdict_is_the_one_whose_code_outranks_the_others() -> None:
