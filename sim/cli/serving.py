@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 from typing import Any
 
 import click
@@ -49,14 +52,13 @@ from sim.errors import UsageError
     default=0.0,
     help="Requests a second and key; more get 429. [default: no limit]",
 )
+@click.option("--end-with-stdin", is_flag=True, help="End when standard input does: when the parent has died.")
 @debug_option
-def serve(scenario: str | None, rate_limit: float, **options: Any) -> None:
+def serve(scenario: str | None, rate_limit: float, end_with_stdin: bool, **options: Any) -> None:
     """Run the reference order engine.
 
     Keys come from LIVERUSH_KEY_BUYER, _MERCHANT, _PSP and _ADMIN; on loopback there are development keys.
     """
-    import os
-
     try:
         from sim.engine import serve as serving
         from sim.engine.settings import Settings
@@ -64,7 +66,16 @@ def serve(scenario: str | None, rate_limit: float, **options: Any) -> None:
         raise UsageError(f"{error.name} is missing; install 'liverush[engine]'") from error
     path = find_scenario(scenario) if scenario else None
     settings = Settings(scenario=path, rate_per_s=rate_limit, environment=os.environ, **options)
+    if end_with_stdin:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
     serving.run(settings, _announce)
+
+
+def _end_with_stdin() -> None:
+    """End this process as a signal would, once nobody holds the other end of its standard input."""
+    while os.read(0, 4096):  # not sys.stdin, whose lock a thread must not hold when the interpreter ends
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _announce(url: str, settings: Any, ready: Any) -> None:

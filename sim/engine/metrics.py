@@ -2,12 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 _LATENCY_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 _GROUP = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+class _Requests(Collector):
+    """Requests and their latency by route in plain numbers, at a quarter of what the library takes for each request."""
+
+    def __init__(self) -> None:
+        self._routes: dict[str, tuple[dict[int, int], list[int], list[float]]] = {}
+
+    def observer(self, route: str) -> Callable[[int, float], None]:
+        """See `Metrics.observer`."""
+        by_status, buckets, total = self._routes[route] = {}, [0] * (len(_LATENCY_S) + 1), [0.0]
+
+        def observe(status: int, seconds: float) -> None:
+            by_status[status] = by_status.get(status, 0) + 1
+            buckets[bisect_left(_LATENCY_S, seconds)] += 1
+            total[0] += seconds
+
+        return observe
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the library what it writes down."""
+        requests = CounterMetricFamily("liverush_requests", "Requests answered.", labels=("route", "status"))
+        latency = HistogramMetricFamily(
+            "liverush_request_seconds", "From the request's start to its answer's end.", labels=("route",)
+        )
+        bounds = [str(float(bound)) for bound in _LATENCY_S] + ["+Inf"]
+        for route, (by_status, buckets, total) in self._routes.items():
+            for status, count in by_status.items():
+                requests.add_metric((route, str(status)), count)
+            latency.add_metric((route,), list(zip(bounds, accumulate(buckets), strict=True)), total[0])
+        yield requests
+        yield latency
 
 
 class Metrics:
@@ -16,16 +52,8 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         self._sweeps = self._swept = 0
-        self._requests = Counter(
-            "liverush_requests_total", "Requests answered.", ("route", "status"), registry=registry
-        )
-        self._latency = Histogram(
-            "liverush_request_seconds",
-            "From the request's start to its answer's end.",
-            ("route",),
-            buckets=_LATENCY_S,
-            registry=registry,
-        )
+        self._requests = _Requests()
+        registry.register(self._requests)
         self.queue = Gauge("liverush_queue_length", "Calls that wait for the writer.", registry=registry)
         self.group = Histogram("liverush_group_size", "Calls stored together.", buckets=_GROUP, registry=registry)
         self.commit = Histogram(
@@ -33,22 +61,16 @@ class Metrics:
         )
         self.held = Gauge("liverush_held_units", "Units held for unpaid orders.", registry=registry)
         self.committed = Gauge("liverush_committed_units", "Units of paid orders not shipped yet.", registry=registry)
+        self.open_payments = Gauge(
+            "liverush_open_payments", "Attempts to pay that the provider has not decided.", registry=registry
+        )
+        self.open_refunds = Gauge("liverush_open_refunds", "Refunds that are not paid out yet.", registry=registry)
         self.sweeps = Counter("liverush_sweeps_total", "Sweeps done.", registry=registry)
         self.swept = Counter("liverush_swept_orders_total", "Orders that a sweep acted on.", registry=registry)
 
     def observer(self, route: str) -> Callable[[int, float], None]:
         """Return what counts one answer of a route: (status, seconds)."""
-        latency = self._latency.labels(route)
-        counters: dict[int, Counter] = {}
-
-        def observe(status: int, seconds: float) -> None:
-            counter = counters.get(status)
-            if counter is None:
-                counter = counters[status] = self._requests.labels(route, str(status))
-            counter.inc()
-            latency.observe(seconds)
-
-        return observe
+        return self._requests.observer(route)
 
     def observe_group(self, size: int, seconds: float) -> None:
         """Count a group that was stored."""

@@ -17,6 +17,9 @@ from sim.engine.chance import uniform
 Share = Annotated[float, Meta(ge=0, le=1)]
 Milliseconds = Annotated[float, Meta(ge=0, le=3_600_000)]
 
+#: A payment method that is always declined, so that a test can have a decline where it wants one.
+DECLINED_METHOD = "card-declined"
+
 _NORMAL = NormalDist()
 _FAILURES = ("insufficient_funds", "do_not_honour", "expired_card")
 
@@ -60,8 +63,10 @@ def latency_s(behaviour: Behaviour, subject: str) -> float:
     return median_s * math.exp(behaviour.latency_sigma * deviation)
 
 
-def failure_of(behaviour: Behaviour, charge_id: str) -> str:
+def failure_of(behaviour: Behaviour, charge_id: str, method: str = "") -> str:
     """Return why a charge is declined, empty where it is not."""
+    if method == DECLINED_METHOD:
+        return _FAILURES[0]
     if not befalls(behaviour.decline_share, behaviour.seed, charge_id, "decline"):
         return ""
     return _FAILURES[int(uniform(behaviour.seed, charge_id, "failure") * len(_FAILURES))]

@@ -110,7 +110,7 @@ class Ledger:
 
     def decide(self, charge: Charge, behaviour: Behaviour) -> None:
         """Capture or decline a pending charge."""
-        charge.failure = failure_of(behaviour, charge.request.id) or None
+        charge.failure = failure_of(behaviour, charge.request.id, charge.request.method) or None
         charge.status = DECLINED if charge.failure else CAPTURED
 
     def refund(self, request: RefundRequest) -> tuple[Refund, bool]:

@@ -1,0 +1,102 @@
+"""What keeps a load run from hurting somebody: which hosts may be loaded, how fast, and with how many orders.
+
+All is checked against the whole plan before the first request; the target may still send more requests than the plan
+has arrivals where one of its steps takes several.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from loadtests.schedule import NEVER, PLACE, Schedule
+from sim.errors import UsageError
+
+if TYPE_CHECKING:
+    from loadtests.options import LoadOptions
+
+_SECOND_US = 1_000_000
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What a schedule would send: checkouts, and the most arrivals that fall into one second."""
+
+    orders: int
+    most_per_s: int
+
+
+def check(options: LoadOptions, schedule: Schedule) -> None:
+    """Raise UsageError, in one line, for a host that nobody allowed or a plan beyond its bounds."""
+    if options.url:
+        _check_host(options)
+    extent = extent_of(schedule, options.ladder)
+    if options.max_orders and extent.orders > options.max_orders:
+        raise UsageError(
+            f"the plan has {extent.orders:,} checkouts, --max-orders allows {options.max_orders:,}; "
+            "replay less with --for or --share"
+        )
+    if options.max_per_s and extent.most_per_s > options.max_per_s:
+        raise UsageError(
+            f"the plan has up to {extent.most_per_s:,} requests in a second, --max-per-s allows {options.max_per_s:g}; "
+            "replay less with --share, or slower with --speed"
+        )
+
+
+def extent_of(schedule: Schedule, ladder: tuple[float, ...] = ()) -> Extent:
+    """Return what a schedule, or its ladder (each rung on fresh data, one after the other), would send.
+
+    A second holds the arrivals that are due in it; what follows a checkout is counted as if it followed at once where
+    it has no delay, as the payment and confirmation of a burst form a burst too.
+    """
+    fastest = max(ladder, default=1.0)
+    due = np.sort(_all_due(schedule) / fastest)
+    ends = np.searchsorted(due, due + _SECOND_US)
+    most = int((ends - np.arange(len(due))).max()) if len(due) else 0
+    orders = int(np.count_nonzero(schedule.arrivals["kind"] == PLACE))
+    return Extent(orders * max(1, len(ladder)), most)
+
+
+def _all_due(schedule: Schedule) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Return when each request is due if every answer came at once."""
+    arrivals, carts = schedule.arrivals, schedule.carts
+    placed = arrivals["kind"] == PLACE
+    at, cart = arrivals["due_us"][placed], arrivals["cart"][placed]
+    twice = carts["duplicate"][cart] > 0
+    pay_delay = carts["pay_delay_us"][cart]
+    paid = at + pay_delay
+    confirm_delay = carts["confirm_delay_us"][cart]
+    pays, confirms = pay_delay != NEVER, confirm_delay != NEVER
+    parts = [arrivals["due_us"], at[twice], paid[pays], (paid + confirm_delay)[pays & confirms]]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL's host is this machine."""
+    host = (urlsplit(url).hostname or "").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_host(options: LoadOptions) -> None:
+    parts = urlsplit(options.url)
+    host = (parts.hostname or "").lower()
+    if parts.scheme not in ("http", "https") or not host:
+        raise UsageError(f"--url {options.url!r} is no http or https URL")
+    if parts.username or parts.password:
+        raise UsageError("--url must hold no password: name an environment variable with --secret instead")
+    if is_loopback(options.url):
+        return
+    missing = [] if host in {name.lower() for name in options.allow_host} else [f"--allow-host {host}"]
+    missing += [] if options.max_per_s else ["--max-per-s"]
+    missing += [] if options.max_orders else ["--max-orders"]
+    if missing:
+        raise UsageError(f"{host} is not this machine: to load it, say {', '.join(missing)}")
