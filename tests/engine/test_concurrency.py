@@ -157,3 +157,25 @@ def test_eight_captures_of_one_order_at_once_keep_one_and_give_seven_back(databa
         assert found == [(2, 1), (4, 7)]
 
     play(database, scene)
+
+
+def test_the_audit_is_clean_in_the_midst_of_a_burst(database: Database) -> None:
+    async def scene(it: Mall) -> None:
+        sku = await it.sku(500)
+
+        async def buy(number: int) -> None:
+            for _time in range(6):
+                order = await it.placed((sku, 1), buyer=f"b{number}")
+                await it.captured(order, f"charge-{order}")
+                if number % 3 == 0:
+                    await it.cancel(order)
+
+        burst = asyncio.gather(*(buy(number) for number in range(40)))
+        audits = 0
+        while not burst.done():
+            assert await it.audit() == {}
+            audits += 1
+        await burst
+        assert audits > 1
+
+    play(database, scene)
