@@ -33,7 +33,7 @@ MAX_REPLICATIONS = 100_000
     help="Folder for the run directory.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@click.option("--no-figures", is_flag=True, help="Draw no figures.")
+@click.option("--no-figures", is_flag=True, help="Draw no figures and write no page.")
 @debug_option
 def simulate(
     scenario: str,
@@ -78,7 +78,7 @@ def demo(out: Path) -> None:
     result = _simulate(flagship, [], replications=1, out=out, figures=True, progress=sys.stderr.isatty())
     _print_summary(result)
     click.echo("Look at:")
-    for path in sorted(Path(result.directory).glob("*.png")):
+    for path in [*Path(result.directory).glob("*.html"), *sorted(Path(result.directory).glob("*.png"))]:
         click.echo(f"  {path}")
     click.echo(
         "Beside them: summary.json, the scenario as run, and tables with a row an order, parcel or second (*.parquet)"
@@ -97,12 +97,12 @@ def _simulate(path: Path, overrides: list[str], *, figures: bool, **options: Any
 
 
 def _figures() -> Callable[[Path], object]:
-    """Return the function that draws the figures of a run directory."""
+    """Return the function that draws the figures of a run directory and writes its page."""
 
     def draw(directory: Path) -> object:
-        from sim.reports.figures import draw_all  # matplotlib is slow to import and needed last
+        from sim.reports import page  # matplotlib is slow to import and needed last
 
-        return draw_all(directory)
+        return page.write(directory)
 
     return draw
 

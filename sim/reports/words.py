@@ -49,7 +49,7 @@ CONTRIBUTION_LINES = {
 
 def reason_name(reason: str) -> str:
     """`SOLD_OUT` -> `sold out`."""
-    return REASONS.get(reason, reason.replace("_", " ").lower())
+    return REASONS.get(reason.upper(), reason.replace("_", " ").lower())
 
 
 def count(value: float | None) -> str:

@@ -26,10 +26,11 @@ DRAWINGS = {
 
 
 def draw_all(directory: Path) -> list[Path]:
-    """Draw every figure of the run in `directory` into it, and return their paths. Raises OSError or ValueError.
-
-    Viewers are drawn where there is a broadcast: short videos have no room to be present in.
-    """
+    """Draw every figure of the run in `directory` into it, and return their paths. Raises OSError or ValueError."""
     run = Run(directory)
-    names = [name for name in DRAWINGS if name != "viewers" or run.scenario.programme.broadcasts]
-    return [draw(run, directory / f"{name}.png", DRAWINGS[name]) for name in names]
+    return [draw(run, directory / f"{name}.png", DRAWINGS[name]) for name in names_of(run)]
+
+
+def names_of(run: Run) -> list[str]:
+    """The figures that suit a run: viewers only where there is a broadcast, as a short video has no room to be in."""
+    return [name for name in DRAWINGS if name != "viewers" or run.scenario.programme.broadcasts]

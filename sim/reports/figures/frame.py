@@ -1,13 +1,16 @@
-"""The frame that every figure shares: title, takeaway, footer, colours, time axis, and writing the PNG.
+"""The frame that every figure shares: title, takeaway, footer, colours, time axis, and writing PNG and SVG.
 
 Figures are plain `Figure` objects on the Agg canvas: no pyplot, no global state, the same bytes every time.
 """
 
 from __future__ import annotations
 
+import io
 import textwrap
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,33 +52,41 @@ _STYLE = {
     "legend.fontsize": 8.0,
     "lines.linewidth": 1.4,
     "savefig.dpi": DPI,
+    "svg.fonttype": "none",  # text stays text: small, sharp, to be searched and selected
+    "svg.hashsalt": "liverush",
 }
 
-Draw = Callable[["Frame"], None]
+Draw = Callable[[Any], None]
 
 
 class Frame:
     """A figure in the making. A drawing function makes its axes and tells title and takeaway."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, width_in: float = WIDTH_IN) -> None:
         self.run = run
-        self.clock: Clock = clock_of(run.scenario)
-        self.figure = Figure(figsize=(WIDTH_IN, 5.0))
+        self.width_in = width_in
+        self.figure = Figure(figsize=(width_in, 5.0))
         FigureCanvasAgg(self.figure)
         self.title = ""
         self.takeaway = ""
         self.notes: list[str] = []
         self.has_times = False
+        self.headed = False  # whether title, takeaway and footer have been added
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The local time of the scenario's first region."""
+        return clock_of(self.run.scenario)
 
     def rows(self, heights_in: Sequence[float]) -> list[Axes]:
         """Axes one below the other, as high as told."""
-        self.figure.set_size_inches(WIDTH_IN, sum(heights_in) + 1.5)
+        self.figure.set_size_inches(self.width_in, sum(heights_in) + 1.5)
         grid = self.figure.add_gridspec(len(heights_in), 1, height_ratios=list(heights_in))
         return [self.figure.add_subplot(grid[k]) for k in range(len(heights_in))]
 
     def columns(self, widths: Sequence[float], height_in: float) -> list[Axes]:
         """Axes side by side."""
-        self.figure.set_size_inches(WIDTH_IN, height_in + 1.5)
+        self.figure.set_size_inches(self.width_in, height_in + 1.5)
         grid = self.figure.add_gridspec(1, len(widths), width_ratios=list(widths))
         return [self.figure.add_subplot(grid[k]) for k in range(len(widths))]
 
@@ -112,27 +123,65 @@ class Frame:
 
 def draw(run: Run, path: Path, drawing: Draw) -> Path:
     """Draw one figure and write it to `path`."""
+    with styled():
+        frame = Frame(run)
+        drawing(frame)
+        save_png(frame, path)
+    return path
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Our style, whatever the user's own settings of matplotlib; frames are made, drawn and saved inside."""
     style: Any = {key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith("backend")}
     with warnings.catch_warnings(), mpl.rc_context(style | _STYLE):
         # A name in a script that no font of this machine has is drawn as boxes; that is no reason to complain.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        frame = Frame(run)
-        drawing(frame)
-        _finish(frame)
-        frame.figure.savefig(path, format="png", metadata={"Software": None})
-    return path
+        yield
+
+
+def save_png(frame: Frame, path: Path) -> None:
+    """Write a drawn figure with its title, takeaway and footer."""
+    _finish(frame)
+    frame.figure.savefig(path, format="png", metadata={"Software": None})
+
+
+def svg_of(frame: Frame) -> str:
+    """The drawn figure alone, on a transparent ground: its page tells title, takeaway and which run it is."""
+    figure = frame.figure
+    for text in list(figure.texts):
+        text.remove()
+    if frame.headed:
+        height_in = float(figure.get_size_inches()[1]) - _head_in(_wrapped(frame)) - _FOOT_IN
+        figure.set_size_inches(frame.width_in, height_in)
+    figure.set_layout_engine("constrained", rect=(0.005, 0.005, 0.99, 0.99), h_pad=0.05, w_pad=0.05, wspace=0.04)
+    file = io.StringIO()
+    figure.savefig(file, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    return file.getvalue()
+
+
+_FOOT_IN = 0.3
+
+
+def _wrapped(frame: Frame) -> list[str]:
+    """The takeaway in lines as long as the figure is wide."""
+    return textwrap.wrap(frame.takeaway.replace(" %", "\N{NO-BREAK SPACE}%"), 122)[:3]
+
+
+def _head_in(takeaway: list[str]) -> float:
+    return 0.55 + 0.19 * len(takeaway)
 
 
 def _finish(frame: Frame) -> None:
     figure = frame.figure
+    frame.headed = True
     height_in = float(figure.get_size_inches()[1])
-    takeaway = textwrap.wrap(frame.takeaway.replace(" %", "\N{NO-BREAK SPACE}%"), 122)[:3]
-    head_in, foot_in = 0.55 + 0.19 * len(takeaway), 0.3
-    left = 0.012
+    takeaway = _wrapped(frame)
+    left, head_in = 0.012, _head_in(takeaway)
     figure.text(left, 1 - 0.14 / height_in, frame.title, ha="left", va="top", fontsize=13, fontweight="bold")
     figure.text(left, 1 - 0.43 / height_in, "\n".join(takeaway), ha="left", va="top", fontsize=10, color=SOFT)
     figure.text(left, 0.08 / height_in, frame.footer(), ha="left", va="bottom", fontsize=7.5, color=SOFT)
-    rect = (0.005, foot_in / height_in, 0.99, 1 - (head_in + foot_in) / height_in)
+    rect = (0.005, _FOOT_IN / height_in, 0.99, 1 - (head_in + _FOOT_IN) / height_in)
     figure.set_layout_engine("constrained", rect=rect, h_pad=0.05, w_pad=0.05, wspace=0.04)
 
 

@@ -1,0 +1,270 @@
+"""What is said of a load run: the verdict first, then objectives, audit, requests, times, refusals, ladder, provenance.
+
+`load_blocks` is what the terminal, the Markdown summary and the page print, from summary.json alone.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sim.reports.blocks import Block, Cells, plain_text
+from sim.reports.words import NO_VALUE, count, duration, milliseconds, percent, plural, reason_name
+
+Summary = Mapping[str, Any]
+
+MIN_BEYOND = 10
+DASH = f"{NO_VALUE}: fewer than {MIN_BEYOND} requests lie beyond this percentile, so it is not told"
+TIMES = (
+    ("p50", "p50_us"),
+    ("p90", "p90_us"),
+    ("p99", "p99_us"),
+    ("p99.9", "p999_us"),
+    ("p99.99", "p9999_us"),
+    ("max", "max_us"),
+    ("service p99", "service_p99_us"),
+)
+OUTCOMES = (
+    ("ok", "ok"),
+    ("refused", "refused"),
+    ("declined", "declined"),
+    ("replayed", "replayed"),
+    ("shed", "shed"),
+    ("errors", "errors"),
+    ("time-outs", "timeouts"),
+    ("dropped", "dropped"),
+)
+AUDIT_WORDS = {"clean": "AUDIT CLEAN", "findings": "AUDIT FINDINGS", "not done": "AUDIT NOT DONE"}
+SLO_WORDS = {True: "SLO MET", False: "SLO MISSED", None: "SLO NOT TESTED"}
+VALID_WORDS = {True: "VALID", False: "INVALID"}
+#: Ids of a finding that a terminal shows; the page and summary.json hold all that were listed.
+_MOST_IDS = 8
+
+
+def load_text(summary: Summary) -> str:
+    """The summary of a load run for a terminal, verdict first, without a trailing line break."""
+    return plain_text(load_blocks(summary))
+
+
+def load_blocks(summary: Summary, *, most_ids: int = _MOST_IDS) -> list[Block]:
+    """All tables in the order in which they matter; what the run does not have is left out."""
+    blocks = (
+        verdict_block(summary),
+        slo_block(summary),
+        findings_block(summary, most_ids),
+        audit_block(summary),
+        ladder_block(summary),
+        requests_block(summary),
+        times_block(summary),
+        refusals_block(summary),
+        generator_block(summary),
+        notes_block(summary),
+    )
+    return [block for block in blocks if block]
+
+
+def verdict_line(summary: Summary) -> str:
+    """`VALID · SLO MET · AUDIT CLEAN`."""
+    return str(summary["verdict"]["line"])
+
+
+def headline(summary: Summary) -> str:
+    """Which run this is, in one line."""
+    target = summary["target"]
+    where = " ".join(part for part in (target["name"], target["url"], target["store"]) if part)
+    parts = [f"{summary['scenario']} on {where}", f"{duration(summary['length_us'])} of arrivals"]
+    if summary["from_us"]:
+        parts.append(f"from {duration(summary['from_us'])} into the show")
+    if summary["share"] != 1:
+        parts.append(f"{percent(summary['share'])} of the carts")
+    if summary["speed"] != 1:
+        parts.append(f"at {summary['speed']:g} times the speed")
+    return ", ".join([*parts, f"seed {summary['seed']}", plural(summary["workers"], "worker")])
+
+
+def doubts(summary: Summary) -> list[str]:
+    """What stands against trusting the run, most important first: why it is not valid, cut short, incomplete."""
+    verdict = summary["verdict"]
+    found = [] if verdict["valid"] else [f"not valid: {reason}" for reason in verdict["valid_reasons"]]
+    if summary.get("aborted"):
+        found.append(f"stopped early by the rule {summary['aborted']}")
+    elif summary.get("incomplete"):
+        found.append("incomplete: the replay was interrupted before its end")
+    return found
+
+
+def verdict_block(summary: Summary) -> Block:
+    """The verdict, which run, and how much of the plan was sent."""
+    planned = summary["planned"]
+    sent = f"{count(summary['sent'])} requests sent for {plural(planned['arrivals'], 'planned arrival')}"
+    sent += f", {count(planned['checkouts'])} of them checkouts; {count(summary['dropped'])} dropped"
+    rows: list[Cells] = [[headline(summary)], [sent], *([doubt] for doubt in doubts(summary))]
+    return Block(verdict_line(summary), rows, indent="")
+
+
+def slo_block(summary: Summary) -> Block | None:
+    """A row an objective."""
+    rows = [["", "objective", "measured", "errors", "at most"]]
+    for slo in summary["slos"]:
+        word = "SLO NOT TESTED" if _untested(summary, slo) else SLO_WORDS[slo["met"]]
+        share = slo["error_share"]
+        measured = NO_VALUE if slo["measured_us"] is None else duration(slo["measured_us"])
+        rows.append([word, objective(slo), measured, percent(share), percent(slo["errors_at_most"])])
+    some = any(row[2] == NO_VALUE for row in rows)
+    return Block("Objectives", rows, "<<>>>", head=True, notes=[DASH] if some else []) if len(rows) > 1 else None
+
+
+def objective(slo: Mapping[str, Any]) -> str:
+    """`checkout p99 <= 250 ms`."""
+    return f"{slo['endpoint']} p{slo['percentile']:g} <= {duration(slo['at_most_us'])}"
+
+
+def _untested(summary: Summary, slo: Mapping[str, Any]) -> bool:
+    return not summary["endpoints"].get(slo["endpoint"], {}).get("requests")
+
+
+def rule_name(rule: str) -> str:
+    """`no_oversell` -> `no oversell`."""
+    return rule.replace("_", " ")
+
+
+def audit_block(summary: Summary) -> Block:
+    """A row an audit rule: how many it looked at and how many broke it; rules that could not be seen say why."""
+    audit = summary["audit"]
+    broken: dict[str, int] = {}
+    for finding in audit["findings"]:
+        broken[finding["rule"]] = broken.get(finding["rule"], 0) + max(len(finding["ids"]), 1)
+    rows = [["rule", "looked at", "found"]]
+    for rule in [*audit["checked"], *(name for name in broken if name not in audit["checked"])]:
+        found = f"{count(broken[rule])} broken" if rule in broken else "clean"
+        rows.append([rule_name(rule), count(audit["checked"].get(rule)), found])
+    rows += [[rule_name(rule), NO_VALUE, f"not seen: {why}"] for rule, why in audit["unseen"].items()]
+    title = f"Audit of the data: {summary['verdict']['audit']}"
+    return Block(title, rows, "<><", head=True) if len(rows) > 1 else Block(title, [["no rule was checked"]])
+
+
+def findings_block(summary: Summary, most_ids: int = _MOST_IDS) -> Block | None:
+    """What the audit found, with the ids that it names."""
+    rows = []
+    for finding in summary["audit"]["findings"]:
+        names = [str(name) for name in finding["ids"]]
+        more = f" and {count(len(names) - most_ids)} more" if len(names) > most_ids else ""
+        rows.append([rule_name(finding["rule"]), _told(finding["found"]), ", ".join(names[:most_ids]) + more])
+    return Block("Audit findings", [["rule", "found", "ids"], *rows], "<<<", head=True) if rows else None
+
+
+def _told(found: object) -> str:
+    return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+
+
+def requests_block(summary: Summary) -> Block | None:
+    """A row an endpoint: how its requests ended. Outcomes that nobody met are left out."""
+    found = _endpoints(summary)
+    met = [(name, key) for name, key in OUTCOMES if any(row.get(key) for _, row in found)]
+    rows = [["", "requests", "a second", *(name for name, _ in met)]]
+    for endpoint, row in found:
+        cells = [endpoint, count(row["requests"]), rate(row.get("rate_per_s"))]
+        rows.append(cells + [count(row.get(key) or 0) for _, key in met])
+    notes = ["refused, declined: correct answers of the target; shed, errors, time-outs and dropped miss any objective"]
+    return Block("Requests", rows, "<" + ">" * (len(rows[0]) - 1), head=True, notes=notes) if found else None
+
+
+def times_block(summary: Summary) -> Block | None:
+    """A row an endpoint: percentiles of the response time, from due to done."""
+    rows = [["", *(name for name, _ in TIMES)]]
+    for endpoint, row in _endpoints(summary):
+        rows.append([endpoint, *(milliseconds(row.get(key)) for _, key in TIMES)])
+    notes = ["from when a request was due to its answer; service: from when it was sent"]
+    if any(NO_VALUE in row[1:] for row in rows):
+        notes.append(DASH)
+    title = "Response times in ms"
+    return Block(title, rows, "<" + ">" * len(TIMES), head=True, notes=notes) if len(rows) > 1 else None
+
+
+def _endpoints(summary: Summary) -> list[tuple[str, Mapping[str, Any]]]:
+    return [(name, row) for name, row in summary["endpoints"].items() if row["requests"]]
+
+
+def rate(per_s: float | None) -> str:
+    """`1,234`, `12.3`, `0.45`: a rate a second."""
+    if per_s is None:
+        return NO_VALUE
+    return f"{per_s:,.0f}" if per_s >= 100 else f"{per_s:,.1f}" if per_s >= 1 else f"{per_s:.2g}"
+
+
+def refusals_block(summary: Summary) -> Block | None:
+    """Why the target refused, by its own codes."""
+    codes = sorted(summary["refusals"].items(), key=lambda item: (-item[1], item[0]))
+    return Block("Refused, because", [[reason_name(code), count(n)] for code, n in codes], "<>") if codes else None
+
+
+def generator_block(summary: Summary) -> Block:
+    """Whether the load generator kept up: lag and CPU against their limits."""
+    lag, generator = summary["lag"], summary["generator"]
+    most = max(generator["cpu_share"], default=None)
+    limit = f"at most {duration(lag['limit_us'])}" if lag.get("limit_us") is not None else ""
+    rows = [
+        ["lag p50", _time(lag["p50_us"]), ""],
+        ["lag p99", _time(lag["p99_us"]), limit],
+        ["lag max", _time(lag["max_us"]), ""],
+        ["CPU of the busiest worker", percent(most), f"at most {percent(generator['limit'])}"],
+    ]
+    return Block("Load generator", rows)
+
+
+def _time(time_us: float | None) -> str:
+    return NO_VALUE if time_us is None else duration(time_us)
+
+
+def ladder_block(summary: Summary) -> Block | None:
+    """A row a multiple of the trace's rate."""
+    rungs = summary.get("ladder")
+    if not rungs:
+        return None
+    rows = [["", "offered/s", "answered/s", "checkout p99", "errors", "verdict"]]
+    for rung in rungs:
+        cells = [f"x{rung['multiple']:g}", rate(rung["offered_per_s"]), rate(rung["achieved_per_s"])]
+        rows.append([*cells, _time(rung["p99_us"]), percent(rung["error_share"]), rung["verdict_line"]])
+    return Block(
+        "Ladder",
+        rows,
+        "<>>>><",
+        head=True,
+        notes=[ladder_words(summary), "rates: arrivals of the trace, retries not counted"],
+    )
+
+
+def ladder_words(summary: Summary) -> str:
+    """The last multiple within the objectives and the first outside."""
+    last, first = summary.get("ladder_last_within"), summary.get("ladder_first_outside")
+    within = "no multiple was within the objectives" if last is None else f"last within the objectives: x{last:g}"
+    outside = "none was outside" if first is None else f"first outside: x{first:g}"
+    return f"{within}; {outside}"
+
+
+def notes_block(summary: Summary) -> Block | None:
+    """What a reader must know besides."""
+    return Block("Notes", [[note] for note in summary["notes"]]) if summary["notes"] else None
+
+
+def command(summary: Summary) -> str:
+    """The command line that repeats the run from its own directory; the one given, where the run tells it."""
+    given = summary.get("command")
+    if given:
+        return given if isinstance(given, str) else shlex.join(given)
+    parts = ["liverush", "load", "scenario.yaml", "--seed", str(summary["seed"])]
+    for flag in ("share", "speed"):
+        if summary[flag] != 1:
+            parts += [f"--{flag}", f"{summary[flag]:g}"]
+    if summary["workers"] != 1:
+        parts += ["--workers", str(summary["workers"])]
+    if summary.get("ladder"):
+        parts += ["--ladder", ",".join(f"{rung['multiple']:g}" for rung in summary["ladder"])]
+    return shlex.join(parts)
+
+
+def provenance_rows(summary: Summary, keys: Sequence[str] = ("versions", "machine")) -> list[Cells]:
+    """Versions and machine as rows of name and value."""
+    return [[rule_name(str(name)), _told(value)] for key in keys for name, value in summary.get(key, {}).items()]

@@ -1,0 +1,55 @@
+"""One self-contained HTML page of a run: no network, no scripts; readable on a phone, in the dark and on paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sim.reports.figures import DRAWINGS as SIMULATED
+from sim.reports.figures import names_of
+from sim.reports.figures.frame import Draw, Frame, save_png, styled
+from sim.reports.figures.load import DRAWINGS as LOADED
+from sim.reports.figures.load import NARROW_IN, LoadFrame, drawings_of
+from sim.reports.figures.picture import Picture, picture_of
+from sim.reports.load_files import LoadRun, is_load
+from sim.reports.page.load import load_page
+from sim.reports.page.simulate import simulate_page
+from sim.reports.run_files import Run
+
+PAGE = "report.html"
+
+
+def write(directory: Path) -> Path:
+    """Draw every figure of a run into its directory, write the page beside them, and return the page's path.
+
+    Raises OSError, ValueError, KeyError or ScenarioError where the directory is not that of a run.
+    """
+    run = Run(directory)
+    html = _of_load(LoadRun(directory)) if is_load(run.summary) else _of_simulation(run)
+    path = directory / PAGE
+    path.write_text(html, encoding="utf-8", newline="\n")
+    return path
+
+
+def _of_load(run: LoadRun) -> str:
+    return load_page(run, {name: _load_picture(run, name, LOADED[name]) for name in drawings_of(run)})
+
+
+def _load_picture(run: LoadRun, name: str, drawing: Draw) -> Picture:
+    with styled():
+        wide, narrow = LoadFrame(run), LoadFrame(run, NARROW_IN)
+        drawing(wide)
+        drawing(narrow)
+        save_png(wide, run.directory / f"{name}.png")
+        return picture_of(name, wide, narrow)
+
+
+def _of_simulation(run: Run) -> str:
+    return simulate_page(run, {name: _picture(run, name, SIMULATED[name]) for name in names_of(run)})
+
+
+def _picture(run: Run, name: str, drawing: Draw) -> Picture:
+    with styled():
+        frame = Frame(run)
+        drawing(frame)
+        save_png(frame, run.directory / f"{name}.png")
+        return picture_of(name, frame)
