@@ -58,7 +58,8 @@ class Histogram:
             return
         self._widen(int(values.min()), int(values.max()))
         self.counts += np.bincount(bucket_of(values), minlength=_BUCKETS)
-        self.total_us += int(values.sum())
+        # In two halves, as the sum of a few large values is more than an int64 holds.
+        self.total_us += (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())
 
     def merge(self, other: Histogram) -> Histogram:
         """Return a histogram of what both have recorded."""

@@ -124,10 +124,11 @@ class Sampler:
             seen, rss_bytes = {}, 0
             for process in members:
                 with contextlib.suppress(psutil.Error, OSError):
-                    key = (process.pid, process.create_time())
-                    used = process.cpu_times()
-                    seen[key] = used.user + used.system
-                    rss_bytes += process.memory_info().rss
+                    key, used = (process.pid, process.create_time()), process.cpu_times()
+                    held_bytes = process.memory_info().rss
+                    if held_bytes:  # one that has ended holds nothing until its parent takes note
+                        seen[key] = used.user + used.system
+                        rss_bytes += held_bytes
             # A child that is new has done all its work since the last look, unless there was none.
             spent_s = sum(cpu_s - known.get(key, 0.0) for key, cpu_s in seen.items()) if tree else 0.0
             self._trees[name] = _Tree(seen)
