@@ -54,14 +54,14 @@ class Pairs(NamedTuple):
         return found.low is not None and found.high is not None and not found.low <= 0 <= found.high
 
 
-def all_pairs(values: Sequence[Sequence[float]], level: float = LEVEL) -> Pairs:
+def all_pairs(values: Sequence[Sequence[float]], level: float = LEVEL, draws: int = DRAWS) -> Pairs:
     """Simultaneous intervals for every pair of strategies; `values[strategy][replication]`, two strategies or more."""
-    factor = critical_value(values, level)
+    factor = critical_value(values, level, draws)
     pairs = combinations(range(len(values)), 2)
     return Pairs({(i, j): paired_interval(values[i], values[j], level, critical=factor) for i, j in pairs}, factor)
 
 
-def critical_value(values: Sequence[Sequence[float]], level: float = LEVEL) -> float:
+def critical_value(values: Sequence[Sequence[float]], level: float = LEVEL, draws: int = DRAWS) -> float:
     """What stands for Student's quantile so that the intervals of all pairs hold together; infinite for n < 2."""
     columns = np.asarray(values, np.float64)
     strategies, n = columns.shape
@@ -73,10 +73,10 @@ def critical_value(values: Sequence[Sequence[float]], level: float = LEVEL) -> f
     bonferroni = t_quantile(1 - (1 - level) / (2 * pairs), n - 1)
     if pairs == 1 or n <= strategies:  # a covariance of more strategies than replications says too little
         return bonferroni
-    return min(bonferroni, _largest_t(np.cov(columns), n, level))
+    return min(bonferroni, _largest_t(np.cov(columns), n, level, draws))
 
 
-def _largest_t(covariance: Floats, n: int, level: float) -> float:
+def _largest_t(covariance: Floats, n: int, level: float, draws: int) -> float:
     """The `level` quantile of the largest |t| over pairs of equal means with this covariance and n replications.
 
     The sample covariance of n normal values is Wishart, drawn by Bartlett's decomposition: no replication is drawn.
@@ -84,12 +84,12 @@ def _largest_t(covariance: Floats, n: int, level: float) -> float:
     root = _root(covariance)
     k = len(root)
     rng = np.random.default_rng(_SEED)  # the same values every time: the same data get the same interval
-    means = rng.standard_normal((DRAWS, k)) @ root.T
-    lower = np.tril(rng.standard_normal((DRAWS, k, k)), -1)
+    means = rng.standard_normal((draws, k)) @ root.T
+    lower = np.tril(rng.standard_normal((draws, k, k)), -1)
     for i in range(k):
-        lower[:, i, i] = np.sqrt(rng.chisquare(n - 1 - i, DRAWS))
+        lower[:, i, i] = np.sqrt(rng.chisquare(n - 1 - i, draws))
     factors = root @ lower
-    largest = np.zeros(DRAWS)
+    largest = np.zeros(draws)
     for i, j in combinations(range(k), 2):
         spread = np.square(factors[:, i] - factors[:, j]).sum(axis=1) / (n - 1)
         scale = covariance[i, i] + covariance[j, j]

@@ -1,10 +1,10 @@
 """How many replications: stopping at a precision, and what it would take to tell two strategies apart.
 
-The rule is Chow and Robbins' (1965, Ann. Math. Stat. 36:457-462): go on until the half-width is small enough, where the
-variance found is raised by 1/n of itself, as they do. Looked at after every replication from the second on, it stops too
-early and covers too little (Singham & Schruben 2012, INFORMS J. Computing 24:624-635). So there are at least `LEAST`
-replications and the looks grow by a fifth. Whether to stop depends on the spread only, never on which strategy leads:
-for normal values the two are independent, and the interval then keeps its coverage.
+The rule is Chow and Robbins' (1965, Ann. Math. Stat. 36:457-462): go on until the half-width is small enough, where
+the variance found is raised a little, here by 1/n of itself. Looked at after every replication from the second on, it
+stops too early and covers too little (Singham & Schruben 2012, INFORMS J. Computing 24:624-635). So there are at least
+`LEAST` replications and the looks grow by a fifth. Whether to stop depends on the spread, never on which strategy
+leads: for normal values the two are independent, and the interval then keeps its coverage.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ def is_precise(half_width: float, n: int, goal: float) -> bool:
     return half_width * raised(n) <= goal
 
 
-def needed_for(half_width: float, n: int, goal: float, *, critical: float | None = None, level: float = LEVEL) -> int:
+def needed_for(half_width: float, n: int, goal: float, *, stopping: bool = True, level: float = LEVEL) -> int:
     """About how many replications have half-width `goal`, from what n have; MOST + 1 where none do.
 
-    Half-widths fall with the root of n, and the t quantile a little; `critical` is that of now where it is not t's.
+    Half-widths fall with the root of n, and Student's quantile a little. `stopping`: by the rule of `is_precise`.
     """
     if half_width == 0:
         return n
@@ -70,9 +70,8 @@ def needed_for(half_width: float, n: int, goal: float, *, critical: float | None
     scale = half_width / now * math.sqrt(n)  # sigma, times what several comparisons cost
 
     def fits(m: int) -> bool:
-        return (
-            scale * t_quantile((1 + level) / 2, m - 1) / math.sqrt(m) * (raised(m) if critical is None else 1) <= goal
-        )
+        half = scale * t_quantile((1 + level) / 2, m - 1) / math.sqrt(m)
+        return half * (raised(m) if stopping else 1) <= goal
 
     if not fits(MOST):
         return MOST + 1
@@ -83,11 +82,9 @@ def needed_for(half_width: float, n: int, goal: float, *, critical: float | None
     return high
 
 
-def needed_to_separate(
-    difference: float, half_width: float, n: int, *, critical: float = math.nan, level: float = LEVEL
-) -> int:
+def needed_to_separate(difference: float, half_width: float, n: int, *, level: float = LEVEL) -> int:
     """About how many replications would leave 0 outside the interval of a difference that stays as found.
 
     As likely as not: the difference found is itself unsure. MOST + 1 where no number would do.
     """
-    return needed_for(half_width, n, abs(difference) * (1 - 1e-9), critical=critical, level=level)
+    return needed_for(half_width, n, abs(difference) * (1 - 1e-9), stopping=False, level=level)

@@ -21,6 +21,7 @@ from sim.stats.sequential import (
 
 STUDIES = 2_000
 FIXED_N = 20
+QUICK = 3_000  # draws of the common factor: 1 % of it, enough for these laws
 
 
 def study(rng: np.random.Generator, means: list[float], n: int, shared: float = 3.0) -> list[list[float]]:
@@ -55,14 +56,14 @@ def test_percent_of_the_base_covers_in_93_to_97_percent() -> None:
     assert 0.93 <= share(covered) <= 0.97
 
 
-@pytest.mark.parametrize("strategies", [3, 4, 5])
+@pytest.mark.parametrize("strategies", [3, 5])
 def test_simultaneous_intervals_cover_together_and_are_at_most_half_wider(strategies: int) -> None:
     rng = np.random.default_rng(strategies)
     means = [100.0 + 0.5 * k for k in range(strategies)]
     covered, widths = [], []
     for _ in range(500):
         values = study(rng, means, FIXED_N)
-        pairs = all_pairs(values)
+        pairs = all_pairs(values, draws=QUICK)
         hits = []
         for (i, j), found in pairs.intervals.items():
             assert found.low is not None
@@ -82,8 +83,8 @@ def test_simultaneous_intervals_cover_together_and_are_at_most_half_wider(strate
 def test_without_a_difference_that_one_beats_another_is_said_in_at_most_5_percent(strategies: int) -> None:
     rng = np.random.default_rng(40 + strategies)
     said = []
-    for _ in range(1_000 if strategies > 2 else STUDIES):
-        pairs = all_pairs(study(rng, [100.0] * strategies, FIXED_N))
+    for _ in range(500 if strategies > 2 else STUDIES):
+        pairs = all_pairs(study(rng, [100.0] * strategies, FIXED_N), draws=QUICK)
         said.append(any(pairs.told_apart(i, j) for i, j in pairs.intervals))
     assert share(said) <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / len(said))
 
