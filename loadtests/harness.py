@@ -95,11 +95,18 @@ def _once(
         schedule,
         options.scenario.slos,
         seen.audit,
-        notes=seen.notes,
+        notes=(*options.notes, *_left_out(schedule), *seen.notes),
         interrupted=seen.interrupted or seen.overran,
     )
     _tidy(raw)
     return summary, seen
+
+
+def _left_out(schedule: Schedule) -> tuple[str, ...]:
+    late = schedule.header["left_out"]
+    if not any(late.values()):
+        return ()
+    return (f"due too late and left out: {late['payments']} payments, {late['confirmations']} confirmations (--tail)",)
 
 
 def _climb(directory: Path, options: LoadOptions, trace: Trace, show: Callable[[str], None]) -> dict[str, Any]:

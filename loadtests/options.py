@@ -41,6 +41,7 @@ class LoadOptions:
     abort_on: tuple[str, ...] = ()
     ladder: tuple[float, ...] = ()
     audit_sql: str = ""
+    notes: tuple[str, ...] = ()  # what a reader of the result must know
 
     @property
     def seed_used(self) -> int:

@@ -45,6 +45,7 @@ class Choice:
     duplicates: float = 0.01  # share of the carts whose checkout is sent twice at once
     as_run: Path | None = None
     multiple: float = 1.0  # of the trace's rate: arrivals come this much closer together, delays stay
+    tail_us: int = 10 * SECOND_US  # of the wall clock: what is due later than this after the last arrival is left out
 
 
 def settled(scenario: Scenario, trace: Trace, choice: Choice) -> Choice:
@@ -82,9 +83,11 @@ def plan_schedule(
     first, count = _spans(row_of[lines["cart"][cart_lines]], len(numbers))
     arrivals = _arrivals(lines, row_of, cart_lines, first, from_us, pace)
     table = sku_table(scenario)
+    carts = _carts(scenario, trace, numbers, first, count, lines, cart_lines, choice)
+    late = _cut_tail(carts, arrivals, choice.tail_us)
     return Schedule(
         arrivals,
-        _carts(scenario, trace, numbers, first, count, lines, cart_lines, choice),
+        carts,
         {"sku": lines["sku"][cart_lines].astype("i4"), "quantity": lines["quantity"][cart_lines].astype("i4")},
         _offers(scenario, table, choice.share, stock),
         _deals(scenario, choice, from_us, pace),
@@ -100,6 +103,7 @@ def plan_schedule(
             "multiple": choice.multiple,
             "trace_carts": int(trace.orders),
             "fingerprint": trace.fingerprint(),
+            "left_out": late,
         },
     )
 
@@ -232,6 +236,23 @@ def _carts(
         "after_delay_us": np.floor(confirm * (carts["after_u32"] / 2.0**32)).astype("i8"),
         "duplicate": share_mask_of(numbers, choice.duplicates).astype("u1"),
     }
+
+
+def _cut_tail(carts: dict[str, Column], arrivals: dict[str, Column], tail_us: int) -> dict[str, int]:
+    """Leave out payments and confirmations that would come later than the tail; return how many of each.
+
+    Judged by the plan alone (a checkout that takes no time), so that every target is asked the same.
+    """
+    placed = np.zeros(len(carts["number"]), np.int64)
+    places = arrivals["kind"] == sc.PLACE
+    placed[arrivals["cart"][places]] = arrivals["due_us"][places]
+    end_us = int(arrivals["due_us"][-1]) + tail_us
+    paid = placed + carts["pay_delay_us"]
+    unpaid = (carts["pay_delay_us"] != sc.NEVER) & (paid > end_us)
+    carts["pay_delay_us"][unpaid] = sc.NEVER
+    unconfirmed = (carts["confirm_delay_us"] != sc.NEVER) & (unpaid | (paid + carts["confirm_delay_us"] > end_us))
+    carts["confirm_delay_us"][unconfirmed] = sc.NEVER
+    return {"payments": int(unpaid.sum()), "confirmations": int(unconfirmed.sum())}
 
 
 def share_mask_of(numbers: Column, share: float) -> npt.NDArray[np.bool_]:

@@ -16,7 +16,7 @@ from loadtests.blocking import BlockingHttp
 from loadtests.generator import LEAD_S, OVERTIME_S, Generator
 from loadtests.options import LoadOptions
 from loadtests.progress import Progress
-from loadtests.schedule import NEVER, Schedule
+from loadtests.schedule import PLACE, Schedule
 from loadtests.targets.base import AuditResult, HttpFailed, Target, World
 from loadtests.targets.loading import load_target
 from sim.measure.sampler import Sampler
@@ -130,9 +130,11 @@ def _plan(folder: Path, options: LoadOptions) -> dict[str, Any]:
 
 def _length_s(schedule: Schedule) -> float:
     """Return the seconds from the first arrival's due time to the last step that can follow."""
+    placed = schedule.arrivals["kind"] == PLACE
+    due_us = schedule.arrivals["due_us"][placed]
+    order = schedule.arrivals["cart"][placed]
     delays = schedule.carts["pay_delay_us"].clip(min=0) + schedule.carts["confirm_delay_us"].clip(min=0)
-    longest_us = int(delays.max()) if len(delays) else NEVER
-    return (schedule.length_us + max(longest_us, 0)) / 1e6
+    return max(schedule.length_us, int((due_us + delays[order]).max(initial=0))) / 1e6
 
 
 def _wait_until_quiet(target: Target, http: BlockingHttp) -> tuple[str, ...]:
