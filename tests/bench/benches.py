@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from tests.bench.histogram import histogram
 from tests.bench.process import Bench, JobFailed, back_memory, environment, timed_command
 from tests.bench.rows import Target, make_row
 from tests.bench.scaled import scaled_text
@@ -139,6 +140,7 @@ BENCHES = {
     "generate": generate,
     "double11": double11,
     "linear": linear,
+    "histogram": histogram,
 }
 
 

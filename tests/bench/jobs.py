@@ -26,6 +26,7 @@ from sim.operations.outcome import Outcome
 from sim.operations.simulate import simulate
 from sim.orders.states import State
 from sim.scenario.schema import Scenario
+from tests.bench.histogram import count_response_times
 from tests.bench.scaled import scaled_scenario
 
 Figures = dict[str, Any]
@@ -234,6 +235,7 @@ JOBS: dict[str, Callable[..., Figures]] = {
     "compile_kernels": compile_kernels,
     "flow": flow,
     "against_oracle": against_oracle,
+    "count_response_times": count_response_times,
 }
 
 
