@@ -10,6 +10,8 @@ from pathlib import Path
 
 #: Packages whose version can change a result or its speed.
 PACKAGES = ("numpy", "scipy", "numba", "simpy", "pyarrow", "pydantic", "joblib")
+#: Those of a load generator, besides.
+LOAD_PACKAGES = ("locust", "gevent", "hdrhistogram", "psutil")
 
 
 def describe_machine() -> dict[str, str | int | None]:
@@ -27,10 +29,10 @@ def describe_machine() -> dict[str, str | int | None]:
     }
 
 
-def package_versions() -> dict[str, str]:
-    """Installed versions of PACKAGES."""
+def package_versions(more: tuple[str, ...] = ()) -> dict[str, str]:
+    """Installed versions of PACKAGES and `more`; what is not installed is left out."""
     found = {}
-    for name in PACKAGES:
+    for name in (*PACKAGES, *more):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 import sim
-from sim.measure.machine import PACKAGES, describe_machine, memory_bytes, package_versions, peak_rss_bytes, usable_cores
+from sim.measure.machine import (
+    LOAD_PACKAGES,
+    PACKAGES,
+    describe_machine,
+    memory_bytes,
+    package_versions,
+    peak_rss_bytes,
+    usable_cores,
+)
 from sim.measure.record import RunRecord
 
 
@@ -42,6 +50,7 @@ def test_the_versions_are_those_of_the_packages_that_compute() -> None:
     versions = package_versions()
     assert set(versions) == set(PACKAGES)
     assert versions["numpy"] == np.__version__
+    assert set(package_versions((*LOAD_PACKAGES, "no-such-package"))) == {*PACKAGES, *LOAD_PACKAGES}
 
 
 def test_the_machine_has_a_processor_cores_and_memory() -> None:
