@@ -1,4 +1,4 @@
-"""Finding the class that `--target module:Class` names: in the current folder first, then among what is installed."""
+"""Finding the class that `--target module:Class` names: among what is installed, then in the current folder."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def load_target(name: str) -> Target:
 
 
 def _module(name: str, module_name: str) -> object:
-    """Import a module with the current folder searched first: that is where people write theirs."""
+    """Import a module with the current folder searched too: that is where people write theirs."""
     here = os.getcwd()
     if here not in sys.path:
-        sys.path.insert(0, here)
+        sys.path.append(here)  # last: a file there must not stand in for a library
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ from sim.errors import UsageError
 
 #: Events of a page of the feed, and how many pages one look at it reads at most.
 _PAGE, _PAGES = 500, 20
+#: The engine's clock may be this far ahead of ours; orders before the run are told by their buyers anyway.
+_CLOCKS_DIFFER = timedelta(hours=1)
 _CAPTURED = "payment.captured"
 _IN_USE = "key_in_use"
 
@@ -95,7 +97,7 @@ class ReferenceEngine(Target):
 
     def setup(self, world: World) -> dict[str, Any]:
         """Start an engine, or take the one at `url`, and fill it."""
-        self._plans = world.deals
+        self._world = world
         url, found = world.options.get("url", ""), {}
         if not url:
             found = self._serve(world)
@@ -108,7 +110,7 @@ class ReferenceEngine(Target):
             "processes": {"engine": self._server.pid} if self._server else {},
             "psp_url": found.get("psp", world.options.get("psp_url", "")),
             "run": world.run_id,
-            "since": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "since": f"{datetime.now(UTC) - _CLOCKS_DIFFER:%Y-%m-%dT%H:%M:%SZ}",
             "deals_file": str(world.folder / "deals.json"),
             "currencies": [offer.currency for offer in world.offers],
             "prices": [offer.price_minor for offer in world.offers],
@@ -156,7 +158,7 @@ class ReferenceEngine(Target):
 
     def start(self, http: Http, at_unix_us: int) -> None:
         """Announce the flash deals; the workers find their ids in a file, so that no checkout waits for them."""
-        self._deals = [self._deal(plan, at_unix_us) for plan in self._plans]  # in this order: see `_find_deals`
+        self._deals = [self._deal(plan, at_unix_us) for plan in self._world.deals]  # in this order: see `_find_deals`
         path = Path(self.state["deals_file"])
         beside = path.with_suffix(".tmp")
         beside.write_bytes(msgspec.json.encode(self._deals))
@@ -191,7 +193,8 @@ class ReferenceEngine(Target):
         """Ask the engine for its invariants, and hold its orders to what clients and provider say."""
         from loadtests.audit.engine import audit_engine
 
-        return audit_engine(http, self.state, acknowledged, _headers("admin"), self._deals or [])
+        plan = (self._world.offers, self._world.deals, self._deals or [])
+        return audit_engine(http, self.state, acknowledged, _headers("admin"), plan)
 
     def teardown(self) -> None:
         """End the engine, if it was ours."""

@@ -1,0 +1,215 @@
+"""The audit of the reference engine: its own invariants, its clients' log, its provider's ledger.
+
+The engine's invariants are read from its tables in one snapshot. They are its own word, so what can be seen from
+outside is checked again: orders and their lines against what was put in and what clients were told, and money against
+the provider, who is another process.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from loadtests.audit.books import Report, SeenOrder, check_deals, check_stock
+from loadtests.audit.client import check_clients, read_acknowledged
+from loadtests.blocking import BlockingHttp
+from loadtests.records import Ack
+from loadtests.schedule import DealPlan, Offer
+from loadtests.targets.base import AuditResult, Http, HttpFailed
+
+_PAGE = 500
+#: Charges without an order that are looked up one by one.
+_MOST_LOOKED_UP = 200
+
+
+class _Money(msgspec.Struct):
+    amount: str
+
+
+class _Line(msgspec.Struct):
+    sku_id: str
+    quantity: int
+    phase: str
+    promotion_id: str | None
+
+
+class _Order(msgspec.Struct):
+    id: str
+    status: str
+    buyer_id: str
+    total: _Money
+    captured: _Money
+    refunded: _Money
+    paid_at: str | None
+    confirmed_at: str | None
+    return_id: str | None
+    address: dict[str, str]
+    lines: list[_Line]
+
+
+class _Page(msgspec.Struct):
+    items: list[_Order]
+    next_page_token: str | None
+
+
+class _Charge(msgspec.Struct):
+    id: str
+    status: str
+    order_id: str
+    amount: str
+    refunded: str
+
+
+class _Ledger(msgspec.Struct):
+    charges: list[_Charge]
+
+
+class _Finding(msgspec.Struct):
+    id: str
+    found: str
+
+
+class _Invariant(msgspec.Struct):
+    name: str
+    checked: int
+    violations: int
+    findings: list[_Finding]
+
+
+class _Invariants(msgspec.Struct):
+    invariants: list[_Invariant]
+
+
+#: Rules that the engine's own audit knows; unseen where it does not answer.
+_OWN = ("S2", "S3", "M1", "M2", "M3", "M4", "O3", "O4", "E1", "T1")
+
+
+def audit_engine(
+    http: Http,
+    state: Mapping[str, Any],
+    acknowledged: Path,
+    headers: dict[str, str],
+    plan: tuple[Sequence[Offer], Sequence[DealPlan], Sequence[str]],
+) -> AuditResult:
+    """Return what is wrong; `plan` is what the engine was filled with: offers, deals and the deals' ids."""
+    report = Report()
+    offers, deals, deal_ids = plan
+    _take_invariants(report, http, headers)
+    raw = {order.id: order for order in _orders(http, state, headers)}
+    reader = _Reader(state, deal_ids)
+    orders = {order.id: reader.seen(order) for order in raw.values()}
+    check_clients(report, read_acknowledged(acknowledged), orders)
+    check_stock(report, orders.values(), offers)
+    check_deals(report, orders.values(), deals)
+    _check_provider(report, http, state, headers, raw)
+    return report.result()
+
+
+def _take_invariants(report: Report, http: Http, headers: dict[str, str]) -> None:
+    """Take over what the engine finds in its own tables."""
+    answer = http.get("/v1/audit/invariants", headers=headers)
+    if answer.status != 200:
+        report.hidden(_OWN, f"the engine's own audit answered {answer.status}")
+        return
+    for one in msgspec.json.decode(answer.body, type=_Invariants).invariants:
+        report.looked(one.name, one.checked)
+        for finding in one.findings:
+            report.add(one.name, (finding.id,), finding.found)
+        if one.violations > len(one.findings):
+            report.add(one.name, (), f"and {one.violations - len(one.findings):,} more")
+
+
+def _orders(http: Http, state: Mapping[str, Any], headers: dict[str, str]) -> Iterator[_Order]:
+    """Yield the orders of this run: those of its buyers, changed since it began."""
+    token: str | None = "0"
+    decode = msgspec.json.Decoder(_Page).decode
+    own = f"{state['run']}-"
+    while token is not None:
+        path = f"/v1/orders?updated_after={state['since']}&page_token={token}&limit={_PAGE}"
+        answer = http.get(path, headers=headers)
+        if answer.status != 200:
+            raise HttpFailed(f"the list of orders answered {answer.status}")
+        page = decode(answer.body)
+        yield from (order for order in page.items if order.buyer_id.startswith(own))
+        token = page.next_page_token
+
+
+class _Reader:
+    """Turns the engine's orders into those that all targets share."""
+
+    def __init__(self, state: Mapping[str, Any], deal_ids: Sequence[str]) -> None:
+        self._run = state["run"]
+        self._offers = {sku: number for number, sku in enumerate(state["skus"])}
+        self._deals = {deal: number for number, deal in enumerate(deal_ids)}
+
+    def seen(self, order: _Order) -> SeenOrder:
+        facts = {Ack.PLACED}
+        facts |= {Ack.PAID} if order.paid_at else set()
+        facts |= {Ack.CONFIRMED} if order.confirmed_at else set()
+        facts |= {Ack.CANCELLED} if order.status == "CANCELLED" else set()
+        facts |= {Ack.RETURN_REQUESTED} if order.return_id else set()
+        dealt = [line for line in order.lines if line.promotion_id in self._deals]
+        return SeenOrder(
+            order.id,
+            frozenset(facts),
+            self._cart(order.address.get("reference", "")),
+            tuple((self._offers[line.sku_id], line.quantity) for line in order.lines if line.sku_id in self._offers),
+            int(order.total.amount),
+            order.buyer_id,
+            self._deals[str(dealt[0].promotion_id)] if dealt else -1,
+            sum(line.quantity for line in dealt),
+        )
+
+    def _cart(self, reference: str) -> int | None:
+        run, _, number = reference.rpartition("-")
+        return int(number) if run == self._run and number.isdigit() else None
+
+
+def _check_provider(
+    report: Report, http: Http, state: Mapping[str, Any], headers: dict[str, str], orders: Mapping[str, _Order]
+) -> None:
+    """Check P1, and from the provider's side M4 and O4: money of orders that are not there or were cancelled."""
+    if not state.get("psp_url"):
+        report.hidden(["P1"], "no payment provider whose ledger can be read")
+        return
+    provider = BlockingHttp(state["psp_url"])
+    try:
+        answer = provider.get("/ledger")
+    except HttpFailed as error:
+        report.hidden(["P1"], f"the payment provider does not answer: {error}")
+        return
+    finally:
+        provider.close()
+    charges: dict[str, list[_Charge]] = defaultdict(list)
+    for charge in msgspec.json.decode(answer.body, type=_Ledger).charges:
+        if charge.status == "captured":
+            charges[charge.order_id].append(charge)
+    for order_id, order in orders.items():
+        _compare(report, order, charges.pop(order_id, []))
+    _check_strays(report, http, headers, charges)
+    report.looked("P1", len(orders))
+
+
+def _compare(report: Report, order: _Order, charges: list[_Charge]) -> None:
+    kept = sum(int(charge.amount) - int(charge.refunded) for charge in charges)
+    says = int(order.captured.amount) - int(order.refunded.amount)
+    if kept == says:
+        return
+    ids = (order.id, *(charge.id for charge in charges))
+    if order.status == "CANCELLED" and kept > says:
+        report.add("O4", ids, f"cancelled, and the provider kept {kept}; the engine says {says}")
+    else:
+        report.add("P1", ids, f"the provider kept {kept} in {len(charges)} charges, the engine says {says}")
+
+
+def _check_strays(report: Report, http: Http, headers: dict[str, str], charges: Mapping[str, list[_Charge]]) -> None:
+    """Look up charges of orders that are not this run's: they are somebody else's, or of no order at all."""
+    for order_id in sorted(charges)[:_MOST_LOOKED_UP]:
+        if http.get(f"/v1/orders/{order_id}", headers=headers).status == 404:
+            kept = sum(int(charge.amount) - int(charge.refunded) for charge in charges[order_id])
+            ids = (order_id, *(charge.id for charge in charges[order_id]))
+            report.add("M4", ids, f"the provider kept {kept} for an order that is not there")
