@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -21,6 +22,12 @@ LEAD_S = 1.0
 #: Seconds that a replay which should be over may take longer before it is ended.
 OVERTIME_S = 30.0
 _POLL_S = 0.1
+_PR_SET_PDEATHSIG = 1
+
+
+def _end_with_parent() -> None:
+    """Let the kernel end this child when its parent is killed, so that nobody goes on loading a target unwatched."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
 
 
 class Generator:
@@ -54,6 +61,7 @@ class Generator:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "LIVERUSH_PLAN": str(self._plan), "PYTHONSAFEPATH": "1", "PYTHONPATH": paths},
                 start_new_session=True,
+                preexec_fn=_end_with_parent if sys.platform == "linux" else None,
             )
         self._wait_for_all()
 

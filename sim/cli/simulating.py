@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sim.cli.frame import DEFAULT_OUT, MAX_SEED, debug_option, find_scenario, verbs
+from sim.errors import ExitCode
 
 if TYPE_CHECKING:
     from sim.experiments.simulate import RunResult
@@ -71,8 +72,8 @@ def simulate(
     help="Folder for the run directory.",
 )
 @debug_option
-def demo(out: Path) -> None:
-    """Simulate the flagship show and say where to look."""
+def demo(out: Path) -> int:
+    """Simulate the flagship show, replay its peak on the order engine, and say where to look."""
     flagship = find_scenario(FLAGSHIP)
     click.echo(f"Simulating {FLAGSHIP} ({flagship})")
     result = _simulate(flagship, [], replications=1, out=out, figures=True, progress=sys.stderr.isatty())
@@ -83,6 +84,28 @@ def demo(out: Path) -> None:
     click.echo(
         "Beside them: summary.json, the scenario as run, and tables with a row an order, parcel or second (*.parquet)"
     )
+    return _demo_load(flagship, out, Path(result.directory))
+
+
+def _demo_load(flagship: Path, out: Path, simulated: Path) -> int:
+    """Replay the flagship's peak where Locust and the engine are installed, and say where both reports lie."""
+    try:
+        from loadtests import demo as load_demo
+    except ModuleNotFoundError as error:
+        click.echo(f"{error.name} is not installed, so nothing is loaded: pip install 'liverush[load]'")
+        return ExitCode.YES
+    from sim.cli.loading import draw_page, shower
+    from sim.reports.load_text import load_text
+    from sim.scenario.load import load_with_source
+
+    click.echo("\nReplaying its peak on the reference engine (SQLite), six times as fast as it happens")
+    loaded = load_with_source(flagship, [])
+    result = load_demo.run(loaded, out, "liverush demo", shower(quiet=False), draw_page())
+    click.echo(load_text(result.summary).rstrip("\n"))
+    click.echo("Reports, to be opened in a browser:")
+    click.echo(f"  {simulated / 'report.html'}")
+    click.echo(f"  {result.directory / 'report.html'}")
+    return result.exit_code
 
 
 def _simulate(path: Path, overrides: list[str], *, figures: bool, **options: Any) -> RunResult:

@@ -1,0 +1,203 @@
+"""The verb that loads an order engine with a scenario's own bursts."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sim.cli.frame import DEFAULT_OUT, MAX_SEED, debug_option, find_scenario, verbs
+from sim.errors import UsageError
+
+if TYPE_CHECKING:
+    from loadtests.options import LoadOptions
+
+#: A merchant's confirmation that lies further off than this in the scenario is asked for after this long instead.
+CONFIRM_WITHIN_US = 5_000_000
+_SHARE = click.FloatRange(min=0, max=1, min_open=True)
+
+
+class Duration(click.ParamType[int]):
+    """A duration as people write it: 90s, 15m, 1h30m; its value is in microseconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from sim.scenario.units import parse_duration_us
+
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_duration_us(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@verbs.command()
+@click.argument("scenario")
+@click.option("--from", "from_us", type=Duration(), help="Begin here in the scenario. [default: before its peak]")
+@click.option("--for", "length_us", type=Duration(), default="60s", show_default=True, help="Replay this much of it.")
+@click.option("--share", type=_SHARE, default=1.0, show_default=True, help="Share of the carts; stock is scaled too.")
+@click.option(
+    "--speed", type=click.FloatRange(0.01, 1e6), default=1.0, show_default=True, help="Divide every duration by this."
+)
+@click.option("--keep-delays", is_flag=True, help="Confirm as late as the scenario says, not after 5 s at most.")
+@click.option(
+    "--tail", "tail_us", type=Duration(), default="10s", show_default=True, help="Leave out what is due later still."
+)
+@click.option("--ladder", default="", metavar="M,M,...", help="Replay at these multiples of the rate, on fresh data.")
+@click.option("--trace", "trace_file", type=click.Path(path_type=Path), help="Your own curve: Parquet or CSV.")
+@click.option(
+    "--as", "as_run", metavar="RUN", type=click.Path(path_type=Path), help="Send what went ahead in this run."
+)
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Seed of every stream; else the scenario's.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value; may be repeated.")
+@click.option("--target", metavar="MODULE:CLASS", help="What to load; else the reference engine, started for it.")
+@click.option("--url", default="", help="Where the target runs already.")
+@click.option("--store", type=click.Choice(["sqlite", "postgres"]), default="sqlite", show_default=True)
+@click.option("--target-option", "target_options", multiple=True, metavar="KEY=VALUE", help="Passed to the target.")
+@click.option("--secret", "secrets", multiple=True, metavar="NAME", help="Environment variable with a secret for it.")
+@click.option("--ca-file", default="", metavar="FILE", help="Certificates to trust besides the system's.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Locust processes.")
+@click.option("--client-timeout", "client_timeout_us", type=Duration(), default="10s", show_default=True)
+@click.option("--allow-host", multiple=True, metavar="HOST", help="Load a host that is not this machine.")
+@click.option("--max-per-s", type=click.FloatRange(min=0), default=0.0, help="Refuse a plan with more in any second.")
+@click.option("--max-orders", type=click.IntRange(min=0), default=0, help="Refuse a plan with more checkouts.")
+@click.option(
+    "--abort-on", multiple=True, metavar="RULE", help="End early: errors>5% or checkout.p99>2s, over 5 s; repeatable."
+)
+@click.option("--audit-sql", default="", metavar="URL", help="Database in which a target of yours can be audited.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DEFAULT_OUT,
+    show_default=True,
+    help="Folder for the run directory.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--no-figures", is_flag=True, help="Draw no figures and no page.")
+@debug_option
+def load(scenario: str, as_json: bool, no_figures: bool, **given: Any) -> int:
+    """Replay SCENARIO's peak on an order engine, open loop, and audit it.
+
+    Without --target the reference engine is started for it, filled and audited. Exit codes: 0 valid, within the SLOs
+    and audit clean; 1 an SLO was missed; 3 the audit found something; 4 the measurement is not valid.
+    """
+    try:
+        from loadtests import harness
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{error.name} is missing; install 'liverush[load]'") from error
+    options = _options(find_scenario(scenario), given)
+    result = harness.run(options, shower(quiet=as_json), None if no_figures else draw_page())
+    if as_json:
+        import json
+
+        click.echo(json.dumps({"directory": str(result.directory), **result.summary}, indent=2, ensure_ascii=False))
+    else:
+        from sim.reports.load_text import load_text
+
+        click.echo(load_text(result.summary).rstrip("\n"))
+        click.echo(f"Run directory: {result.directory}")
+    return result.exit_code
+
+
+def _options(path: Path, given: dict[str, Any]) -> LoadOptions:
+    """Return the options of the command line, checked as far as they can be without the trace."""
+    from loadtests.options import REFERENCE, LoadOptions
+    from loadtests.planning import Choice
+    from sim.scenario.load import load_with_source
+
+    overrides = list(given["overrides"])
+    loaded = load_with_source(path, overrides)
+    scenario = loaded.scenario
+    confirm_us = scenario.confirmation.on_hold_us
+    cut = not given["keep_delays"] and confirm_us / given["speed"] > CONFIRM_WITHIN_US
+    choice = Choice(
+        from_us=given["from_us"],
+        length_us=given["length_us"],
+        share=given["share"],
+        speed=given["speed"],
+        confirm_after_us=round(CONFIRM_WITHIN_US * given["speed"]) if cut else None,
+        as_run=given["as_run"],
+        tail_us=given["tail_us"],
+    )
+    return LoadOptions(
+        scenario,
+        given["out"],
+        choice,
+        written=loaded.written,
+        overrides=tuple(overrides),
+        command="liverush " + shlex.join(sys.argv[1:]),
+        seed=given["seed"],
+        trace_file=given["trace_file"],
+        target=given["target"] or REFERENCE,
+        url=given["url"],
+        store=given["store"],
+        target_options=_pairs(given["target_options"]),
+        secrets=_secrets(given["secrets"]),
+        ca_file=given["ca_file"],
+        workers=given["workers"],
+        client_timeout_us=given["client_timeout_us"],
+        allow_host=given["allow_host"],
+        max_per_s=given["max_per_s"],
+        max_orders=given["max_orders"],
+        abort_on=given["abort_on"],
+        ladder=_multiples(given["ladder"]),
+        audit_sql=given["audit_sql"],
+        notes=(f"merchants confirm after 5 s, not after {confirm_us / 1e6:g} s (--keep-delays)",) if cut else (),
+    )
+
+
+def _multiples(text: str) -> tuple[float, ...]:
+    try:
+        multiples = tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise UsageError(f"--ladder {text!r}: write multiples such as 0.5,1,1.5,2") from error
+    if any(not 0 < multiple <= 1000 for multiple in multiples):
+        raise UsageError(f"--ladder {text!r}: multiples lie above 0 and up to 1000")
+    return tuple(sorted(set(multiples)))
+
+
+def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--target-option {text!r}: write key=value")
+        pairs[key] = value
+    return pairs
+
+
+def _secrets(names: tuple[str, ...]) -> dict[str, str]:
+    missing = [name for name in names if not os.environ.get(name)]
+    if missing:
+        raise UsageError(f"the environment has no {', '.join(missing)}")
+    return {name: os.environ[name] for name in names}
+
+
+def shower(*, quiet: bool) -> Callable[[str], None]:
+    """Return what shows progress: one line that is rewritten on a terminal, a line each elsewhere."""
+    if quiet:
+        return lambda _text: None
+    if not sys.stderr.isatty():
+        return lambda text: click.echo(text, err=True)
+
+    def rewrite(text: str) -> None:
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
+
+    return rewrite
+
+
+def draw_page() -> Callable[[Path], object]:
+    def draw(directory: Path) -> object:
+        from sim.reports import page
+
+        return page.write(directory)
+
+    return draw
