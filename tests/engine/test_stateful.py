@@ -396,7 +396,7 @@ def databases(request: pytest.FixtureRequest) -> list[Database]:
 
 
 def test_core_sqlite_and_postgres_agree_after_every_step(databases: list[Database]) -> None:
-    play(databases, examples=30, steps=25)
+    play(databases, examples=20, steps=25)
 
 
 @pytest.mark.soak
