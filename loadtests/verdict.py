@@ -100,14 +100,19 @@ def _are_arrivals(records: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
 
 
 def endpoints_of(measured: Measured) -> dict[str, Part]:
-    """Return counts by outcome, percentiles and rate of each endpoint that was asked at all."""
+    """Return counts by outcome, percentiles and rate of each endpoint that was asked at all.
+
+    The rate is over the time of all arrivals; for what follows from answers, over the whole replay.
+    """
     records, response = measured.records, measured.response_us()
-    seconds = _seconds(measured)
+    arriving_s, all_s = _seconds(records[np.isin(records["endpoint"], ARRIVING)]), _seconds(records)
     found = {}
     for endpoint in Endpoint:
         rows = np.flatnonzero(records["endpoint"] == endpoint)
         if len(rows):
-            found[endpoint.name.lower()] = _endpoint(records[rows], response[rows], seconds)
+            found[endpoint.name.lower()] = _endpoint(
+                records[rows], response[rows], arriving_s if endpoint in ARRIVING else all_s
+            )
     return found
 
 
@@ -355,9 +360,8 @@ def _notes_of(measured: Measured) -> Iterable[str]:
         yield f"{_count(measured.torn, 'record')} cut short at the end of a worker's file"
 
 
-def _seconds(measured: Measured) -> float:
-    """Return the seconds from the first due time to the last that anything was due or done."""
-    records = measured.records
+def _seconds(records: npt.NDArray[np.void]) -> float:
+    """Return the seconds from the first due time to the last that anything was due or done; sorted by due."""
     if not len(records):
         return 0.0
     last_us = max(int(records["done_us"].max()), int(records["due_us"][-1]))

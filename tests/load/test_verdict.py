@@ -202,6 +202,13 @@ def test_endpoints_are_never_mixed() -> None:
     assert {name: part["p99_us"] for name, part in found.items()} == {"checkout": 1_000, "confirmation": 5_000}
 
 
+def test_a_rate_of_arrivals_is_not_thinned_by_what_follows_long_after() -> None:
+    late = records_of(DUE + 12_000_000, endpoint=Endpoint.CONFIRMATION)
+    found = verdict.endpoints_of(measured_of(np.concatenate([records_of(DUE), late])))
+    assert found["checkout"]["rate_per_s"] == pytest.approx(500, rel=0.001)
+    assert found["confirmation"]["rate_per_s"] == pytest.approx(N / 16, rel=0.001)
+
+
 def test_an_objective_whose_endpoint_was_not_asked_is_named_and_not_passed() -> None:
     found = summary_of(slos=[slo(), slo(endpoint="confirmation")])
     assert found["slos"][1]["met"] is None
