@@ -84,7 +84,7 @@ def _announce(url: str, settings: Any, ready: Any) -> None:
 
     for note in ready.notes:
         click.echo(note)
-    click.echo(f"{url} answers; {settings.store} in {ready.place}; documentation at {url}/docs")
+    click.echo(f"{url} answers; data in {ready.place}; documentation at {url}/docs")
     if settings.psp_url:
         click.echo(f"Payment provider at {settings.psp_url}")
     open_roles = [role for role in ROLES if not settings.environment.get(variable_of(role))]

@@ -124,7 +124,8 @@ class PaymentDriver:
 
 
 _Number = Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")]
-_Name = Annotated[str, Meta(min_length=1, max_length=255)]
+_Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]  # PostgreSQL stores no NUL
+_Why = Annotated[str, Meta(max_length=255, pattern=r"^[^\x00]*$")]
 
 
 class ProviderEvent(msgspec.Struct, frozen=True, gc=False):
@@ -146,7 +147,7 @@ class _Paid(msgspec.Struct, gc=False):
 class _Declined(msgspec.Struct, gc=False):
     order_id: _Number
     payment_id: _Name
-    failure: str | None = None
+    failure: _Why | None = None
 
 
 class _PaidOut(msgspec.Struct, gc=False):

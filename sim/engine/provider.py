@@ -102,6 +102,7 @@ class _Answer(msgspec.Struct):
 
 #: What a 404 must say to mean it; one from a wrong address or a proxy says nothing of the charge.
 _NEVER_HEARD = ("not_found", "unknown_charge")
+_MOST_OF_A_FAILURE = 255
 _UNKNOWN = Outcome(Status.UNKNOWN)
 _decode = msgspec.json.Decoder(_Answer).decode
 
@@ -189,4 +190,5 @@ def _outcome(status: int, body: bytes) -> Outcome:
     if status != 200:
         return Outcome(Status.UNKNOWN, answer.code)
     amount_minor = int(answer.amount) if answer.amount.isascii() and answer.amount.isdigit() else 0
-    return Outcome(answer.status, answer.failure or "", amount_minor, answer.currency)
+    failure = (answer.failure or "").replace("\0", "")[:_MOST_OF_A_FAILURE]  # it will be stored
+    return Outcome(answer.status, failure, amount_minor, answer.currency)

@@ -28,8 +28,11 @@ Instant = Annotated[
 Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
-class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
-    """Base of request bodies: a field that is not known is an error, since it is likely a misspelt one."""
+class Body(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True, gc=False):
+    """Base of request bodies: a field that is not known is an error, since it is likely a misspelt one.
+
+    A field that is left out is the same request as one that says the default.
+    """
 
 
 class Money(msgspec.Struct, frozen=True, gc=False):

@@ -236,16 +236,14 @@ def _cancellation_reply(status: int, world: World, command: Any, happened: tuple
     return Reply(status, encode(cancellation_view(event.cancellation, world.cases[command.order_id])))
 
 
-def return_reply(status: int) -> Any:
+def return_reply(status: int) -> View:
     """Return the view that answers with a command's return."""
+    return partial(_return_reply, status)
 
-    def view(_world: World, _command: Any, happened: tuple[Any, ...]) -> Reply:
-        event = happened[0]
-        if isinstance(event, Refused):
-            return refused(event)
-        return Reply(status, encode(return_view(event.request)))
 
-    return view
+def _return_reply(status: int, _world: World, _command: Any, happened: tuple[Any, ...]) -> Reply:
+    event = happened[0]
+    return refused(event) if isinstance(event, Refused) else Reply(status, encode(return_view(event.request)))
 
 
 def refund_reply(_world: World, _command: Any, happened: tuple[Any, ...]) -> Reply:

@@ -12,7 +12,7 @@ import msgspec
 from sim import __version__
 from sim.engine.api.explanations import EXPLANATIONS, statuses
 from sim.engine.api.openapi_links import links_of
-from sim.engine.api.parameters import ID_PATTERN
+from sim.engine.api.parameters import ID_PATTERN, PROVIDER_PATTERN
 from sim.engine.api.route import ANYONE, Query, Route
 from sim.engine.calls import PROBLEM
 from sim.engine.problems import TYPE_ROOT, title
@@ -130,7 +130,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 
 def _path_parameter(name: str) -> dict[str, Any]:
     is_id = name.endswith("_id")
-    schema = {"type": "string", "pattern": ID_PATTERN if is_id else "^[A-Za-z0-9_-]{1,64}$"}
+    schema = {"type": "string", "pattern": ID_PATTERN if is_id else PROVIDER_PATTERN}
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 

@@ -10,6 +10,7 @@ from msgspec import Meta
 from sim.engine.resources import Body, Id, Money, Quantity, Text, Word
 from sim.orders.entities import ReturnType
 
+Name = Annotated[str, Meta(max_length=128, pattern=r"^[^\x00]*$")]
 Lines = Annotated[list["CartLine"], Meta(min_length=1, max_length=100)]
 
 
@@ -49,8 +50,8 @@ class PackageBody(Body):
     """Which lines go into a parcel; none named: all that are in none yet."""
 
     lines: list[Annotated[int, Meta(ge=1, le=100)]] = msgspec.field(default_factory=list)
-    carrier: Annotated[str, Meta(max_length=128)] = ""
-    tracking_number: Annotated[str, Meta(max_length=128)] = ""
+    carrier: Name = ""
+    tracking_number: Name = ""
 
 
 class TrackingBody(Body):

@@ -17,6 +17,7 @@ from sim.engine.problems import http_problem
 MAX_PAGE = 500
 DEFAULT_PAGE = 100
 ID_PATTERN = "^[0-9]{1,18}$"
+PROVIDER_PATTERN = "^[A-Za-z0-9_-]{1,64}$"
 #: Texts that may be looked for: no NUL, which PostgreSQL cannot take.
 WORD_PATTERN = r"^[^\x00]{1,160}$"
 

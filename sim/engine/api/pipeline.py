@@ -11,12 +11,14 @@ from typing import Any
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from sim.engine.api.json_names import check_names
 from sim.engine.api.parameters import parse_query
 from sim.engine.api.request import Rejected, Request
 from sim.engine.api.route import Route
 from sim.engine.calls import JSON, PROBLEM, Reply
 from sim.engine.core import Served
 from sim.engine.problems import DEFECT, STORE_UNAVAILABLE, http_problem, problem
+from sim.engine.resources import Body
 from sim.engine.store import StoreUnavailable
 
 _log = logging.getLogger("liverush.engine")
@@ -24,7 +26,8 @@ _log = logging.getLogger("liverush.engine")
 MAX_KEY_LENGTH = 255
 #: Seconds after which a client should try again, by status.
 _RETRY_AFTER = {429: b"1", 503: b"1"}
-_JSON_HEADER = (b"content-type", JSON.encode())
+_JSON = JSON.encode()
+_JSON_HEADER = (b"content-type", _JSON)
 _PROBLEM_HEADER = (b"content-type", PROBLEM.encode())
 _BAD_REQUEST = 400
 
@@ -76,24 +79,25 @@ class Endpoint:
         request = Request(engine, route, caller, headers, parameters, query, raw)
         if self._decoder is not None:
             request.body = self._decode(headers, raw)
+        if isinstance(request.body, Body):
+            raw = msgspec.json.encode(request.body)
+            check_names(request.raw, raw)
         if route.idempotent:
             assert caller is not None
             request.key = _key(headers.get(b"idempotency-key", b""), caller.role, scope["path"])
-            request.fingerprint = hashlib.sha256(
-                msgspec.json.encode(request.body) if request.body is not None else raw
-            ).digest()
+            request.fingerprint = hashlib.sha256(raw).digest()
         return request
 
     def _decode(self, headers: dict[bytes, bytes], raw: bytes) -> Any:
-        kind = headers.get(b"content-type", b"application/json")
-        if not kind.startswith((b"application/json", b"application/problem+json")):
+        kind = headers.get(b"content-type", _JSON)
+        if kind != _JSON and kind.partition(b";")[0].strip().lower() != _JSON:
             raise Rejected(http_problem("unsupported_media_type", "Send application/json."))
         assert self._decoder is not None
         try:
             return self._decoder.decode(raw or b"{}")
         except msgspec.ValidationError as error:
             raise Rejected(_invalid(str(error))) from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Rejected(http_problem("malformed_json", str(error))) from None
 
 

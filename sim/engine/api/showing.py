@@ -26,6 +26,8 @@ from sim.engine.catalogue_views import (
 from sim.engine.problems import http_problem
 from sim.engine.resources import Body, Id, Word
 
+_YEAR_10000_US = 253_402_300_800_000_000
+
 Bag = Annotated[list[Id], Meta(max_length=live.MAX_BAG)]
 
 
@@ -131,9 +133,10 @@ async def create_promotion(request: Request) -> Reply:
     """Announce a flash sale; a SKU has one at a time."""
     body: PromotionBody = request.body
     begin_us, end_us = instant_us(body.begin), instant_us(body.end)
-    if begin_us < 0:
-        errors = [{"pointer": "/begin", "message": "Not before 1970."}]
-        raise Rejected(http_problem("invalid", "A promotion begins after 1970.", errors=errors))
+    for name, at_us in (("begin", begin_us), ("end", end_us)):
+        if not 0 <= at_us < _YEAR_10000_US:
+            errors = [{"pointer": f"/{name}", "message": "From 1970 to 9999."}]
+            raise Rejected(http_problem("invalid", "A promotion lies between 1970 and 9999.", errors=errors))
     command = live.CreateDeal(
         number(body.sku_id),
         int(body.activity_price.amount),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from sim.engine import views
+from sim.engine.api.parameters import PROVIDER_PATTERN
 from sim.engine.api.request import Rejected, Request
 from sim.engine.api.route import OPEN, Route
 from sim.engine.calls import Call, Reply
@@ -13,6 +16,8 @@ from sim.engine.problems import http_problem
 from sim.engine.signatures import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, SignatureError, verify
 
 _HEADERS = (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
+#: Whoever has our secret may call themselves as they like; their events are told apart by it.
+_PROVIDER = re.compile(PROVIDER_PATTERN)
 _UNDERSTOOD = Reply(200, b'{"received":true,"changed":false}')
 
 
@@ -26,6 +31,9 @@ class Taken(msgspec.Struct, gc=False):
 async def take_webhook(request: Request) -> Reply:
     """Take an event of the payment provider."""
     _check_signature(request)
+    provider = request.parameters["provider"]
+    if not _PROVIDER.fullmatch(provider):
+        raise Rejected(http_problem("not_found", "There is no such payment provider."))
     event: ProviderEvent = request.body
     try:
         command = webhook_command(event)
@@ -33,7 +41,7 @@ async def take_webhook(request: Request) -> Reply:
         raise Rejected(http_problem("invalid", str(error))) from None
     if command is None:
         return _UNDERSTOOD
-    call = Call(command, views.webhook_taken, provider_event=f"{request.parameters['provider']}:{event.id}")
+    call = Call(command, views.webhook_taken, provider_event=f"{provider}:{event.id}")
     return await request.engine.writer.submit(call)
 
 
@@ -57,6 +65,6 @@ ROUTES: tuple[Route, ...] = (
         "payments",
         {200: Taken},
         ProviderEvent,
-        ("bad_signature", "stale_timestamp"),
+        ("bad_signature", "stale_timestamp", "not_found"),
     ),
 )
