@@ -91,6 +91,7 @@ class ReferenceEngine(Target):
 
     def __init__(self) -> None:
         self._server: ServerProcess | None = None
+        self._fill: Filler | None = None
         self._deals: list[str] | None = None
 
     # In the harness.
@@ -103,7 +104,7 @@ class ReferenceEngine(Target):
             found = self._serve(world)
             url = found["url"]
         ca_file = world.options.get("ca_file", "")
-        self._fill = Filler(lambda: BlockingHttp(url, ca_file=ca_file), world, _headers("merchant"))
+        filler = self._fill = Filler(lambda: BlockingHttp(url, ca_file=ca_file), world, _headers("merchant"))
         state: dict[str, Any] = {
             "url": url,
             "metrics_url": f"{url}/metrics",
@@ -120,7 +121,7 @@ class ReferenceEngine(Target):
         http = BlockingHttp(url, ca_file=ca_file)
         state["cursor"] = self._last_event(http)
         http.close()
-        return state | self._fill.fill()
+        return state | filler.fill()
 
     def command(self, world: World) -> list[str]:
         """Return the command that serves an engine for a run."""
@@ -174,6 +175,7 @@ class ReferenceEngine(Target):
             "quantity_per_user": plan.per_buyer,
             "live_room_id": self.state["rooms"][plan.content] if plan.content >= 0 else None,
         }
+        assert self._fill is not None
         return self._fill.create("/v1/promotions", body)
 
     def put_on_shelf(self, http: Http, sku: int, *, on: bool) -> None:
@@ -198,6 +200,8 @@ class ReferenceEngine(Target):
 
     def teardown(self) -> None:
         """End the engine, if it was ours."""
+        if self._fill is not None:
+            self._fill.close()
         if self._server is not None:
             self._server.stop()
             self._server = None
