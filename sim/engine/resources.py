@@ -149,6 +149,13 @@ class CancellationView(msgspec.Struct, gc=False):
     decided_at: Instant | None
 
 
+class ReturnedView(msgspec.Struct, gc=False):
+    """Units of a line that come back."""
+
+    line: int
+    quantity: int
+
+
 class ReturnView(msgspec.Struct, gc=False):
     """An after-sales request."""
 
@@ -157,7 +164,7 @@ class ReturnView(msgspec.Struct, gc=False):
     type: str
     status: str
     cause: str
-    lines: msgspec.Raw
+    lines: list[ReturnedView]
     created_at: Instant
     answer_by: Instant | None
     ship_by: Instant | None

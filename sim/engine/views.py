@@ -17,6 +17,7 @@ from sim.engine.resources import (
     PackageView,
     PaymentView,
     RefundView,
+    ReturnedView,
     ReturnView,
     id_or_none,
     instant,
@@ -38,6 +39,7 @@ from sim.orders.world import World
 
 _encoder = msgspec.json.Encoder()
 encode = _encoder.encode
+_returned = msgspec.json.Decoder(list[tuple[int, int]]).decode
 
 
 def order_view(case: Case) -> OrderView:
@@ -151,7 +153,7 @@ def return_view(request: Return) -> ReturnView:
         request.type.value,
         request.status.name,
         request.cause,
-        msgspec.Raw(request.lines.encode()),
+        [ReturnedView(line, quantity) for line, quantity in _returned(request.lines)],
         instant(request.requested_us),
         instant_or_none(request.answer_by_us),
         instant_or_none(request.ship_by_us),
