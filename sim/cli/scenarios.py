@@ -20,17 +20,23 @@ def validate(files: tuple[str, ...]) -> ExitCode:
 
     Prints every error with file, line and path, and exits with 2 when there is one.
     """
-    from sim.scenario import load_scenario
+    from sim.scenario.load import load_with_source
 
     code = ExitCode.YES
     for file in files:
         try:
-            load_scenario(find_scenario(file), [])
+            loaded = load_with_source(find_scenario(file), [])
         except (ScenarioError, UsageError) as error:
             click.echo(str(error), err=True)
             code = ExitCode.USAGE
         else:
             click.echo(f"{file}: ok")
+            for strategy in loaded.scenario.strategies:
+                changed = ", ".join(strategy.changes) or "nothing: the scenario as written"
+                click.echo(f"  strategy {strategy.name}: changes {changed}")
+            for each in loaded.uncertain:
+                low, mode, high = each.texts
+                click.echo(f"  uncertain {each.name}: {low} to {high}, most likely {mode}")
     return code
 
 

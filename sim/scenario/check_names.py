@@ -36,6 +36,7 @@ def _unique(scenario: Scenario) -> Iterator[Finding]:
     yield from _named(("regions",), "region", [region.name for region in scenario.regions])
     yield from _named(("warehouses",), "warehouse", [house.name for house in scenario.warehouses])
     yield from _named(("payment", "methods"), "method", [method.name for method in scenario.payment.methods])
+    yield from _named(("strategies",), "strategy", [strategy.name for strategy in scenario.strategies])
     broadcasts = [broadcast.name for broadcast in programme.broadcasts]
     yield from _named(("programme", "broadcasts"), "broadcast", broadcasts)
     videos, taken = [video.name for video in programme.videos], set(broadcasts)

@@ -11,6 +11,8 @@ from sim.scenario.schema import Scenario
 def canonical_json(scenario: Scenario) -> str:
     """The loaded scenario, defaults included, as JSON with sorted keys and no blanks."""
     data = scenario.model_dump(mode="json", by_alias=True)
+    if not data["strategies"]:
+        del data["strategies"]  # so that scenarios without any keep the name that they have
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 

@@ -11,6 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from sim.scenario.base import Duration, Servers
 from sim.scenario.schema import Scenario
 from sim.scenario.system import GroupCommit
+from sim.scenario.uncertain import KEYS
 from sim.scenario.units import Money, parse_clock_min, parse_duration_us, parse_ppm, parse_share
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -32,6 +33,16 @@ CLOCK: JsonSchemaValue = {
     "pattern": r"^\s*([01]?\d|2[0-4]):[0-5]\d\s*$",
 }
 MONEY: JsonSchemaValue = {"title": "Money", "type": "string", "pattern": r"^\s*-?\d+(\.\d+)?\s*[A-Z]{3}\s*$"}
+UNCERTAIN: JsonSchemaValue = {
+    "title": "Uncertain",
+    "description": "an uncertain input, triangular: {low: 5 %, mode: 8 %, high: 20 %}",
+    "type": "object",
+    "properties": {key: {"type": ["number", "string"]} for key in KEYS},
+    "required": list(KEYS),
+    "additionalProperties": False,
+}
+#: Keys that are never uncertain.
+_CERTAIN = ("seed", "max_rows")
 _HUMAN: dict[Callable[[Any], Any], JsonSchemaValue] = {
     parse_duration_us: DURATION,
     parse_share: SHARE,
@@ -48,7 +59,33 @@ def json_schema() -> dict[str, Any]:
     table = {"type": "string", "pattern": r"\.([cC][sS][vV]|[xX][lL][sS][xX])$"}
     catalogue["description"] = "the listings, or the path of a CSV or XLSX file with one row a SKU"
     catalogue["anyOf"] = [listings, table]
+    _allow_uncertain(schema)
+    schema["$defs"]["Uncertain"] = UNCERTAIN
     return {"$schema": DIALECT, "title": "LiveRush scenario", **{k: v for k, v in schema.items() if k != "title"}}
+
+
+def _allow_uncertain(schema: dict[str, Any]) -> None:
+    """Let every number, duration, share and amount in the properties of parts be uncertain too."""
+    for part in [schema, *schema["$defs"].values()]:
+        for form in [part, *part.get("anyOf", [])]:
+            for key, value in form.get("properties", {}).items():
+                if key not in _CERTAIN and any(_is_measure(each) for each in value.get("anyOf", [value])):
+                    form["properties"][key] = _with_uncertain(value)
+
+
+def _is_measure(form: JsonSchemaValue) -> bool:
+    measures = (*DURATION["anyOf"], *SHARE["anyOf"])
+    known = form in measures or form.get("$ref") in ("#/$defs/Money", "#/$defs/Duration")
+    return known or form.get("type") in ("integer", "number")
+
+
+def _with_uncertain(value: JsonSchemaValue) -> JsonSchemaValue:
+    reference = {"$ref": "#/$defs/Uncertain"}
+    if "anyOf" in value:
+        return value | {"anyOf": [*value["anyOf"], reference]}
+    about = {key: value[key] for key in ("title", "description", "default") if key in value}
+    rest = {key: each for key, each in value.items() if key not in about}
+    return about | {"anyOf": [rest, reference]}
 
 
 class _Human(GenerateJsonSchema):

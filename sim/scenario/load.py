@@ -20,15 +20,25 @@ from sim.scenario.nodes import Node, plain, shown
 from sim.scenario.problems import limited, problem_at, schema_problems
 from sim.scenario.repair import crosscheck_the_rest
 from sim.scenario.schema import Scenario
-from sim.scenario.vary import apply_overrides
+from sim.scenario.uncertain import Uncertain, take_uncertain
+from sim.scenario.variants import of_strategy, variants
+from sim.scenario.vary import apply_overrides, put
 from sim.scenario.yaml_tree import read_yaml
 
 
 class Loaded(NamedTuple):
-    """A scenario and what was written for it: the tree of the file with overrides and catalogue put in."""
+    """A scenario and what was written for it: the tree of the file with overrides and catalogue put in.
+
+    Uncertain inputs have their modes in the scenario and stand in the tree as written.
+    """
 
     scenario: Scenario
     written: Node
+
+    @property
+    def uncertain(self) -> list[Uncertain]:
+        """The uncertain inputs, in the order of the file."""
+        return take_uncertain(self.written)[1]
 
 
 def load_scenario(path: str | FilePath, overrides: Sequence[str] = ()) -> Scenario:
@@ -38,16 +48,25 @@ def load_scenario(path: str | FilePath, overrides: Sequence[str] = ()) -> Scenar
 
 def load_with_source(path: str | FilePath, overrides: Sequence[str] = ()) -> Loaded:
     """Like `load_scenario`, with the tree of what was written (for `sim.scenario.provenance`)."""
-    file = FilePath(path)
-    return _load(read_text(file), str(path), file.parent, overrides)
+    root, folder, problems = read_root(path, overrides)
+    return validate_root(root, folder, str(path), problems)
 
 
 def scenario_from_text(text: str, file: str = "<text>", overrides: Sequence[str] = ()) -> Scenario:
     """Read a scenario from YAML text; a catalogue file is looked for in the working directory."""
-    return _load(text, file, FilePath("."), overrides).scenario
+    folder = FilePath(".")
+    root, problems = _root_of(text, file, folder, overrides)
+    return validate_root(root, folder, file, problems).scenario
 
 
-def _load(text: str, file: str, folder: FilePath, overrides: Sequence[str]) -> Loaded:
+def read_root(path: str | FilePath, overrides: Sequence[str] = ()) -> tuple[Node, FilePath, list[Problem]]:
+    """The tree of a file with overrides and catalogue put in, its folder, and the problems met on the way."""
+    file = FilePath(path)
+    root, problems = _root_of(read_text(file), str(path), file.parent, overrides)
+    return root, file.parent, problems
+
+
+def _root_of(text: str, file: str, folder: FilePath, overrides: Sequence[str]) -> tuple[Node, list[Problem]]:
     root, problems = read_yaml(text, file)
     if root.value is None:
         raise ScenarioError(Problem(file, 0, "", "the file is empty", allowed="a mapping with name, catalogue, ..."))
@@ -55,14 +74,44 @@ def _load(text: str, file: str, folder: FilePath, overrides: Sequence[str]) -> L
         line = root.place.line
         raise ScenarioError(Problem(file, line, "", "not a scenario", shown(root.value), "a mapping with name, ..."))
     root, more = apply_overrides(root, overrides, folder)
-    scenario, found = _validate(root)
-    problems += more + found
+    return root, problems + more
+
+
+def validate_root(root: Node, folder: FilePath, file: str, problems: list[Problem]) -> Loaded:
+    """The scenario of a tree; its strategies and the ends of uncertain inputs are checked too. Raises ScenarioError."""
+    with_modes, uncertain, wrong = take_uncertain(root)
+    scenario, found = validate_tree(with_modes)
+    problems = problems + wrong + found
+    if scenario is not None and not problems:
+        problems += _ends(with_modes, uncertain) + _of_strategies(root, folder, uncertain)
     if problems or scenario is None:
         raise ScenarioError(limited(sorted(dict.fromkeys(problems), key=lambda p: (p.file != file, p.file, p.line))))
     return Loaded(scenario, root)
 
 
-def _validate(root: Node) -> tuple[Scenario | None, list[Problem]]:
+def _ends(root: Node, uncertain: Iterable[Uncertain]) -> list[Problem]:
+    """What is wrong with the least and the greatest value of each uncertain input."""
+    problems = []
+    for each in uncertain:
+        for text in (each.texts[0], each.texts[2]):
+            problems += validate_tree(put(root, each.path, Node(each.place, text)))[1]
+    return problems
+
+
+def _of_strategies(root: Node, folder: FilePath, known: Iterable[Uncertain]) -> list[Problem]:
+    """What is wrong with the scenario as a strategy changes it; each of them alone."""
+    problems = []
+    for name, tree, found in variants(root, folder):
+        with_modes, uncertain, wrong = take_uncertain(tree)
+        if not found and not wrong:
+            wrong = validate_tree(with_modes)[1]
+        if not found and not wrong:
+            wrong = _ends(with_modes, [each for each in uncertain if each not in known])
+        problems += found + [of_strategy(name, problem) for problem in wrong]
+    return problems
+
+
+def validate_tree(root: Node) -> tuple[Scenario | None, list[Problem]]:
     """The scenario, where the tree fits the schema, and every problem with it."""
     try:
         scenario = Scenario.model_validate(plain(root), by_alias=True, by_name=False)

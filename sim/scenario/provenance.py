@@ -13,6 +13,7 @@ from sim.scenario.nodes import Node, Path, dotted
 from sim.scenario.schema import Scenario
 from sim.scenario.shape import fields_by_key
 from sim.scenario.sources import ASSUMED, NOTHING, source_of
+from sim.scenario.uncertain import KEYS
 from sim.scenario.units import Money
 
 
@@ -73,7 +74,7 @@ def _child(node: Node | None, key: str | int) -> Node | None:
 
 def _spelled_out(node: Node | None, key: str) -> Node | None:
     """A short form `250ms` as the mapping that it stands for."""
-    if node is None or isinstance(node.value, dict | list):
+    if node is None or isinstance(node.value, list) or (isinstance(node.value, dict) and set(node.value) != set(KEYS)):
         return node
     return Node(node.place, {"dist": node, key: node})
 

@@ -53,6 +53,26 @@ shares.
 name `catalogue.lipstick.price="9.90 GBP"` (`catalogue[No.5].price` for a name with dots). What the file leaves to its
 default can be set too: `payment.methods[0].declines="5 %"`.
 
+## Strategies
+
+`strategies:` names what `liverush compare` compares; each changes the scenario by overrides:
+
+```yaml
+strategies:
+  - {name: today} # the scenario as written
+  - {name: restock, set: {stock.policy: s_S, stock.s: 100, stock.S: 400}}
+  - {name: two shifts, set: {warehouses.main.pickers: 8, warehouses.main.waves: {every: 30m}}}
+```
+
+`--strategy "restock=stock.policy=s_S,stock.s=100,stock.S=400"` adds one on the command line, or replaces the one of
+that name. Names of elements and short forms are those of overrides.
+
+## Uncertain inputs
+
+Any number, duration, share or amount of money may be `{low: 5 %, mode: 8 %, high: 20 %}`: a triangular law. `liverush
+compare` draws it anew for every second replication, the same for all strategies, and keeps what comes of it apart from
+chance; all other verbs use the mode, and `simulate` says so. Each end must be a value that the scenario could have.
+
 ## A catalogue in a table
 
 `catalogue:` may be the path of a `.csv` (UTF-8, commas or semicolons) or `.xlsx` file, relative to the scenario file,
@@ -159,7 +179,14 @@ def _words(annotation: Any) -> str:
     if arguments:  # Annotated
         names = (_FUNCTION_NAMES.get(getattr(mark, "func", None)) for mark in arguments[1:])  # type: ignore[arg-type]
         return next((name for name in names if name), _words(arguments[0]))
-    simple = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`", Money: "money"}
+    simple = {
+        Any: "value",
+        str: "text",
+        int: "whole number",
+        float: "number",
+        bool: "`true` or `false`",
+        Money: "money",
+    }
     return simple.get(annotation) or {"date": "date", "AwareDatetime": "moment"}.get(
         annotation.__name__, annotation.__name__
     )

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import AwareDatetime, Field, field_validator
 
 from sim.scenario.base import Name, Part, equal_shares
+from sim.scenario.comparing import Strategy
 from sim.scenario.logistics import AfterSales, DispatchRules, Fees, Fulfilment, Lane, StockPolicy, Warehouse
 from sim.scenario.programme import Programme
 from sim.scenario.shop import CurrencyRate, Funnel, Listing, Region, Shop
@@ -47,6 +48,7 @@ class Scenario(Part):
     dispatch: DispatchRules = DispatchRules()
     stock: StockPolicy = StockPolicy()
     slos: tuple[Slo, ...] = ()
+    strategies: tuple[Strategy, ...] = Field((), max_length=200, description="what `liverush compare` compares")
 
     @field_validator("regions", mode="before")
     @classmethod

@@ -59,6 +59,7 @@ SOURCES: dict[str, str] = {
     "dispatch.dispatch_days": "TikTok Shop US: dispatch within 2 business days (seller-us 8064131472115499)",
     "dispatch.deliver_days": "TikTok Shop US: deliver within 6 business days (seller-us 3995852763301633)",
     "stock": "no replenishment",
+    "strategies": NOTHING,
     "engine": "a small reference engine on one machine; calibrate to yours",
 }
 

@@ -7,7 +7,7 @@ dots). What the file leaves to its default is filled in first, so that `payment.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -47,9 +47,36 @@ def apply_overrides(root: Node, overrides: Sequence[str], folder: FilePath) -> t
         raise ScenarioError(list(dict.fromkeys([*problems, *error.problems]))) from None
 
 
+def put_changes(root: Node, changes: Mapping[str, Node], folder: FilePath) -> tuple[Node, list[Problem]]:
+    """Put a strategy's changes, `dotted.path` -> value, into the tree; return it with the problems met on the way."""
+    problems: list[Problem] = []
+    for text, value in changes.items():
+        try:
+            path = parse_path(text)
+            if path[0] == "strategies":
+                raise _WrongOverrideError(path, "a strategy cannot change the strategies", "", "another key")
+            root = put(root, path, value)
+        except _WrongOverrideError as error:
+            at, message, found, allowed = error.args
+            place = value.place
+            problems.append(Problem(place.file, place.line, dotted(at) or text, message, found, allowed, place.cell))
+    return root, problems
+
+
+def put(root: Node, path: Path, value: Node) -> Node:
+    """A copy of the tree with `value` at `path`; what the schema fills in on the way is spelled out."""
+    return _put(root, path, value, ())
+
+
+def parse_path(text: str) -> Path:
+    """`catalogue.lipstick.price` or `payment.methods[0].declines` as a path."""
+    return _parse(f"{text}=0")[0]
+
+
 def _parse(text: str) -> tuple[Path, Node]:
     head, equals, tail = text.partition("=")
-    path, end = [], 0
+    path: list[Key] = []
+    end = 0
     for match in _STEP.finditer(head):
         if match.start() != end:
             break

@@ -82,10 +82,11 @@ def test_the_json_schema_knows_the_human_forms() -> None:
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["additionalProperties"] is False
     assert schema["required"] == ["name", "catalogue", "programme"]
-    duration, zero = schema["properties"]["horizon"]["anyOf"]
+    duration, zero, _uncertain = schema["properties"]["horizon"]["anyOf"]
     assert (duration["type"], zero) == ("string", {"const": 0})
-    number, percent = schema["$defs"]["Region"]["properties"]["audience"]["anyOf"]
+    number, percent, uncertain = schema["$defs"]["Region"]["properties"]["audience"]["anyOf"]
     assert (number["type"], percent["type"]) == ("number", "string")
+    assert uncertain == {"$ref": "#/$defs/Uncertain"}
     assert schema["$defs"]["Money"]["type"] == "string"
     assert "pattern" in schema["properties"]["catalogue"]["anyOf"][1]
 

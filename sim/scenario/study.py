@@ -1,0 +1,136 @@
+"""A scenario to be compared: its strategies, and its uncertain inputs drawn anew for each of them alike."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path as FilePath
+
+from sim.errors import ScenarioError, UsageError
+from sim.scenario.fingerprint import canonical_json
+from sim.scenario.load import Loaded, read_root, validate_root, validate_tree
+from sim.scenario.nodes import Node
+from sim.scenario.schema import Scenario
+from sim.scenario.shape import listing_of, suggestion
+from sim.scenario.uncertain import Uncertain, take_uncertain
+from sim.scenario.variants import add_strategies, of_strategy, variants
+from sim.scenario.vary import put
+
+AS_WRITTEN = "as written"
+#: Parts that the trace does not depend on: strategies that differ in these only share it.
+_NOT_DEMAND = ("description", "dispatch", "fees", "lanes", "seed", "slos", "stock", "strategies", "warehouses")
+_DEMAND_OF = {
+    "engine": ("service",),
+    "confirmation": ("work",),
+    "after_sales": ("cancel_on_hold", "default", "categories", "restock"),
+}
+
+
+@dataclass(frozen=True)
+class Strategist:
+    """One strategy: its name, the scenario as it changes it (modes in place of uncertain inputs), and these inputs."""
+
+    name: str
+    tree: Node
+    scenario: Scenario
+    uncertain: tuple[Uncertain, ...]
+
+    def at(self, numbers: Mapping[str, float]) -> Scenario:
+        """The scenario with uncertain inputs at `numbers` (by dotted path). Raises UsageError where they do not fit."""
+        if not self.uncertain:
+            return self.scenario
+        tree = self.tree
+        for each in self.uncertain:
+            tree = put(tree, each.path, Node(each.place, each.value(numbers[each.name])))
+        scenario, problems = validate_tree(tree)
+        if scenario is None or problems:
+            drawn = ", ".join(f"{each.name} = {each.value(numbers[each.name])}" for each in self.uncertain)
+            raise UsageError(f"strategy {self.name}: inputs that do not go together ({drawn}): {problems[0]}")
+        return scenario
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is compared. The first strategy is the base of all differences."""
+
+    loaded: Loaded
+    strategies: tuple[Strategist, ...]
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario as written."""
+        return self.loaded.scenario
+
+    @property
+    def names(self) -> list[str]:
+        """The strategies' names, in order."""
+        return [strategy.name for strategy in self.strategies]
+
+    @cached_property
+    def uncertain(self) -> dict[str, Uncertain]:
+        """Every uncertain input of any strategy by dotted path."""
+        return {each.name: each for strategy in self.strategies for each in strategy.uncertain}
+
+    def draw(self, uniform: Callable[[str], float]) -> dict[str, float]:
+        """A number for each uncertain input, from `uniform(dotted path)` in [0, 1)."""
+        return {name: each.number(uniform(name)) for name, each in self.uncertain.items()}
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all that the results depend on but seed and replications, in hexadecimal."""
+        parts = [
+            [s.name, canonical_json(s.scenario), [[each.name, list(each.numbers), each.unit] for each in s.uncertain]]
+            for s in self.strategies
+        ]
+        return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()
+
+
+def load_study(
+    path: str | FilePath, overrides: Sequence[str] = (), strategies: Sequence[str] = (), only: Sequence[str] = ()
+) -> Study:
+    """Read a scenario and its strategies; `strategies` adds some, `NAME=KEY=VALUE,...`; `only` takes some by name.
+
+    Where one strategy is named, the scenario as written comes first. Raises ScenarioError or UsageError.
+    """
+    root, folder, problems = read_root(path, overrides)
+    root = add_strategies(root, strategies)
+    loaded = validate_root(root, folder, str(path), problems)
+    found = [_strategist(name, tree) for name, tree, _ in variants(root, folder)]
+    if only:
+        found = _chosen(found, only)
+    if not found:
+        raise UsageError("nothing to compare: name strategies in `strategies:` or with --strategy NAME=KEY=VALUE")
+    if len(found) == 1:
+        found.insert(0, _strategist(AS_WRITTEN, root))
+    return Study(loaded, tuple(found))
+
+
+def _strategist(name: str, tree: Node) -> Strategist:
+    with_modes, uncertain, _ = take_uncertain(tree)
+    scenario, problems = validate_tree(with_modes)
+    if scenario is None or problems:
+        raise ScenarioError([of_strategy(name, problem) for problem in problems])
+    return Strategist(name, with_modes, scenario, tuple(uncertain))
+
+
+def _chosen(found: Sequence[Strategist], names: Sequence[str]) -> list[Strategist]:
+    by_name = {strategy.name: strategy for strategy in found}
+    for name in names:
+        if name not in by_name:
+            known = listing_of(by_name) if by_name else "none"
+            raise UsageError(f"no strategy is called {name!r}{suggestion(name, by_name)}; there are: {known}")
+    return [by_name[name] for name in dict.fromkeys(names)]
+
+
+def demand_key(scenario: Scenario) -> str:
+    """A fingerprint of what the trace depends on: equal for scenarios of which one seed makes the same trace."""
+    data = json.loads(canonical_json(scenario))
+    kept = {key: value for key, value in data.items() if key not in _NOT_DEMAND}
+    for key, names in _DEMAND_OF.items():
+        kept[key] = {name: data[key][name] for name in names}
+    for listing in kept["catalogue"]:
+        for part in (listing, *listing["skus"]):
+            part.pop("stock", None)
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode("ascii")).hexdigest()
