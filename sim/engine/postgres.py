@@ -15,6 +15,7 @@ import asyncpg
 
 from sim.engine.migrations import migrate_postgres
 from sim.engine.pgsql import TAKEN_OVER, WRITE, numbered, select_by, select_whole
+from sim.engine.sharing import SharedReads
 from sim.engine.store import OutcomeUnknown, Rows, StoreRefused, StoreUnavailable
 from sim.engine.tables import TABLES, Changes, Mode
 
@@ -64,6 +65,7 @@ class PostgresStore:
         self._unsafe = unsafe
         self._revive = revive
         self._epoch = 0
+        self._shared = SharedReads(self._select)
         self._turn = asyncio.Lock()  # a connection runs one statement at a time
         self._audit = asyncio.Lock()  # one takes minutes of a reading connection; the others are for the rest
         self._mending = asyncio.Lock()
@@ -129,6 +131,9 @@ class PostgresStore:
 
     async def select(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
         """See `Store.select`."""
+        return await self._shared.read(sql, parameters)
+
+    async def _select(self, sql: str, parameters: Sequence[Any]) -> Rows:
         query = numbered(sql)
         try:
             try:

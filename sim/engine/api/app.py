@@ -10,8 +10,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sim.engine.api.pipeline import Endpoint, respond
 from sim.engine.api.route import Route
 from sim.engine.core import Served
-from sim.engine.problems import http_problem
+from sim.engine.problems import OVERLOADED, http_problem
 
+#: Requests besides the hot ones that may be under way; more get 503.
+MOST_UNDER_WAY = 1_000
 _PLACE = ("POST", "/v1/orders")
 _CONFIRM = ("POST", "/v1/orders/{order_id}:confirm")
 _WEBHOOK = ("POST", "/v1/payment-webhooks/{provider}")
@@ -26,6 +28,7 @@ class App:
     def __init__(self, engine: Served, routes: Iterable[Route]) -> None:
         table = tuple(routes)
         endpoints = {(route.method, route.path): Endpoint(engine, route) for route in table}
+        self._under_way = 0
         self._place = endpoints[_PLACE]
         self._confirm = endpoints[_CONFIRM]
         self._webhook = endpoints[_WEBHOOK]
@@ -52,7 +55,17 @@ class App:
             if path.startswith(_WEBHOOKS):
                 scope["path_params"] = {"provider": path[len(_WEBHOOKS) :]}
                 return await self._webhook(scope, receive, send)
-        return await self._router(scope, receive, send)
+        return await self._others(scope, receive, send)
+
+    async def _others(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve what is not hot, while not too much of it is under way: those who only look must not stop the buyers."""
+        if self._under_way >= MOST_UNDER_WAY:
+            return await respond(send, OVERLOADED, "-")
+        self._under_way += 1
+        try:
+            await self._router(scope, receive, send)
+        finally:
+            self._under_way -= 1
 
 
 class _Methods:
