@@ -107,7 +107,13 @@ def _world(folder: Path, schedule: Schedule, options: LoadOptions) -> World:
         speed=options.choice.speed,
         starts_in_us=round(LEAD_S * 1e6),
         folder=folder,
-        options={"url": options.url, "store": options.store, "ca_file": options.ca_file, **options.target_options},
+        options={
+            "url": options.url,
+            "store": options.store,
+            "ca_file": options.ca_file,
+            "audit_sql": options.audit_sql,
+            **options.target_options,
+        },
         secrets=dict(options.secrets),
     )
 

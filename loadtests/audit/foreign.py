@@ -1,0 +1,141 @@
+"""The audit of a shop that is not ours: what its class reads of it over HTTP or by SQL, against what clients were told.
+
+What the class does not read cannot be seen, and is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from loadtests.audit.books import (
+    Report,
+    SeenOrder,
+    SeenPayment,
+    SeenStock,
+    check_deals,
+    check_money,
+    check_stock,
+)
+from loadtests.audit.client import Acknowledged, check_clients, check_twice, read_acknowledged
+from loadtests.audit.sql import SqlBooks
+from loadtests.schedule import DealPlan, Offer
+from loadtests.targets.base import AuditResult, Http
+from sim.errors import UsageError
+
+_T = TypeVar("_T")
+
+
+class Readable(Protocol):
+    """What a class may read of its shop; a method that is not written raises NotImplementedError."""
+
+    @property
+    def audit_queries(self) -> Mapping[str, str]:
+        """SQL by what it asks for."""
+
+    def seen_orders(self, http: Http) -> Iterable[SeenOrder]:
+        """Read the orders of this run."""
+
+    def seen_stock(self, http: Http) -> Iterable[SeenStock]:
+        """Read what is left of the offers."""
+
+    def seen_payments(self, http: Http) -> Iterable[SeenPayment]:
+        """Read what was captured and refunded."""
+
+
+@dataclass(frozen=True)
+class Sold:
+    """What the shop was filled with, and where it can be asked: `audit_sql` is the URL of a database, or empty."""
+
+    offers: Sequence[Offer]
+    deals: Sequence[DealPlan]
+    run: str
+    audit_sql: str = ""
+
+
+def audit_foreign(target: Readable, http: Http, acknowledged: Path, sold: Sold) -> AuditResult:
+    """Return what is wrong, and what could not be looked at."""
+    report = Report()
+    told = read_acknowledged(acknowledged)
+    reading = _Reading(target, http, sold)
+    orders = reading.orders()
+    stock, payments = reading.stock(), reading.payments()
+    _check_orders(report, told, orders, stock, sold, reading.why)
+    if orders is None or payments is None:
+        report.hidden(["M1", "M4", "O4"], reading.why["orders" if orders is None else "payments"])
+    else:
+        check_money(report, orders, payments)
+    report.hidden(["O3", "E1"], "the history of its orders is not read")
+    report.hidden(["T1"], "when it lets go of unpaid orders is not known")
+    return report.result()
+
+
+class _Reading:
+    """Reads a shop: its database where there is one, else what the class reads over HTTP.
+
+    A run is not thrown away because its audit cannot read something: that is unseen, and `why` says why.
+    """
+
+    def __init__(self, target: Readable, http: Http, sold: Sold) -> None:
+        self._target = target
+        self._http = http
+        self.why: dict[str, str] = {}
+        self._books: SqlBooks | None = None
+        if sold.audit_sql:
+            try:
+                self._books = SqlBooks(sold.audit_sql, target.audit_queries, sold.offers, sold.run)
+            except UsageError as error:
+                self.why = dict.fromkeys(("orders", "stock", "payments"), str(error))
+
+    def orders(self) -> dict[str, SeenOrder] | None:
+        """Return the orders by id, None where they cannot be seen."""
+        known = self._books.orders if self._books else None
+        found = self._read("orders", known, lambda: self._target.seen_orders(self._http))
+        return None if found is None else {order.id: order for order in found}
+
+    def stock(self) -> list[SeenStock] | None:
+        """Return the stock."""
+        known = self._books.stock if self._books else None
+        return self._read("stock", known, lambda: self._target.seen_stock(self._http))
+
+    def payments(self) -> list[SeenPayment] | None:
+        """Return the payments."""
+        known = self._books.payments if self._books else None
+        return self._read("payments", known, lambda: self._target.seen_payments(self._http))
+
+    def _read(self, what: str, known: list[_T] | None, read: Callable[[], Iterable[_T]]) -> list[_T] | None:
+        if known is not None or what in self.why:
+            return known
+        try:
+            return list(read())
+        except NotImplementedError:
+            self.why[what] = f"the class reads no {what}"
+        except Exception as error:  # it is the user's code
+            self.why[what] = f"reading its {what} failed: {type(error).__name__}: {error}"
+        return None
+
+
+def _check_orders(
+    report: Report,
+    told: Acknowledged,
+    orders: dict[str, SeenOrder] | None,
+    stock: list[SeenStock] | None,
+    sold: Sold,
+    why: Mapping[str, str],
+) -> None:
+    if orders is None:
+        report.hidden(["S1", "S3", "S4", "O1", "O5"], why["orders"])
+        check_twice(report, told, ())
+        return
+    check_clients(report, told, orders)
+    if any(order.lines is None for order in orders.values()):
+        report.hidden(["S1", "S3"], "its orders do not say what is in them")
+    else:
+        check_stock(report, orders.values(), sold.offers, stock or ())
+        report.hidden(["S3"], why.get("stock", "it does not say what is left of its stock"))
+    if any(order.deal >= 0 for order in orders.values()):
+        check_deals(report, orders.values(), sold.deals)
+    elif sold.deals:
+        report.hidden(["S4"], "its orders do not say which deal they are of")
