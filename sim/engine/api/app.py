@@ -58,7 +58,7 @@ class App:
         return await self._others(scope, receive, send)
 
     async def _others(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve what is not hot, while not too much of it is under way: those who only look must not stop the buyers."""
+        """Serve what is not hot, while not too much of it is under way: who only looks must not stop the buyers."""
         if self._under_way >= MOST_UNDER_WAY:
             return await respond(send, OVERLOADED, "-")
         self._under_way += 1
