@@ -13,7 +13,7 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 
 
-class Reply(msgspec.Struct, frozen=True, gc=False):
+class Reply(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An answer, ready to send."""
 
     status: int

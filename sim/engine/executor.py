@@ -113,11 +113,10 @@ class Executor:
             if isinstance(event, events.Refused):
                 continue
             group.last_seq = seq = group.last_seq + 1
-            kind = type(event)
-            if kind is events.OrderPlaced:
+            if isinstance(event, events.OrderPlaced):
                 evolve(group, event)
                 group.events.append(feed.placed_row(event, seq, now_us))
-            elif kind is events.StockChanged:
+            elif isinstance(event, events.StockChanged):
                 evolve(group, event)
                 group.events.append(feed.stock_row(event, seq, now_us))
             else:

@@ -18,7 +18,7 @@ from sim.engine.calls import Reply
 from sim.engine.clock import steady_clock
 from sim.engine.core import Engine
 from sim.engine.handlers import HANDLERS
-from sim.engine.link import Answers, Calls, Goodbye, Link, Ready
+from sim.engine.link import Answers, Calls, Goodbye, Link, Ready, unpack_calls
 from sim.engine.outbox import Outbox
 from sim.engine.seed import seed
 from sim.engine.settings import Plan, open_store
@@ -58,7 +58,7 @@ class _Server:
     def _receive(self, message: object) -> None:
         if isinstance(message, Calls):
             assert self.engine is not None
-            for number, call in message.calls:
+            for number, call in unpack_calls(message):
                 self.engine.writer.put(call, partial(self._answer, number))
         elif isinstance(message, Goodbye):
             self.gone.set()

@@ -7,7 +7,7 @@ import msgspec
 from sim.orders.entities import PackageStatus, ReturnType
 
 
-class Wanted(msgspec.Struct, frozen=True, gc=False):
+class Wanted(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A SKU and how many of it; `price_minor` of `currency` is the unit price the buyer saw, -1 when not said."""
 
     sku_id: int
@@ -16,7 +16,7 @@ class Wanted(msgspec.Struct, frozen=True, gc=False):
     currency: str = ""
 
 
-class PlaceOrder(msgspec.Struct, frozen=True, gc=False):
+class PlaceOrder(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Check out a cart. `wanted` names each SKU once; `deal_id` 0: no deal."""
 
     buyer_id: str
