@@ -17,6 +17,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import uvicorn
 
@@ -112,9 +113,19 @@ async def _started(writer: RemoteWriter) -> Ready:
         raise UsageError(str(error)) from error
 
 
+def _protocol() -> Any:
+    """Return the HTTP protocol: the quicker one where its parser is there (it has no wheels for every system)."""
+    try:
+        from sim.engine.joining import JoiningProtocol
+    except ModuleNotFoundError:
+        return "auto"
+    return JoiningProtocol
+
+
 async def _serve_http(front: Front, listening: socket.socket, ready: Callable[[], None]) -> None:
     config = uvicorn.Config(
         App(front, ALL_ROUTES),  # type: ignore[arg-type]
+        http=_protocol(),
         log_config=None,
         log_level="warning",
         access_log=False,
