@@ -3,13 +3,14 @@
 Only plumbing lives here. Each verb imports what it needs when it runs, so that `liverush --help` stays quick.
 """
 
-from sim.cli import loading, scenarios, serving, simulating  # importing a module adds its verbs
+from sim.cli import loading, reporting, scenarios, serving, simulating  # importing a module adds its verbs
 from sim.cli.frame import find_scenario, main, run, shipped_scenarios, verbs
 
 __all__ = [
     "find_scenario",
     "loading",
     "main",
+    "reporting",
     "run",
     "scenarios",
     "serving",

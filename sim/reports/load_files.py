@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -72,6 +73,6 @@ def any_of(labels: Labels, names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
     return np.isin(labels.codes, codes)
 
 
-def is_load(summary: dict[str, Any]) -> bool:
+def is_load(summary: Mapping[str, Any]) -> bool:
     """Whether a summary is of a load run."""
     return summary.get("kind") == KIND

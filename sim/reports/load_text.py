@@ -138,7 +138,7 @@ def audit_block(summary: Summary) -> Block:
         broken[finding["rule"]] = broken.get(finding["rule"], 0) + max(len(finding["ids"]), 1)
     rows = [["rule", "looked at", "found"]]
     for rule in [*audit["checked"], *(name for name in broken if name not in audit["checked"])]:
-        found = f"{count(broken[rule])} broken" if rule in broken else "clean"
+        found = f"broken: {count(broken[rule])}" if rule in broken else "clean"
         rows.append([rule_name(rule), count(audit["checked"].get(rule)), found])
     rows += [[rule_name(rule), NO_VALUE, f"not seen: {why}"] for rule, why in audit["unseen"].items()]
     title = f"Audit of the data: {summary['verdict']['audit']}"

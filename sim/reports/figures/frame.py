@@ -71,6 +71,7 @@ class Frame:
         self.takeaway = ""
         self.notes: list[str] = []
         self.has_times = False
+        self.is_empty = False
         self.headed = False  # whether title, takeaway and footer have been added
 
     @cached_property
@@ -92,6 +93,7 @@ class Frame:
 
     def empty(self, words: str) -> None:
         """Say in place of a picture that there is nothing to draw."""
+        self.is_empty = True
         axes = self.rows([1.2])[0]
         axes.set_axis_off()
         axes.text(0.5, 0.5, words, ha="center", va="center", color=SOFT, fontsize=12, transform=axes.transAxes)

@@ -18,15 +18,16 @@ _THEMED = {
     "#9A9A9A": "edge",
     "#4D4D4D": "grey",
     "#6B1A00": "crash",
-    "#FFFFFF": "ground",
-    "#000000": "ink",
 }
-_HEX = re.compile("|".join(_THEMED), re.IGNORECASE)
+#: White lines keep shapes apart from each other; white and black text stands inside coloured bars and stays.
+_THEMED_LINES = {"#FFFFFF": "ground", "#000000": "ink"}
+_HEX = re.compile(r"(fill|stroke): (#[0-9a-f]{6})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure and what it says. `narrow` is the same for a phone, empty where there is only one."""
+    """A figure and what it says. `narrow` is the same for a phone, empty where there is only one;
+    `svg` is empty where there is nothing to draw."""
 
     name: str
     title: str
@@ -37,7 +38,9 @@ class Picture:
 
 
 def picture_of(name: str, frame: Frame, narrow: Frame | None = None) -> Picture:
-    """The picture of a drawn frame; call it inside `styled`."""
+    """The picture of a drawn frame; call it inside `styled`. Where there is nothing to draw the takeaway says so."""
+    if frame.is_empty:
+        return Picture(name, frame.title, frame.takeaway, tuple(frame.notes), "")
     small = "" if narrow is None else _embedded(svg_of(narrow), f"{name}-n-")
     return Picture(name, frame.title, frame.takeaway, tuple(frame.notes), _embedded(svg_of(frame), f"{name}-"), small)
 
@@ -50,8 +53,15 @@ def _embedded(svg: str, prefix: str) -> str:
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     svg = _tags(svg, lambda tag: re.sub(r'(\sid="|href="#|url\(#)', rf"\g<1>{prefix}", tag))
-    svg = _tags(svg, lambda tag: _HEX.sub(lambda hit: f"var(--{_THEMED[hit[0].upper()]}, {hit[0]})", tag))
+    svg = _tags(svg, lambda tag: _HEX.sub(_themed, tag))
     return svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1).strip()
+
+
+def _themed(hit: re.Match[str]) -> str:
+    """A colour that follows the page, or the same colour."""
+    kind, colour = hit[1], hit[2].upper()
+    variable = _THEMED.get(colour) or (_THEMED_LINES.get(colour) if kind == "stroke" else None)
+    return f"{kind}: var(--{variable}, {hit[2]})" if variable else hit[0]
 
 
 def _tags(svg: str, change: Callable[[str], str]) -> str:

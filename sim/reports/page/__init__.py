@@ -14,6 +14,7 @@ from sim.reports.load_files import LoadRun, is_load
 from sim.reports.page.load import load_page
 from sim.reports.page.simulate import simulate_page
 from sim.reports.run_files import Run
+from sim.reports.summaries import write_summaries
 
 PAGE = "report.html"
 
@@ -21,10 +22,15 @@ PAGE = "report.html"
 def write(directory: Path) -> Path:
     """Draw every figure of a run into its directory, write the page beside them, and return the page's path.
 
+    A load run gets its summaries for a continuous integration too: Markdown and JUnit XML.
     Raises OSError, ValueError, KeyError or ScenarioError where the directory is not that of a run.
     """
     run = Run(directory)
-    html = _of_load(LoadRun(directory)) if is_load(run.summary) else _of_simulation(run)
+    if is_load(run.summary):
+        write_summaries(directory)
+        html = _of_load(LoadRun(directory))
+    else:
+        html = _of_simulation(run)
     path = directory / PAGE
     path.write_text(html, encoding="utf-8", newline="\n")
     return path

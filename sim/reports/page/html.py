@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import html
+import re
 
 _VOID = frozenset({"meta", "br", "hr", "img"})
+
+
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|us|ms|s|min|h|d)(?![^\s.,;:)]))")
 
 
 class Markup(str):
@@ -26,6 +30,11 @@ def tag(element: str, /, *children: Child, **attributes: str | None) -> Markup:
     if element in _VOID:
         return Markup(f"<{element}{told}>")
     return Markup(f"<{element}{told}>{joined(*children)}</{element}>")
+
+
+def firm(text: str) -> str:
+    """Text whose numbers stay on one line with their units."""
+    return _UNIT.sub("\N{NO-BREAK SPACE}", text)
 
 
 def joined(*children: Child) -> Markup:

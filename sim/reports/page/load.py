@@ -9,7 +9,7 @@ from sim.reports.blocks import Block
 from sim.reports.figures.picture import Picture
 from sim.reports.load_files import LoadRun
 from sim.reports.page import parts
-from sim.reports.page.html import Child, Markup, tag
+from sim.reports.page.html import Child, Markup, firm, tag
 from sim.reports.words import count, percent
 
 Pictures = Mapping[str, Picture]
@@ -50,10 +50,10 @@ def _head(summary: told.Summary) -> list[Child]:
     ]
     rates = summary.get("rates") or {}
     cards += [(name, f"{told.rate(rates[key])}/s") for name, key in _RATES if rates.get(key) is not None]
-    doubts = [tag("li", doubt) for doubt in told.doubts(summary)]
-    notes = [tag("li", note) for note in summary["notes"]]
+    doubts = [tag("li", firm(doubt)) for doubt in told.doubts(summary)]
+    notes = [tag("li", firm(note)) for note in summary["notes"]]
     return [
-        tag("h1", "Load: ", told.headline(summary)),
+        tag("h1", "Load: ", firm(told.headline(summary))),
         parts.verdict(told.verdict_line(summary)),
         tag("ul", *doubts) if doubts else None,
         parts.cards(cards),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sim.reports.blocks import Block, Cells
 from sim.reports.figures.picture import Picture
-from sim.reports.page.html import Child, Markup, joined, tag
+from sim.reports.page.html import Child, Markup, firm, joined, tag
 from sim.reports.page.style import STYLE
 
 GOOD, BAD, OPEN = "good", "bad", "open"
@@ -15,7 +15,7 @@ _SIGNS = {GOOD: "✓", BAD: "✗", OPEN: "–"}
 #: How verdicts begin; what follows in brackets says more. The more particular come first.
 _BEGINNINGS = (
     ("INVALID", BAD), ("SLO MISSED", BAD), ("AUDIT:", BAD), ("AUDIT FINDINGS", BAD), ("ABORTED", BAD),
-    ("INCOMPLETE", OPEN), ("SLO NOT TESTED", OPEN), ("NO SLO", OPEN), ("AUDIT NOT DONE", OPEN),
+    ("broken: ", BAD), ("INCOMPLETE", OPEN), ("SLO NOT TESTED", OPEN), ("NO SLO", OPEN), ("AUDIT NOT DONE", OPEN),
     ("VALID", GOOD), ("SLO MET", GOOD), ("AUDIT CLEAN", GOOD), ("clean", GOOD),
 )  # fmt: skip
 
@@ -53,7 +53,7 @@ def verdict(line: str) -> Markup:
 def _big(word: str) -> Markup:
     tone = tone_of(word) or OPEN
     main, bracket, rest = word.partition(" (")
-    return tag("li", _sign(tone), main, tag("small", bracket, rest) if rest else None, class_=tone)
+    return tag("li", _sign(tone), main, tag("small", bracket, firm(rest)) if rest else None, class_=tone)
 
 
 def _sign(tone: str) -> Markup:
@@ -65,7 +65,7 @@ def table(block: Block) -> Markup:
     widest = max((len(row) for row in block.rows), default=1)
     head = tag("thead", _head(block.rows[0], block.sides)) if block.head else None
     rows = tag("tbody", *(_row(row, block.sides, widest) for row in block.body))
-    notes = [tag("p", note, class_="soft small") for note in block.notes if note]
+    notes = [tag("p", firm(note), class_="soft small") for note in block.notes if note]
     whole = tag("table", head, rows) if block.body else None
     return joined(tag("div", whole, class_="scroll", tabindex="0", role="group", aria_label=block.title), *notes)
 
@@ -89,14 +89,14 @@ def _row(row: Cells, sides: str, widest: int) -> Markup:
 
 
 def _cell_class(sides: str, k: int, cell: str) -> str | None:
-    return _side(sides, k) or ("wide" if len(cell) > 60 else None)
+    return _side(sides, k) or ("wide" if len(cell) > 60 else "whole" if tone_of(cell) else None)
 
 
 def _worded(cell: str) -> Child:
     """A verdict's words inside a table, coloured."""
     tones = [(word, tone_of(word)) for word in cell.split(" · ")]
     if not all(tone for _, tone in tones):
-        return cell
+        return firm(cell)
     return joined(*(joined(tag("span", word, class_=f"word {tone}"), " ") for word, tone in tones))
 
 
@@ -108,9 +108,9 @@ def tables(blocks: Sequence[Block | None]) -> Markup:
 def figure(picture: Picture) -> Markup:
     """A figure: its takeaway is its caption and its description for those who cannot see it."""
     notes = tag("span", " ".join(picture.notes), class_="soft small") if picture.notes else None
-    caption = tag("figcaption", tag("h3", picture.title), picture.takeaway, " ", notes)
+    caption = tag("figcaption", tag("h3", picture.title), firm(picture.takeaway), " ", notes)
     described = f"{picture.title}. {picture.takeaway}"
-    wide = tag("div", Markup(picture.svg), class_="scroll only-wide", role="img", aria_label=described)
+    wide = picture.svg and tag("div", Markup(picture.svg), class_="scroll only-wide", role="img", aria_label=described)
     narrow = picture.narrow and tag("div", Markup(picture.narrow), class_="narrow", role="img", aria_label=described)
     return tag("figure", caption, wide, narrow, id=picture.name, class_="has-narrow" if narrow else "no-narrow")
 

@@ -11,7 +11,7 @@ from typing import Any
 from sim.reports.blocks import Block, Cells
 from sim.reports.figures.picture import Picture
 from sim.reports.page import parts
-from sim.reports.page.html import Markup, tag
+from sim.reports.page.html import Markup, firm, tag
 from sim.reports.run_files import Run
 from sim.reports.text import summary_blocks
 from sim.reports.words import count, duration, metric, money, percent
@@ -34,7 +34,7 @@ def simulate_page(run: Run, pictures: Mapping[str, Picture]) -> str:
         f"{summary['scenario']}, simulated",
         tag(
             "header",
-            tag("h1", "Simulated: ", head.title),
+            tag("h1", "Simulated: ", firm(head.title)),
             parts.verdict(_verdict(run.metrics)),
             parts.cards(_cards(run)),
         ),

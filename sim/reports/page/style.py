@@ -40,6 +40,7 @@ tbody tr { border-top: 1px solid var(--faint); }
 thead th { color: var(--soft); font-weight: 500; font-size: .875rem; vertical-align: bottom; }
 tbody th { font-weight: 500; }
 .number { text-align: right; white-space: nowrap; }
+.whole { white-space: nowrap; }
 .wide { min-width: 16rem; overflow-wrap: anywhere; }
 .inset { padding-left: 1.1rem; }
 figure { margin: 0 0 1.75rem; }

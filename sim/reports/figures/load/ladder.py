@@ -47,6 +47,7 @@ def _draw_latency(axes: Axes, frame: LoadFrame, rungs: list[dict[str, Any]]) -> 
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axes.set_ylabel("p99 of checkout, ms (log)")
     axes.set_xlabel("answered, arrivals a second")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axes.set_xlim(0, max([rung["achieved_per_s"] for rung in rungs] + [1]) * 1.15)
 
 
@@ -60,6 +61,7 @@ def _draw_rates(axes: Axes, rungs: list[dict[str, Any]]) -> None:
     count_axis(axes, "answered a second", top=most, whole=False)
     axes.set_xlim(0, most)
     axes.set_xlabel("offered, arrivals a second")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axes.plot([], [], "o", color=_GOOD, label="within the objectives")
     axes.plot([], [], "X", color=_BAD, label="outside")
     axes.plot([], [], "o", markerfacecolor="none", markeredgecolor=_BAD, label="not a valid measurement")

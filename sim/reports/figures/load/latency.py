@@ -16,8 +16,8 @@ from sim.reports.figures.load.frame import Bins, LoadFrame, bins_of, percentiles
 from sim.reports.load_files import MISSED, LoadRun
 from sim.reports.words import count, duration, percent, plural
 
-#: One hue that grows denser, so that the map suits light and dark.
-_HEAT = LinearSegmentedColormap.from_list("heat", [(0.0, 0.447, 0.698, 0.16), (0.0, 0.447, 0.698, 0.95)])
+#: One hue that grows denser and deeper, so that the map suits light and dark.
+_HEAT = LinearSegmentedColormap.from_list("heat", [(0.337, 0.706, 0.914, 0.28), (0.0, 0.447, 0.698, 1.0)])
 _P99, _P50 = COLOURS[6], INK
 _MISSED_COLOURS = {"shed": COLOURS[1], "error": COLOURS[6], "timeout": COLOURS[3], "dropped": COLOURS[7]}
 _MISSED_NAMES = {"shed": "shed", "error": "errors", "timeout": "time-outs", "dropped": "dropped"}
@@ -60,7 +60,7 @@ def _draw(frame: LoadFrame, endpoint: str) -> None:
     if some.any():
         _draw_missed(axes[1], frame, bins, some)
         frame.seconds_axis(axes[1], end_us)
-    frame.notes.append("darker: more requests; p99 of fewer than 100: the longest")
+    frame.notes.append("stronger colour: more requests; p99 of fewer than 100: the longest")
     frame.takeaway = _takeaway(run, endpoint, bins, lines[1], int(some.sum()), int(asked.sum()))
 
 
@@ -94,7 +94,7 @@ def _draw_goals(axes: Axes, frame: LoadFrame, endpoint: str, times_us: npt.NDArr
     axes.set_ylim(low, high if high - low > 1 else low + 1)
     ticks = [power + step for power in range(10) for step in (0.0, np.log10(2), np.log10(5))]
     axes.yaxis.set_major_locator(FixedLocator(ticks if high - low < 2 else [float(power) for power in range(10)]))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{10 ** (value - 3):,.3g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{float(f'{10 ** (value - 3):.3g}'):,.10g}"))
 
 
 def _draw_missed(axes: Axes, frame: LoadFrame, bins: Bins, mask: npt.NDArray[np.bool_]) -> None:

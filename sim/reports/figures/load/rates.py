@@ -21,14 +21,14 @@ def draw_rates(frame: LoadFrame) -> None:
     """All arrivals above, checkouts with their answers below."""
     run = frame.run
     frame.title = "Intended and achieved rate"
-    end_us = run.end_us
     planned = run.intended
     if not len(planned["bin_us"]) or not planned["arrivals"].sum():
         frame.takeaway = "Nothing was planned to arrive in this run."
         frame.empty("no arrivals")
         return
-    bins = bins_of(end_us, _MOST_BINS)
     first = first_tries(run)
+    end_us = _end_us(run, first)
+    bins = bins_of(end_us, _MOST_BINS)
     checkouts = first & run.endpoint.where("checkout")
     axes = frame.rows([2.1, 2.1])
     worst = _draw(axes[0], frame, bins, planned["arrivals"], first, answered=False)
@@ -40,6 +40,12 @@ def draw_rates(frame: LoadFrame) -> None:
     frame.legend(axes[0])
     frame.legend(axes[1])
     frame.takeaway = _takeaway(run, bins, int(first.sum()), worst)
+
+
+def _end_us(run: LoadRun, first: npt.NDArray[np.bool_]) -> int:
+    """When the last arrival was due or answered."""
+    done = run.requests["done_us"][first]
+    return max(int(run.intended["bin_us"][-1]) + 1, int(done.max()) if len(done) else 0)
 
 
 def first_tries(run: LoadRun) -> npt.NDArray[np.bool_]:

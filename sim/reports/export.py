@@ -1,0 +1,56 @@
+"""A run for other tools: its tables as CSV, its intended arrivals as a k6 script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sim.reports.k6 import k6_script
+from sim.reports.load_files import LoadRun, is_load
+
+#: Tables worth having elsewhere; those that the run has are written.
+TABLES = ("requests", "orders", "intended", "server", "engine", "parcels", "timeline")
+K6 = "replay.k6.js"
+
+
+def export_run(directory: Path, form: str, out: Path) -> list[Path]:
+    """Write a run as `csv` or `k6` into the folder `out`, and return the files. Raises OSError or ValueError."""
+    return export_csv(directory, out) if form == "csv" else [export_k6(directory, out)]
+
+
+def export_csv(directory: Path, out: Path) -> list[Path]:
+    """Every table of TABLES that the run has: a header, then a line a row; null is empty."""
+    from pyarrow import csv
+    from pyarrow import parquet as pq
+
+    found = [name for name in TABLES if (directory / f"{name}.parquet").is_file()]
+    if not found:
+        raise ValueError("it has no table")
+    out.mkdir(parents=True, exist_ok=True)
+    for name in found:
+        table = pq.read_table(directory / f"{name}.parquet", partitioning=None)
+        csv.write_csv(_decoded(table), out / f"{name}.csv")
+    return [out / f"{name}.csv" for name in found]
+
+
+def _decoded(table: Any) -> Any:
+    """The table with text in place of dictionaries, which CSV cannot hold."""
+    import pyarrow as pa
+
+    fields = [
+        pa.field(field.name, field.type.value_type) if pa.types.is_dictionary(field.type) else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields))
+
+
+def export_k6(directory: Path, out: Path) -> Path:
+    """A k6 script that starts arrivals at the rate at which the run's were due."""
+    run = LoadRun(directory)
+    if not is_load(run.summary):
+        raise ValueError("a k6 script is made of load runs; this one was simulated")
+    script = k6_script(run)
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / K6
+    path.write_text(script, encoding="utf-8", newline="\n")
+    return path
