@@ -34,6 +34,10 @@ class AbortRule:
     over_s: int = OVER_S
     _seconds: deque[npt.NDArray[Any]] = field(default_factory=deque)
 
+    def forget(self) -> None:
+        """Begin anew."""
+        self._seconds.clear()
+
     def broken_by(self, second: npt.NDArray[Any]) -> str:
         """Take one more second of records; return what broke the rule, or nothing."""
         chosen = second["endpoint"] == self.endpoint if self.endpoint is not None else second["endpoint"] != _FOLLOW

@@ -89,12 +89,18 @@ class HttpClient:
         else:
             connection = self._another(deadline)
         try:
-            return self._exchange(connection, message, deadline, method)
+            answer = connection.exchange(message, deadline, method == "HEAD")
+            if not connection.closed:
+                free.append(connection)
+            return answer
         except HttpStale:
             if method not in _IDEMPOTENT and not (headers and any(name.lower() in _KEYS for name in headers)):
                 raise
             self.stale_retries += 1
-            return self._exchange(self._another(deadline), message, deadline, method)
+        finally:
+            if connection.closed:
+                self._open.discard(connection)
+        return self._on_another(message, deadline, method)
 
     def get(self, path: str, *, headers: dict[str, str] | None = None) -> Answer:
         """See `Http.get`."""
@@ -118,7 +124,8 @@ class HttpClient:
         self._open.clear()
         self._free.clear()
 
-    def _exchange(self, connection: Connection, message: bytes, deadline: float, method: str) -> Answer:
+    def _on_another(self, message: bytes, deadline: float, method: str) -> Answer:
+        connection = self._another(deadline)
         try:
             answer = connection.exchange(message, deadline, method == "HEAD")
         finally:

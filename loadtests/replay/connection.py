@@ -21,7 +21,7 @@ from loadtests.targets.base import Answer, HttpDropped, HttpFailed, HttpTimeout
 
 _socket = monkey.get_original("socket", "socket")
 _READ = 1  # libev's EV_READ
-_CHUNK = 65_536
+_CHUNK = 16_384
 #: An answer with more bytes is an error: it would fill the memory until the time-out.
 MAX_ANSWER_BYTES = 64 << 20
 _UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN)
@@ -81,9 +81,11 @@ class Connection:
         "_hub",
         "_parser",
         "_parts",
+        "_receive",
         "_reusable",
         "_sock",
         "_status",
+        "_transmit",
         "_waiter",
         "_watcher",
         "closed",
@@ -93,6 +95,7 @@ class Connection:
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
+        self._transmit, self._receive = sock.send, sock.recv
         self._hub: Any = gevent.get_hub()
         self._parser: Any = httptools.HttpResponseParser(self)
         self._waiter: Any = None
@@ -100,13 +103,22 @@ class Connection:
         self.closed = False
         self.deadline = 0.0  # of the request under way, 0 for none
         self.served = 0
-        self._reset(False)
+        self._status = self._bytes = 0
+        self._parts: list[bytes] = []
+        self._complete = self._head_done = self._reusable = self._head_only = False
+        self._head = b""
         self._watcher: Any = self._hub.loop.io(sock.fileno(), _READ)
         self._watcher.start(self._readable)
 
     def exchange(self, message: bytes, deadline: float, head_only: bool) -> Answer:
         """Send a request and wait for its whole answer; a failed connection is closed."""
-        self._reset(head_only)
+        self._head_only = head_only
+        self._complete = self._head_done = self._reusable = False
+        self._failure = None
+        self._bytes = 0
+        self._head = b""
+        parts: list[bytes] = []
+        self._parts = parts
         self.deadline = deadline
         try:
             self._send(message)
@@ -122,7 +134,6 @@ class Connection:
         if not self._complete:
             raise self._failure or HttpFailed("the answer was not complete")
         self.served += 1
-        parts = self._parts
         body = b"" if not parts else parts[0] if len(parts) == 1 else b"".join(parts)
         if not self._reusable:
             self.close()
@@ -143,17 +154,9 @@ class Connection:
             self._watcher.close()
             self._sock.close()
 
-    def _reset(self, head_only: bool) -> None:
-        self._head_only = head_only
-        self._complete = self._head_done = self._reusable = False
-        self._failure = None
-        self._status = self._bytes = 0
-        self._head = b""
-        self._parts: list[bytes] = []
-
     def _send(self, message: bytes) -> None:
         try:
-            sent = self._sock.send(message)
+            sent = self._transmit(message)
         except BlockingIOError:
             sent = 0
         except OSError as error:
@@ -176,7 +179,7 @@ class Connection:
 
     def _readable(self) -> None:
         try:
-            data = self._sock.recv(_CHUNK)
+            data = self._receive(_CHUNK)
         except BlockingIOError:
             return
         except OSError as error:

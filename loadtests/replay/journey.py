@@ -53,35 +53,47 @@ class Journeys:
         self._look: dict[int, tuple[Endpoint, Callable[..., Step]]] = {
             kind: (endpoint, getattr(target, name)) for kind, (name, endpoint) in LOOKS.items() if name in target.steps
         }
-        self.alive: set[greenlet] = set()
+        self._all: set[greenlet] = set()
+        self._idle: list[greenlet] = []
         self.launched = 0
 
-    def launch(self, due_us: int, kind: int, cart: int, sku: int) -> None:
-        """Begin an arrival, in the hub; returns when it waits for something."""
+    def launch(self, row: tuple[int, int, int, int]) -> None:
+        """Begin an arrival (due time, kind, cart, SKU), in the hub; returns when it waits for something."""
         self.launched += 1
-        self._spawn(self._arrive, due_us, kind, cart, sku)
+        one = self._idle.pop() if self._idle else self._another()
+        one.switch(self._arrive, row)
+
+    @property
+    def alive(self) -> int:
+        """How many are under way or wait."""
+        return len(self._all) - len(self._idle)
 
     def cut(self) -> None:
         """End what is under way or waits."""
-        for one in list(self.alive):
+        for one in self._all.difference(self._idle):
             gevent.kill(one)
 
     def _spawn(self, run: Callable[..., object], *arguments: Any) -> None:
+        one = self._idle.pop() if self._idle else self._another()
+        self._hub.loop.run_callback(one.switch, run, arguments)
+
+    def _another(self) -> greenlet:
         one = greenlet(self._live, parent=self._hub)
-        if getcurrent() is self._hub:
-            one.switch(run, arguments)
-        else:
-            self._hub.loop.run_callback(one.switch, run, arguments)
+        self._all.add(one)
+        return one
 
     def _live(self, run: Callable[..., object], arguments: tuple[Any, ...]) -> None:
-        me = getcurrent()
-        self.alive.add(me)
+        """Carry out one thing after another: a new greenlet would cost the kernel a new stack each time."""
+        me, idle, hub = getcurrent(), self._idle, self._hub
         try:
-            run(*arguments)
+            while True:
+                run(*arguments)
+                idle.append(me)
+                run, arguments = hub.switch()
         except GreenletExit:
             pass
         finally:
-            self.alive.discard(me)
+            self._all.discard(me)
 
     def _arrive(self, due_us: int, kind: int, row: int, sku: int) -> None:
         if kind == sc.PLACE:

@@ -26,6 +26,9 @@ _CLOCK_MONOTONIC, _TFD_NONBLOCK, _TFD_CLOEXEC, _TFD_TIMER_ABSTIME = 1, 0o4000, 0
 _READ = 1  # libev's EV_READ
 _NEAR_US, _STEP_US = 1_000, 200
 
+#: After the last row of a stream.
+_END: tuple[Any, ...] = (FAR,)
+
 Start = Callable[..., object]
 
 
@@ -35,6 +38,9 @@ class Alarm(Protocol):
     def set(self, at_us: int) -> None:
         """Go off once at an instant, instead of any earlier wish; FAR: never."""
 
+    def again(self) -> None:
+        """Go off again as soon as others had their turn; only while it is going off."""
+
     def close(self) -> None:
         """Go off no more."""
 
@@ -42,29 +48,36 @@ class Alarm(Protocol):
 class Pacer:
     """Starts arrivals and waiting greenlets when they are due. Times are microseconds since t0."""
 
-    def __init__(self, t0_us: int, *, portable: bool = False) -> None:
-        self.t0_us = t0_us
+    def __init__(self, *, portable: bool = False) -> None:
+        self.t0_us = 0
         self._hub: Any = gevent.get_hub()
         self._waiting: list[tuple[int, int, Start]] = []
         self._count = itertools.count()
         self._stream: Iterator[tuple[Any, ...]] = iter(())
         self._launch: Start = _nothing
-        self._next: tuple[Any, ...] = (FAR,)
+        self._next = _END
         self._set_for = FAR
         self._firing = False
-        self.exhausted = True
         alarm = SleepAlarm if portable or sys.platform != "linux" else TimerfdAlarm
         self._alarm: Alarm = alarm(self._fire)
+
+    def begin(self, t0_us: int) -> None:
+        """Set time 0, by the monotonic clock; before anything is fed."""
+        self.t0_us = t0_us
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all rows that were fed are launched."""
+        return self._next is _END
 
     def now_us(self) -> int:
         """Microseconds since t0, rounded down: nothing starts before it is due."""
         return time.monotonic_ns() // 1000 - self.t0_us
 
     def feed(self, stream: Iterator[tuple[Any, ...]], launch: Start) -> None:
-        """Launch the rows of a stream, sorted by their first field, when that is due; called in the hub."""
+        """Launch each row of a stream, sorted by their first field, when that is due; called in the hub."""
         self._stream, self._launch = stream, launch
-        self.exhausted = False
-        self._advance()
+        self._next = next(stream, _END)
         self._arm()
 
     def at(self, due_us: int, start: Start) -> None:
@@ -81,19 +94,18 @@ class Pacer:
 
     def close(self) -> None:
         """Start nothing more."""
-        self._stream, self._next, self.exhausted = iter(()), (FAR,), True
+        self._stream, self._next = iter(()), _END
         self._waiting.clear()
         self._alarm.close()
 
-    def _advance(self) -> None:
-        self._next = next(self._stream, (FAR,))
-        self.exhausted = self._next[0] == FAR
-
-    def _arm(self) -> None:
+    def _arm(self, *, gone_off: bool = False) -> None:
         due = self._next[0]
         if self._waiting and self._waiting[0][0] < due:
             due = self._waiting[0][0]
         self._set_for = due
+        if gone_off and due <= self.now_us():
+            self._alarm.again()
+            return
         self._alarm.set(due if due == FAR else due + self.t0_us)
 
     def _fire(self) -> None:
@@ -108,13 +120,13 @@ class Pacer:
                     heapq.heappop(waiting)[2]()
                 elif self._next[0] <= now:
                     row = self._next
-                    self._advance()
-                    self._launch(*row)
+                    self._next = next(self._stream, _END)
+                    self._launch(row)
                 else:
                     break
         finally:
             self._firing = False
-            self._arm()
+            self._arm(gone_off=True)
 
 
 def _nothing(*_: Any) -> None:
@@ -152,6 +164,9 @@ class TimerfdAlarm:
         value.tv_nsec = rest * 1000
         self._settime(self._fd, _TFD_TIMER_ABSTIME, self._address, None)
 
+    def again(self) -> None:
+        """See `Alarm.again`. As long as it is not set anew it can be read, and the hub comes back to it."""
+
     def close(self) -> None:
         """See `Alarm.close`."""
         if self._fd >= 0:
@@ -174,6 +189,10 @@ class SleepAlarm:
         """See `Alarm.set`."""
         self._at_us = at_us
         self._changed.set()
+
+    def again(self) -> None:
+        """See `Alarm.again`."""
+        self.set(0)
 
     def close(self) -> None:
         """See `Alarm.close`."""

@@ -20,13 +20,14 @@ import numpy.typing as npt
 from loadtests.records import RECORD, Ack, AckLine
 from loadtests.replay import scribe
 
-_ROW = struct.Struct("<qqqqiHBBBBBB")
+#: A record, field by field as RECORD; `Steps` writes it into `Recorder.rows` itself: it does so for every request.
+ROW = struct.Struct("<qqqqiHBBBBBB")
 _FIRST_ROWS = 16_384
 _PIPE_BYTES = 1 << 20
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ
 _REASONS_MOST = 255
 
-assert _ROW.size == RECORD.itemsize
+assert ROW.size == RECORD.itemsize
 
 Rows = npt.NDArray[Any]
 
@@ -36,9 +37,10 @@ class Recorder:
 
     def __init__(self, folder: Path, worker: int) -> None:
         self.worker = worker
-        self.count = 0
-        self._rows = bytearray(_FIRST_ROWS * _ROW.size)
-        self._filled = self._flushed = 0  # bytes of the second under way
+        self.rows = bytearray(_FIRST_ROWS * ROW.size)
+        self.size = len(self.rows)
+        self.filled = self._flushed = 0  # bytes of the second under way
+        self._before = 0  # bytes of the seconds before
         self._codes = {"": 0}
         self._acks: list[bytes] = []
         self._encode = msgspec.json.Encoder().encode
@@ -55,29 +57,19 @@ class Recorder:
             fcntl.fcntl(self._pipe, _SET_PIPE_SIZE, _PIPE_BYTES)
         self._tell_reasons()
 
-    def add(
-        self,
-        due_us: int,
-        ready_us: int,
-        sent_us: int,
-        done_us: int,
-        cart: int,
-        status: int,
-        endpoint: int,
-        outcome: int,
-        attempt: int,
-        reason: str,
-        twin: int,
-    ) -> None:
-        """Keep a record."""
-        code = self._codes[reason] if reason in self._codes else self._code(reason)
-        at = self._filled
-        if at == len(self._rows):
-            self._rows.extend(bytes(at))
-        row = (due_us, ready_us, sent_us, done_us, cart, status, endpoint, outcome, attempt, self.worker, code, twin)
-        _ROW.pack_into(self._rows, at, *row)
-        self._filled = at + _ROW.size
-        self.count += 1
+    @property
+    def count(self) -> int:
+        """How many records there are."""
+        return (self._before + self.filled) // ROW.size
+
+    def code(self, reason: str) -> int:
+        """Return the number of a refusal code."""
+        return self._codes[reason] if reason in self._codes else self._new_code(reason)
+
+    def grow(self) -> None:
+        """Make room for more records in this second."""
+        self.rows.extend(bytes(len(self.rows)))
+        self.size = len(self.rows)
 
     def ack(self, kind: Ack, cart: int, key: str, order: str, status: int, at_us: int, reason: str = "") -> None:
         """Keep what a target acknowledged."""
@@ -86,8 +78,9 @@ class Recorder:
     def second(self) -> Rows:
         """Return the records since the last call, and begin the next second."""
         self._take_rows()
-        rows = np.frombuffer(bytes(memoryview(self._rows)[: self._filled]), RECORD)
-        self._filled = self._flushed = 0
+        rows = np.frombuffer(bytes(memoryview(self.rows)[: self.filled]), RECORD)
+        self._before += self.filled
+        self.filled = self._flushed = 0
         return rows
 
     def progress(self, line: dict[str, Any]) -> None:
@@ -124,14 +117,14 @@ class Recorder:
         self._process.wait()
 
     def _take_rows(self) -> None:
-        if self._filled > self._flushed:
-            self._frame(scribe.REQUESTS, bytes(memoryview(self._rows)[self._flushed : self._filled]))
-            self._flushed = self._filled
+        if self.filled > self._flushed:
+            self._frame(scribe.REQUESTS, bytes(memoryview(self.rows)[self._flushed : self.filled]))
+            self._flushed = self.filled
 
     def _frame(self, kind: bytes, data: bytes) -> None:
         self._frames.append(memoryview(scribe.FRAME.pack(kind, len(data)) + data))
 
-    def _code(self, reason: str) -> int:
+    def _new_code(self, reason: str) -> int:
         if len(self._codes) >= _REASONS_MOST:
             reason = "other"
         code = self._codes.setdefault(reason, len(self._codes))

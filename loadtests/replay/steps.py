@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import monotonic_ns
 from typing import Any
 
 from gevent import GreenletExit
 
 from loadtests.records import Endpoint, Outcome
 from loadtests.replay.pacing import Pacer
-from loadtests.replay.recorder import Recorder
-from loadtests.targets.base import Http, HttpDropped, HttpFailed, HttpTimeout, Step
+from loadtests.replay.recorder import ROW, Recorder
+from loadtests.targets.base import Http, HttpDropped, HttpTimeout, Step
 
 Fire = Callable[..., None]
-_log = logging.getLogger(__name__)
 _NAMES = tuple(endpoint.name.lower() for endpoint in Endpoint)
 _TIMEOUT, _DROPPED, _FAILED = Step(Outcome.TIMEOUT), Step(Outcome.DROPPED), Step(Outcome.ERROR)
+_pack_into, _ROW_BYTES = ROW.pack_into, ROW.size
+_STATUS_BITS = 0xFFFF
 _MISSED_FROM = int(Outcome.SHED)
 #: Kinds of failures of which an example is kept.
 _EXAMPLES_MOST = 20
@@ -37,8 +38,6 @@ class Steps:
     fire: Fire  # environment.events.request.fire
     epoch_s: float = 0.0  # the replay's time 0 by the wall clock, as it was then
     in_flight: int = 0
-    sent: int = 0
-    max_lag_us: int = 0
     examples: dict[str, str] = field(default_factory=dict)
     _missed: dict[tuple[int, int, int], StepMissed] = field(default_factory=dict)
 
@@ -53,50 +52,48 @@ class Steps:
         attempt: int = 1,
         twin: int = 0,
     ) -> tuple[Step, int]:
-        """Do a step now; returns what came of it and when it was done."""
-        now_us = self.pacer.now_us
+        """Do a step now; returns what came of it and when it was done.
+
+        All in one, as it is done for every request: a call less is a percent more.
+        """
+        t0_us, recorder = self.pacer.t0_us, self.recorder
+        cut = None
         self.in_flight += 1
-        self.sent += 1
-        sent_us = now_us()
+        sent_us = monotonic_ns() // 1000 - t0_us
         try:
             step = call(self.http, *arguments)
         except HttpDropped:
             step = _DROPPED
         except HttpTimeout:
             step = _TIMEOUT
-        except HttpFailed as error:
-            step = self._failed(endpoint, error)
-        except GreenletExit:  # the replay ends while this is under way: nobody knows what came of it
-            self._keep(endpoint, cart, due_us, ready_us, sent_us, now_us(), _TIMEOUT, attempt, twin)
-            raise
+        except GreenletExit as ending:  # the replay ends while this is under way: nobody knows what came of it
+            step, cut = _TIMEOUT, ending
         except Exception as error:
-            _log.debug("%s", endpoint, exc_info=True)
             step = self._failed(endpoint, error)
-        finally:
-            self.in_flight -= 1
-        done_us = now_us()
-        self._keep(endpoint, cart, due_us, ready_us, sent_us, done_us, step, attempt, twin)
-        return step, done_us
-
-    def _keep(
-        self,
-        endpoint: Endpoint,
-        cart: int,
-        due_us: int,
-        ready_us: int,
-        sent_us: int,
-        done_us: int,
-        step: Step,
-        attempt: int,
-        twin: int,
-    ) -> None:
-        outcome = step.outcome
-        self.recorder.add(
-            due_us, ready_us, sent_us, done_us, cart, step.status, endpoint, outcome, attempt, step.reason, twin
+        self.in_flight -= 1
+        done_us = monotonic_ns() // 1000 - t0_us
+        if step.__class__ is not Step:
+            step = self._failed(endpoint, TypeError(f"the target returned {step!r}, no Step"))
+        outcome, at = step.outcome, recorder.filled
+        if at == recorder.size:
+            recorder.grow()
+        _pack_into(
+            recorder.rows,
+            at,
+            due_us,
+            ready_us,
+            sent_us,
+            done_us,
+            cart,
+            step.status & _STATUS_BITS,
+            endpoint,
+            outcome,
+            attempt,
+            recorder.worker,
+            recorder.code(step.reason) if step.reason else 0,
+            twin,
         )
-        lag_us = sent_us - (due_us if due_us > ready_us else ready_us)
-        if lag_us > self.max_lag_us:
-            self.max_lag_us = lag_us
+        recorder.filled = at + _ROW_BYTES
         self.fire(
             request_type="STEP",
             name=_NAMES[endpoint],
@@ -108,6 +105,14 @@ class Steps:
             start_time=self.epoch_s + due_us / 1e6,
             url="",
         )
+        if cut is not None:
+            raise cut
+        return step, done_us
+
+    @property
+    def sent(self) -> int:
+        """How many requests were sent."""
+        return self.recorder.count + self.in_flight
 
     def _exception(self, endpoint: int, step: Step) -> StepMissed:
         kind = (endpoint, step.outcome, step.status)

@@ -10,16 +10,15 @@ import gevent
 import numpy as np
 import numpy.typing as npt
 
-from loadtests.records import Endpoint, Outcome
+from loadtests.records import MISSED, RECORD, Endpoint, Outcome
 from loadtests.replay.aborting import parse_rule
 from loadtests.replay.plan import ReplayPlan
-from loadtests.replay.recorder import percentile_us
+from loadtests.replay.recorder import Rows, percentile_us
 from loadtests.replay.steps import Steps
 
 _SECOND_US = 1_000_000
 #: The wall clock may drift against the monotonic one (a clock that is being slewed); a jump is more than this.
 CLOCK_STEP_US = 10_000
-_FAILED = (Outcome.SHED, Outcome.ERROR, Outcome.TIMEOUT, Outcome.DROPPED)
 
 
 class Watch:
@@ -32,15 +31,25 @@ class Watch:
         self._due_us = due_us
         self._abort = abort
         self._rules = [parse_rule(text) for text in plan.abort_on]
-        self._second = 0
+        self._second = self._max_lag_us = 0
         self._sent = 0
         self._cpu_from_s, self._from_s = time.process_time(), time.monotonic()
         self._offset_us = _clock_offset_us()
         self._drift_us = 0
         self._clock_steps: list[dict[str, int]] = []
 
+    def warm_up(self) -> None:
+        """Look at something made up: numpy imports parts of itself when they are first used, which takes a while."""
+        made_up = np.zeros(2, RECORD)
+        self._figures(made_up)
+        for rule in self._rules:
+            rule.broken_by(made_up)
+            rule.forget()
+
     def run(self) -> None:
         """Look until killed."""
+        self._cpu_from_s, self._from_s = time.process_time(), time.monotonic()
+        self._offset_us = _clock_offset_us()
         pacer = self._steps.pacer
         while True:
             wait_us = (self._second + 1) * _SECOND_US - pacer.now_us()
@@ -51,12 +60,14 @@ class Watch:
             self._look()
 
     def told(self) -> dict[str, Any]:
-        """Return what is said of the whole replay."""
-        self._look_at_clock()
+        """Return what is said of the whole replay; the second under way is looked at first."""
+        self._rules = []  # it is over anyway
+        self._second += 1
+        self._look()
         return {
             "cpu_us": round((time.process_time() - self._cpu_from_s) * 1e6),
             "wall_us": round((time.monotonic() - self._from_s) * 1e6),
-            "max_lag_us": self._steps.max_lag_us,
+            "max_lag_us": self._max_lag_us,
             "clock_steps": self._clock_steps,
             "drift_us": self._drift_us,
         }
@@ -64,25 +75,28 @@ class Watch:
     def _look(self) -> None:
         steps = self._steps
         rows = steps.recorder.second()
-        now_us = self._second * _SECOND_US
-        of_trace = np.searchsorted(self._due_us, [now_us - _SECOND_US, now_us])
-        checkouts = rows[rows["endpoint"] == Endpoint.CHECKOUT]
-        steps.recorder.progress(
-            {
-                "second": self._second,
-                "offered": int(of_trace[1] - of_trace[0]),
-                "achieved": steps.sent - self._sent,
-                "in_flight": steps.in_flight,
-                "checkout_p99_us": percentile_us(checkouts["done_us"] - checkouts["due_us"], 99),
-                "lag_p99_us": percentile_us(rows["sent_us"] - np.maximum(rows["due_us"], rows["ready_us"]), 99),
-                "refused": int(np.count_nonzero(rows["outcome"] == Outcome.REFUSED)),
-                "errors": int(np.count_nonzero(np.isin(rows["outcome"], _FAILED))),
-            }
-        )
+        steps.recorder.progress({"second": self._second} | self._figures(rows))
         self._sent = steps.sent
         self._look_at_clock()
         for broken in filter(None, [rule.broken_by(rows) for rule in self._rules]):
             self._abort(broken)
+
+    def _figures(self, rows: Rows) -> dict[str, Any]:
+        steps = self._steps
+        now_us = self._second * _SECOND_US
+        of_trace = np.searchsorted(self._due_us, [now_us - _SECOND_US, now_us])
+        lag_us = rows["sent_us"] - np.maximum(rows["due_us"], rows["ready_us"])
+        self._max_lag_us = max(self._max_lag_us, int(lag_us.max(initial=0)))
+        checkouts = rows[rows["endpoint"] == Endpoint.CHECKOUT]
+        return {
+            "offered": int(of_trace[1] - of_trace[0]),
+            "achieved": steps.sent - self._sent,
+            "in_flight": steps.in_flight,
+            "checkout_p99_us": percentile_us(checkouts["done_us"] - checkouts["due_us"], 99),
+            "lag_p99_us": percentile_us(lag_us, 99),
+            "refused": int(np.count_nonzero(rows["outcome"] == Outcome.REFUSED)),
+            "errors": int(np.count_nonzero(np.isin(rows["outcome"], MISSED))),
+        }
 
     def _look_at_clock(self) -> None:
         drift_us = _clock_offset_us() - self._offset_us

@@ -38,7 +38,6 @@ class Worker:
     def __init__(self, plan: ReplayPlan, worker: int, fire: Fire) -> None:
         self._plan = plan
         self._worker = worker
-        self._fire = fire
         self._schedule = read_schedule(Path(plan.schedule))
         self._target = load_target(plan.target)
         state = msgspec.json.decode(Path(plan.state).read_bytes())
@@ -52,11 +51,14 @@ class Worker:
         )
         self._part, self.left_out = part_of(self._schedule, worker, plan.workers, self._target.steps)
         self._recorder = Recorder(plan.path, worker)
-        self._ended = ""
+        self._pacer = Pacer()
+        self._steps = Steps(self._http, self._pacer, self._recorder, fire)
+        self._follower = Follower(self._target, self._steps, plan.follow_us, plan.patience_us)
+        self._journeys = Journeys(plan, self._schedule, self._target, self._steps, self._follower)
+        self._watch = Watch(plan, self._steps, self._schedule.arrivals["due_us"][self._part], self._abort)
         self._word: dict[str, Any] = {}
-        self._watch: Watch | None = None
-        self._journeys: Journeys | None = None
-        self.closed = False
+        self._ended = ""
+        self._began = self._closed = False
 
     @property
     def why(self) -> str:
@@ -69,6 +71,7 @@ class Worker:
             self._http.warm(self._plan.warm)
         except HttpFailed as error:
             self._word["warm"] = str(error)
+        self._watch.warm_up()
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 50, 100)
@@ -78,24 +81,23 @@ class Worker:
         """Send everything from an instant on; returns when all is done, time is up or `end` was called."""
         if self._ended:
             return
-        pacer = Pacer(time.monotonic_ns() // 1000 + at_unix_us - time.time_ns() // 1000)
-        steps = Steps(self._http, pacer, self._recorder, self._fire, epoch_s=at_unix_us / 1e6)
-        follower = Follower(self._target, steps, self._plan.follow_us, self._plan.patience_us)
-        self._journeys = Journeys(self._plan, self._schedule, self._target, steps, follower)
-        self._watch = Watch(self._plan, steps, self._schedule.arrivals["due_us"][self._part], self._abort)
+        self._began = True
+        self._pacer.begin(time.monotonic_ns() // 1000 + at_unix_us - time.time_ns() // 1000)
+        self._steps.epoch_s = at_unix_us / 1e6
         helpers = [gevent.spawn(self._flush), gevent.spawn(self._watch.run)]
         if "follow" in self._target.steps:
-            helpers.append(gevent.spawn(follower.run))
+            helpers.append(gevent.spawn(self._follower.run))
         try:
-            pacer.feed(_stream(self._schedule, self._part), self._journeys.launch)
-            self._wait(pacer, self._journeys)
+            self._pacer.feed(_stream(self._schedule, self._part), self._journeys.launch)
+            self._wait()
         finally:
-            pacer.close()
-            self._word |= {"sent": self._journeys.launched, "unfinished": len(self._journeys.alive)}
+            self._pacer.close()
+            self._word |= {"sent": self._journeys.launched, "unfinished": self._journeys.alive}
             self._journeys.cut()
             gevent.killall(helpers, block=False)
-            self._word |= self._watch.told() | {"unpaid": follower.unpaid, "examples": steps.examples}
             self._let_end()
+            self._word |= self._watch.told()
+            self._word |= {"unpaid": self._follower.unpaid, "examples": self._steps.examples}
 
     def end(self, why: str) -> None:
         """End early, soon."""
@@ -103,15 +105,15 @@ class Worker:
 
     def close(self) -> None:
         """Hand over the rest of what was measured, with a last word; the second call does nothing."""
-        if self.closed:
+        if self._closed:
             return
-        self.closed = True
+        self._closed = True
         self._http.close()
         http = self._http
         self._recorder.close(
             {
                 "worker": self._worker,
-                "complete": not self._ended and self._watch is not None,
+                "complete": not self._ended and self._began,
                 "ended": self._ended or "done",
                 "planned": len(self._part),
                 "left_out": self.left_out,
@@ -124,18 +126,18 @@ class Worker:
             }
         )
 
-    def _wait(self, pacer: Pacer, journeys: Journeys) -> None:
+    def _wait(self) -> None:
         until_us = end_us(self._schedule) + self._plan.grace_us
-        while not self._ended and not (pacer.exhausted and not journeys.alive):
+        while not self._ended and not (self._pacer.exhausted and not self._journeys.alive):
             gevent.sleep(_POLL_S)
-            if pacer.now_us() > until_us:
+            if self._pacer.now_us() > until_us:
                 self._word["overtime"] = True
                 return
 
     def _let_end(self) -> None:
         """Let what was cut write its last record."""
         until = time.monotonic() + _CUT_WITHIN_S
-        while self._journeys and self._journeys.alive and time.monotonic() < until:
+        while self._journeys.alive and time.monotonic() < until:
             gevent.sleep(_POLL_S)
 
     def _flush(self) -> None:
