@@ -108,7 +108,8 @@ def find_package(case: Case, package_id: int) -> Package | None:
 
 def illegal(order: Order, to: State) -> Refused:
     """Return the refusal of a step that the table of transitions does not allow now."""
-    allowed = sorted(state.name for state in TRANSITIONS[order.state])
+    # Where the table has the step but not for this asker (a lost parcel's order ends), it is not legal for them.
+    allowed = sorted(state.name for state in TRANSITIONS[order.state] if state != to)
     facts = {"from": order.state.name, "to": to.name, "allowed": allowed}
     return Refused(Refusal.ILLEGAL_TRANSITION, f"The order is {order.state.name}.", facts)
 

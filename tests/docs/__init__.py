@@ -1,0 +1,1 @@
+"""The pages in docs/, held to what the program does."""
