@@ -23,6 +23,7 @@ from loadtests import measuring, verdict
 from loadtests.guards import check as check_guards
 from loadtests.options import LoadOptions
 from loadtests.planning import plan_schedule, settled
+from loadtests.replay.aborting import parse_rule
 from loadtests.schedule import PLACE, Schedule
 from loadtests.session import Replayed, replay
 from sim.demand.generate import generate
@@ -57,6 +58,8 @@ def run(options: LoadOptions, show: Callable[[str], None], draw: Callable[[Path]
     options = replace(options, choice=settled(options.scenario, trace, options.choice))
     schedule = plan_schedule(options.scenario, trace, options.choice, stock=_stock(options, trace))
     check_guards(options, schedule)
+    for rule in options.abort_on:
+        parse_rule(rule)
     started = dt.datetime.now(dt.UTC)
     name = f"{options.scenario.name}-load-{_run_id(options, started)}"
     with whole_directory(options.out, name) as partial:

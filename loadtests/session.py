@@ -19,6 +19,7 @@ from loadtests.progress import Progress
 from loadtests.schedule import PLACE, Schedule
 from loadtests.targets.base import AuditResult, HttpFailed, Target, World
 from loadtests.targets.loading import load_target
+from sim.errors import UsageError
 from sim.measure.sampler import Sampler
 
 #: Seconds for a target to become quiet after the last request, before the audit looks.
@@ -50,7 +51,10 @@ def replay(folder: Path, schedule: Schedule, options: LoadOptions, show: Callabl
     target = load_target(options.target)
     world = _world(folder, schedule, options)
     try:
-        state = target.setup(world)
+        try:
+            state = target.setup(world)
+        except HttpFailed as error:
+            raise UsageError(f"the target cannot be set up: {error}") from error
         target.attach(state)
         return _send(folder, schedule, options, target, state, show)
     finally:

@@ -1,0 +1,130 @@
+"""A schedule is the trace: all of it, the same part for the same share, faster or slower, and never anything twice."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loadtests.planning import SECOND_US, Choice, busiest_us, plan_schedule, scaled_units, share_mask
+from loadtests.schedule import NEVER, PLACE, QUOTE, REFRESH, VIEW, Schedule, read_schedule
+from sim.demand.generate import generate
+from sim.demand.trace import BUY, Trace
+from sim.errors import UsageError
+from sim.scenario import load_scenario
+from sim.scenario.schema import Scenario
+
+SHOWS = Path(__file__).resolve().parents[2] / "scenarios"
+
+
+@pytest.fixture(scope="module")
+def show() -> tuple[Scenario, Trace]:
+    scenario = load_scenario(SHOWS / "evening_show.yaml", [])
+    return scenario, generate(scenario, scenario.seed, 0)
+
+
+def _whole(scenario: Scenario) -> Choice:
+    return Choice(from_us=0, length_us=scenario.horizon_us, tail_us=10**13)
+
+
+def test_the_whole_trace_is_sent_once(show: tuple[Scenario, Trace]) -> None:
+    scenario, trace = show
+    schedule = plan_schedule(scenario, trace, _whole(scenario))
+    buys = np.unique(trace.lines["cart"][trace.lines["kind"] == BUY])
+    assert np.array_equal(schedule.carts["number"], buys)
+    for kind in (VIEW, REFRESH, QUOTE):
+        assert np.count_nonzero(schedule.arrivals["kind"] == kind) == np.count_nonzero(trace.lines["kind"] == kind)
+    places = schedule.arrivals["kind"] == PLACE
+    assert np.array_equal(np.sort(schedule.arrivals["cart"][places]), np.arange(len(buys)))
+    assert np.all(np.diff(schedule.arrivals["due_us"]) >= 0)
+    assert int(schedule.carts["lines"].sum()) == np.count_nonzero(trace.lines["kind"] == BUY)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 7])
+def test_workers_split_the_trace_exactly(show: tuple[Scenario, Trace], workers: int) -> None:
+    schedule = plan_schedule(*show, Choice(length_us=300 * SECOND_US))
+    parts = [schedule.part(worker, workers) for worker in range(workers)]
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(schedule.arrivals["due_us"])))
+    carts = [set(schedule.arrivals["cart"][part].tolist()) for part in parts]
+    assert sum(len(part) for part in carts) == len(set().union(*carts))
+
+
+def test_a_smaller_share_is_part_of_a_larger_one_and_scales_stock_and_limits(show: tuple[Scenario, Trace]) -> None:
+    scenario, trace = show
+    whole = plan_schedule(scenario, trace, _whole(scenario))
+    half = plan_schedule(scenario, trace, replace(_whole(scenario), share=0.5))
+    tenth = plan_schedule(scenario, trace, replace(_whole(scenario), share=0.1))
+    assert set(tenth.carts["number"]) < set(half.carts["number"]) < set(whole.carts["number"])
+    assert len(half.carts["number"]) == pytest.approx(len(whole.carts["number"]) / 2, rel=0.05)
+    for before, after in zip(whole.offers, half.offers, strict=True):
+        assert after.units == scaled_units(before.units, 0.5)
+    assert [deal.units for deal in half.deals] == [scaled_units(deal.units, 0.5) for deal in whole.deals]
+
+
+def test_speed_divides_every_duration(show: tuple[Scenario, Trace]) -> None:
+    scenario, trace = show
+    plain = plan_schedule(scenario, trace, _whole(scenario))
+    fast = plan_schedule(scenario, trace, replace(_whole(scenario), speed=60))
+    for name in ("pay_delay_us", "confirm_delay_us"):
+        real = plain.carts[name] != NEVER
+        assert np.array_equal(fast.carts[name][real], plain.carts[name][real] // 60)
+        assert np.all(fast.carts[name][~real] == NEVER)
+    assert np.array_equal(fast.arrivals["due_us"], plain.arrivals["due_us"] // 60)
+    assert [deal.close_us for deal in fast.deals] == [deal.close_us // 60 for deal in plain.deals]
+
+
+def test_a_multiple_brings_arrivals_closer_and_leaves_delays(show: tuple[Scenario, Trace]) -> None:
+    scenario, trace = show
+    plain = plan_schedule(scenario, trace, _whole(scenario))
+    dense = plan_schedule(scenario, trace, replace(_whole(scenario), multiple=4))
+    assert np.array_equal(dense.carts["pay_delay_us"], plain.carts["pay_delay_us"])
+    assert np.array_equal(dense.arrivals["due_us"], plain.arrivals["due_us"] // 4)
+
+
+def test_the_busiest_stretch_holds_more_checkouts_than_any_other(show: tuple[Scenario, Trace]) -> None:
+    scenario, trace = show
+    length_us = 60 * SECOND_US
+    times = trace.lines["time_us"][trace.lines["kind"] == BUY]
+    begin = busiest_us(times, length_us) + length_us // 10
+    best = np.count_nonzero((times >= begin) & (times < begin + length_us))
+    assert all(np.count_nonzero((times >= at) & (times < at + length_us)) <= best for at in times[::97])
+    checkouts = len(plan_schedule(scenario, trace, Choice(length_us=length_us)).carts["number"])
+    for at_us in range(0, scenario.horizon_us // 100, 600 * SECOND_US):
+        with suppress(UsageError):
+            other = plan_schedule(scenario, trace, Choice(from_us=at_us, length_us=length_us))
+            assert len(other.carts["number"]) <= checkouts
+
+
+def test_what_is_due_after_the_tail_is_left_out_and_counted(show: tuple[Scenario, Trace]) -> None:
+    scenario, trace = show
+    long = plan_schedule(scenario, trace, Choice(length_us=60 * SECOND_US, tail_us=10**13))
+    short = plan_schedule(scenario, trace, Choice(length_us=60 * SECOND_US, tail_us=10 * SECOND_US))
+    pays = np.count_nonzero(long.carts["pay_delay_us"] != NEVER)
+    assert np.count_nonzero(short.carts["pay_delay_us"] != NEVER) == pays - short.header["left_out"]["payments"] < pays
+    places = short.arrivals["kind"] == PLACE
+    due = np.zeros(len(short.carts["number"]), np.int64)
+    due[short.arrivals["cart"][places]] = short.arrivals["due_us"][places]
+    assert int((due + short.carts["pay_delay_us"]).max()) <= short.length_us + 10 * SECOND_US
+
+
+def test_a_schedule_survives_its_file(show: tuple[Scenario, Trace], tmp_path: Path) -> None:
+    schedule = plan_schedule(*show, Choice(length_us=60 * SECOND_US))
+    schedule.write(tmp_path / "schedule.npz")
+    again: Schedule = read_schedule(tmp_path / "schedule.npz")
+    assert again.offers == schedule.offers
+    assert again.deals == schedule.deals
+    for mine, theirs in ((schedule.arrivals, again.arrivals), (schedule.carts, again.carts)):
+        assert all(np.array_equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_an_empty_stretch_is_refused_in_a_line(show: tuple[Scenario, Trace]) -> None:
+    scenario, trace = show
+    with pytest.raises(UsageError, match="no checkout falls into"):
+        plan_schedule(scenario, trace, Choice(from_us=scenario.horizon_us - 1, length_us=1))
+
+
+def test_the_share_of_no_cart_depends_on_how_many_there_are() -> None:
+    assert np.array_equal(share_mask(100, 0.3), share_mask(1000, 0.3)[:100])
