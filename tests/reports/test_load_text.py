@@ -1,0 +1,125 @@
+"""Text, Markdown and JUnit XML of load runs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from sim.reports.junit import junit_text
+from sim.reports.load_text import DASH, load_text
+from sim.reports.markdown import markdown_text
+from tests.reports.load_runs import KINDS, write_load_run
+from tests.reports.test_text import a_summary
+
+
+@pytest.fixture(scope="module")
+def summaries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("load")
+    return {
+        kind: json.loads((write_load_run(folder / kind, kind) / "summary.json").read_text("utf-8")) for kind in KINDS
+    }
+
+
+def cases(summary: dict[str, Any]) -> dict[str, str]:
+    """`passed`, `failure` or `skipped` by test case."""
+    found = {}
+    for case in ET.fromstring(junit_text(summary).encode()).iter("testcase"):
+        bad = [child.tag for child in case if child.tag in ("failure", "skipped")]
+        found[str(case.get("name"))] = bad[0] if bad else "passed"
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_verdict_comes_first(summaries: dict[str, dict[str, Any]], kind: str) -> None:
+    line = summaries[kind]["verdict"]["line"]
+    assert load_text(summaries[kind]).splitlines()[0] == line
+    assert markdown_text(summaries[kind]).splitlines()[0] == f"## {line}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_reads_none_or_nan(summaries: dict[str, dict[str, Any]], kind: str) -> None:
+    for text in (load_text(summaries[kind]), markdown_text(summaries[kind]), junit_text(summaries[kind])):
+        assert "None" not in text
+        assert "nan" not in text
+
+
+def test_a_dash_is_explained_and_only_where_there_is_one(summaries: dict[str, dict[str, Any]]) -> None:
+    assert DASH in load_text(summaries["good"])
+    summary = json.loads(json.dumps(summaries["good"]))
+    for row in summary["endpoints"].values():
+        row |= {key: 1000 for key, value in row.items() if key.endswith("_us") and value is None}
+    assert DASH not in load_text(summary)
+
+
+def test_offending_ids_and_unseen_rules_are_told(summaries: dict[str, dict[str, Any]]) -> None:
+    text = load_text(summaries["findings"])
+    assert "ord_9f3a, ord_b771" in text
+    assert "sku-7 and 32 more" in text
+    assert "not seen: the target tells no captures" in load_text(summaries["unseen"])
+
+
+def test_why_a_run_is_not_valid_and_what_stopped_it_is_told(summaries: dict[str, dict[str, Any]]) -> None:
+    assert "not valid: lag p99 31.2 ms is over 12.5 ms" in load_text(summaries["invalid"])
+    assert "stopped early by the rule checkout errors > 20 % for 2 s" in load_text(summaries["aborted"])
+
+
+def test_the_ladder_names_the_last_multiple_within_and_the_first_outside(summaries: dict[str, dict[str, Any]]) -> None:
+    assert "last within the objectives: x1.5; first outside: x2" in load_text(summaries["ladder"])
+    assert "Ladder" not in load_text(summaries["good"])
+
+
+def test_junit_has_a_case_for_validity_each_objective_and_each_rule(summaries: dict[str, dict[str, Any]]) -> None:
+    assert cases(summaries["good"]) == {
+        "the measurement is valid": "passed",
+        "checkout p99 <= 250 ms": "passed",
+        "confirmation p99 <= 500 ms": "passed",
+        "no oversell": "passed",
+        "captured once": "passed",
+        "acknowledged orders exist": "passed",
+    }
+    assert cases(summaries["findings"])["no oversell"] == "failure"
+    assert cases(summaries["invalid"])["the measurement is valid"] == "failure"
+    assert cases(summaries["missed"])["checkout p99 <= 250 ms"] == "failure"
+    assert cases(summaries["aborted"])["the data is audited"] == "skipped"
+
+
+def test_junit_skips_what_could_not_be_judged(summaries: dict[str, dict[str, Any]]) -> None:
+    summary = json.loads(json.dumps(summaries["unseen"]))
+    summary["audit"]["checked"].pop("captured_once")
+    summary["slos"][1] |= {"met": None, "measured_us": None, "error_share": None}
+    found = cases(summary)
+    assert found["captured once"] == "skipped"
+    assert found["confirmation p99 <= 500 ms"] == "skipped"
+
+
+def test_junit_counts_what_it_holds(summaries: dict[str, dict[str, Any]]) -> None:
+    for suite in ET.fromstring(junit_text(summaries["findings"]).encode()).iter("testsuite"):
+        assert int(suite.get("tests", "")) == len(list(suite.iter("testcase")))
+        assert int(suite.get("failures", "")) == len(list(suite.iter("failure")))
+
+
+def test_what_comes_from_outside_cannot_become_markup(summaries: dict[str, dict[str, Any]]) -> None:
+    summary = json.loads(json.dumps(summaries["findings"]))
+    summary["scenario"] = summary["target"]["name"] = '<b>"a" | `x` \x07 ]]> &'
+    summary["audit"]["findings"][0]["found"] = "a|b\n<script>\x00"
+    ET.fromstring(junit_text(summary).encode())
+    text = markdown_text(summary)
+    assert "<script>" not in text
+    assert r"a\|b \<script\>" in text
+
+
+def test_markdown_tables_have_as_many_cells_in_each_row(summaries: dict[str, dict[str, Any]]) -> None:
+    for summary in (*summaries.values(), a_summary()):
+        rows = 0
+        for line in markdown_text(summary).splitlines():
+            cells = line.replace("\\|", "").count("|") if line.startswith("|") else 0
+            assert cells == rows or not (cells and rows)
+            rows = cells
+
+
+def test_lines_of_the_text_fit_a_terminal(summaries: dict[str, dict[str, Any]]) -> None:
+    for kind in ("good", "missed", "ladder", "unseen"):
+        assert max(len(line) for line in load_text(summaries[kind]).splitlines()) <= 132
