@@ -56,7 +56,7 @@ def replay(folder: Path, schedule: Schedule, options: LoadOptions, show: Callabl
         except HttpFailed as error:
             raise UsageError(f"the target cannot be set up: {error}") from error
         target.attach(state)
-        return _send(folder, schedule, options, target, state, show)
+        return _send(folder, schedule, options, target, state, world.run_id, show)
     finally:
         target.teardown()
 
@@ -67,12 +67,13 @@ def _send(
     options: LoadOptions,
     target: Target,
     state: dict[str, Any],
+    run_id: str,
     show: Callable[[str], None],
 ) -> Replayed:
     http = BlockingHttp(state["url"], ca_file=options.ca_file)
     schedule.write(folder / "schedule.npz")
     (folder / "state.json").write_text(json.dumps(state))
-    generator = Generator(folder, _plan(folder, options), options.workers)
+    generator = Generator(folder, _plan(folder, options, run_id), options.workers)
     sampler = Sampler(metrics_url=state.get("metrics_url", ""))
     seen = Replayed(folder, target, state, _NOT_DONE, sampler)
     progress = Progress(folder, options.workers, _length_s(schedule), show)
@@ -122,12 +123,13 @@ def _world(folder: Path, schedule: Schedule, options: LoadOptions) -> World:
     )
 
 
-def _plan(folder: Path, options: LoadOptions) -> dict[str, Any]:
+def _plan(folder: Path, options: LoadOptions, run_id: str) -> dict[str, Any]:
     """Return what the workers read."""
     return {
         "schedule": str(folder / "schedule.npz"),
         "state": str(folder / "state.json"),
         "folder": str(folder),
+        "run_id": run_id,
         "target": options.target,
         "workers": options.workers,
         "client_timeout_us": options.client_timeout_us,
