@@ -7,6 +7,7 @@ has arrivals where one of its steps takes several.
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -34,6 +35,8 @@ def check(options: LoadOptions, schedule: Schedule) -> None:
     """Raise UsageError, in one line, for a host that nobody allowed or a plan beyond its bounds."""
     if options.url:
         _check_host(options)
+    if options.ca_file:
+        _check_certificates(options.ca_file)
     extent = extent_of(schedule, options.ladder)
     if options.max_orders and extent.orders > options.max_orders:
         raise UsageError(
@@ -100,3 +103,12 @@ def _check_host(options: LoadOptions) -> None:
     missing += [] if options.max_orders else ["--max-orders"]
     if missing:
         raise UsageError(f"{host} is not this machine: to load it, say {', '.join(missing)}")
+
+
+def _check_certificates(path: str) -> None:
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError as error:
+        raise UsageError(f"--ca-file {path}: it holds no certificate in PEM format") from error
+    except OSError as error:
+        raise UsageError(f"--ca-file {path}: {error.strerror}") from error

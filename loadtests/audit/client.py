@@ -81,9 +81,14 @@ def _check_lost(report: Report, told: Acknowledged, orders: Mapping[str, SeenOrd
         said = _words(facts)
         if order is None:
             report.add("O1", (order_id,), f"a client was told that it is {said}; it is not there")
-        elif missing := {fact for fact in facts - order.facts if fact in _TOLD}:
+        elif missing := _expected(facts) - order.facts:
             report.add("O1", (order_id,), f"a client was told that it is {_words(missing)}; the target says it is not")
     report.looked("O1", len(told.facts))
+
+
+def _expected(facts: set[Ack]) -> set[Ack]:
+    """Return what an order must show: of one whose cancellation was told, only that; many shops forget the rest."""
+    return {Ack.CANCELLED} if Ack.CANCELLED in facts else facts & _TOLD.keys()
 
 
 def check_twice(report: Report, told: Acknowledged, orders: Iterable[SeenOrder]) -> None:

@@ -81,11 +81,12 @@ class Filler:
     def post(self, http: BlockingHttp, path: str, body: Any = None) -> Any:
         """Post something that must succeed and return the decoded answer. Raises UsageError."""
         key = f"{self._world.run_id}-fill-{next(self._count)}"
-        try:
-            answer = http.post(path, json=body, headers={**self._headers, "idempotency-key": key})
-        except HttpFailed as error:
-            raise UsageError(f"the target does not answer: {error}") from error
-        return made(answer, path)
+        headers = {**self._headers, "idempotency-key": key}
+        return _must(lambda: http.post(path, json=body, headers=headers), path)
+
+    def get(self, path: str) -> Any:
+        """Read something that must be there and return it decoded. Raises UsageError."""
+        return _must(lambda: self._clients[0].get(path, headers=self._headers), path)
 
     def create(self, path: str, body: Any) -> str:
         """Post something that gets an id, which is returned."""
@@ -117,15 +118,22 @@ class Filler:
         return make
 
 
+def _must(ask: Callable[[], Answer], path: str) -> Any:
+    try:
+        return made(ask(), path)
+    except HttpFailed as error:
+        raise UsageError(f"the target does not answer: {error}") from error
+
+
 def made(answer: Answer, path: str) -> Any:
     """Return what an answer made. Raises UsageError for one that says no, with the target's own reason."""
-    if 200 <= answer.status < 300:
-        return answer.json()
     try:
-        problem = answer.json()
-        reason = f"{problem['code']}: {problem.get('detail') or problem.get('title', '')}"
+        told = answer.json()
+        if 200 <= answer.status < 300:
+            return told
+        reason = f"{told['code']}: {told.get('detail') or told.get('title', '')}"
     except (ValueError, KeyError, TypeError):
-        reason = "its answer is no problem document; is this the reference engine?"
+        reason = "which is no answer of this API; is it the reference engine?"
     raise UsageError(f"the target cannot be filled: {path} answered {answer.status}, {reason}")
 
 

@@ -118,9 +118,7 @@ class ReferenceEngine(Target):
             "units": [offer.units for offer in world.offers],
             "parts": [list(offer.parts) for offer in world.offers],
         }
-        http = BlockingHttp(url, ca_file=ca_file)
-        state["cursor"] = self._last_event(http)
-        http.close()
+        state["cursor"] = self._last_event(filler)
         return state | filler.fill()
 
     def command(self, world: World) -> list[str]:
@@ -142,12 +140,11 @@ class ReferenceEngine(Target):
         self._server = ServerProcess(command, world.folder, "engine.log")
         return self._server.start(wanted)
 
-    def _last_event(self, http: Http) -> int:
+    def _last_event(self, filler: Filler) -> int:
         """Return the number of the engine's last event, found by halving: the feed is read from a number on only."""
 
         def any_after(number: int) -> bool:
-            page = made(http.get(f"/v1/events?after={number}&limit=1", headers=_headers("merchant")), "/v1/events")
-            return bool(page["items"])
+            return bool(filler.get(f"/v1/events?after={number}&limit=1")["items"])
 
         low, high = 0, 1
         while any_after(high):

@@ -1,0 +1,99 @@
+"""`--target module:Class`: found in the current folder, and whatever is wrong with it is told in one line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from loadtests.targets.loading import load_target
+from loadtests.targets.plain import decimal, minor
+from loadtests.targets.reference import ReferenceEngine
+from sim.errors import UsageError
+
+WRITTEN = """
+from loadtests.targets.base import Target
+
+class Good(Target):
+    steps = frozenset({"place", "view", "refresh"})
+    def place(self, http, cart, key): ...
+    def view(self, http, sku): ...
+
+class Bare(Target): ...
+
+class Promising(Good):
+    steps = frozenset({"place", "pay"})
+
+class Misspelt(Good):
+    steps = frozenset({"place", "plaze"})
+
+class Demanding(Good):
+    def __init__(self, name): ...
+
+class Stranger: ...
+number = 3
+"""
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    (tmp_path / "written_shop.py").write_text(WRITTEN)
+    (tmp_path / "broken_shop.py").write_text("1 / 0")
+    (tmp_path / "needy_shop.py").write_text("import a_library_that_is_not_there")
+    (tmp_path / "wrong_shop.py").write_text("class Shop:\n  def")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    for name in ("written_shop", "broken_shop", "needy_shop", "wrong_shop"):
+        sys.modules.pop(name, None)
+
+
+def test_a_class_in_the_current_folder_is_found() -> None:
+    assert type(load_target("written_shop:Good")).__name__ == "Good"
+
+
+def test_the_reference_engine_is_found() -> None:
+    assert isinstance(load_target("loadtests.targets.reference:ReferenceEngine"), ReferenceEngine)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("written_shop", "write module:Class"),
+        (":Good", "write module:Class"),
+        ("no_such_shop:Shop", "no module no_such_shop in"),
+        ("written_shop.inner:Shop", "no module written_shop.inner in"),
+        ("needy_shop:Shop", "needs a_library_that_is_not_there, which is not installed"),
+        ("broken_shop:Shop", "broken_shop fails: ZeroDivisionError"),
+        ("wrong_shop:Shop", "wrong_shop fails: "),
+        ("written_shop:Absent", "has no Absent"),
+        ("written_shop:Stranger", "is not derived from loadtests.targets.base.Target"),
+        ("written_shop:number", "is not derived from loadtests.targets.base.Target"),
+        ("written_shop:Bare", "Bare does not write place"),
+        ("written_shop:Promising", "Promising does not write pay"),
+        ("written_shop:Misspelt", "Misspelt does not write plaze"),
+        ("written_shop:Demanding", "cannot be made without arguments"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(name: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_target(name)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("12.90", 1290), (12.9, 1290), ("0", 0), ("1e2", 10000), (7, 700)])
+def test_decimal_amounts_become_minor_units(text: str | float, expected: int) -> None:
+    assert minor(text) == expected
+
+
+@pytest.mark.parametrize("text", ["12.905", "a lot", ""])
+def test_what_is_no_amount_is_told(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no amount|fraction of a minor unit"):
+        minor(text)
+
+
+def test_minor_units_become_decimal_amounts() -> None:
+    assert [decimal(amount) for amount in (0, 5, 1290, 100000)] == ["0.00", "0.05", "12.90", "1000.00"]
