@@ -64,7 +64,7 @@ def test_the_screenshot_is_not_blank(seen: dict[str, Seen], look: Look) -> None:
     light = picture.mean(axis=2)
     assert (light.mean() < 0.5) == look.dark
     assert light.std() > 0.03
-    assert len(np.unique((picture * 15).astype(np.uint8).[::3, ::3].reshape(-1, 3), axis=0)) > 12
+    assert len(np.unique((picture * 15).astype(np.uint8)[::3, ::3].reshape(-1, 3), axis=0)) > 12
 
 
 def test_a_page_that_fails_is_noticed(tmp_path: Path) -> None:
