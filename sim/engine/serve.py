@@ -38,6 +38,8 @@ from sim.engine.storing import GC_THRESHOLD
 from sim.errors import Defect, UsageError
 
 SECRET_VARIABLE = "LIVERUSH_PSP_SECRET"
+#: Connections that may wait to be accepted: a burst brings thousands, and one that is dropped tries again after 1 s.
+BACKLOG = 16_384
 #: Seconds that requests in progress get at the end.
 _GRACE_S = 10
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -134,6 +136,7 @@ async def _serve_http(front: Front, listening: socket.socket, ready: Callable[[]
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=75,
+        backlog=BACKLOG,
         timeout_graceful_shutdown=_GRACE_S,
     )
     server = _Server(config)
@@ -174,7 +177,7 @@ def _listen(settings: Settings) -> socket.socket:
     """Return the listening socket. Raises UsageError for a port in use or an address that is not ours."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise UsageError(f"port {settings.port} is in use; choose another with --port") from error
