@@ -40,6 +40,8 @@ from sim.errors import Defect, UsageError
 SECRET_VARIABLE = "LIVERUSH_PSP_SECRET"
 #: Connections that may wait to be accepted: a burst brings thousands, and one that is dropped tries again after 1 s.
 BACKLOG = 16_384
+#: Connections accepted in one turn of the event loop.
+DOORS = 64
 #: Seconds that requests in progress get at the end.
 _GRACE_S = 10
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -145,7 +147,15 @@ async def _serve_http(front: Front, listening: socket.socket, ready: Callable[[]
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
     with _on_signal(partial(setattr, server, "should_exit", True)):
-        await server.serve(sockets=[listening])
+        await server.serve(sockets=_doors(listening))
+
+
+def _doors(listening: socket.socket) -> list[socket.socket]:
+    """Return a socket under several numbers: libuv (from 1.45) accepts one connection a number and turn of the loop.
+
+    Through one alone a burst's new connections wait while those that are there already are served again and again.
+    """
+    return [listening, *(listening.dup() for _ in range(DOORS - 1))]
 
 
 class _Server(uvicorn.Server):
