@@ -21,6 +21,7 @@ from loadtests.targets.base import AuditResult, HttpFailed, Target, World
 from loadtests.targets.loading import load_target
 from sim.errors import UsageError
 from sim.measure.sampler import Sampler
+from sim.scenario.schema import Scenario
 
 #: Seconds for a target to become quiet after the last request, before the audit looks.
 QUIET_WITHIN_S = 30.0
@@ -120,7 +121,19 @@ def _world(folder: Path, schedule: Schedule, options: LoadOptions) -> World:
             **options.target_options,
         },
         secrets=dict(options.secrets),
+        timers=_timers(options.scenario),
     )
+
+
+def _timers(scenario: Scenario) -> dict[str, int]:
+    """Return the timers of an order's life that a scenario sets, for targets that can be told."""
+    return {
+        "pay_window_us": scenario.payment.hold_window_us,
+        "on_hold_us": scenario.confirmation.on_hold_us,
+        "return_window_us": scenario.after_sales.return_window_us,
+        "sweep_us": scenario.payment.sweep_us,
+        "confirms_itself": scenario.confirmation.mode == "automatic",
+    }
 
 
 def _plan(folder: Path, options: LoadOptions, run_id: str) -> dict[str, Any]:

@@ -167,6 +167,7 @@ class World:
     folder: Path  # the run's own folder: logs and databases of what the target starts go here
     options: dict[str, str] = field(default_factory=dict)  # --target-option key=value
     secrets: dict[str, str] = field(default_factory=dict)  # from the environment variables that --secret names
+    timers: dict[str, int] = field(default_factory=dict)  # the scenario's own, not divided by speed: pay_window_us, ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,7 @@ class ReferenceEngine(Target):
         if world.options.get("psp", "yes") != "no":
             arguments += ["--psp", "--psp-behaviour", world.options.get("psp_behaviour", "{}")]
         arguments += ["--store", store, "--port", "0", "--speed", repr(world.speed), "--end-with-stdin"]
+        arguments += ["--timers", msgspec.json.encode(world.timers).decode()]
         return [sys.executable, "-m", "sim.cli", "serve", *arguments]
 
     def _serve(self, world: World) -> dict[str, str]:

@@ -37,6 +37,7 @@ from sim.errors import UsageError
     show_default=True,
     help="Divide every timer by this.",
 )
+@click.option("--timers", default="{}", metavar="JSON", help="Timers of an order's life, before --speed divides them.")
 @click.option("--unsafe", is_flag=True, help="Accept a database that may lose acknowledged orders.")
 @click.option("--max-group", type=click.IntRange(1, 10_000), default=256, show_default=True, help="Stored at once.")
 @click.option(

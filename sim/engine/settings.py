@@ -7,8 +7,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from sim.engine.psp.behaviour import Behaviour
 from sim.engine.store import Store
@@ -20,6 +22,23 @@ from sim.scenario.schema import Scenario
 DEFAULT_FOLDER = Path("results") / "engine"
 DEFAULT_PORT = 8080
 NO_FAULTS = "{}"
+NO_TIMERS = "{}"
+
+Duration = Annotated[int, Meta(ge=1, le=10**15)]
+
+
+class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The timers and switches of `sim.orders.rules.Rules` that `--timers` can set, and how often a sweep comes."""
+
+    pay_window_us: Duration | None = None
+    on_hold_us: Duration | None = None
+    return_window_us: Duration | None = None
+    sweep_us: Duration | None = None
+    confirms_itself: bool | None = None
+
+    def set(self) -> dict[str, Any]:
+        """Return what is set."""
+        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +54,7 @@ class Settings:
     psp_url: str = ""
     psp_behaviour: str = NO_FAULTS
     speed: float = 1.0
+    timers: str = NO_TIMERS
     unsafe: bool = False
     max_group: int = MAX_GROUP
     queue_bound: int = QUEUE_BOUND
@@ -84,6 +104,15 @@ def check(settings: Settings) -> None:
     except msgspec.MsgspecError as error:
         known = ", ".join(Behaviour.__struct_fields__)
         raise UsageError(f"--psp-behaviour: {error}; a JSON object with any of: {known}") from error
+    _timers(settings)
+
+
+def _timers(settings: Settings) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(settings.timers, type=Timers).set()
+    except msgspec.MsgspecError as error:
+        known = ", ".join(Timers.__struct_fields__)
+        raise UsageError(f"--timers: {error}; a JSON object with any of: {known}") from error
 
 
 def plan_of(settings: Settings) -> Plan:
@@ -95,6 +124,9 @@ def plan_of(settings: Settings) -> Plan:
 
         scenario = load_scenario(settings.scenario, [])
         rules, sweep_us = rules_of(scenario), scenario.payment.sweep_us
+    timers = _timers(settings)
+    sweep_us = timers.pop("sweep_us", sweep_us)
+    rules = msgspec.structs.replace(rules, **timers)
     return Plan(
         settings.store,
         settings.database,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from loadtests.schedule import DealPlan, ShelfPlan
 from loadtests.targets.process import ServerProcess
 from loadtests.targets.reference import ReferenceEngine
 from sim.engine.pgserver import available
+from sim.engine.settings import Settings, check
 from sim.errors import UsageError
 from tests.load.small_replay import SmallReplay, cart, offer, world
 
@@ -228,3 +230,26 @@ def test_ten_thousand_listings_are_filled_in_seconds(replay: SmallReplay, tmp_pa
     target.attach(state)
     assert target.refresh(http, 9_999).outcome is Outcome.OK
     http.close()
+
+
+def test_the_scenario_timers_are_the_engine_timers(tmp_path: Path) -> None:
+    target = ReferenceEngine()
+    timers = {"pay_window_us": 300_000, "sweep_us": 100_000, "confirms_itself": False}
+    try:
+        target.attach(target.setup(replace(world(tmp_path, OFFERS), timers=timers)))
+        with contextlib.closing(SmallReplay(target, target.state, tmp_path)) as replay:
+            target.start(replay.http, 0)
+            replay.buy(cart(1, (3, 3)), pays=False)
+            assert replay.buy(cart(2, (3, 3))).reason == "insufficient_stock"
+            time.sleep(0.8)
+            assert replay.buy(cart(3, (3, 3))).outcome is Outcome.OK
+            replay.until_quiet()
+            assert target.audit(replay.http, tmp_path).findings == ()
+    finally:
+        target.teardown()
+
+
+@pytest.mark.parametrize("timers", ["{", '{"lots": 1}', '{"pay_window_us": 0}', "[]"])
+def test_wrong_timers_are_told_with_what_there_is(timers: str) -> None:
+    with pytest.raises(UsageError, match=r"--timers: .*; a JSON object with any of: pay_window_us"):
+        check(Settings(timers=timers))
