@@ -160,7 +160,7 @@ class RemoteWriter:
             await asyncio.sleep(pause_s)
             try:
                 await self.start()
-            except LiveRushError as error:
+            except Exception as error:  # whatever it was: without another try the engine would answer 503 for ever
                 _log.error("no store process: %s", error)
             else:
                 _log.warning("the store process is back")
