@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from sim.reports.load_text import SLO_WORDS, doubts, objective, rule_name
+from sim.reports.load_text import SLO_WORDS, doubts, objective, rule_name, target_name
 from sim.reports.words import NO_VALUE, count, duration, percent
 
 #: What XML 1.0 cannot hold, however it is escaped.
@@ -31,7 +31,7 @@ class _Case:
 
 def junit_text(summary: Mapping[str, Any]) -> str:
     """The XML document."""
-    name = f"{summary['scenario']} on {summary['target']['name']}"
+    name = f"{summary['scenario']} on {target_name(summary)}"
     suites = [_suite(f"{name}: {group}", list(cases(summary)), summary) for group, cases in _GROUPS]
     return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', "<testsuites>", *suites, "</testsuites>"]) + "\n"
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sim.reports.blocks import Block, Cells, plain_text
-from sim.reports.words import NO_VALUE, count, duration, milliseconds, percent, plural, reason_name
+from sim.reports.words import AUDIT_RULES, NO_VALUE, count, duration, milliseconds, percent, plural, reason_name
 
 Summary = Mapping[str, Any]
 
@@ -73,8 +73,11 @@ def verdict_line(summary: Summary) -> str:
 def headline(summary: Summary) -> str:
     """Which run this is, in one line."""
     target = summary["target"]
-    where = " ".join(part for part in (target["name"], target["url"], target["store"]) if part)
-    parts = [f"{summary['scenario']} on {where}", f"{duration(summary['length_us'])} of arrivals"]
+    where = " ".join(part for part in (target["url"], target["store"]) if part)
+    parts = [
+        f"{summary['scenario']} on {target_name(summary)} {where}".rstrip(),
+        f"{duration(summary['length_us'])} of arrivals",
+    ]
     if summary["from_us"]:
         parts.append(f"from {duration(summary['from_us'])} into the show")
     if summary["share"] != 1:
@@ -82,6 +85,11 @@ def headline(summary: Summary) -> str:
     if summary["speed"] != 1:
         parts.append(f"at {summary['speed']:g} times the speed")
     return ", ".join([*parts, f"seed {summary['seed']}", plural(summary["workers"], "worker")])
+
+
+def target_name(summary: Summary) -> str:
+    """`loadtests.targets.reference:ReferenceEngine` -> `ReferenceEngine`."""
+    return str(summary["target"]["name"]).rpartition(":")[2]
 
 
 def doubts(summary: Summary) -> list[str]:
@@ -126,8 +134,8 @@ def _untested(summary: Summary, slo: Mapping[str, Any]) -> bool:
 
 
 def rule_name(rule: str) -> str:
-    """`no_oversell` -> `no oversell`."""
-    return rule.replace("_", " ")
+    """`S1` -> `S1 no SKU is oversold`; a rule of a target's own keeps its name."""
+    return f"{rule} {AUDIT_RULES[rule]}" if rule in AUDIT_RULES else rule.replace("_", " ")
 
 
 def audit_block(summary: Summary) -> Block:

@@ -26,6 +26,25 @@ REASONS = {
     "RETURNED": "returned",
     "REFUNDED": "refunded, not returned",
 }
+#: What the rules of the audit say, in short; whole sentences are in docs/engine.md.
+AUDIT_RULES = {
+    "S1": "no SKU is oversold",
+    "S2": "stock is what came less what went",
+    "S3": "kept units are those of the orders",
+    "S4": "no flash deal is oversold",
+    "M1": "each order is captured once, its total",
+    "M2": "the books balance",
+    "M3": "no more is refunded than was captured",
+    "M4": "no capture without an order",
+    "O1": "no acknowledged order is lost",
+    "O2": "a key makes one order",
+    "O3": "orders went only allowed ways",
+    "O4": "late and cancelled money went back",
+    "O5": "no order that nobody asked for",
+    "P1": "the provider tells the same captures",
+    "E1": "events have no gap",
+    "T1": "nothing is unpaid after its time",
+}
 CONTRIBUTION_LINES = {
     "gross_sales_minor": "gross sales",
     "deal_discounts_minor": "flash-deal discounts",

@@ -11,6 +11,7 @@ import pytest
 from sim.reports.junit import junit_text
 from sim.reports.load_text import DASH, load_text
 from sim.reports.markdown import markdown_text
+from sim.reports.words import AUDIT_RULES
 from tests.reports.load_runs import KINDS, write_load_run
 from tests.reports.test_text import a_summary
 
@@ -123,3 +124,10 @@ def test_markdown_tables_have_as_many_cells_in_each_row(summaries: dict[str, dic
 def test_lines_of_the_text_fit_a_terminal(summaries: dict[str, dict[str, Any]]) -> None:
     for kind in ("good", "missed", "ladder", "unseen"):
         assert max(len(line) for line in load_text(summaries[kind]).splitlines()) <= 132
+
+
+def test_every_rule_of_the_audits_has_words() -> None:
+    from loadtests.audit.books import MEANINGS as OF_CLIENTS
+    from sim.engine.audit_queries import MEANINGS as OF_ENGINE
+
+    assert set(AUDIT_RULES) == {*OF_CLIENTS, *OF_ENGINE}

@@ -105,7 +105,7 @@ def _provenance(run: LoadRun) -> Markup:
         "What was run",
         parts.table(Block("What was run", [row for row in rows if row], "<<")),
         tag("h3", "To repeat it"),
-        tag("p", "From the folder of this run, which holds the scenario as it was run:"),
+        tag("p", "The scenario as it was run is in this folder too, as scenario.yaml."),
         tag("pre", tag("code", told.command(summary))),
         parts.folded("The scenario as run", tag("pre", tag("code", text))) if text else None,
     )

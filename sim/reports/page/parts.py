@@ -89,7 +89,7 @@ def _row(row: Cells, sides: str, widest: int) -> Markup:
 
 
 def _cell_class(sides: str, k: int, cell: str) -> str | None:
-    return _side(sides, k) or ("wide" if len(cell) > 60 else "whole" if tone_of(cell) else None)
+    return _side(sides, k) or ("wide" if len(cell) > 40 else "whole" if tone_of(cell) else None)
 
 
 def _worded(cell: str) -> Child:

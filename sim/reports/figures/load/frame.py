@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from sim.reports.figures.frame import WIDTH_IN, Frame
 from sim.reports.load_files import LoadRun
+from sim.reports.load_text import target_name
 from sim.reports.words import duration, percent
 
 Floats = npt.NDArray[np.float64]
@@ -38,7 +39,7 @@ class LoadFrame(Frame):
         """Which run this is."""
         summary = self.run.summary
         target = summary["target"]
-        parts = [f"scenario {summary['scenario']}", f"seed {summary['seed']}", f"target {target['name']}"]
+        parts = [f"scenario {summary['scenario']}", f"seed {summary['seed']}", f"target {target_name(summary)}"]
         parts += [target["store"]] if target["store"] else []
         if summary["share"] != 1:
             parts.append(f"{percent(summary['share'])} of the carts")
