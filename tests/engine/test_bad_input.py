@@ -282,6 +282,7 @@ HEADERS = (
     Case("a buyer who audits", "forbidden", "GET", "/v1/audit/invariants", role="buyer"),
     Case("no Idempotency-Key", "key_missing", body=cart(), headers={"idempotency-key": ""}),
     Case("an Idempotency-Key of 256 characters", "malformed", body=cart(), headers={"idempotency-key": "k" * 256}),
+    Case("an Idempotency-Key of odd bytes", "malformed", body=cart(), headers={"idempotency-key": b"k\xff"}),
     Case("a key with another body", "key_reused", body=cart(2), headers={"idempotency-key": "cart-unpaid"}),
     Case("text", "unsupported_media_type", body=cart(), headers={"content-type": "text/plain"}),
     Case(

@@ -116,7 +116,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     found = [_path_parameter(name) for name in _PATH_PARAMETER.findall(route.path)]
     found += [_query_parameter(query) for query in route.query]
     if route.idempotent:
-        key = {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,255}$", "examples": ["3f1c1f0a-checkout-1"]}
+        key = {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$", "examples": ["3f1c1f0a-checkout-1"]}
         meaning = "New for each thing you want done, the same when you ask again: it is done once."
         found.append(_header("Idempotency-Key", key, meaning))
     if route.if_match:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import logging
+import re
 import time
 from typing import Any
 
@@ -24,6 +25,7 @@ from sim.engine.store import StoreUnavailable
 _log = logging.getLogger("liverush.engine")
 
 MAX_KEY_LENGTH = 255
+_KEY = re.compile(rb"[ -~]{1,%d}" % MAX_KEY_LENGTH)
 #: Seconds after which a client should try again, by status.
 _RETRY_AFTER = {429: b"1", 503: b"1"}
 _JSON = JSON.encode()
@@ -147,8 +149,9 @@ def _key(header: bytes, role: str, path: str) -> bytes:
     key = header.strip().strip(b'"')
     if not key:
         raise Rejected(http_problem("key_missing", "Send a header Idempotency-Key, new for each thing you want done."))
-    if len(key) > MAX_KEY_LENGTH:
-        raise Rejected(http_problem("malformed", f"An Idempotency-Key has at most {MAX_KEY_LENGTH} characters."))
+    if not _KEY.fullmatch(key):
+        detail = f"An Idempotency-Key has at most {MAX_KEY_LENGTH} characters, all of printable ASCII."
+        raise Rejected(http_problem("malformed", detail))
     return hashlib.blake2b(b"\0".join((role.encode(), path.encode(), key)), digest_size=16).digest()
 
 
