@@ -195,6 +195,8 @@ def shower(*, quiet: bool) -> Callable[[str], None]:
 
 
 def draw_page() -> Callable[[Path], object]:
+    """Return the function that draws the figures of a run directory and writes its page."""
+
     def draw(directory: Path) -> object:
         from sim.reports import page
 
