@@ -174,8 +174,8 @@ class HttpClient:
 
     def _forget_closed(self) -> None:
         """Connections that servers closed while they were idle are no longer open."""
-        self._open = {connection for connection in self._open if not connection.closed}
-        self._free = [connection for connection in self._free if not connection.closed]
+        self._open.difference_update([connection for connection in self._open if connection.closed])
+        self._free[:] = [connection for connection in self._free if not connection.closed]  # requests hold this list
 
     def _message(self, method: str, path: str, json: Any, body: bytes | None, headers: dict[str, str] | None) -> bytes:
         number = next(self._count)
