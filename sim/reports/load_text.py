@@ -231,6 +231,8 @@ def ladder_block(summary: Summary) -> Block | None:
     rungs = summary.get("ladder")
     if not rungs:
         return None
+    last = summary["ladder_last_within"]
+    shown = f"all else that is told is of x{rungs[0]['multiple'] if last is None else last:g}"
     rows = [["", "offered/s", "answered/s", "checkout p99", "errors", "verdict"]]
     for rung in rungs:
         cells = [f"x{rung['multiple']:g}", rate(rung["offered_per_s"]), rate(rung["achieved_per_s"])]
@@ -240,7 +242,7 @@ def ladder_block(summary: Summary) -> Block | None:
         rows,
         "<>>>><",
         head=True,
-        notes=[ladder_words(summary), "rates: arrivals of the trace, retries not counted"],
+        notes=[ladder_words(summary), "rates: arrivals of the trace, retries not counted; " + shown],
     )
 
 

@@ -6,7 +6,7 @@ STYLE = """
   --good: #00664a; --good-ground: #e2f3ec; --bad: #a63c00; --bad-ground: #fdebdf; --open: #5a5a5a;
   --open-ground: #eeeeec; }
 @media (prefers-color-scheme: dark) { :root { --ground: #15181b; --raised: #1f2327; --ink: #eceae6; --soft: #b0b0ac;
-  --faint: #33383d; --edge: #7c8288; --other: #5c6167; --other-video: #858b91; --grey: #b8b8b4; --crash: #ff9a76;
+  --faint: #33383d; --edge: #7c8288; --other: #868b91; --other-video: #a7adb3; --grey: #b8b8b4; --crash: #ff9a76;
   --good: #5fd6ac; --good-ground: #10352a; --bad: #ff9d5c; --bad-ground: #43240f; --open: #b0b0ac;
   --open-ground: #2b3035; } }
 * { box-sizing: border-box; }
@@ -59,6 +59,7 @@ footer { padding: 1.5rem 1rem 2.5rem; color: var(--soft); font-size: .875rem; }
   .narrow { display: block; }
   .no-narrow svg { width: 52rem; max-width: none; }
   th, td { padding-right: .9rem; }
+  .wide { min-width: 9.5rem; }
 }
 @media print { .scroll { overflow: visible; } figure, tr { break-inside: avoid; } }
 """.strip()

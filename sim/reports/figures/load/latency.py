@@ -21,7 +21,7 @@ _HEAT = LinearSegmentedColormap.from_list("heat", [(0.337, 0.706, 0.914, 0.28), 
 _P99, _P50 = COLOURS[6], INK
 _MISSED_COLOURS = {"shed": COLOURS[1], "error": COLOURS[6], "timeout": COLOURS[3], "dropped": COLOURS[7]}
 _MISSED_NAMES = {"shed": "shed", "error": "errors", "timeout": "time-outs", "dropped": "dropped"}
-_MOST_BINS = 120
+_MOST_BINS, _LEAST_A_BIN = 120, 5  # of few requests the bins are longer, so that most hold some
 _STEPS_PER_DECADE = 14
 
 
@@ -46,7 +46,7 @@ def _draw(frame: LoadFrame, endpoint: str) -> None:
     due = run.requests["due_us"][answered]
     times = np.maximum(run.requests["done_us"][answered] - due, 1)
     end_us = int(run.requests["due_us"][asked].max()) + 1
-    bins = bins_of(end_us, _MOST_BINS)
+    bins = bins_of(end_us, min(_MOST_BINS, max(len(times) // _LEAST_A_BIN, 12)))
     some = asked & run.missed
     axes = frame.rows([3.0, 0.8] if some.any() else [3.0])
     lines = percentiles(bins, due, times, (0.5, 0.99))
@@ -81,6 +81,9 @@ def _draw_lines(axes: Axes, bins: Bins, lines: npt.NDArray[np.float64]) -> None:
     marker = "." if bins.number < 80 else ""
     for values, colour, name in ((lines[1], _P99, "p99"), (lines[0], _P50, "p50 (median)")):
         axes.plot(bins.middles, np.log10(values), color=colour, label=name, marker=marker, markersize=4, linewidth=1.5)
+        known = np.pad(np.isfinite(values), 1)
+        alone = known[1:-1] & ~known[:-2] & ~known[2:]
+        axes.plot(bins.middles[alone], np.log10(values[alone]), ".", color=colour, markersize=4)
 
 
 def _draw_goals(axes: Axes, frame: LoadFrame, endpoint: str, times_us: npt.NDArray[Any]) -> None:
