@@ -1,0 +1,230 @@
+"""Journeys: what is sent when, with which key, what is recorded of it, and what is acknowledged."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from loadtests.records import AckLine, Endpoint, Outcome, read_acks, read_reasons, read_records
+from loadtests.replay.plan import ReplayPlan
+from loadtests.replay.worker import Worker
+from loadtests.schedule import CANCEL, NEVER, PLACE, QUOTE, REFRESH, RETURN, VIEW, Schedule
+from loadtests.targets.base import HttpDropped, Step, declined, failed, ok, refused
+from tests.load.fakes import BROKEN, TIMED_OUT, Following, Scripted
+from tests.load.made_schedules import schedule_of
+
+
+class Ran:
+    """What a replay of a fake target left behind."""
+
+    def __init__(self, folder: Path, fired: list[dict[str, Any]]) -> None:
+        self.records = read_records(folder)
+        self.reasons = read_reasons(folder)
+        self.acks: list[AckLine] = list(read_acks(folder))
+        self.word = msgspec.json.decode((folder / "worker-0.json").read_bytes())
+        self.fired = fired
+
+    def of(self, endpoint: Endpoint) -> Any:
+        """The records of an endpoint, in the order in which they were sent."""
+        rows = self.records[self.records["endpoint"] == endpoint]
+        return rows[np.argsort(rows["sent_us"], kind="stable")]
+
+    def outcomes(self, endpoint: Endpoint) -> list[tuple[Outcome, int]]:
+        """Outcome and attempt of each."""
+        return [(Outcome(row["outcome"]), int(row["attempt"])) for row in self.of(endpoint)]
+
+    def kinds(self) -> list[str]:
+        """The kinds of what was acknowledged."""
+        return [ack.kind for ack in self.acks]
+
+
+def run(
+    folder: Path, schedule: Schedule, script: dict[str, list[Any]], kind: type[Scripted] = Scripted, **more: Any
+) -> Ran:
+    kind.script.clear()
+    kind.script.update(script)
+    Scripted.calls.clear()
+    schedule.write(folder / "schedule.npz")
+    (folder / "state.json").write_text('{"url": "http://127.0.0.1:9"}')
+    plan = ReplayPlan(
+        schedule=str(folder / "schedule.npz"),
+        state=str(folder / "state.json"),
+        folder=str(folder),
+        target=f"tests.load.fakes:{kind.__name__}",
+        run_id="run",
+        **{"backoff_us": 20_000, "follow_us": 5_000, "grace_us": 1_000_000, **more},
+    )
+    fired: list[dict[str, Any]] = []
+    worker = Worker(plan, 0, lambda **event: fired.append(event))
+    worker.run(round(time.time() * 1e6) + 5_000)
+    worker.close()
+    return Ran(folder, fired)
+
+
+def one_cart(**cart: int) -> Schedule:
+    return schedule_of([(10_000, PLACE, 0)], [cart])
+
+
+def test_each_step_is_due_when_the_one_before_is_done_plus_its_delay(tmp_path: Path) -> None:
+    ran = run(tmp_path, one_cart(pay_delay_us=30_000, confirm_delay_us=40_000), {})
+    place, read, pay, confirm = (
+        ran.of(kind)[0] for kind in (Endpoint.CHECKOUT, Endpoint.READ, Endpoint.PAYMENT, Endpoint.CONFIRMATION)
+    )
+    assert (place["due_us"], place["ready_us"]) == (10_000, 10_000)
+    assert (read["due_us"], pay["ready_us"]) == (place["done_us"], place["done_us"])
+    assert pay["due_us"] == place["done_us"] + 30_000
+    assert (confirm["ready_us"], confirm["due_us"]) == (pay["done_us"], pay["done_us"] + 40_000)
+    for row in ran.records:
+        assert row["due_us"] <= row["sent_us"] < row["done_us"]
+    assert ran.kinds() == ["PLACED", "PAID", "CONFIRMED"]
+    assert {(ack.cart, ack.order) for ack in ran.acks} == {(100, "order-100")}
+    assert (ran.word["complete"], ran.word["planned"], ran.word["sent"]) == (True, 1, 1)
+
+
+def test_looks_are_sent_when_they_are_due(tmp_path: Path) -> None:
+    arrivals = [(0, VIEW, 0), (3_000, REFRESH, 0), (6_000, QUOTE, 0)]
+    ran = run(tmp_path, schedule_of(arrivals, [{}]), {})
+    assert [call[0] for call in Scripted.calls] == ["view", "refresh", "quote"]
+    assert ran.records["due_us"].tolist() == [0, 3_000, 6_000]
+
+
+def test_every_step_fires_locusts_event_with_the_response_from_when_it_was_due(tmp_path: Path) -> None:
+    ran = run(tmp_path, one_cart(), {"confirm": [failed(500), failed(400)]})
+    names = [event["name"] for event in ran.fired]
+    assert sorted(names) == ["checkout", "confirmation", "confirmation", "payment", "read"]
+    place = ran.of(Endpoint.CHECKOUT)[0]
+    told = next(event for event in ran.fired if event["name"] == "checkout")
+    assert told["response_time"] == (place["done_us"] - place["due_us"]) / 1000
+    assert told["exception"] is None
+    wrong = [str(event["exception"]) for event in ran.fired if event["name"] == "confirmation"]
+    assert wrong == ["error 500", "error 400"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (TIMED_OUT, Outcome.TIMEOUT),
+        (BROKEN, Outcome.ERROR),
+        (failed(503), Outcome.SHED),
+        (failed(429), Outcome.SHED),
+        (failed(500), Outcome.ERROR),
+        (failed(409), Outcome.ERROR),
+    ],
+)
+def test_a_step_that_may_have_happened_is_tried_again_with_its_key(
+    tmp_path: Path, answer: Any, outcome: Outcome
+) -> None:
+    ran = run(tmp_path, one_cart(pay_delay_us=NEVER), {"place": [answer, answer]})
+    assert ran.outcomes(Endpoint.CHECKOUT) == [(outcome, 1), (outcome, 2), (Outcome.OK, 3)]
+    assert {call for call in Scripted.calls if call[0] == "place"} == {("place", "run-100")}
+    first, second, third = ran.of(Endpoint.CHECKOUT)
+    assert (second["ready_us"], third["ready_us"]) == (first["done_us"], second["done_us"])
+    assert 10_000 <= second["due_us"] - first["done_us"] <= 30_000  # the back-off, half to one and a half of it
+    assert 20_000 <= third["due_us"] - second["done_us"] <= 60_000
+    assert ran.kinds() == ["PLACED"]
+
+
+def test_tries_end_and_what_is_plainly_wrong_is_not_tried_again(tmp_path: Path) -> None:
+    ran = run(tmp_path, one_cart(), {"place": [failed(503)] * 9})
+    assert [attempt for _, attempt in ran.outcomes(Endpoint.CHECKOUT)] == [1, 2, 3]
+    assert ran.kinds() == []
+    ran = run(tmp_path, one_cart(), {"place": [failed(422)] * 9})
+    assert len(ran.records) == 4
+
+
+def test_sold_out_is_a_correct_refusal_and_ends_the_journey(tmp_path: Path) -> None:
+    ran = run(tmp_path, one_cart(), {"place": [refused("sold_out")]})
+    assert ran.outcomes(Endpoint.CHECKOUT) == [(Outcome.REFUSED, 1)]
+    assert [ran.reasons[row["reason"]] for row in ran.records] == ["sold_out"]
+    assert [(ack.kind, ack.reason, ack.status) for ack in ran.acks] == [("REFUSED", "sold_out", 409)]
+    assert ran.fired[0]["exception"] is None
+
+
+def test_a_planned_decline_is_paid_again_with_another_key(tmp_path: Path) -> None:
+    ran = run(tmp_path, one_cart(declines=1), {"pay": [declined()]})
+    assert [call[2:] for call in Scripted.calls if call[0] == "pay"] == [("run-100-pay-1", 1), ("run-100-pay-2", 0)]
+    assert ran.outcomes(Endpoint.PAYMENT) == [(Outcome.DECLINED, 1), (Outcome.OK, 1)]
+    assert ran.kinds() == ["PLACED", "PAID", "CONFIRMED"]
+
+
+def test_an_unplanned_decline_ends_the_journey(tmp_path: Path) -> None:
+    ran = run(tmp_path, one_cart(), {"pay": [declined()]})
+    assert ran.kinds() == ["PLACED"]
+
+
+def test_a_duplicate_is_sent_at_once_with_the_same_key_and_the_order_is_paid_once(tmp_path: Path) -> None:
+    ran = run(tmp_path, one_cart(duplicate=1), {"place": [ok(201, order="o"), Step(Outcome.REPLAYED, 201, "o")]})
+    rows = ran.of(Endpoint.CHECKOUT)
+    assert rows["due_us"].tolist() == [10_000, 10_000]
+    assert sorted(rows["twin"]) == [0, 1]
+    assert [call for call in Scripted.calls if call[0] == "place"] == [("place", "run-100")] * 2
+    assert ran.kinds().count("PLACED") == 2
+    assert len(ran.of(Endpoint.PAYMENT)) == 1
+
+
+def test_the_twin_of_a_failed_duplicate_goes_on_with_the_order(tmp_path: Path) -> None:
+    ran = run(tmp_path, one_cart(duplicate=1), {"place": [failed(422)]})
+    assert ran.kinds() == ["PLACED", "PAID", "CONFIRMED"]
+
+
+def test_who_cancels_does_so_after_paying_and_is_not_confirmed(tmp_path: Path) -> None:
+    ran = run(tmp_path, one_cart(after=CANCEL, after_delay_us=30_000, confirm_delay_us=NEVER), {})
+    pay, cancel = ran.of(Endpoint.PAYMENT)[0], ran.of(Endpoint.CANCEL)[0]
+    assert cancel["due_us"] == pay["done_us"] + 30_000
+    assert ran.kinds() == ["PLACED", "PAID", "CANCELLED"]
+
+
+def test_who_sends_back_asks_after_the_confirmation(tmp_path: Path) -> None:
+    ran = run(tmp_path, one_cart(after=RETURN, after_delay_us=10_000), {})
+    assert ran.of(Endpoint.RETURN)[0]["due_us"] == ran.of(Endpoint.CONFIRMATION)[0]["done_us"] + 10_000
+    assert ran.kinds() == ["PLACED", "PAID", "CONFIRMED", "RETURN_REQUESTED"]
+
+
+def test_an_accepted_payment_is_confirmed_when_the_news_say_that_it_is_paid(tmp_path: Path) -> None:
+    Following.paid.clear()
+
+    def accepted() -> Step:
+        Following.paid.append("order-100")
+        return ok(202, order="order-100")
+
+    ran = run(tmp_path, one_cart(), {"pay": [accepted]}, Following)
+    news = [row for row in ran.of(Endpoint.FOLLOW) if row["done_us"] <= ran.of(Endpoint.CONFIRMATION)[0]["ready_us"]]
+    assert news
+    assert ran.kinds() == ["PLACED", "PAID", "CONFIRMED"]
+    assert ran.word["unpaid"] == 0
+
+
+def test_a_payment_of_which_no_news_come_is_given_up_and_counted(tmp_path: Path) -> None:
+    Following.paid.clear()
+    ran = run(tmp_path, one_cart(), {"pay": [ok(202, order="order-100")]}, Following, patience_us=50_000)
+    assert ran.kinds() == ["PLACED"]
+    assert (ran.word["unpaid"], ran.word["complete"]) == (1, True)
+
+
+def test_what_cannot_be_sent_is_dropped_and_not_tried_again(tmp_path: Path) -> None:
+    ran = run(tmp_path, one_cart(), {"place": [HttpDropped("all busy")]})
+    assert ran.outcomes(Endpoint.CHECKOUT) == [(Outcome.DROPPED, 1)]
+
+
+def test_a_mistake_in_a_target_is_an_error_with_an_example_and_the_replay_goes_on(tmp_path: Path) -> None:
+    schedule = schedule_of([(0, VIEW, 0), (5_000, VIEW, 0), (9_000, VIEW, 0)], [{}])
+    ran = run(tmp_path, schedule, {"view": [KeyError("price"), lambda: None]})
+    assert [outcome for outcome, _ in ran.outcomes(Endpoint.VIEW)] == [Outcome.ERROR, Outcome.ERROR, Outcome.OK]
+    assert ran.word["examples"]["view: KeyError"] == "'price'"
+
+
+def test_what_is_still_under_way_when_time_is_over_is_recorded_as_unanswered(tmp_path: Path) -> None:
+    import gevent
+
+    def never() -> Step:
+        gevent.sleep(30)
+        return ok()
+
+    ran = run(tmp_path, schedule_of([(0, VIEW, 0)], [{}]), {"view": [never]}, grace_us=100_000)
+    assert ran.outcomes(Endpoint.VIEW) == [(Outcome.TIMEOUT, 1)]
+    assert (ran.word["unfinished"], ran.word["overtime"]) == (1, True)
