@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+import sim
 from loadtests import measuring, verdict
 from loadtests.guards import check as check_guards
 from loadtests.options import LoadOptions
@@ -29,7 +30,7 @@ from loadtests.session import Replayed, replay
 from sim.demand.generate import generate
 from sim.demand.trace import Trace
 from sim.measure.directory import whole_directory
-from sim.measure.machine import describe_machine, package_versions
+from sim.measure.machine import LOAD_PACKAGES, describe_machine, package_versions
 from sim.scenario.as_run import write_as_run
 
 #: Folder inside the run directory with what the workers wrote and the target's logs.
@@ -169,7 +170,7 @@ def _head(options: LoadOptions, schedule: Schedule, started: dt.datetime) -> dic
             "checkouts": int(np.count_nonzero(schedule.arrivals["kind"] == PLACE)),
         },
         "trace": {"fingerprint": schedule.header["fingerprint"], "carts": schedule.header["trace_carts"]},
-        "versions": package_versions(),
+        "versions": {"liverush": sim.__version__, **package_versions(LOAD_PACKAGES)},
         "machine": describe_machine(),
         "ladder": None,
         "ladder_last_within": None,

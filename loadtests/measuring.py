@@ -170,7 +170,7 @@ def _requests(measured: Measured) -> dict[str, pa.Array]:
     columns["endpoint"] = _dictionary(records["endpoint"], [endpoint.name.lower() for endpoint in Endpoint])
     columns["outcome"] = _dictionary(records["outcome"], [outcome.name.lower() for outcome in Outcome])
     columns["reason"] = _dictionary(records["reason"], [reason.lower() for reason in measured.reasons])
-    return columns | {name: pa.array(records[name]) for name in ("attempt", "worker")}
+    return columns | {name: pa.array(records[name]) for name in ("attempt", "worker", "twin")}
 
 
 def _dictionary(numbers: Column, names: list[str]) -> pa.Array:

@@ -98,6 +98,7 @@ def test_the_table_of_requests_has_names_in_lower_case(raw: Path) -> None:
         **dict.fromkeys(("endpoint", "outcome", "reason"), "dictionary<values=string, indices=int32, ordered=0>"),
         "attempt": "uint8",
         "worker": "uint8",
+        "twin": "uint8",
     }
     rows = table.to_pylist()
     assert [row["reason"] for row in rows] == ["sold_out", "", "limit_reached", "limit_reached", "sold_out"]
