@@ -151,7 +151,8 @@ def _tries(rng: np.random.Generator, what: Kind, endpoint: int, carts: Any, due:
     status = np.array([200, 409, 402, 200, 503, 500, 0, 0])[outcome]
     return {"due_us": due, "ready_us": due, "sent_us": sent, "done_us": done, "cart": carts.astype(np.int32),
             "status": status.astype(np.uint16), "endpoint": np.full(n, endpoint), "outcome": outcome,
-            "attempt": np.ones(n, np.uint8), "worker": np.zeros(n, np.uint8), "twin": np.zeros(n, np.uint8), "reason": reason}  # fmt: skip
+            "attempt": np.ones(n, np.uint8), "worker": np.zeros(n, np.uint8),
+            "twin": np.zeros(n, np.uint8), "reason": reason}  # fmt: skip
 
 
 def _intended(table: Columns, what: Kind) -> Columns:
