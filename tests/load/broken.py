@@ -229,6 +229,8 @@ class BrokenServer:
 
     async def _serve(self, database: Path, fault: str, speed: float) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listening:
+            # Those that it accepts inherit this; asyncio sets it only on sockets made for TCP by name.
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
             provider_server = PspServer(0, f"{self.url}/v1/payment-webhooks/psp", SECRET)
             self.psp_url = provider_server.url

@@ -17,12 +17,13 @@ import msgspec
 import psutil
 import pytest
 
+from loadtests.audit.sql import SqlBooks
 from loadtests.blocking import BlockingHttp
-from loadtests.records import Outcome
+from loadtests.records import Ack, Outcome
 from loadtests.schedule import DealPlan, ShelfPlan
 from loadtests.targets.process import ServerProcess
 from loadtests.targets.reference import ReferenceEngine
-from sim.engine.pgserver import available
+from sim.engine.pgserver import PrivatePostgres, available
 from sim.engine.settings import Settings, check
 from sim.errors import UsageError
 from tests.load.small_replay import SmallReplay, cart, offer, world
@@ -166,6 +167,20 @@ def test_postgres_is_a_store_too(tmp_path_factory: pytest.TempPathFactory) -> No
         assert replay.buy(cart(1, (0, 1))).outcome is Outcome.OK
         replay.until_quiet()
         assert replay.target.audit(replay.http, folder).findings == ()
+        # Its tables also show that --audit-sql reads PostgreSQL.
+        url = PrivatePostgres(folder / "results" / "engine" / "postgres").url
+        queries = {
+            "orders": "SELECT id, paid_us > 0 AS paid, total_minor FROM orders",
+            "payments": "SELECT id, order_id, amount_minor FROM payments",
+        }
+        books = SqlBooks(url, queries, OFFERS, "run1")
+        (order,) = books.orders or []
+        assert (order.id, order.facts, order.total_minor) == (replay.orders[1], {Ack.PLACED, Ack.PAID}, 1000)
+        assert [(one.order, one.amount_minor) for one in books.payments or []] == [(order.id, 1000)]
+        with pytest.raises(UsageError, match="no column order_id"):
+            SqlBooks(url, {"payments": "SELECT id, amount_minor FROM payments"}, OFFERS, "run1")
+        with pytest.raises(UsageError, match="read-only transaction"):
+            SqlBooks(url, {"orders": "DELETE FROM orders RETURNING id"}, OFFERS, "run1")
 
 
 def test_what_is_no_engine_is_told_in_a_line(replay: SmallReplay, tmp_path: Path) -> None:
