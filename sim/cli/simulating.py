@@ -115,6 +115,9 @@ def _simulate(path: Path, overrides: list[str], *, figures: bool, **options: Any
     loaded = load_with_source(path, overrides)
     from sim.experiments import simulate as experiment
 
+    if loaded.uncertain:
+        names = ", ".join(each.name for each in loaded.uncertain)
+        click.echo(f"Uncertain inputs at their most likely values (`compare` draws them): {names}", err=True)
     draw = _figures() if figures else None
     return experiment.run(loaded.scenario, written=loaded.written, overrides=overrides, draw=draw, **options)
 

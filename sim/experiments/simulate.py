@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import threading
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from sim.demand.trace import Trace
 from sim.experiments.columns import FILES
 from sim.experiments.summary import FORMAT, summary_of
 from sim.experiments.tables import write_tables
+from sim.experiments.workers import end_with
 from sim.measure.directory import whole_directory
 from sim.measure.machine import usable_cores
 from sim.measure.record import RunRecord
@@ -109,18 +109,6 @@ def replicate(scenario: Scenario, seed: int, replication: int, replications: int
     return summarise(scenario, trace, simulate(scenario, trace, runs=replications))
 
 
-def _end_with(parent: int) -> None:
-    """Let this worker process end when its parent has been killed, whether it has got work by then or not."""
-    if os.getpid() != parent:
-        threading.Thread(target=_wait_for_the_end_of, args=(parent,), daemon=True).start()
-
-
-def _wait_for_the_end_of(parent: int) -> None:
-    while os.getppid() == parent:  # a system that keeps telling the dead parent's number leaves it to joblib's time-out
-        threading.Event().wait(1.0)
-    os._exit(1)
-
-
 @contextmanager
 def _others(scenario: Scenario, seed: int, replications: int, workers: int | None) -> Iterator[Iterator[Metrics]]:
     """Yield metrics of replications 1, 2, ... in order; with several workers they run while the first does."""
@@ -130,7 +118,7 @@ def _others(scenario: Scenario, seed: int, replications: int, workers: int | Non
         return
     from joblib import Parallel, delayed
 
-    ending = {"initializer": _end_with, "initargs": (os.getpid(),)}
+    ending = {"initializer": end_with, "initargs": (os.getpid(),)}
     pool = Parallel(n_jobs=number, return_as="generator", max_nbytes=None, **ending)
     results: Generator[Metrics, None, None] = pool(
         delayed(replicate)(scenario, seed, r, replications) for r in range(1, replications)

@@ -11,6 +11,7 @@ from pathlib import Path as FilePath
 
 from sim.errors import ScenarioError, UsageError
 from sim.scenario.fingerprint import canonical_json
+from sim.scenario.grid import with_grid
 from sim.scenario.load import Loaded, read_root, validate_root, validate_tree
 from sim.scenario.nodes import Node
 from sim.scenario.schema import Scenario
@@ -88,9 +89,14 @@ class Study:
 
 
 def load_study(
-    path: str | FilePath, overrides: Sequence[str] = (), strategies: Sequence[str] = (), only: Sequence[str] = ()
+    path: str | FilePath,
+    overrides: Sequence[str] = (),
+    strategies: Sequence[str] = (),
+    only: Sequence[str] = (),
+    vary: Sequence[str] = (),
 ) -> Study:
-    """Read a scenario and its strategies; `strategies` adds some, `NAME=KEY=VALUE,...`; `only` takes some by name.
+    """Read a scenario and its strategies; `strategies` adds some, `NAME=KEY=VALUE,...`; `only` takes some by name;
+    `vary` makes one of each at each value, `KEY=LOW:HIGH:STEP`.
 
     Where one strategy is named, the scenario as written comes first. Raises ScenarioError or UsageError.
     """
@@ -100,6 +106,10 @@ def load_study(
     found = [_strategist(name, tree) for name, tree, _ in variants(root, folder)]
     if only:
         found = _chosen(found, only)
+    if vary:
+        root = with_grid(root, vary, only)
+        loaded = validate_root(root, folder, str(path), problems)
+        found = [_strategist(name, tree) for name, tree, _ in variants(root, folder)]
     if not found:
         raise UsageError("nothing to compare: name strategies in `strategies:` or with --strategy NAME=KEY=VALUE")
     if len(found) == 1:

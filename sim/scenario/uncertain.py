@@ -44,7 +44,7 @@ class Uncertain:
 
     def value(self, number: float) -> Scalar:
         """A number as it is written in the file."""
-        return _write(self.unit, self.whole, number)
+        return write(self.unit, self.whole, number)
 
 
 def take_uncertain(root: Node) -> tuple[Node, list[Uncertain], list[Problem]]:
@@ -81,7 +81,7 @@ def _read(node: Node, path: Path) -> Uncertain | Problem:
         written = ", ".join(f"{key}: {shown(text)}" for key, text in zip(KEYS, texts, strict=True))
         return Problem(place.file, place.line, dotted(path), message, written, allowed, place.cell)
 
-    measured = [_measure(text) for text in texts]
+    measured = [measure(text) for text in texts]
     units = {unit for unit, _ in filter(None, measured)}
     if None in measured or (len(units) > 1 and units != {"", "share"}):
         return wrong("not an uncertain input", _FORM)
@@ -89,13 +89,13 @@ def _read(node: Node, path: Path) -> Uncertain | Problem:
     if not (low <= mode <= high and low < high):
         return wrong("the three values are not in order", "low <= mode <= high, low below high")
     unit = "share" if "share" in units else units.pop()
-    whole = unit == "" and _is_whole(annotation_at(path))
+    whole = unit == "" and is_whole(annotation_at(path))
     if whole and any(not float(number).is_integer() for number in (low, mode, high)):
         return wrong("not whole numbers", "whole numbers")
     return Uncertain(path, place, texts, (low, mode, high), unit, whole)  # type: ignore[arg-type]
 
 
-def _measure(text: Any) -> tuple[str, float] | None:
+def measure(text: Any) -> tuple[str, float] | None:
     """A unit and a number, or None for what has none."""
     if isinstance(text, bool) or text is None:
         return None
@@ -114,7 +114,8 @@ def _measure(text: Any) -> tuple[str, float] | None:
         return None
 
 
-def _write(unit: str, whole: bool, number: float) -> Scalar:
+def write(unit: str, whole: bool, number: float) -> Scalar:
+    """A number of a unit as it is written in the file."""
     if unit == "us":
         return duration_text(round(number))
     if unit == "share":
@@ -124,9 +125,9 @@ def _write(unit: str, whole: bool, number: float) -> Scalar:
     return round(number) if whole else number
 
 
-def _is_whole(annotation: Any) -> bool:
+def is_whole(annotation: Any) -> bool:
     """Whether a field takes whole numbers only."""
     if get_origin(annotation) is Annotated:
-        return _is_whole(get_args(annotation)[0])
+        return is_whole(get_args(annotation)[0])
     kinds = [each for each in get_args(annotation) or (annotation,) if each is not type(None)]
-    return bool(kinds) and all(each is int or (get_args(each) and _is_whole(each)) for each in kinds)
+    return bool(kinds) and all(each is int or (get_args(each) and is_whole(each)) for each in kinds)

@@ -26,6 +26,10 @@ def write(directory: Path) -> Path:
     Raises OSError, ValueError, KeyError or ScenarioError where the directory is not that of a run.
     """
     run = Run(directory)
+    if run.summary.get("kind") == "compare":
+        from sim.reports.compare_files import draw_study
+
+        return draw_study(directory)[-1]
     if is_load(run.summary):
         write_summaries(directory)
         html = _of_load(LoadRun(directory))

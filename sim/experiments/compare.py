@@ -1,0 +1,175 @@
+"""Strategies compared: replications with common random numbers until they say enough, and the run directory.
+
+Results are consumed in order, and whether to go on is decided at planned looks: so neither depends on the number of
+workers. Finished replications are kept beside the run directories until the study is whole; a study that is started
+again goes on from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sim.errors import UsageError
+from sim.experiments.compare_files import write_json, write_study
+from sim.experiments.journal import Journal
+from sim.experiments.replicating import A_DRAW, Result, replicate_study
+from sim.experiments.verdict import METRIC, half_width, summary_of_study, values_of
+from sim.experiments.workers import in_order
+from sim.measure.directory import whole_directory
+from sim.measure.record import RunRecord
+from sim.scenario.study import Study
+from sim.stats.sequential import LEAST, MOST, Precision, is_precise, looks, needed_for
+
+REPLICATIONS = 20
+MAX_REPLICATIONS = 1_000
+Tell = Callable[[int, int], object]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many replications: `replications`, or until `precision` is reached, at most `most`; and where they run.
+
+    `metric`: dotted path of what is compared. `workers`, `cluster`: see `sim.experiments.workers.in_order`.
+    """
+
+    replications: int = REPLICATIONS
+    precision: Precision | None = None
+    most: int = MAX_REPLICATIONS
+    metric: str = METRIC
+    seed: int | None = None
+    workers: int | None = None
+    cluster: str | None = None
+
+    def looks(self, study: Study) -> list[int]:
+        """After how many replications is looked; an even number where inputs are uncertain."""
+        step = A_DRAW if study.uncertain else 1
+        if self.precision is None:
+            return [_up(self.replications, step)]
+        return sorted({_up(n, step) for n in looks(LEAST * step, self.most)})
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Where the study is, its summary (the contents of `summary.json`), and whether the precision was reached."""
+
+    directory: Path
+    summary: dict[str, Any]
+
+    @property
+    def precise(self) -> bool:
+        """Whether the precision asked for, if any, was reached."""
+        return self.summary["precision"] is None or bool(self.summary["precision"]["reached"])
+
+
+def compare(
+    study: Study,
+    plan: Plan,
+    out: Path,
+    *,
+    draw: Callable[[Path], object] | None = None,
+    tell: Tell = lambda _done, _of: None,
+    overrides: Sequence[str] = (),
+) -> Compared:
+    """Simulate every strategy as often as the plan says and write the run directory into `out`.
+
+    `draw(directory)` adds workbook, figures and page. `tell(done, of)` is called after each replication. Raises
+    ScenarioError, UsageError or OSError; what was finished by then is kept for the next start.
+    """
+    seed = study.scenario.seed if plan.seed is None else plan.seed
+    key = hashlib.sha256(f"{study.fingerprint()}:{seed}".encode()).hexdigest()
+    record, journal = RunRecord(), Journal(out, key)
+    with record.stage("simulate"):
+        results, reached = _replicate(study, plan, seed, journal, tell)
+    name = f"{study.scenario.name}-compare-{_run_id(key, plan)}"
+    with whole_directory(out, name) as partial_directory:
+        summary = summary_of_study(study, results, plan.metric, seed, _precision(plan, study, results, reached))
+        what = {"seed": seed, "overrides": list(overrides), "study_fingerprint": study.fingerprint()}
+        with record.stage("report"):
+            write_study(partial_directory, study, results, summary)
+            if draw is not None:
+                draw(partial_directory)
+        write_json(partial_directory / "run.json", {**what, **record.as_dict()})
+    journal.end()
+    return Compared(out / name, summary)
+
+
+def _up(number: int, step: int) -> int:
+    return -(-number // step) * step
+
+
+def _run_id(key: str, plan: Plan) -> str:
+    asked = (plan.replications if plan.precision is None else (plan.precision, plan.most), plan.metric)
+    return hashlib.sha256(f"{key}:{asked}".encode()).hexdigest()[:10]
+
+
+def _replicate(study: Study, plan: Plan, seed: int, journal: Journal, tell: Tell) -> tuple[list[Result], bool]:
+    """Replications 0, 1, ... until the plan is content, and whether it is."""
+    planned = plan.looks(study)
+    kept = journal.read()
+    journal.start(kept)
+    known = 0
+    while known in kept:
+        known += 1
+    runs = planned[-1] * len(study.strategies)
+    results: list[Result] = []
+    work = partial(replicate_study, study, seed, runs)
+    fresh = in_order(work, range(known, planned[-1]), plan.workers, plan.cluster)
+    with closing(fresh):  # type: ignore[type-var]
+        for look in planned:
+            while len(results) < look:
+                number = len(results)
+                if number < known:
+                    results.append(kept[number])
+                else:
+                    results.append(next(fresh))
+                    journal.add(results[-1])
+                tell(len(results), planned[-1])
+            if plan.precision is None:
+                return results, True
+            if _goal(plan, study, results)[0]:
+                return results, True
+    return results, False
+
+
+def _goal(plan: Plan, study: Study, results: Sequence[Result]) -> tuple[bool, float, float, int]:
+    """Whether the differences from the base are precise enough, their widest half-width, the goal, and draws made."""
+    assert plan.precision is not None
+    values = values_of(study, results, plan.metric)
+    width, n = half_width(values), len(values[0])
+    goal = plan.precision.half_width(sum(values[0]) / n)
+    return is_precise(width, n, goal), width, goal, n
+
+
+def _precision(plan: Plan, study: Study, results: Sequence[Result], reached: bool) -> dict[str, Any] | None:
+    if plan.precision is None:
+        return None
+    _, width, goal, n = _goal(plan, study, results)
+    step = A_DRAW if study.uncertain else 1
+    needed = needed_for(width, n, goal) * step
+    return {
+        "asked_half_width": goal,
+        "relative": plan.precision.relative,
+        "half_width": width,
+        "reached": reached,
+        "at_most_replications": plan.most,
+        "needed_replications": None if needed > MOST or reached else needed,
+    }
+
+
+def refuse_imprecise(compared: Compared) -> None:
+    """Raise UsageError where the precision asked for was not reached: it says how many replications it would take."""
+    if compared.precise:
+        return
+    found = compared.summary["precision"]
+    needed = found["needed_replications"]
+    would = f"about {needed:,} replications would" if needed else "no number of replications would"
+    raise UsageError(
+        f"the precision asked for was not reached: {would}; stopped at --max-replications "
+        f"{found['at_most_replications']:,}; what was found is in {compared.directory}"
+    )

@@ -1,0 +1,63 @@
+"""The files of a study's run directory, as docs/run-directory.md tells them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sim.experiments.replicating import Result
+from sim.scenario.as_run import write_as_run
+from sim.scenario.study import Study
+
+_NAME = pa.dictionary(pa.int32(), pa.string())
+RESULTS = {"strategy": _NAME, "replication": pa.int32(), "metric": _NAME, "value": pa.float64()}
+MONEY = {"strategy": _NAME, "replication": pa.int32(), "line": _NAME, "amount_minor": pa.int64()}
+INPUTS = {"replication": pa.int32(), "input": _NAME, "number": pa.float64(), "value": pa.string()}
+_LINE = "contribution."
+Rows = list[tuple[Any, ...]]
+
+
+def write_study(directory: Path, study: Study, results: Sequence[Result], summary: dict[str, Any]) -> None:
+    """Write scenario, summary and tables into an existing directory."""
+    write_as_run(directory, study.scenario, study.loaded.written)
+    write_json(directory / "summary.json", summary)
+    about = {key: summary[key] for key in ("format", "scenario", "start_utc", "currency")}
+    values: Rows = []
+    money: Rows = []
+    for result in results:
+        for name, found in zip(study.names, result["strategies"], strict=True):
+            r = result["replication"]
+            values += [(name, r, path, value) for path, value in found["values"].items()]
+            lines = ((path, value) for path, value in found["values"].items() if path.startswith(_LINE))
+            money += [(name, r, path.removeprefix(_LINE), int(value)) for path, value in lines]
+            money.append((name, r, "contribution_minor", int(found["values"]["contribution_minor"])))
+    _write(directory / "results.parquet", RESULTS, values, about)
+    _write(directory / "money.parquet", MONEY, money, about)
+    if study.uncertain:
+        drawn = [
+            (result["replication"], name, number, str(study.uncertain[name].value(number)))
+            for result in results
+            for name, number in result["inputs"].items()
+        ]
+        _write(directory / "inputs.parquet", INPUTS, drawn, about)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON for people and programs."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def _write(path: Path, types: dict[str, pa.DataType], rows: Rows, about: dict[str, Any]) -> None:
+    schema = pa.schema(list(types.items()), metadata={b"liverush": json.dumps(about).encode()})
+    columns = list(zip(*rows, strict=True)) or [()] * len(types)
+    arrays = [
+        pa.array(list(column), pa.string()).dictionary_encode() if kind == _NAME else pa.array(list(column), kind)
+        for column, kind in zip(columns, types.values(), strict=True)
+    ]
+    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path, compression="zstd")

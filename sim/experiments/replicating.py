@@ -1,0 +1,107 @@
+"""One replication of a study: every strategy meets the same buyers, at the same uncertain inputs."""
+
+from __future__ import annotations
+
+import sysconfig
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import sim
+from sim.demand.generate import generate
+from sim.demand.streams import stream
+from sim.demand.trace import Trace
+from sim.errors import LiveRushError, UsageError
+from sim.experiments.summary import numbers
+from sim.operations.metrics import summarise
+from sim.operations.outcome import Outcome
+from sim.operations.simulate import simulate
+from sim.operations.stock_moves import StockMoves
+from sim.scenario.schema import Scenario
+from sim.scenario.study import Study, demand_key
+from sim.scenario.tables import sku_table
+
+#: Points of the fans over the horizon, its end included.
+FAN_POINTS = 121
+#: Replications that share one draw of the uncertain inputs: two tell chance from inputs.
+A_DRAW = 2
+Result = dict[str, Any]
+Ints = npt.NDArray[np.int64]
+
+
+def replicate_study(study: Study, seed: int, runs: int, replication: int) -> Result:
+    """What one replication came to, as plain values that JSON keeps exactly.
+
+    `inputs`: uncertain inputs by dotted path. `strategies`, in order: `values` by dotted path into the metrics, and
+    `on_hand`, `backlog` at FAN_POINTS times. `traces`: how many were made. `runs`: simulations of the whole study,
+    which decides whether machine code is worth its compiling. Raises UsageError where a user's policy raises.
+    """
+    drawn = study.draw(lambda name: float(stream(seed, replication // A_DRAW, f"uncertain/{name}").random()))
+    scenarios = [strategy.at(drawn) for strategy in study.strategies]
+    sharing: dict[str, list[int]] = {}
+    for number, scenario in enumerate(scenarios):
+        sharing.setdefault(demand_key(scenario), []).append(number)
+    found: dict[int, Result] = {}
+    for members in sharing.values():  # one trace in memory at a time
+        trace = generate(scenarios[members[0]], seed, replication)
+        for number in members:
+            try:
+                found[number] = _one(scenarios[number], trace, runs)
+            except Exception as error:
+                raise _told(error, study.names[number], replication) from error
+        del trace
+    strategies = [found[number] for number in range(len(scenarios))]
+    return {"replication": replication, "inputs": drawn, "traces": len(sharing), "strategies": strategies}
+
+
+def _one(scenario: Scenario, trace: Trace, runs: int) -> Result:
+    outcome = simulate(scenario, trace, runs=runs)
+    values = dict(numbers(summarise(scenario, trace, outcome)))
+    grid_us = np.linspace(0, scenario.horizon_us, FAN_POINTS).astype(np.int64)
+    return {
+        "values": values,
+        "on_hand": on_hand_at(scenario, trace, outcome, grid_us).tolist(),
+        "backlog": backlog_at(outcome, grid_us).tolist(),
+    }
+
+
+def on_hand_at(scenario: Scenario, trace: Trace, outcome: Outcome, grid_us: Ints) -> Ints:
+    """Units on hand over all SKUs and warehouses just after each time."""
+    changes = np.zeros(len(grid_us) + 1, np.int64)
+    for move in StockMoves(scenario, trace, outcome).on_hand():
+        np.add.at(changes, np.searchsorted(grid_us, move.time_us), move.units)
+    initial = sum(sum(row.stock) for row in sku_table(scenario) if len(row.stock))
+    return np.asarray(initial + np.cumsum(changes[: len(grid_us)]))
+
+
+def backlog_at(outcome: Outcome, grid_us: Ints) -> Ints:
+    """Orders paid and neither closed nor wholly with the carrier, just after each time."""
+    orders, parcels = outcome.orders, outcome.parcels
+    never = np.iinfo(np.int64).max
+    left = np.zeros(len(orders["paid_us"]), np.int64)
+    collected = np.where(parcels["collected_us"] >= 0, parcels["collected_us"], never)
+    np.maximum.at(left, parcels["order"], collected)
+    left[left == 0] = never  # no parcel at all
+    closed = orders["closed_us"]
+    left = np.minimum(left, np.where(closed >= 0, closed, never))
+    paid = orders["paid_us"] >= 0
+    came, went = np.sort(orders["paid_us"][paid]), np.sort(np.maximum(left, orders["paid_us"])[paid])
+    return np.asarray(
+        np.searchsorted(came, grid_us, side="right") - np.searchsorted(went, grid_us, side="right"), np.int64
+    )
+
+
+def _told(error: Exception, name: str, replication: int) -> Exception:
+    """An error of the user's own policy as one line; ours stay what they are."""
+    if isinstance(error, LiveRushError):
+        return error
+    ours = (Path(sim.__file__).parent, *(Path(sysconfig.get_path(key)) for key in ("stdlib", "purelib", "platlib")))
+    for step in reversed(traceback.extract_tb(error.__traceback__)):
+        if not any(folder in Path(step.filename).resolve().parents for folder in (f.resolve() for f in ours)):
+            where = f"{Path(step.filename).name}:{step.lineno}"
+            words = " ".join(str(error).split())
+            return UsageError(f"strategy {name}, replication {replication}: {type(error).__name__} in {where}: {words}")
+    return error

@@ -1,0 +1,195 @@
+"""`summary.json` of a study: every strategy's results, all pairs, uncertain inputs and break-evens, as numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from sim.errors import UsageError
+from sim.experiments.replicating import A_DRAW, FAN_POINTS, Result
+from sim.experiments.tables import start_utc
+from sim.scenario.shape import suggestion
+from sim.scenario.study import Study
+from sim.scenario.units import US_PER_S
+from sim.stats.best import Pairs, against_best, all_pairs
+from sim.stats.inputs import turns, variance_parts
+from sim.stats.intervals import LEVEL, t_interval
+from sim.stats.paired import differences, paired_interval, percent_of_base
+from sim.stats.sequential import MOST, needed_to_separate
+
+FORMAT = 1
+METRIC = "contribution_minor"
+FAN_SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def values_of(study: Study, results: Sequence[Result], metric: str = METRIC) -> list[list[float]]:
+    """The metric by strategy and replication; where inputs are uncertain by strategy and draw, the mean of its runs.
+
+    Raises UsageError where some replication has no such number.
+    """
+    columns = [[result["strategies"][k]["values"].get(metric) for result in results] for k in range(len(study.names))]
+    if any(value is None for column in columns for value in column):
+        known = set.intersection(*(set(s["values"]) for result in results for s in result["strategies"]))
+        raise UsageError(f"--metric {metric}: not a number of every replication{suggestion(metric, sorted(known))}")
+    if not study.uncertain:
+        return columns
+    return [_means_of_draws(column) for column in columns]
+
+
+def _means_of_draws(column: Sequence[float]) -> list[float]:
+    return [float(mean) for mean in np.asarray(column).reshape(-1, A_DRAW).mean(axis=1)]
+
+
+def half_width(values: Sequence[Sequence[float]]) -> float:
+    """The widest half-width of all differences from the base, the first strategy; infinite for one value."""
+    pairs = all_pairs(values)
+    widths = [pairs.intervals[0, k] for k in range(1, len(values))]
+    return max(math.inf if each.high is None else each.high - each.mean for each in widths)
+
+
+def summary_of_study(
+    study: Study, results: Sequence[Result], metric: str, seed: int, precision: dict[str, Any] | None
+) -> dict[str, Any]:
+    """The summary of docs/run-directory.md."""
+    values = values_of(study, results, metric)
+    pairs = all_pairs(values)
+    scenario = study.scenario
+    return {
+        "format": FORMAT,
+        "kind": "compare",
+        "scenario": scenario.name,
+        "start_utc": start_utc(scenario),
+        "horizon_s": scenario.horizon_us / US_PER_S,
+        "currency": scenario.reporting_currency,
+        "seed": seed,
+        "replications": len(results),
+        "traces_made": sum(result["traces"] for result in results),
+        "metric": metric,
+        "level": LEVEL,
+        "critical_value": _finite(pairs.critical),
+        "precision": precision,
+        "strategies": _strategies(study, results, values, pairs),
+        "pairs": [
+            _pair(study, results, metric, values, pairs, i, j) for i, j in combinations(range(len(study.names)), 2)
+        ],
+        "uncertain": [
+            {"path": each.name, "low": each.texts[0], "mode": each.texts[1], "high": each.texts[2], "unit": each.unit}
+            for each in study.uncertain.values()
+        ],
+        "fans": _fans(study, results),
+    }
+
+
+def _strategies(
+    study: Study, results: Sequence[Result], values: Sequence[Sequence[float]], pairs: Pairs
+) -> list[dict[str, Any]]:
+    changes = {strategy.name: strategy.changes for strategy in study.scenario.strategies}
+    against = against_best(pairs, len(study.names))
+    return [
+        {
+            "name": name,
+            "changes": {path: _plain(value) for path, value in changes.get(name, {}).items()},
+            "mean": t_interval(values[k]).mean,
+            "against_best": {key: _finite(value) for key, value in against[k]._asdict().items()},
+            "may_be_best": against[k].high > 0,
+            "is_best": against[k].low == 0
+            and against[k].high > 0
+            and all(pairs.told_apart(j, k) for j in range(len(values)) if j != k),
+            "intervals": _intervals(study, results, k),
+        }
+        for k, name in enumerate(study.names)
+    ]
+
+
+def _intervals(study: Study, results: Sequence[Result], k: int) -> dict[str, dict[str, Any]]:
+    """By dotted path: mean, low, high and n; over draws where inputs are uncertain."""
+    found: dict[str, list[float]] = {}
+    for result in results:
+        for path, value in result["strategies"][k]["values"].items():
+            found.setdefault(path, []).append(value)
+    grouped = {
+        path: _means_of_draws(each) if study.uncertain and len(each) == len(results) else each
+        for path, each in found.items()
+    }
+    return {path: t_interval(each)._asdict() for path, each in grouped.items()}
+
+
+def _pair(
+    study: Study,
+    results: Sequence[Result],
+    metric: str,
+    values: Sequence[Sequence[float]],
+    pairs: Pairs,
+    i: int,
+    j: int,
+) -> dict[str, Any]:
+    found, n = pairs.of(i, j), len(values[i])
+    percent = percent_of_base(values[i], values[j], critical=pairs.critical)
+    half = 0.0 if found.high is None else found.high - found.mean
+    needed = needed_to_separate(found.mean, half, n) * (A_DRAW if study.uncertain else 1) if n > 1 else MOST + 1
+    apart = pairs.told_apart(i, j)
+    return {
+        "base": study.names[i],
+        "other": study.names[j],
+        **found._asdict(),
+        "single": paired_interval(values[i], values[j])._asdict(),
+        "percent": percent._asdict(),
+        "told_apart": apart,
+        "needed_replications": None if apart or needed > MOST else max(needed, len(results) + 1),
+        **(_of_inputs(study, results, metric, i, j) if study.uncertain else {}),
+    }
+
+
+def _of_inputs(study: Study, results: Sequence[Result], metric: str, i: int, j: int) -> dict[str, Any]:
+    """Chance and inputs kept apart, and break-evens, for one pair."""
+    raw = [[result["strategies"][k]["values"][metric] for result in results] for k in (i, j)]
+    groups = differences(*raw).reshape(-1, A_DRAW)
+    if len(groups) < 2:
+        return {}
+    parts, names = variance_parts(groups), list(study.uncertain)
+    inputs = np.array([[result["inputs"][name] for name in names] for result in results[::A_DRAW]])
+    modes = np.array([study.uncertain[name].numbers[1] for name in names])
+    means = groups.mean(axis=1)
+    found = turns(inputs, means, modes)
+    return {
+        "chance_half_width": parts.chance_half_width,
+        "inputs_share_of_variance": parts.inputs_share,
+        "other_leads_in_share_of_draws": float((means > 0).mean()),
+        "break_evens": [
+            {
+                "path": name,
+                "at": turn.at,
+                "value": study.uncertain[name].value(turn.at),
+                "leads_below": study.names[j] if turn.leads_below else study.names[i],
+                "leads_above": study.names[i] if turn.leads_below else study.names[j],
+            }
+            for name, turn in zip(names, found, strict=True)
+            if turn is not None
+        ],
+    }
+
+
+def _fans(study: Study, results: Sequence[Result]) -> dict[str, Any]:
+    """Quantiles over replications of units on hand and of the backlog, by strategy, at FAN_POINTS times."""
+    step = study.scenario.horizon_us / US_PER_S / (FAN_POINTS - 1)
+    fans: dict[str, Any] = {"step_s": step, "shares": list(FAN_SHARES)}
+    for what in ("on_hand", "backlog"):
+        fans[what] = {
+            name: np.quantile(
+                [result["strategies"][k][what] for result in results], FAN_SHARES, axis=0, method="inverted_cdf"
+            ).tolist()
+            for k, name in enumerate(study.names)
+        }
+    return fans
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bool | None | list | dict) else str(value)

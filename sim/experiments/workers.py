@@ -1,0 +1,127 @@
+"""Where replications run: here, in processes of this machine, or on a Dask cluster. Results come in order.
+
+A worker that is killed is replaced, and what it did not finish is done again, three times at most without any progress.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any, TypeVar
+
+import sim
+from sim.errors import UsageError
+from sim.measure.machine import usable_cores
+
+_T = TypeVar("_T")
+Work = Callable[[int], _T]
+TRIES = 3
+_CONNECT_S = 10
+
+
+def in_order(work: Work[_T], numbers: Sequence[int], workers: int | None, cluster: str | None = None) -> Iterator[_T]:
+    """Yield `work(number)` for each of `numbers` in order; close the iterator to stop early.
+
+    `workers`: processes, by default one a core. `cluster`: address of a Dask scheduler, whose workers are used instead.
+    Raises UsageError where the cluster does not answer or workers keep being killed.
+    """
+    if cluster is not None:
+        yield from _again(numbers, lambda rest: _on_cluster(work, rest, cluster))
+        return
+    number = min(usable_cores() if workers is None else workers, len(numbers))
+    if number <= 1:
+        yield from map(work, numbers)
+        return
+    yield from _again(numbers, lambda rest: _in_processes(work, rest, number))
+
+
+def _again(numbers: Sequence[int], start: Callable[[Sequence[int]], Iterator[_T]]) -> Iterator[_T]:
+    """What `start(numbers)` yields; where a worker was killed it is started again with the rest."""
+    done, failed = 0, 0
+    while done < len(numbers):
+        try:
+            with closing(start(numbers[done:])) as results:  # type: ignore[type-var]
+                for result in results:
+                    done, failed = done + 1, 0
+                    yield result
+        except Exception as error:
+            if not _is_killed(error):
+                raise
+            failed += 1
+            if failed >= TRIES:
+                raise UsageError(
+                    f"worker processes were killed {TRIES} times at replication {numbers[done]}; is there enough "
+                    "memory for this many (--workers)?"
+                ) from error
+
+
+def _is_killed(error: Exception) -> bool:
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"BrokenProcessPool", "KilledWorker", "CommClosedError"})
+
+
+def _in_processes(work: Work[_T], numbers: Sequence[int], workers: int) -> Iterator[_T]:
+    from joblib import Parallel, delayed
+
+    ending = {"initializer": end_with, "initargs": (os.getpid(),)}
+    pool = Parallel(n_jobs=workers, return_as="generator", max_nbytes=None, batch_size=1, **ending)
+    results = pool(delayed(work)(number) for number in numbers)
+    try:
+        yield from results
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # joblib's remark that a study which is precise enough has work left
+            results.close()
+
+
+def _on_cluster(work: Work[_T], numbers: Sequence[int], address: str) -> Iterator[_T]:
+    """On a cluster through joblib's Dask backend, which has no generator: a block as large as the cluster at a time."""
+    from joblib import Parallel, delayed, parallel_config
+
+    with ExitStack() as stack:
+        client = stack.enter_context(_client(address))
+        block = max(1, sum(client.nthreads().values()))
+        stack.enter_context(parallel_config(backend="dask", client=client, wait_for_workers_timeout=_CONNECT_S))
+        for first in range(0, len(numbers), block):
+            yield from Parallel(n_jobs=-1, batch_size=1)(delayed(work)(n) for n in numbers[first : first + block])
+
+
+@contextmanager
+def _client(address: str) -> Iterator[Any]:
+    try:
+        from distributed import Client
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{error.name} is missing; install 'liverush[cluster]'") from error
+    try:
+        client = Client(address, timeout=_CONNECT_S, set_as_default=False)
+    except (OSError, TimeoutError, ValueError, ImportError) as error:
+        raise UsageError(f"no Dask scheduler answers at {address!r}") from error
+    try:
+        versions = client.run(_version)
+        if not versions:
+            raise UsageError(f"the Dask scheduler at {address!r} has no workers")
+        if set(versions.values()) != {sim.__version__}:
+            found = ", ".join(sorted(set(versions.values())))
+            raise UsageError(f"the workers at {address!r} have liverush {found}, here it is {sim.__version__}")
+        yield client
+    finally:
+        client.close()
+
+
+def _version() -> str:
+    return sim.__version__
+
+
+def end_with(parent: int) -> None:
+    """Let this worker process end when its parent has been killed, whether it has got work by then or not."""
+    if os.getpid() != parent:
+        threading.Thread(target=_wait_for_the_end_of, args=(parent,), daemon=True).start()
+
+
+def _wait_for_the_end_of(parent: int) -> None:
+    while os.getppid() == parent:  # a system that keeps telling the dead parent's number leaves it to joblib's time-out
+        threading.Event().wait(1.0)
+    os._exit(1)

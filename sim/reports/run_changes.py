@@ -1,0 +1,73 @@
+"""What changed from one run to another: first in their inputs, then in their results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sim.errors import UsageError
+from sim.reports.blocks import Block, plain_text
+from sim.reports.words import NO_VALUE
+
+_MOST_ROWS = 60
+Values = dict[str, Any]
+
+
+def changes_of(first: Path, second: Path) -> dict[str, Any]:
+    """Values that differ, as `[path, first, second]`: `inputs`, `results`. Raises UsageError for no run directories."""
+    a, b = (_run(directory) for directory in (first, second))
+    return {
+        "runs": [str(first), str(second)],
+        "inputs": _differing(a[0], b[0]),
+        "results": _differing(a[1], b[1]),
+    }
+
+
+def _run(directory: Path) -> tuple[Values, Values]:
+    try:
+        rows = json.loads((directory / "provenance.json").read_text(encoding="utf-8"))
+        summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
+        inputs = {row["path"]: row["value"] for row in rows}
+        inputs |= {key: summary[key] for key in ("seed", "replications") if key in summary}
+        return inputs, _results(summary)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{directory} is not a run directory that can be compared: {error}") from None
+
+
+def _results(summary: dict[str, Any]) -> Values:
+    """Means by path; of a study with the strategy's name before it."""
+    if summary.get("kind") == "compare":
+        return {
+            f"{each['name']}: {path}": found["mean"]
+            for each in summary["strategies"]
+            for path, found in each["intervals"].items()
+        }
+    return {path: found["mean"] for path, found in summary["intervals"].items()}
+
+
+def _differing(first: Values, second: Values) -> list[list[Any]]:
+    paths = [*first, *(path for path in second if path not in first)]
+    return [[path, first.get(path), second.get(path)] for path in paths if first.get(path) != second.get(path)]
+
+
+def changes_text(found: dict[str, Any]) -> str:
+    """The changes for people."""
+    names = [Path(name).name for name in found["runs"]]
+    blocks = [Block("", [[f"from {names[0]} to {names[1]}"]], "<", indent="")]
+    for key, title in (("inputs", "Inputs that changed"), ("results", "Results that changed (means)")):
+        rows = [[str(path), _text(a), _text(b), _relative(a, b)] for path, a, b in found[key]]
+        more = [f"and {len(rows) - _MOST_ROWS:,} more: --json shows all"] if len(rows) > _MOST_ROWS else []
+        blocks.append(Block(title, rows[:_MOST_ROWS] or [["none"]], "<>>>", notes=more))
+    return plain_text(blocks)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}"
+    return NO_VALUE if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _relative(first: Any, second: Any) -> str:
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (first, second))
+    return f"{100 * (second / first - 1):+.1f} %" if numbers and first else ""

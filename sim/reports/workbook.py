@@ -1,0 +1,109 @@
+"""A study as one workbook for people who calculate: units stand in the headers, numbers are numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sim.reports.compare_text import sentences
+from sim.reports.run_files import Run
+from sim.reports.words import CONTRIBUTION_LINES, major
+
+_MOST_RESULTS = 200_000
+Row = Sequence[Any]
+
+
+def write_workbook(directory: Path) -> Path:
+    """Write `workbook.xlsx` into the run directory of a study: verdict, strategies, pairs, money, results, inputs."""
+    import openpyxl
+
+    run = Run(directory)
+    book = openpyxl.Workbook(write_only=True)
+    for title, rows in _sheets(run):
+        sheet = book.create_sheet(title)
+        sheet.freeze_panes = "B2"
+        for column, width in zip("ABCDEFGHIJ", (34, *[18] * 9), strict=True):
+            sheet.column_dimensions[column].width = width
+        for row in rows:
+            sheet.append([_safe(value) for value in row])
+    path = directory / "workbook.xlsx"
+    book.save(path)
+    return path
+
+
+def _safe(value: Any) -> Any:
+    """Text that a spreadsheet would take for a formula gets a blank before it."""
+    return f" {value}" if isinstance(value, str) and value[:1] in "=+-@" else value
+
+
+def _sheets(run: Run) -> Iterable[tuple[str, Iterable[Row]]]:
+    summary = run.summary
+    yield "verdict", [["in words"], *([sentence] for sentence in sentences(summary))]
+    yield "strategies", _strategies(summary)
+    yield "pairs", _pairs(summary)
+    yield "money", _money(summary)
+    yield "results", _results(run)
+    if summary["uncertain"]:
+        inputs = run.numbers("inputs")
+        names = run.labels("inputs", "input")
+        rows = zip(inputs["replication"].tolist(), names.codes.tolist(), inputs["number"].tolist(), strict=True)
+        yield "inputs", [["replication", "input", "value (us, minor units, shares or plain)"],
+                         *([r, names.names[code], value] for r, code, value in rows)]  # fmt: skip
+
+
+def _unit(path: str, currency: str) -> tuple[str, float]:
+    """The unit of a metric by the end of its name, and what a value is multiplied with."""
+    if path.endswith("_minor"):
+        return currency, major(1, currency)
+    if path.endswith("_us"):
+        return "ms", 0.001
+    for end, unit in (("_share", "share"), ("_units", "units"), ("_requests", "requests"), ("_attempts", "attempts")):
+        if path.endswith(end):
+            return unit, 1.0
+    return ("orders" if path.split(".")[-1].startswith("orders") else ""), 1.0
+
+
+def _strategies(summary: dict[str, Any]) -> Iterable[Row]:
+    currency = summary["currency"]
+    yield ["strategy", "metric", "unit", "mean", "95 % low", "95 % high", "values"]
+    for each in summary["strategies"]:
+        for path, found in each["intervals"].items():
+            unit, scale = _unit(path, currency)
+            ends = [None if found[key] is None else found[key] * scale for key in ("mean", "low", "high")]
+            yield [each["name"], path, unit, *ends, found["n"]]
+
+
+def _pairs(summary: dict[str, Any]) -> Iterable[Row]:
+    unit, scale = _unit(summary["metric"], summary["currency"])
+    name = f"{summary['metric'].removesuffix('_minor')} ({unit})"
+    yield ["strategy", "less", f"difference in {name}", f"95 % low ({unit})", f"95 % high ({unit})", "difference (%)",
+           "95 % low (%)", "95 % high (%)", "told apart", "replications needed"]  # fmt: skip
+    for pair in summary["pairs"]:
+        ends = [None if pair[key] is None else pair[key] * scale for key in ("mean", "low", "high")]
+        percents = [pair["percent"][key] for key in ("mean", "low", "high")]
+        yield [pair["other"], pair["base"], *ends, *percents, pair["told_apart"], pair["needed_replications"]]
+
+
+def _money(summary: dict[str, Any]) -> Iterable[Row]:
+    currency, strategies = summary["currency"], summary["strategies"]
+    yield ["line, mean", *(f"{each['name']} ({currency})" for each in strategies)]
+    lines = {f"contribution.{key}": name for key, name in CONTRIBUTION_LINES.items()}
+    for path, name in {**lines, "contribution_minor": "contribution"}.items():
+        found = [each["intervals"].get(path) for each in strategies]
+        yield [name, *(major(each["mean"], currency) if each else None for each in found)]
+
+
+def _results(run: Run) -> Iterable[Row]:
+    currency = run.currency
+    yield ["strategy", "replication", "metric", "unit", "value"]
+    columns = run.numbers("results")
+    strategies, metrics = run.labels("results", "strategy"), run.labels("results", "metric")
+    units = [_unit(path, currency) for path in metrics.names]
+    rows = zip(strategies.codes.tolist(), columns["replication"].tolist(), metrics.codes.tolist(),
+               columns["value"].tolist(), strict=True)  # fmt: skip
+    for number, (k, r, m, value) in enumerate(rows):
+        if number == _MOST_RESULTS:
+            yield ["more rows: results.parquet"]
+            return
+        yield [strategies.names[k], r, metrics.names[m], units[m][0], value * units[m][1]]

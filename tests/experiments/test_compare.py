@@ -1,0 +1,251 @@
+"""Studies: the same whatever the workers, kept when killed, stopped when precise, honest about inputs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow.parquet as pq
+import pytest
+
+from sim.errors import ExitCode, UsageError
+from sim.experiments import compare as experiment
+from sim.experiments import replicating
+from sim.experiments.compare import Compared, Plan, compare
+from sim.experiments.journal import Journal
+from sim.operations import control
+from sim.reports.compare_files import draw_study
+from sim.reports.compare_text import compare_text, sentences
+from sim.reports.run_changes import changes_of, changes_text
+from sim.scenario.study import Study, load_study
+from sim.stats.sequential import Precision
+
+TEXT = """
+name: tiny
+start: 2026-06-01T10:00:00+00:00
+horizon: 40d
+catalogue:
+  - {name: mug, price: 10.00 GBP, cost: 4.00 GBP, salvage: 1.00 GBP, stock: {main: 20}}
+  - {name: shirt, price: 25.00 GBP, cost: 9.00 GBP, salvage: 8.00 GBP, stock: {main: 90}}
+programme:
+  broadcasts:
+    - name: evening
+      start: 0
+      length: 20m
+      entries: [{at: 0, per_min: 120}]
+      pitches: [{listing: mug, at: 2m}, {listing: shirt, at: 10m}]
+funnel: {clicks_per_viewer_hour: 8, order_given_click: 20 %}
+fees: {holding_per_day: 0.1 %, pick_pack: 0.80 GBP}
+strategies:
+  - {name: today}
+  - {name: cheaper, set: {fees.platform: 3 %}}
+  - {name: same, set: {dispatch.dispatch_days: 3}}
+  - {name: dear, set: {catalogue.mug.price: 11.00 GBP}}
+"""
+UNCERTAIN = """
+after_sales: {default: {after_delivery: {low: 5 %, mode: 30 %, high: 60 %}}, restock: 0 %}
+"""
+#: Earns more a parcel and loses more a return: behind where much comes back.
+RISKY = "risky=fees.pick_pack=0.10 GBP,after_sales.return_freight=4 GBP"
+
+
+def study(folder: Path, text: str = TEXT, *strategies: str, **options: Any) -> Study:
+    path = folder / "tiny.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_study(path, strategies=strategies, **options)
+
+
+def run(folder: Path, plan: Plan, found: Study | None = None, out: str = "runs", **options: Any) -> Compared:
+    return compare(found or study(folder), plan, folder / out, **options)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Compared:
+    folder = tmp_path_factory.mktemp("study")
+    return run(folder, Plan(replications=8, workers=1), draw=draw_study)
+
+
+def test_the_directory_holds_what_is_documented(done: Compared) -> None:
+    names = {path.name for path in done.directory.iterdir()}
+    assert {"summary.json", "run.json", "scenario.yaml", "provenance.json", "results.parquet", "money.parquet"} <= names
+    assert {"workbook.xlsx", "report.html", "differences.png", "pareto.png", "fans.png"} <= names
+    assert json.loads((done.directory / "summary.json").read_text(encoding="utf-8")) == done.summary
+    assert not list(done.directory.parent.glob(".progress-*"))
+
+
+def test_money_adds_up_line_by_line(done: Compared) -> None:
+    rows = pq.read_table(done.directory / "money.parquet").to_pylist()
+    totals = {(r["strategy"], r["replication"]): r["amount_minor"] for r in rows if r["line"] == "contribution_minor"}
+    assert len(totals) == 4 * 8
+    for (strategy, replication), total in totals.items():
+        lines = [
+            r["amount_minor"]
+            for r in rows
+            if (r["strategy"], r["replication"]) == (strategy, replication) and r["line"] != "contribution_minor"
+        ]
+        assert sum(lines) == total
+
+
+def test_strategies_meet_the_same_buyers(done: Compared) -> None:
+    rows = pq.read_table(done.directory / "results.parquet").to_pylist()
+    intents = {(r["replication"], r["strategy"]): r["value"] for r in rows if r["metric"] == "intents"}
+    assert all(intents[n, "today"] == intents[n, "cheaper"] for n in range(8))
+    assert done.summary["traces_made"] == 16  # one for `dear`, whose price buyers answer to, one for all others
+
+
+def test_the_verdict_is_in_words(done: Compared) -> None:
+    told = " ".join(sentences(done.summary))
+    assert "more than today, 95 % interval" in told
+    assert "same comes to exactly the same as today." in told
+    assert "Best: " in told
+    assert "Money statement" in compare_text(done.summary)
+    pair = done.summary["pairs"][0]
+    assert pair["told_apart"]
+    assert pair["low"] > 0
+
+
+def test_the_workbook_has_units_in_its_headers(done: Compared) -> None:
+    book = openpyxl.load_workbook(done.directory / "workbook.xlsx")
+    assert book.sheetnames == ["verdict", "strategies", "pairs", "money", "results"]
+    assert [cell.value for cell in book["money"][1]] == [
+        "line, mean",
+        *(f"{n} (GBP)" for n in ("today", "cheaper", "same", "dear")),
+    ]
+    total = next(row for row in book["money"].iter_rows(values_only=True) if row[0] == "contribution")
+    assert total[1] == pytest.approx(done.summary["strategies"][0]["mean"] / 100)
+    assert book["pairs"]["C1"].value == "difference in contribution (GBP)"
+
+
+def test_results_do_not_depend_on_the_number_of_workers(tmp_path: Path, done: Compared) -> None:
+    other = run(tmp_path, Plan(replications=8, workers=2))
+    assert other.summary == done.summary
+    names = ("results.parquet", "money.parquet", "summary.json")
+    assert all((other.directory / n).read_bytes() == (done.directory / n).read_bytes() for n in names)
+
+
+def test_a_study_goes_on_where_it_was_stopped(tmp_path: Path, done: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(finished: int, _of: int) -> None:
+        if finished == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, Plan(replications=8, workers=1), tell=stop)
+    journal = next((tmp_path / "runs").glob(".progress-*"))
+    with journal.open("a", encoding="utf-8") as file:
+        file.write('{"replication": 5, "inp')  # a line cut off by a kill
+    made = []
+    once = replicating.generate
+    monkeypatch.setattr(replicating, "generate", lambda *args: made.append(args[2]) or once(*args))
+    assert run(tmp_path, Plan(replications=8, workers=1)).summary == done.summary
+    assert set(made) == {5, 6, 7}
+
+
+def test_progress_of_another_study_is_not_taken(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "a" * 64)
+    journal.start({})
+    journal.add({"replication": 0})
+    assert set(journal.read()) == {0}
+    assert Journal(tmp_path, "a" * 16 + "b" * 48).read() == {}
+
+
+def test_it_stops_as_soon_as_it_is_precise(tmp_path: Path) -> None:
+    found = study(tmp_path, only=["today", "cheaper"])
+    precise = run(tmp_path, Plan(precision=Precision(relative=0.5), workers=1, most=40), found)
+    assert precise.precise
+    assert precise.summary["replications"] == 10
+    experiment.refuse_imprecise(precise)
+
+
+def test_a_precision_out_of_reach_says_what_it_would_take(tmp_path: Path) -> None:
+    found = study(tmp_path, only=["today", "cheaper"])
+    stopped = run(tmp_path, Plan(precision=Precision(absolute=1.0), workers=1, most=12), found)
+    assert stopped.summary["replications"] == 12
+    with pytest.raises(UsageError, match=r"not reached: about [\d,]+ replications would; stopped at --max-repl.* 12"):
+        experiment.refuse_imprecise(stopped)
+
+
+def test_a_policy_that_raises_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> object:
+        raise ZeroDivisionError("of mine")
+
+    monkeypatch.setattr(control, "order_up_to", broken)
+    found = study(tmp_path, TEXT, "mine=stock.policy=s_S,stock.S=9")
+    with pytest.raises(UsageError, match=r"strategy mine, replication 0: ZeroDivisionError in test_compare.py:\d+: of"):
+        run(tmp_path, Plan(replications=2, workers=1), found)
+
+
+def test_a_metric_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--metric fill_rate: not a number of every replication; did you mean 'fill_r"):
+        run(tmp_path, Plan(replications=2, workers=1, metric="fill_rate"))
+
+
+def test_a_cluster_that_is_down_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no Dask scheduler answers|install 'liverush"):
+        run(tmp_path, Plan(replications=2, cluster="tcp://127.0.0.1:1"))
+
+
+def test_chance_and_inputs_are_kept_apart_and_the_turn_is_found(tmp_path: Path) -> None:
+    found = study(tmp_path, TEXT.partition("strategies:")[0] + UNCERTAIN, RISKY)
+    result = run(tmp_path, Plan(replications=40, workers=2), found, draw=draw_study)
+    pair = result.summary["pairs"][0]
+    assert pair["inputs_share_of_variance"] > 0.5
+    assert pair["chance_half_width"] < pair["high"] - pair["mean"]
+    assert pair["n"] == 20
+    (turn,) = pair["break_evens"]
+    assert turn["path"] == "after_sales.default.after_delivery"
+    assert turn["leads_below"] == "risky"
+    assert 0.10 < turn["at"] < 0.25  # 0.70 GBP a parcel against 4.00 GBP a return: 17.5 % and a little
+    assert "risky leads as written until after_sales.default.after_delivery exceeds about" in compare_text(
+        result.summary
+    )
+    inputs = pq.read_table(result.directory / "inputs.parquet").to_pylist()
+    assert [r["number"] for r in inputs[0::2]] == [r["number"] for r in inputs[1::2]]
+    assert len({r["number"] for r in inputs}) == 20
+
+
+def test_a_grid_makes_a_strategy_of_every_value(tmp_path: Path) -> None:
+    text = TEXT.partition("strategies:")[0]
+    found = study(tmp_path, text, vary=["catalogue.mug.stock.main=10:30:10", "fees.platform=2 %:4 %:2 %"])
+    assert found.names[:2] == [
+        "main 10, platform 2 %",
+        "main 10, platform 4 %",
+    ]
+    assert [s.scenario.catalogue[0].stock["main"] for s in found.strategies] == [10, 10, 20, 20, 30, 30]
+    result = run(tmp_path, Plan(replications=3, workers=1), found)
+    assert result.summary["traces_made"] == 3
+
+
+@pytest.mark.parametrize("vary", ["stock.S", "stock.S=1:2", "stock.S=3:1:1", "stock.S=1:9000:1", "x=1s:2:1", "=1:2:1"])
+def test_a_grid_that_cannot_be_read_is_told(tmp_path: Path, vary: str) -> None:
+    with pytest.raises(UsageError, match="--vary"):
+        study(tmp_path, vary=[vary])
+
+
+def test_two_runs_are_told_apart_by_inputs_then_results(tmp_path: Path, done: Compared) -> None:
+    other = run(tmp_path, Plan(replications=8, workers=1, seed=5))
+    found = changes_of(done.directory, other.directory)
+    assert found["inputs"] == [["seed", done.summary["seed"], 5]]
+    assert any(path == "today: contribution_minor" for path, _, _ in found["results"])
+    assert "Inputs that changed" in changes_text(found)
+    assert changes_of(done.directory, done.directory)["results"] == []
+
+
+def test_the_command_compares_and_exits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from sim.cli import run as command
+
+    study(tmp_path)
+    scenario, out = str(tmp_path / "tiny.yaml"), str(tmp_path / "runs")
+    few = ["--replications", "2", "--workers", "1", "--out", out, "--no-figures"]
+    assert command(["compare", scenario, *few, "--json"]) == ExitCode.YES
+    assert json.loads(capsys.readouterr().out)["kind"] == "compare"
+    for wrong in (
+        ["--only", "nobody"],
+        ["--precision", "fast"],
+        ["--strategy", "x=y"],
+        ["--cluster", "tcp://127.0.0.1:1"],
+    ):
+        assert command(["compare", scenario, *([] if "--precision" in wrong else few), "--seed", "3", *wrong]) == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert command(["compare", str(tmp_path), str(tmp_path)]) == ExitCode.USAGE
