@@ -128,7 +128,13 @@ def running(folder: Path, *options: str, **more: str) -> Iterator[Running]:
     said, complained = folder / "said", folder / "complained"
     with open(said, "w") as out, open(complained, "w") as err:
         process = subprocess.Popen(
-            [*SERVE, "--port", "0", *options], cwd=folder, stdout=out, stderr=err, text=True, env=environment(**more)
+            [*SERVE, "--port", "0", "--end-with-stdin", *options],
+            cwd=folder,
+            stdin=subprocess.PIPE,  # whoever ends the tests ends the engine too
+            stdout=out,
+            stderr=err,
+            text=True,
+            env=environment(**more),
         )
     try:
         deadline = time.monotonic() + PATIENCE_S
@@ -144,3 +150,5 @@ def running(folder: Path, *options: str, **more: str) -> Iterator[Running]:
         if process.poll() is None:
             process.kill()
         process.wait()
+        assert process.stdin is not None
+        process.stdin.close()
