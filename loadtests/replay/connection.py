@@ -314,6 +314,8 @@ class TlsConnection(Connection):
                     self._ended()
                     return
                 super()._feed(data)
+                if not self._incoming.pending and not self._tls.pending():
+                    break  # another read would only say so by an exception
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:

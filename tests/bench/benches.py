@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from tests.bench.histogram import histogram
+from tests.bench.load import load_client, load_lag
 from tests.bench.process import Bench, JobFailed, back_memory, environment, timed_command
 from tests.bench.rows import Target, make_row
 from tests.bench.scaled import scaled_text
@@ -141,6 +142,8 @@ BENCHES = {
     "double11": double11,
     "linear": linear,
     "histogram": histogram,
+    "load_client": load_client,
+    "load_lag": load_lag,
 }
 
 

@@ -39,6 +39,10 @@ KEYS: dict[str, str] = {
     "stages": "how many passed each stage",
     "parts": "seconds of parts, and of what is timed apart",
     "fit": "of seconds = a + b rows",
+    "requests_per_cpu_s": "requests of a load generator / its CPU time",
+    "client_ratio": "the same / that of Locust's FastHttpUser, in turn with it",
+    "lag_p99_us": "99th percentile of sent - due of a load generator",
+    "lag_us": "percentiles of the same",
     "repeats": "every measured value, where one is chosen from several",
 }
 PLACE = ("targets", "met", "load_1m", "liverush", "commit", "command", "machine", "packages")
