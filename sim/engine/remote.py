@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from sim.engine.calls import Call, Reply
 from sim.engine.link import Answers, Goodbye, Link, Ready, pack_calls
@@ -21,7 +22,7 @@ from sim.engine.problems import DEFECT, OVERLOADED, STORE_UNAVAILABLE
 from sim.engine.settings import Plan
 from sim.engine.store import StoreUnavailable
 from sim.engine.tasks import stop
-from sim.engine.writer import settle
+from sim.engine.writer import Deliver, settle
 from sim.errors import Defect, LiveRushError
 
 _log = logging.getLogger("liverush.engine")
@@ -41,7 +42,7 @@ class RemoteWriter:
         self._observe = observe
         self._counted = (0, 0)  # sweeps of store processes that are no more
         self._numbers = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._waiting: dict[int, Deliver] = {}
         self._outgoing: list[tuple[int, Call]] = []
         self._closing = False
         self._loop: asyncio.AbstractEventLoop | None = None  # asking for it costs a system call each time
@@ -97,20 +98,24 @@ class RemoteWriter:
 
     def submit(self, call: Call) -> asyncio.Future[Reply]:
         """Return the future answer of a call; with too many on their way it is a 503 at once."""
+        assert self._loop is not None
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        self.put(call, partial(settle, future))
+        return future
+
+    def put(self, call: Call, deliver: Deliver) -> None:
+        """Send a call; `deliver` is called with its answer, at once where it is not sent."""
         loop = self._loop
-        assert loop is not None
-        future: asyncio.Future[Reply] = loop.create_future()
-        if self._link is None or self._closing:
-            future.set_result(STORE_UNAVAILABLE)
+        if loop is None or self._link is None or self._closing:
+            deliver(STORE_UNAVAILABLE)
         elif len(self._waiting) >= self._plan.queue_bound:
-            future.set_result(OVERLOADED)
+            deliver(OVERLOADED)
         else:
             number = next(self._numbers)
-            self._waiting[number] = future
+            self._waiting[number] = deliver
             self._outgoing.append((number, call))
             if len(self._outgoing) == 1:
                 loop.call_soon(self._flush)
-        return future
 
     def _flush(self) -> None:
         if self._outgoing and self._link is not None:
@@ -120,7 +125,7 @@ class RemoteWriter:
             except Exception:  # one that cannot be packed: nobody may wait for ever because of it
                 _log.exception("%d calls cannot be sent to the store process", len(outgoing))
                 for number, _call in outgoing:
-                    settle(self._waiting.pop(number), DEFECT)
+                    self._waiting.pop(number)(DEFECT)
 
     def _receive(self, message: object) -> None:
         if isinstance(message, Answers):
@@ -133,7 +138,7 @@ class RemoteWriter:
 
     def _take(self, answers: Answers) -> None:
         for number, reply in answers.replies:
-            settle(self._waiting.pop(number), reply)
+            self._waiting.pop(number)(reply)
         for size, seconds in answers.groups:
             self._observe(size, seconds)
         self.sweeps = self._counted[0] + answers.sweeps
@@ -146,8 +151,8 @@ class RemoteWriter:
         self._ended.set()
         self._counted = (self.sweeps, self.swept)
         waiting, self._waiting, self._outgoing = self._waiting, {}, []
-        for future in waiting.values():
-            settle(future, STORE_UNAVAILABLE)
+        for deliver in waiting.values():
+            deliver(STORE_UNAVAILABLE)
         if self._ready is not None and not self._ready.done():
             self._ready.set_exception(Defect("the store process ended before it was ready"))
         elif was_ready and not self._closing:

@@ -118,12 +118,12 @@ async def _started(writer: RemoteWriter) -> Ready:
 
 
 def _protocol() -> Any:
-    """Return the HTTP protocol: the quicker one where its parser is there (it has no wheels for every system)."""
+    """Return the HTTP protocol: ours where its parser is there, which has no wheels for every system."""
     try:
-        from sim.engine.joining import JoiningProtocol
+        from sim.engine.quick import QuickProtocol
     except ModuleNotFoundError:
         return "auto"
-    return JoiningProtocol
+    return QuickProtocol
 
 
 async def _serve_http(front: Front, listening: socket.socket, ready: Callable[[], None]) -> None:

@@ -51,6 +51,9 @@ class Submitter(Protocol):
     def submit(self, call: Call) -> asyncio.Future[Reply]:
         """Return the future answer of a call."""
 
+    def put(self, call: Call, deliver: Deliver) -> None:
+        """Take a call; `deliver` is called with its answer, at once where it is not taken."""
+
 
 def _share(waiting: int, answered: int) -> int:
     """Return how many of those who wait go into the next group, where others have just been answered."""
@@ -134,6 +137,7 @@ class Writer:
             for (_call, deliver), reply in zip(batch, replies, strict=True):
                 deliver(reply)
             answered = size
+            await asyncio.sleep(0)  # the answers leave, and what has come meanwhile is seen
 
     async def _answers(self, calls: list[Call]) -> list[Reply]:
         try:

@@ -30,6 +30,8 @@ class App:
         endpoints = {(route.method, route.path): Endpoint(engine, route) for route in table}
         self._under_way = 0
         self._place = endpoints[_PLACE]
+        #: What a server may serve without ASGI, by method and target.
+        self.quick = {(method.encode(), path.encode()): endpoints[method, path] for method, path in (_PLACE,)}
         self._confirm = endpoints[_CONFIRM]
         self._webhook = endpoints[_WEBHOOK]
         by_path: dict[str, dict[str, ASGIApp]] = {}

@@ -37,6 +37,11 @@ from sim.orders.entities import PackageStatus
 
 async def place_order(request: Request) -> Reply:
     """Check out a cart: UNPAID, its units held until `pay_by`."""
+    return await request.engine.writer.submit(checkout(request))
+
+
+def checkout(request: Request) -> Call:
+    """Return the call that checks out the cart of a request."""
     body: PlaceOrderBody = request.body
     came = body.attribution
     command = commands.PlaceOrder(
@@ -48,7 +53,7 @@ async def place_order(request: Request) -> Reply:
         (came.creator_id or "") if came else "",
         msgspec.json.encode(body.address).decode() if body.address else "{}",
     )
-    return await request.submit(command, views.placed)
+    return Call(command, views.placed, request.key, request.fingerprint)
 
 
 async def pay(request: Request) -> Reply:
@@ -206,6 +211,7 @@ ROUTES: tuple[Route, ...] = (
         PlaceOrderBody,
         (*_LINES, *_DEALS),
         idempotent=True,
+        call=checkout,
     ),
     Route(
         "POST",

@@ -21,8 +21,11 @@ from sim.engine.core import Served
 from sim.engine.problems import DEFECT, STORE_UNAVAILABLE, http_problem, problem
 from sim.engine.resources import Body
 from sim.engine.store import StoreUnavailable
+from sim.engine.writer import Deliver
 
 _log = logging.getLogger("liverush.engine")
+
+Headers = list[tuple[bytes, bytes]]
 
 MAX_KEY_LENGTH = 255
 _KEY = re.compile(rb"[ -~]{1,%d}" % MAX_KEY_LENGTH)
@@ -48,8 +51,33 @@ class Endpoint:
         """Serve one request of this route; `path_params` of the scope holds what the path matched."""
         begun_ns = time.monotonic_ns()
         reply = await self._answer(scope, receive)
-        await respond(send, reply, next(self._ids) if reply.status >= _BAD_REQUEST else "", self._route.media)
+        await _send(send, reply.status, *self.answer(reply, begun_ns))
+
+    def put(self, scope: Scope, raw: bytes, deliver: Deliver) -> None:
+        """Check a request that has a call and hand that to the writer, without a task; `deliver` gets the answer."""
+        try:
+            assert self._route.call is not None
+            call = self._route.call(self._request(scope, raw))
+        except Rejected as rejected:
+            deliver(rejected.reply)
+        except Exception:
+            _log.exception("%s %s failed", self._route.method, self._route.path)
+            deliver(DEFECT)
+        else:
+            self._engine.writer.put(call, deliver)
+
+    def answer(self, reply: Reply, begun_ns: int) -> tuple[Headers, bytes]:
+        """Return the headers and the body of an answer, and count it."""
         self._observe(reply.status, (time.monotonic_ns() - begun_ns) / 1e9)
+        return written(reply, next(self._ids) if reply.status >= _BAD_REQUEST else "", self._route.media)
+
+    @property
+    def max_body_bytes(self) -> int:
+        return self._engine.max_body_bytes
+
+    def too_large(self) -> Reply:
+        """Return the answer to a body that is larger than that."""
+        return _too_large(self.max_body_bytes)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Reply:
         try:
@@ -103,8 +131,18 @@ class Endpoint:
             raise Rejected(http_problem("malformed_json", str(error))) from None
 
 
-async def respond(send: Send, reply: Reply, request_id: str = "", media: str = JSON, allow: bytes = b"") -> None:
-    """Send an answer; a problem gets the id under which the log knows the request."""
+async def respond(send: Send, reply: Reply, request_id: str, allow: bytes = b"") -> None:
+    """Send the answer to a request that has no endpoint."""
+    await _send(send, reply.status, *written(reply, request_id, allow=allow))
+
+
+async def _send(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def written(reply: Reply, request_id: str = "", media: str = JSON, allow: bytes = b"") -> tuple[Headers, bytes]:
+    """Return an answer's headers and body; a problem gets the id under which the log knows the request."""
     body = reply.body
     if request_id and body.endswith(b"}"):
         body = body[:-1] + b',"request_id":"' + request_id.encode() + b'"}'
@@ -118,14 +156,14 @@ async def respond(send: Send, reply: Reply, request_id: str = "", media: str = J
         headers.append((b"etag", reply.etag.encode()))
     if reply.replayed:
         headers.append((b"idempotent-replayed", b"true"))
-    if reply.status in _RETRY_AFTER or b'"key_in_use"' in body[-200:]:
-        headers.append((b"retry-after", b"1"))
-    if allow:
-        headers.append((b"allow", allow))
-    if reply.status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    if reply.status >= _BAD_REQUEST:
+        if reply.status in _RETRY_AFTER or b'"key_in_use"' in body[-200:]:
+            headers.append((b"retry-after", b"1"))
+        if allow:
+            headers.append((b"allow", allow))
+        if reply.status == 401:
+            headers.append((b"www-authenticate", b"Bearer"))
+    return headers, body
 
 
 async def _body(receive: Receive, most_bytes: int) -> bytes:
@@ -140,8 +178,12 @@ async def _body(receive: Receive, most_bytes: int) -> bytes:
             raise Rejected(problem(_BAD_REQUEST, "malformed", "The body ended early."))
         body += message.get("body", b"")
     if len(body) > most_bytes:
-        raise Rejected(http_problem("body_too_large", f"At most {most_bytes} bytes."))
+        raise Rejected(_too_large(most_bytes))
     return body
+
+
+def _too_large(most_bytes: int) -> Reply:
+    return http_problem("body_too_large", f"At most {most_bytes} bytes.")
 
 
 def _key(header: bytes, role: str, path: str) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sim.engine.calls import Reply
+from sim.engine.calls import Call, Reply
 
 if TYPE_CHECKING:
     from sim.engine.api.request import Request
@@ -53,6 +53,7 @@ class Route:
     query: tuple[Query, ...] = ()
     etag: bool = False  # answers with an ETag
     media: str = "application/json"
+    call: Callable[[Request], Call] | None = None  # what the handler submits, where it does nothing else
     name: str = field(default="")  # operation id; the handler's name when empty
 
     @property
