@@ -1,0 +1,244 @@
+"""The short way of an order through the HTTP protocol: it answers as the usual way does, whatever the wire does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from uvicorn.server import ServerState
+
+from sim.engine.api.app import App
+from sim.engine.api.routes import ALL_ROUTES
+from sim.engine.auth import development_key, keyring
+from sim.engine.calls import Call, Reply
+from sim.engine.clock import steady_clock
+from sim.engine.core import Front
+from sim.engine.metrics import Metrics
+from sim.engine.quick import QuickProtocol
+from sim.engine.writer import Deliver, settle
+
+PLACED = Reply(201, b'{"id":"17"}', "/v1/orders/17")
+BODY = json.dumps({"buyer_id": "ada", "lines": [{"sku_id": "1001", "quantity": 1}]}).encode()
+
+
+class Desk:
+    """A writer that answers when the test says so."""
+
+    failed: Exception | None = None
+    queued = sweeps = swept = 0
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[Call, Deliver]] = []
+
+    def submit(self, call: Call) -> asyncio.Future[Reply]:
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.put(call, lambda reply: settle(future, reply))
+        return future
+
+    def put(self, call: Call, deliver: Deliver) -> None:
+        self.waiting.append((call, deliver))
+
+    def answer(self, reply: Reply = PLACED) -> None:
+        for _call, deliver in self.waiting:
+            deliver(reply)
+        self.waiting.clear()
+
+
+class Wire(asyncio.Transport):
+    """A connection that remembers what was written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        assert not self.closed
+        self.written += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        """Read no more for now."""
+
+    def resume_reading(self) -> None:
+        """Read on."""
+
+
+class Line:
+    """A connection to a server without sockets."""
+
+    def __init__(self, *, most_bytes: int = 64 * 1024) -> None:
+        self.desk = Desk()
+        front = Front(self.desk, None, steady_clock(), keyring({}, loopback=True), Metrics())  # type: ignore[arg-type]
+        front.max_body_bytes = most_bytes
+        app: Any = App(front, ALL_ROUTES)
+        config = uvicorn.Config(app, http=QuickProtocol, ws="none", lifespan="off", log_config=None)
+        config.load()
+        self.state = ServerState()
+        self.protocol = QuickProtocol(config, self.state, {})
+        self.wire = Wire()
+        self.protocol.connection_made(self.wire)
+
+    async def send(self, *parts: bytes) -> None:
+        for part in parts:
+            self.protocol.data_received(part)
+            await self.settle()
+
+    async def settle(self) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    async def answer(self, reply: Reply = PLACED) -> None:
+        self.desk.answer(reply)
+        await self.settle()
+
+    @property
+    def heads(self) -> list[str]:
+        """The status lines that were written."""
+        return re.findall(r"HTTP/1.1 (\d+)", self.wire.written.decode())
+
+
+def request(
+    body: bytes = BODY, *headers: str, target: str = "/v1/orders", version: str = "1.1", key: str = "a"
+) -> bytes:
+    lines = [
+        f"POST {target} HTTP/{version}",
+        "Host: here",
+        f"Authorization: Bearer {development_key('buyer')}",
+        f"Idempotency-Key: {key}",
+        *headers,
+    ]
+    if not any("chunked" in header for header in headers):
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def run(check: Callable[[Line], Any], **settings: Any) -> None:
+    async def main() -> None:
+        await check(Line(**settings))
+
+    asyncio.run(asyncio.wait_for(main(), 10))
+
+
+def test_the_short_way_writes_what_the_usual_way_writes() -> None:
+    refused = Reply(409, b'{"code":"insufficient_stock"}')
+
+    async def written(target: str, reply: Reply) -> bytes:
+        line = Line()
+        await line.send(request(target=target))
+        await line.answer(reply)
+        return line.wire.written
+
+    async def main() -> None:
+        for reply in (PLACED, refused, Reply(201, PLACED.body, PLACED.location, replayed=True)):
+            short, usual = await written("/v1/orders", reply), await written("/v1/orders?", reply)
+            assert re.sub(rb'"request_id":"[^"]*"', b"", short) == re.sub(rb'"request_id":"[^"]*"', b"", usual)
+            assert b"HTTP/1.1 %d" % reply.status in short
+
+    asyncio.run(main())
+
+
+def test_a_body_may_come_in_pieces_or_chunks() -> None:
+    async def check(line: Line) -> None:
+        whole = request()
+        await line.send(whole[:30], whole[30:-20], whole[-20:-1])
+        assert not line.desk.waiting
+        await line.send(whole[-1:])
+        await line.answer()
+        chunks = b"%x\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (10, BODY[:10], len(BODY) - 10, BODY[10:])
+        await line.send(request(chunks, "Transfer-Encoding: chunked", key="b"))
+        assert line.desk.waiting[0][0].command.buyer_id == "ada"
+        await line.answer()
+        assert line.heads == ["201", "201"]
+        assert line.state.total_requests == 2
+
+    run(check)
+
+
+def test_requests_sent_ahead_are_answered_in_their_order() -> None:
+    async def check(line: Line) -> None:
+        await line.send(request(key="a") + request(b"{}", key="b") + request(key="c"))
+        await line.answer()
+        await line.answer()
+        assert line.heads == ["201", "422", "201"]
+
+    run(check)
+
+
+def test_a_request_that_is_refused_needs_no_writer() -> None:
+    async def check(line: Line) -> None:
+        await line.send(request(b'{"buyer_id":'))
+        assert line.heads == ["400"]
+        assert not line.desk.waiting
+        await line.send(request(key="b"))
+        await line.answer()
+        assert line.heads == ["400", "201"]
+
+    run(check)
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_has_ended() -> None:
+    async def check(line: Line) -> None:
+        whole = request(b"x" * 5000)
+        await line.send(whole[:-4000])
+        assert line.heads == ["413"]
+        await line.send(whole[-4000:], request())
+        await line.answer()
+        assert line.heads == ["413", "201"]
+
+    run(check, most_bytes=500)
+
+
+def test_a_connection_that_is_to_be_closed_is_closed_after_its_answer() -> None:
+    async def check(line: Line) -> None:
+        await line.send(request(BODY, "Connection: close"))
+        assert not line.wire.closed
+        await line.answer()
+        assert line.heads == ["201"]
+        assert line.wire.closed
+
+    run(check)
+
+
+def test_at_the_end_a_request_in_progress_gets_its_answer_first() -> None:
+    async def check(line: Line) -> None:
+        await line.send(request())
+        line.protocol.shutdown()
+        assert not line.wire.closed
+        await line.answer()
+        assert line.heads == ["201"]
+        assert b"connection: close" in line.wire.written
+        assert line.wire.closed
+
+    run(check)
+
+
+def test_an_answer_to_a_client_that_has_gone_is_dropped() -> None:
+    async def check(line: Line) -> None:
+        await line.send(request())
+        line.protocol.connection_lost(None)
+        await line.answer()
+        assert not line.wire.written
+
+    run(check)
+
+
+def test_expect_100_continue_takes_the_usual_way() -> None:
+    async def check(line: Line) -> None:
+        whole = request(BODY, "Expect: 100-continue")
+        await line.send(whole[: -len(BODY)])
+        assert line.heads == ["100"]
+        await line.send(BODY)
+        await line.answer()
+        assert line.heads == ["100", "201"]
+
+    run(check)
