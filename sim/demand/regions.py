@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -76,6 +77,13 @@ def _weights(scenario: Scenario, time_us: int, hourly: bool) -> list[float]:
 def _factor(region: Region, moment: dt.datetime, hourly: bool) -> float:
     if not region.day_factors and not (hourly and region.hour_factors):
         return 1.0
-    local = moment.astimezone(ZoneInfo(region.zone))
-    factor = region.day_factors.get(EVERY_DAY[local.weekday()], 1.0)
-    return factor * region.hour_factors[local.hour] if hourly and region.hour_factors else factor
+    weekday, hour = _local(region.zone, moment)
+    factor = region.day_factors.get(EVERY_DAY[weekday], 1.0)
+    return factor * region.hour_factors[hour] if hourly and region.hour_factors else factor
+
+
+@lru_cache(maxsize=1 << 17)  # many contents and every replication ask for the same quarters
+def _local(zone: str, moment: dt.datetime) -> tuple[int, int]:
+    """Weekday and hour on the clocks of a zone."""
+    local = moment.astimezone(ZoneInfo(zone))
+    return local.weekday(), local.hour

@@ -70,7 +70,8 @@ def _in_processes(work: Work[_T], numbers: Sequence[int], workers: int) -> Itera
     pool = Parallel(n_jobs=workers, return_as="generator", max_nbytes=None, batch_size=1, **ending)
     results = pool(delayed(work)(number) for number in numbers)
     try:
-        yield from results
+        for result in results:  # `yield from` would close joblib's generator before its remark can be silenced
+            yield result
     finally:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # joblib's remark that a study which is precise enough has work left

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from tests.bench.comparing import compare_mega
 from tests.bench.histogram import histogram
 from tests.bench.load import load_client, load_lag
 from tests.bench.process import Bench, JobFailed, back_memory, environment, timed_command
@@ -142,6 +143,7 @@ BENCHES = {
     "double11": double11,
     "linear": linear,
     "histogram": histogram,
+    "compare": compare_mega,
     "load_client": load_client,
     "load_lag": load_lag,
 }

@@ -1,0 +1,48 @@
+"""Work in processes: in order, stopped early, and done again where a worker is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from sim.errors import UsageError
+from sim.experiments.workers import in_order
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="workers are killed by a signal")
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def killed_once(marker: Path, number: int) -> int:
+    if number == 3 and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number * number
+
+
+def killed_always(number: int) -> int:
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_results_come_in_order_and_may_be_left() -> None:
+    results = in_order(square, range(1_000), 2)
+    assert [next(results) for _ in range(4)] == [0, 1, 4, 9]
+    results.close()  # type: ignore[attr-defined]
+
+
+def test_what_a_killed_worker_did_not_finish_is_done_again(tmp_path: Path) -> None:
+    found = list(in_order(partial(killed_once, tmp_path / "killed"), range(6), 2))
+    assert found == [0, 1, 4, 9, 16, 25]
+
+
+def test_workers_that_are_killed_every_time_are_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="worker processes were killed 3 times at replication"):
+        list(in_order(killed_always, range(6), 2))
