@@ -7,6 +7,7 @@ import ctypes
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -50,7 +51,9 @@ class Generator:
         arguments = [sys.executable, "-m", "locust", "-f", str(Path(__file__).parent / "replay" / "driver.py")]
         arguments += ["--headless", "--only-summary", "--users", str(self.workers), "--loglevel", "WARNING"]
         if self.workers > 1:
-            arguments += ["--processes", str(self.workers)]
+            port = str(_free_port())  # not Locust's usual one: another run may use it
+            arguments += ["--processes", str(self.workers), "--master-bind-host", "127.0.0.1"]
+            arguments += ["--master-bind-port", port, "--master-port", port]
         root = str(Path(__file__).resolve().parent.parent)
         paths = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
         with (self.folder / "locust.log").open("wb") as log:
@@ -115,3 +118,9 @@ class Generator:
         assert self._process is not None
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port

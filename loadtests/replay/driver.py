@@ -94,8 +94,7 @@ class _Process:
             gevent.spawn(self._look_for_start)
         if isinstance(self._runner, WorkerRunner):
             self._runner.register_message(START, self._started)
-        if not isinstance(self._runner, MasterRunner):
-            gevent.signal_handler(signal.SIGINT, self._interrupted)
+        gevent.signal_handler(signal.SIGINT, self._interrupted)
 
     def send(self, environment: Any) -> None:
         """Load, wait for the start, send, and say that it is done."""
