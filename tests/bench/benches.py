@@ -9,6 +9,8 @@ from statistics import median
 from typing import Any
 
 from tests.bench.comparing import compare_mega
+from tests.bench.engine_group import engine_group
+from tests.bench.engine_http import engine_http
 from tests.bench.histogram import histogram
 from tests.bench.load import load_client, load_lag
 from tests.bench.process import Bench, JobFailed, back_memory, environment, timed_command
@@ -146,6 +148,8 @@ BENCHES = {
     "compare": compare_mega,
     "load_client": load_client,
     "load_lag": load_lag,
+    "engine_group": engine_group,
+    "engine_http": engine_http,
 }
 
 

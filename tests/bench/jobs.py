@@ -230,11 +230,23 @@ def _by_state(outcome: Outcome) -> dict[str, int]:
     return {f"state_{state.name.lower()}": counts[state] for state in State if counts[state]}
 
 
+def engine_cells(folder: str, cells: list[Figures], rounds: int, seed: int) -> Figures:
+    """The order engine without HTTP, as tuned as its own process."""
+    from sim.engine.storing import GC_THRESHOLD
+    from tests.bench.engine_cells import engine_cells as run
+
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
+    return {"cells": run(folder, cells, rounds, seed)}
+
+
 JOBS: dict[str, Callable[..., Figures]] = {
     "make_trace": make_trace,
     "compile_kernels": compile_kernels,
     "flow": flow,
     "against_oracle": against_oracle,
+    "engine_cells": engine_cells,
     "count_response_times": count_response_times,
 }
 

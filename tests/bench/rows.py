@@ -39,6 +39,7 @@ KEYS: dict[str, str] = {
     "stages": "how many passed each stage",
     "parts": "seconds of parts, and of what is timed apart",
     "fit": "of seconds = a + b rows",
+    "engine": "figures of the order engine: rates, ratios to what it is measured against, microseconds a request",
     "requests_per_cpu_s": "requests of a load generator / its CPU time",
     "client_ratio": "the same / that of Locust's FastHttpUser, in turn with it",
     "lag_p99_us": "99th percentile of sent - due of a load generator",
@@ -68,7 +69,7 @@ class Target:
 
 
 def make_row(bench: str, case: str, command: str, targets: tuple[Target, ...] = (), **figures: Any) -> dict[str, Any]:
-    """A row with every key; `figures` are some of KEYS. A target's figure may lie in `fit`."""
+    """A row with every key; `figures` are some of KEYS. A target's figure may lie in `fit` or `engine`."""
     unknown = set(figures) - set(KEYS)
     if unknown:
         raise ValueError(f"no such keys: {', '.join(sorted(unknown))}")
@@ -88,8 +89,8 @@ def make_row(bench: str, case: str, command: str, targets: tuple[Target, ...] = 
 
 
 def figure_of(row: dict[str, Any], name: str) -> float:
-    """A figure of a row or of its fit."""
-    value = row[name] if name in row else (row["fit"] or {})[name]
+    """A figure of a row, of its fit or of the engine."""
+    value = row[name] if name in row else {**(row["fit"] or {}), **(row["engine"] or {})}[name]
     return float(value)
 
 
