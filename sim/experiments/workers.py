@@ -70,7 +70,7 @@ def _in_processes(work: Work[_T], numbers: Sequence[int], workers: int) -> Itera
     pool = Parallel(n_jobs=workers, return_as="generator", max_nbytes=None, batch_size=1, **ending)
     results = pool(delayed(work)(number) for number in numbers)
     try:
-        for result in results:  # `yield from` would close joblib's generator before its remark can be silenced
+        for result in results:  # noqa: UP028 - `yield from` would close it before its remark can be silenced
             yield result
     finally:
         with warnings.catch_warnings():
