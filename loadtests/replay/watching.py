@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -17,6 +18,7 @@ from loadtests.replay.recorder import Rows, percentile_us
 from loadtests.replay.steps import Steps
 
 _SECOND_US = 1_000_000
+_SCHEDSTAT = Path("/proc/self/schedstat")
 #: The wall clock may drift against the monotonic one (a clock that is being slewed); a jump is more than this.
 CLOCK_STEP_US = 10_000
 
@@ -34,6 +36,7 @@ class Watch:
         self._second = self._max_lag_us = 0
         self._sent = 0
         self._cpu_from_s, self._from_s = time.process_time(), time.monotonic()
+        self._waited_from_us = _waited_us()
         self._offset_us = _clock_offset_us()
         self._drift_us = 0
         self._clock_steps: list[dict[str, int]] = []
@@ -49,6 +52,7 @@ class Watch:
     def run(self) -> None:
         """Look until killed."""
         self._cpu_from_s, self._from_s = time.process_time(), time.monotonic()
+        self._waited_from_us = _waited_us()
         self._offset_us = _clock_offset_us()
         pacer = self._steps.pacer
         while True:
@@ -67,6 +71,7 @@ class Watch:
         return {
             "cpu_us": round((time.process_time() - self._cpu_from_s) * 1e6),
             "wall_us": round((time.monotonic() - self._from_s) * 1e6),
+            "waited_us": _waited_us() - self._waited_from_us,
             "max_lag_us": self._max_lag_us,
             "clock_steps": self._clock_steps,
             "drift_us": self._drift_us,
@@ -114,3 +119,11 @@ def _clock_offset_us() -> int:
         after = time.monotonic_ns()
         readings.append((after - before, wall - (before + after) // 2))
     return min(readings)[1] // 1000
+
+
+def _waited_us() -> int:
+    """How long this process was ready to run and had no CPU, as Linux counts it; 0 elsewhere. What lag is made of."""
+    try:
+        return int(_SCHEDSTAT.read_text().split()[1]) // 1000
+    except (OSError, IndexError, ValueError):
+        return 0
