@@ -95,7 +95,7 @@ def _strategies(
             "changes": {path: _plain(value) for path, value in changes.get(name, {}).items()},
             "mean": t_interval(values[k]).mean,
             "against_best": {key: _finite(value) for key, value in against[k]._asdict().items()},
-            "may_be_best": against[k].high > 0,
+            "may_be_best": not any(_is_below(pairs, j, k) for j in range(len(values)) if j != k),
             "is_best": against[k].low == 0
             and against[k].high > 0
             and all(pairs.told_apart(j, k) for j in range(len(values)) if j != k),
@@ -103,6 +103,12 @@ def _strategies(
         }
         for k, name in enumerate(study.names)
     ]
+
+
+def _is_below(pairs: Pairs, j: int, k: int) -> bool:
+    """Whether strategy k is known to come to less than strategy j."""
+    high = pairs.of(j, k).high
+    return high is not None and high < 0
 
 
 def _intervals(study: Study, results: Sequence[Result], k: int) -> dict[str, dict[str, Any]]:

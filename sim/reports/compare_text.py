@@ -118,7 +118,8 @@ def _inputs(summary: dict[str, Any]) -> list[str]:
     base = summary["strategies"][0]["name"]
     found = []
     for pair in summary["pairs"]:
-        if "inputs_share_of_variance" not in pair or base not in _names(pair):
+        same = pair["low"] == pair["high"] == 0
+        if "inputs_share_of_variance" not in pair or base not in _names(pair) or same:
             continue
         leads = percent(pair["other_leads_in_share_of_draws"], 0)
         chance = shown(summary, pair["chance_half_width"])

@@ -106,6 +106,12 @@ def test_the_verdict_is_in_words(done: Compared) -> None:
     assert pair["low"] > 0
 
 
+def test_strategies_that_tie_may_both_be_best(tmp_path: Path) -> None:
+    found = run(tmp_path, Plan(replications=3, workers=1), study(tmp_path, only=["today", "same"])).summary
+    assert [each["may_be_best"] for each in found["strategies"]] == [True, True]
+    assert sentences(found)[-1] == "Best: today or same."
+
+
 def test_the_workbook_has_units_in_its_headers(done: Compared) -> None:
     book = openpyxl.load_workbook(done.directory / "workbook.xlsx")
     assert book.sheetnames == ["verdict", "strategies", "pairs", "money", "results"]
