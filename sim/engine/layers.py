@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
@@ -144,22 +145,25 @@ class Group(World):
         if not cases:
             return
         assert isinstance(cases, Layer)
-        before = cases.base
         changes["orders"] = rows_of(case.order for case in cases.values())
         for name, part in CHILDREN.items():
-            part_of = attrgetter(part)
-            rows = rows_of(
-                entity
-                for order_id, case in cases.items()
-                if (records := part_of(case))
-                for entity in _changed(records, part_of(before[order_id]) if order_id in before else ())
-            )
+            rows = rows_of(_changed(cases, attrgetter(part)))
             if rows:
                 changes[name] = rows
 
 
-def _changed(records: tuple[Any, ...], earlier: tuple[Any, ...]) -> Iterable[Any]:
-    return [entity for entity in records if entity not in earlier] if earlier else records
+def _changed(cases: Layer[int, Case], part_of: Callable[[Case], tuple[Any, ...]]) -> Iterable[Any]:
+    """Return what is new or another in one part of each order."""
+    before = cases.base
+    if not before:  # all of them are new
+        return chain.from_iterable(map(part_of, cases.values()))
+    return [
+        entity
+        for order_id, case in cases.items()
+        if (records := part_of(case))
+        for entity in records
+        if order_id not in before or entity not in part_of(before[order_id])
+    ]
 
 
 def _same(base: dict[int, Any]) -> dict[int, Any]:

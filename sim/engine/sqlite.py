@@ -25,6 +25,9 @@ from sim.engine.tables import TABLES, Changes, Mode, Table
 _CHUNKS = (256, 128, 64, 32)
 _PREPARED = 2048
 _FULL = 2
+#: Pages of the write-ahead log (16 MB) after which they go to the database's file: at the default, a quarter of this,
+#: every thirtieth group of a burst waits for that.
+_LOG_PAGES = 4000
 #: A thread that has ended its commit waits at most this long for the interpreter.
 _SWITCH_S = 0.0005
 
@@ -150,6 +153,7 @@ class SqliteStore:
         connection.execute(f"PRAGMA synchronous = {'NORMAL' if self._unsafe else 'FULL'}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA cache_size = -65536")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         connection.execute("PRAGMA temp_store = MEMORY")  # what undoes half a statement would go to a file
         if reader:
             connection.execute("PRAGMA query_only = ON")
