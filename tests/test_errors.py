@@ -11,10 +11,19 @@ from sim.errors import ExitCode, LiveRushError, Problem, ScenarioError, worst_ex
 
 
 def test_every_error_is_drawn_in_the_module_docstring_with_its_exit_code() -> None:
-    drawn = {words[1]: words[2] for line in (errors.__doc__ or "").splitlines() if len(words := line.split()) > 3}
-    kinds = [LiveRushError, *LiveRushError.__subclasses__()]
-    for kind in kinds:
-        assert drawn[kind.__name__] == str(int(kind.exit_code))
+    lines = [line.replace("│", " ").split() for line in (errors.__doc__ or "").splitlines()]
+    drawn = {words[1]: words[2] for words in lines if len(words) > 3}
+    from sim.engine import signatures, store
+
+    assert issubclass(signatures.SignatureError, LiveRushError)
+    assert issubclass(store.StoreRefused, errors.UsageError)
+    for kind in _with_all_below(LiveRushError):
+        if kind.__module__.startswith(("sim.", "loadtests.")):
+            assert drawn[kind.__name__] == str(int(kind.exit_code))
+
+
+def _with_all_below(kind: type[LiveRushError]) -> list[type[LiveRushError]]:
+    return [kind, *(below for child in kind.__subclasses__() for below in _with_all_below(child))]
 
 
 @pytest.mark.parametrize(
