@@ -173,7 +173,7 @@ def _percentile(ordered: list[float], share: float) -> float:
 
 def main() -> None:
     """Load the server as the command line says."""
-    load = Load(**json.loads(sys.argv[1]))
+    load = Load(**json.load(sys.stdin))
     gc.disable()
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # never takes the core from whoever just answered
     print(json.dumps(open_loop(load) if load.rate else closed_loop(load)))

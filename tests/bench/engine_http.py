@@ -87,8 +87,16 @@ class Lab:
             "seconds": self.size.seconds,
             "rate": rate,
         }
-        call = [sys.executable, "-m", "tests.bench.engine_client", json.dumps(load)]
-        done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, timeout=_CLIENT_LIMIT_S, check=False)
+        call = [sys.executable, "-m", "tests.bench.engine_client"]
+        done = subprocess.run(
+            call,
+            cwd=ROOT,
+            input=json.dumps(load),  # too long for an argument
+            capture_output=True,
+            text=True,
+            timeout=_CLIENT_LIMIT_S,
+            check=False,
+        )
         if done.returncode:
             raise JobFailed(f"the client failed:\n{done.stderr[-2000:]}")
         found: Row = json.loads(done.stdout)
