@@ -27,6 +27,8 @@ from sim.orders.rules import Rules
 KEPT = frozenset({200, 201, 202, 402, 404, 409, 422})
 #: Ids are the microsecond of their making, times this: room for as many ids in one microsecond.
 IDS_PER_US = 100
+#: Idempotency keys that are read at the start; with more of them in the store, each group asks for its own.
+_MOST_KEYS = 1_000_000
 
 #: Tables with ids that the engine has given.
 _NUMBERED = tuple(name for name, table in TABLES.items() if table.key == ("id",) and name != "provider_events")
@@ -58,7 +60,10 @@ class Executor:
         last_seq, last_us = last[0] if last else (0, 0)
         self._ahead_us = max(self._ahead_us, last_us - self.clock())
         latest = [await self.store.select(f"SELECT COALESCE(MAX(id), 0) FROM {name}") for name in _NUMBERED]
+        keys = await self.store.select("SELECT key FROM idempotency LIMIT ?", (_MOST_KEYS + 1,))
         self.cache = load_cache(rows, max(int(found[0][0]) for found in latest), int(last_seq))
+        if len(keys) <= _MOST_KEYS:
+            self.cache.seen.begin(key for (key,) in keys)
         self._outdated = False
 
     async def execute(self, calls: list[Call]) -> list[Reply]:

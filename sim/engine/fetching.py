@@ -22,8 +22,10 @@ async def fetch(store: Store, cache: Cache, calls: list[Call]) -> Fetched:
     """Return the orders, keys, provider events and deal buyers that the calls name."""
     fetched = Fetched()
     keys = [key for call in calls for key in (call.key, call.settles) if key]
-    if keys:
-        for values in await store.rows("idempotency", "key", keys):
+    known = cache.seen.among(keys)
+    cache.seen.add(keys)
+    if known:
+        for values in await store.rows("idempotency", "key", known):
             fetched.idempotency[bytes(values[0])] = record("idempotency", values)
     told = [call.provider_event for call in calls if call.provider_event]
     if told:

@@ -12,6 +12,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
+from sim.engine.seen import SeenKeys
 from sim.engine.tables import TABLES, Changes, EndpointRow, EventRow, IdempotencyRow, ProviderEventRow, record, rows_of
 from sim.orders.entities import Case, Deal, Part, Product, Room, Shop, Sku, Video
 from sim.orders.rules import Rules
@@ -62,6 +63,7 @@ class Cache:
     deals: dict[int, Deal] = field(default_factory=dict)
     endpoints: dict[int, EndpointRow] = field(default_factory=dict)
     named: dict[tuple[int, str], int] = field(default_factory=dict)  # SKU ids by shop and seller's name: an index
+    seen: SeenKeys = field(default_factory=SeenKeys, compare=False)
     last_id: int = 0
     last_seq: int = 0
 
