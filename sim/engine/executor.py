@@ -150,12 +150,12 @@ def _remember(group: Group, call: Call, reply: Reply, happened: tuple[Any, ...],
         running = call.pending and not refused
         subject = happened[0].payment.id if running and isinstance(happened[0], events.PaymentStarted) else 0
         status = 0 if running else reply.status
-        group.idempotency[call.key] = IdempotencyRow(
-            call.key, call.fingerprint, status, reply.body, reply.location, now_us, subject
-        )
+        group.answer(IdempotencyRow(call.key, call.fingerprint, status, reply.body, reply.location, now_us, subject))
     if call.settles:
         row = group.idempotency.get(call.settles)
         if row is not None and not row.status:
-            group.idempotency[call.settles] = IdempotencyRow(
-                row.key, row.fingerprint, reply.status, reply.body, reply.location, row.created_us, row.subject_id
+            group.answer(
+                IdempotencyRow(
+                    row.key, row.fingerprint, reply.status, reply.body, reply.location, row.created_us, row.subject_id
+                )
             )

@@ -21,7 +21,8 @@ _YOUNG = (State.UNPAID, State.ON_HOLD)
 async def fetch(store: Store, cache: Cache, calls: list[Call]) -> Fetched:
     """Return the orders, keys, provider events and deal buyers that the calls name."""
     fetched = Fetched()
-    keys = [key for call in calls for key in (call.key, call.settles) if key]
+    keys = [call.key for call in calls if call.key]
+    keys += [call.settles for call in calls if call.settles]
     known = cache.seen.among(keys)
     cache.seen.add(keys)
     if known:

@@ -107,17 +107,23 @@ class Group(World):
         self.endpoints: MutableMapping[int, EndpointRow] = over(cache.endpoints)
         self.named: MutableMapping[tuple[int, str], int] = Layer(cache.named)
         self._catalogue = catalogue
-        self.idempotency: Layer[bytes, IdempotencyRow] = Layer(fetched.idempotency)
+        self.idempotency = fetched.idempotency  # with those of this group, which `answered` has alone
+        self.answered: dict[bytes, IdempotencyRow] = {}
         self.provider_events: Layer[str, ProviderEventRow] = Layer(fetched.provider_events)
         self.deliveries: list[Any] = []
         self.events: list[EventRow] = []
         self.last_seq = cache.last_seq
 
+    def answer(self, row: IdempotencyRow) -> None:
+        """Keep the answer to a key."""
+        self.idempotency[row.key] = self.answered[row.key] = row
+
     def changes(self) -> Changes:
         """Return every row that the group has made or replaced."""
         changes: Changes = {}
-        for name in (*self._layered(), "deal_buyers", "idempotency", "provider_events"):
+        for name in (*self._layered(), "deal_buyers", "provider_events"):
             _add(changes, name, getattr(self, name).values())
+        _add(changes, "idempotency", self.answered.values())
         if self._catalogue:
             for parts in self.parts.values():
                 _add(changes, "sku_parts", parts)
@@ -147,7 +153,7 @@ class Group(World):
         if not cases:
             return
         assert isinstance(cases, Layer)
-        changes["orders"] = rows_of(case.order for case in cases.values())
+        changes["orders"] = rows_of(map(_order_of, cases.values()))
         for name, part in CHILDREN.items():
             rows = rows_of(_changed(cases, attrgetter(part)))
             if rows:
@@ -166,6 +172,9 @@ def _changed(cases: Layer[int, Case], part_of: Callable[[Case], tuple[Any, ...]]
         for entity in records
         if order_id not in before or entity not in part_of(before[order_id])
     ]
+
+
+_order_of = attrgetter("order")
 
 
 def _same(base: dict[int, Any]) -> dict[int, Any]:

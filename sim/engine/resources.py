@@ -189,7 +189,6 @@ def _second(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
 
 
-@functools.lru_cache(maxsize=256)  # the orders of a group share theirs
 def instant(at_us: int) -> str:
     """Return microseconds since 1970 as RFC 3339."""
     second, micro = divmod(at_us, 1_000_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from functools import partial
 from typing import Any
 
@@ -162,6 +163,11 @@ def return_view(request: Return) -> ReturnView:
     )
 
 
+@functools.lru_cache(maxsize=256)  # the orders of a group share theirs
+def _times(placed_us: int, pay_by_us: int) -> str:
+    return f'"created_at":"{instant(placed_us)}","pay_by":"{instant(pay_by_us)}","version":1}}'
+
+
 def placed(_world: World, _command: Any, happened: tuple[Any, ...]) -> Reply:
     """Answer a checkout."""
     event = happened[0]
@@ -171,7 +177,7 @@ def placed(_world: World, _command: Any, happened: tuple[Any, ...]) -> Reply:
     body = (
         f'{{"id":"{order.id}","status":"UNPAID",'
         f'"total":{{"amount":"{order.total_minor}","currency":"{order.currency}"}},'
-        f'"created_at":"{instant(order.placed_us)}","pay_by":"{instant(order.pay_by_us)}","version":1}}'
+        f"{_times(order.placed_us, order.pay_by_us)}"
     )
     return Reply(201, body.encode(), f"/v1/orders/{order.id}")
 

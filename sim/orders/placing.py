@@ -107,15 +107,17 @@ def _short_lines(world: World, lines: list[Line]) -> tuple[dict[str, Any], ...]:
     stocks = world.stocks
     taken: dict[int, int] = {}
     short = []
+    several = len(lines) > 1
     for line in lines:
         for part in world.parts[line.sku_id]:
             units = part.units * line.quantity
-            before = taken.get(part.part_id, 0)
+            before = taken.get(part.part_id, 0) if several else 0
             available = stocks[part.part_id].available - before
             if units > available:
                 short.append(_shortage(line, part.units, available))
                 break
-            taken[part.part_id] = before + units
+            if several:
+                taken[part.part_id] = before + units
     return tuple(short)
 
 

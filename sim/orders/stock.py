@@ -48,7 +48,7 @@ def hold(stock: Stock, units: int) -> Stock:
     after = Stock(
         stock.sku_id, stock.on_hand, stock.held + units, stock.committed, stock.releasing, stock.version + 1
     )  # the hot path: `_step` written out
-    if after.held < 0 or after.available < 0:
+    if after.held < 0 or after.held + after.committed + after.releasing > after.on_hand:
         raise _broken(stock, after)
     return after
 
