@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import io
 import math
 import warnings
 import zipfile
@@ -63,7 +64,8 @@ def read_xlsx(path: Path) -> Iterator[Row]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            # From memory: an open file would live as long as openpyxl's half-read sheet, whoever still holds that.
+            book = openpyxl.load_workbook(io.BytesIO(path.read_bytes()), read_only=True, data_only=True)
         except Exception as error:  # openpyxl raises whatever its parts raise
             raise _no_workbook(path, error) from None
         try:
