@@ -6,11 +6,13 @@ A worker that is killed is replaced, and what it did not finish is done again, t
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import sim
 from sim.errors import UsageError
@@ -93,11 +95,13 @@ def _on_cluster(work: Work[_T], numbers: Sequence[int], address: str) -> Iterato
 @contextmanager
 def _client(address: str) -> Iterator[Any]:
     try:
-        from distributed import Client
+        import distributed
     except ModuleNotFoundError as error:
         raise UsageError(f"{error.name} is missing; install 'liverush[cluster]'") from error
+    _refuse_closed(address)
     try:
-        client = Client(address, timeout=_CONNECT_S, set_as_default=False)
+        connect: Any = distributed.Client  # its types are not complete
+        client = connect(address, timeout=_CONNECT_S, set_as_default=False)
     except (OSError, TimeoutError, ValueError, ImportError) as error:
         raise UsageError(f"no Dask scheduler answers at {address!r}") from error
     try:
@@ -110,6 +114,23 @@ def _client(address: str) -> Iterator[Any]:
         yield client
     finally:
         client.close()
+
+
+def _refuse_closed(address: str) -> None:
+    """Raise UsageError where nothing listens: the client alone would try again for its whole time-out."""
+    try:
+        place = urlsplit(address if "://" in address else f"tcp://{address}")
+        if place.hostname is None or place.port is None:
+            raise ValueError
+    except ValueError:
+        raise UsageError(
+            f"--cluster {address!r}: write tcp://HOST:PORT, the address that the scheduler tells"
+        ) from None
+    try:
+        socket.create_connection((place.hostname, place.port), _CONNECT_S).close()
+    except OSError as error:
+        reason = error.strerror or "no answer"
+        raise UsageError(f"no Dask scheduler answers at {address!r}: {reason.lower()}") from error
 
 
 def _version() -> str:

@@ -187,9 +187,17 @@ def test_a_metric_that_does_not_exist_is_told(tmp_path: Path) -> None:
         run(tmp_path, Plan(replications=2, workers=1, metric="fill_rate"))
 
 
-def test_a_cluster_that_is_down_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no Dask scheduler answers|install 'liverush"):
-        run(tmp_path, Plan(replications=2, cluster="tcp://127.0.0.1:1"))
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("tcp://127.0.0.1:1", "no Dask scheduler answers at 'tcp://127.0.0.1:1': "),
+        ("127.0.0.1", "write tcp://HOST:PORT"),
+    ],
+)
+def test_a_cluster_that_is_down_is_told_at_once(tmp_path: Path, address: str, told: str) -> None:
+    pytest.importorskip("distributed", reason="needs the extra 'cluster'")
+    with pytest.raises(UsageError, match=told):
+        run(tmp_path, Plan(replications=2, cluster=address))
 
 
 def test_chance_and_inputs_are_kept_apart_and_the_turn_is_found(tmp_path: Path) -> None:
