@@ -32,5 +32,10 @@ def bag_listings(scenario: Scenario, content: Broadcast | Video) -> tuple[str, .
 
 
 def bag(scenario: Scenario, content: Broadcast | Video, listings: dict[str, Options]) -> Options:
-    """The (SKU, weight) of all listings that the buyer sees; listings count alike."""
-    return [entry for name in bag_listings(scenario, content) for entry in listings[name]]
+    """The (SKU, weight) of all listings that a buyer sees; the k-th counts k^-position_bias (Craswell et al. 2008)."""
+    bias = scenario.funnel.position_bias
+    return [
+        (sku, weight * rank**-bias)
+        for rank, name in enumerate(bag_listings(scenario, content), start=1)
+        for sku, weight in listings[name]
+    ]

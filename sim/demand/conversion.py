@@ -9,15 +9,28 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.demand.choices import ALL
-from sim.demand.matching import mean_match
+from sim.demand.matching import funnel, mean_match
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table, to_reporting_minor
 
+_DIGITS = 9  # of a gain computed with exp: what may differ between two machines is rounded away
+
 
 def matching_gain(scenario: Scenario) -> float:
-    """1 + weight x E[z | shown]."""
+    """1 + weight x E[z | shown], or P(click and order | shown) at r over that at r = 0."""
     matching = scenario.funnel.matching
-    return 1 + matching.weight * mean_match(matching.r, matching.top) if matching.top > 0 else 1.0
+    if matching.top <= 0 or matching.r == 0:
+        return 1.0
+    if matching.law == "linear":
+        return 1 + matching.weight * mean_match(matching.r, matching.top)
+    (click, order), (plain_click, plain_order) = (matched(scenario, r) for r in (matching.r, 0.0))
+    return round(click * order / (plain_click * plain_order), _DIGITS)
+
+
+def matched(scenario: Scenario, r: float) -> tuple[float, float]:
+    """P(click | shown) and P(order | click, shown) of the logit law at an accuracy of `r`."""
+    law = scenario.funnel.matching
+    return funnel((law.click_level, law.click_spread), (law.order_level, law.order_spread), r, law.top)
 
 
 def voucher_gain(scenario: Scenario) -> float:

@@ -17,6 +17,7 @@ from sim.demand.arrivals import RateCurve, held
 from sim.demand.audience import mean_present
 from sim.demand.conversion import hazard_per_s
 from sim.demand.drawing import steady
+from sim.demand.exposure import live_gain
 from sim.demand.laws import Floats, from_stay
 from sim.demand.regions import Seasons, seasons
 from sim.scenario.programme import Broadcast
@@ -52,18 +53,18 @@ class Show:
         return float(steady(np.array([self.present[at] * intent * factor]))[0])
 
 
-def entries(broadcast: Broadcast) -> RateCurve:
+def entries(scenario: Scenario, broadcast: Broadcast) -> RateCurve:
     """Viewers entering a second, times since the scenario's start; knots are held to both ends of the show."""
-    start_us = broadcast.start_us
-    knots = [(start_us + knot.at_us, knot.per_min / 60) for knot in broadcast.entries]
+    start_us, gain = broadcast.start_us, live_gain(scenario)
+    knots = [(start_us + knot.at_us, knot.per_min / 60 * gain) for knot in broadcast.entries]
     return held(knots, start_us, start_us + broadcast.length_us)
 
 
-def viewers(broadcast: Broadcast, times_us: npt.ArrayLike) -> Floats:
+def viewers(scenario: Scenario, broadcast: Broadcast, times_us: npt.ArrayLike) -> Floats:
     """Mean number of viewers present at each time; none before the show and from its end on."""
     times = np.asarray(times_us, np.int64)
     end_us = broadcast.start_us + broadcast.length_us
-    present = mean_present(entries(broadcast), from_stay(broadcast.stay), times)
+    present = mean_present(entries(scenario, broadcast), from_stay(broadcast.stay), times)
     return np.where((times >= broadcast.start_us) & (times < end_us), present, 0.0)
 
 
@@ -80,7 +81,7 @@ def make_show(scenario: Scenario, broadcast: Broadcast) -> Show:
     step_us = max(US_PER_S, -(-length_us // MAX_KNOTS))
     inside = [edge for edge in edges if start_us <= edge <= end_us]
     grid = np.unique(np.concatenate((np.arange(start_us, end_us, step_us), [end_us], inside)).astype(np.int64))
-    present = mean_present(entries(broadcast), from_stay(broadcast.stay), grid)
+    present = mean_present(entries(scenario, broadcast), from_stay(broadcast.stay), grid)
     return Show(broadcast, season, grid, steady(present))
 
 

@@ -18,6 +18,7 @@ from sim.demand.bags import Options, bag, by_listing
 from sim.demand.choices import ALL
 from sim.demand.conversion import ceiling_gain
 from sim.demand.drawing import QuantileTable, tabulate
+from sim.demand.exposure import shown_tiers
 from sim.demand.flash import reactions
 from sim.demand.hawkes import cluster_mean
 from sim.demand.kernels import from_scenario
@@ -94,25 +95,34 @@ def _draw_deal(name: str, pool: float, reaction: QuantileTable, open_us: int, na
 def _of_video(scenario: Scenario, content: int, clip: Video, options: Options) -> Source:
     season = seasons(scenario, clip.publish_us, scenario.horizon_us, hourly=True)
     buys = clip.click * clip.order_given_click * ceiling_gain(scenario)
-    exposures = pools.expected_exposures(clip.exposure.tiers, clip.exposure.threshold, clip.quality)
+    tiers = shown_tiers(scenario, clip)
+    exposures = pools.expected_exposures(tiers, clip.exposure.threshold, clip.quality)
     family = cluster_mean(clip.branching) if clip.branching < 1 else np.inf
     expected = exposures * family * min(1.0, buys) * float(season.total.max())
     name = f"video/{clip.name}"
     until_us = scenario.horizon_us
-    draw = partial(_draw_video, name, clip, until_us, season, buys)
+    draw = partial(_draw_video, name, clip, tiers, until_us, season, buys)
     return Source(name, content, -1, options, expected, season, draw)
 
 
-def _draw_video(name: str, clip: Video, until_us: int, season: Seasons, buys: float, named: NamedStream) -> Times:
+def _draw_video(
+    name: str,
+    clip: Video,
+    tiers: tuple[int, ...],
+    until_us: int,
+    season: Seasons,
+    buys: float,
+    named: NamedStream,
+) -> Times:
     exposure = clip.exposure
-    shown = pools.draw_tiers(named(f"{name}/tiers"), exposure.tiers, exposure.threshold, clip.quality)
+    shown = pools.draw_tiers(named(f"{name}/tiers"), tiers, exposure.threshold, clip.quality)
     delays, chooser = tabulate(from_scenario(clip.kernel)), named(f"{name}/buy")
     limit = np.minimum(np.rint(season.total * (buys * ALL)), ALL).astype(np.uint64)
     bought = [np.empty(0, np.int64)]
     for seen_us in pools.views(
         named(f"{name}/exposure"),
         named(f"{name}/cascade"),
-        exposure.tiers[:shown],
+        tiers[:shown],
         clip.publish_us,
         exposure.tier_time_us,
         clip.branching,

@@ -190,7 +190,7 @@ def _viewers(scenario: Scenario) -> dict[str, Column]:
         time_s = np.append(np.arange(first_s, last_s, VIEWERS_STEP_S), last_s)
         times.append(time_s)
         shows.append(np.full(len(time_s), number))
-        levels.append(np.round(viewers(broadcast, time_s * US_PER_S), 3))
+        levels.append(np.round(viewers(scenario, broadcast, time_s * US_PER_S), 3))
     empty = [np.zeros(0)]
     return {
         "time_s": np.concatenate(times or empty),

@@ -35,9 +35,11 @@ def check_rows(scenario: Scenario) -> Iterator[Finding]:
 
 def expected_rows(scenario: Scenario) -> float:
     """The estimate that the module's text describes."""
-    buys = sum(_broadcast_buys(scenario, broadcast) for broadcast in scenario.programme.broadcasts)
-    buys += sum(_video_buys(video) for video in scenario.programme.videos)
     funnel = scenario.funnel
+    shared = funnel.exposure
+    buys = sum(_broadcast_buys(scenario, broadcast) for broadcast in scenario.programme.broadcasts)
+    buys *= shared.live / shared.written_at
+    buys += sum(map(_video_buys, scenario.programme.videos)) * (1 - shared.live) / (1 - shared.written_at)
     buys *= _ceiling(scenario) * funnel.lines_per_cart
     return buys + buys / funnel.lines_per_cart * (
         funnel.views_per_buy + funnel.refreshes_per_buy + funnel.quotes_per_buy
@@ -50,7 +52,10 @@ def _ceiling(scenario: Scenario) -> float:
     if 0 < matching.top < 1 and 1 - matching.top < 1:
         normal = NormalDist()
         z = normal.inv_cdf(1 - matching.top)
-        matched += matching.weight * matching.r * normal.pdf(z) / matching.top
+        best = matching.r * normal.pdf(z) / matching.top
+        odds = matching.click_spread + matching.order_spread  # small shares: odds grow as exp, at most 1 / share
+        most = math.exp(min(odds * best, -min(matching.click_level + matching.order_level, 0.0)))
+        matched = 1 + matching.weight * best if matching.law == "linear" else most
     return matched * (1 + voucher.lift * voucher.share) * scenario.funnel.price.ceiling
 
 

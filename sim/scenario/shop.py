@@ -104,12 +104,31 @@ class PriceResponse(Part):
 class Matching(Part):
     """How well the platform matches viewers to products: correlation `r`, shown to the best `top` share.
 
-    Conversion of those shown x (1 + weight x E[z | shown]), E[z | shown] = r i(top) (Cochran 1951).
+    `linear`: conversion of those shown x (1 + weight x E[z | shown]), E[z | shown] = r i(top) (Cochran 1951).
+    `logit`: a viewer of match z clicks with 1 / (1 + exp(-click_level - click_spread z)) and orders after a click
+    with the same form in order_level and order_spread, so that both rise together; conversion is multiplied by what
+    the two are worth against r = 0.
     """
 
     r: Share = 0.0
     top: Share = 0.1
-    weight: float = Field(0.25, ge=0, le=10)
+    law: Literal["linear", "logit"] = "linear"
+    weight: float = Field(0.25, ge=0, le=10, description="linear")
+    click_level: float = Field(-3.0, ge=-20, le=20, description="logit: log-odds of a click at z = 0")
+    click_spread: float = Field(0.8, ge=0, le=5, description="logit: log-odds a standard deviation of z")
+    order_level: float = Field(-5.2, ge=-20, le=20, description="logit: log-odds of an order after a click at z = 0")
+    order_spread: float = Field(0.8, ge=0, le=5, description="logit: log-odds a standard deviation of z")
+
+
+class SharedExposure(Part):
+    """Live shows and short videos compete for one exposure, of which the platform gives shows the share `live`.
+
+    The programme is written for a share of `written_at`. So entries of shows are x live / written_at and exposures of
+    videos x (1 - live) / (1 - written_at): what one gains the other loses.
+    """
+
+    live: Share = 0.1
+    written_at: Share = Field(0.1, gt=0, lt=1)
 
 
 class Funnel(Part):
@@ -130,6 +149,10 @@ class Funnel(Part):
     lines_per_cart: float = Field(1.0, ge=1, le=20, description="mean; geometric, at most 20")
     units_per_line: float = Field(1.0, ge=1, le=100, description="mean; geometric, at most 100")
     matching: Matching = Matching()
+    exposure: SharedExposure = SharedExposure()
+    position_bias: float = Field(
+        0.0, ge=0, le=5, description="the k-th listing of a bag is seen k^-bias times as often as the first; 0: alike"
+    )
     voucher: Voucher = Voucher()
     price: PriceResponse = PriceResponse()
     second_choice: Share = Field(0.0, description="share of refused lines whose buyer would take another SKU")

@@ -117,7 +117,7 @@ def test_cart_numbers_run_in_the_order_of_the_buy_rows_and_carts_stand_together(
 def test_expected_carts_are_the_hazard_times_the_integral_of_the_audience(scenario: Scenario) -> None:
     broadcast = scenario.programme.broadcasts[0]
     hazard = 20 * 0.05 / 3600
-    rates, stay = entries(broadcast), from_stay(broadcast.stay)
+    rates, stay = entries(scenario, broadcast), from_stay(broadcast.stay)
 
     def audience(from_s: float, to_s: float) -> float:
         knots = [600, 1200, 2400]
@@ -150,7 +150,7 @@ def test_a_deals_buyers_react_together_after_its_opening(trace: Trace, scenario:
     assert after_s.min() >= 0
     assert stats.kstest(after_s, stats.expon(scale=2).cdf).pvalue > 1e-4
     assert carts["quantity"][mine].max() <= 2
-    present = float(viewers(scenario.programme.broadcasts[0], [31 * 60 * S])[0])
+    present = float(viewers(scenario, scenario.programme.broadcasts[0], [31 * 60 * S])[0])
     assert abs(mine.sum() - 0.3 * present) <= 4 * math.sqrt(0.3 * present)
 
 
@@ -322,7 +322,7 @@ def test_a_scenario_in_which_nobody_buys_gives_an_empty_trace() -> None:
 
 
 def test_viewers_are_there_only_during_the_show(scenario: Scenario) -> None:
-    found = viewers(scenario.programme.broadcasts[0], [0, 599 * S, 1200 * S, 2400 * S, 9000 * S])
+    found = viewers(scenario, scenario.programme.broadcasts[0], [0, 599 * S, 1200 * S, 2400 * S, 9000 * S])
     assert found[[0, 1, 3, 4]].tolist() == [0, 0, 0, 0]
     assert found[2] > 100
 

@@ -55,8 +55,11 @@ def test_the_flagship_is_as_described() -> None:
 
 def test_the_comment_of_the_flagship_tells_the_peak_of_its_room() -> None:
     path = FOLDER / "evening_show.yaml"
-    (broadcast,) = load_scenario(path).programme.broadcasts
-    peak = viewers(broadcast, np.arange(broadcast.start_us, broadcast.start_us + broadcast.length_us, 10**7)).max()
+    scenario = load_scenario(path)
+    (broadcast,) = scenario.programme.broadcasts
+    peak = viewers(
+        scenario, broadcast, np.arange(broadcast.start_us, broadcast.start_us + broadcast.length_us, 10**7)
+    ).max()
     told = re.search(r"peaks near ([\d,]+) viewers", path.read_text(encoding="utf-8"))
     assert told is not None
     assert float(told[1].replace(",", "")) == pytest.approx(peak, rel=0.02)
