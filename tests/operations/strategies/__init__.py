@@ -1,0 +1,1 @@
+"""Stock policies and the theory that they are held to."""
