@@ -13,7 +13,7 @@ from sim.stats.intervals import t_interval
 
 FORMAT = 1
 #: What the scenario says rather than what came of it.
-_GIVEN = {"percentile", "at_most_us", "errors_share", "units"}
+_GIVEN = {"percentile", "at_most_us", "errors_share", "units", "limit_share"}
 
 
 def summary_of(scenario: Scenario, seed: int, grid: Grid, replications: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
     """Every number in nested metrics with its dotted path; what is null is left out."""
     if isinstance(value, dict):
         for key, element in value.items():
-            if not (path and path.split(".")[0] in ("slos", "deals") and key in _GIVEN):
+            if not (path and path.split(".")[0] in ("slos", "deals", "dispatch_limits") and key in _GIVEN):
                 yield from numbers(element, f"{path}.{key}" if path else key)
     elif isinstance(value, list):
         for number, element in enumerate(value):

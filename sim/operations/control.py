@@ -13,6 +13,7 @@ import simpy
 from sim.flow.environment import FlowEnvironment
 from sim.flow.stations import Station
 from sim.operations.front import FrontFlow
+from sim.operations.platform import Platform
 from sim.operations.replenishment import RANK_STEP, Replenishment
 from sim.operations.strategies.order_up_to import order_up_to
 from sim.operations.warehouses import Delivery
@@ -24,11 +25,14 @@ from sim.scenario.tables import deal_table, sku_table
     WORKERS_RANK, OUTAGE_ENDS, OUTAGE_STARTS, SHELF, DEAL_CLOSES, DEAL_OPENS, SHIFTS,
 ) = (rank * RANK_STEP for rank in range(7))  # fmt: skip
 PICK_UPS = 8 * RANK_STEP
+LAST_OF_THE_INSTANT_BEFORE = -1
 _T = TypeVar("_T")
 Process = Generator[simpy.Event, None, None]
 
 
-def start_control(env: FlowEnvironment, scenario: Scenario, front: FrontFlow, delivery: Delivery) -> None:
+def start_control(
+    env: FlowEnvironment, scenario: Scenario, front: FrontFlow, delivery: Delivery, platform: Platform
+) -> None:
     """Start every control process of a scenario."""
     plan = [(0, scenario.engine.workers), *((c.at_us, c.servers) for c in scenario.engine.changes)]
     _run(env, WORKERS_RANK, plan, front.set_workers)
@@ -40,6 +44,9 @@ def start_control(env: FlowEnvironment, scenario: Scenario, front: FrontFlow, de
     _start_shifts(env, scenario, front, delivery)
     for number, house in enumerate(scenario.warehouses):
         _run(env, PICK_UPS + number, pick_up_times(scenario, house), _pick_up_at(env, delivery, number))
+    for day_us in platform.times_us:
+        if day_us + 1 < scenario.horizon_us:
+            _run(env, LAST_OF_THE_INSTANT_BEFORE, [(day_us + 1, day_us)], platform.end_of_day)
     if scenario.stock.policy == "s_S":
         env.process(order_up_to(env, Replenishment(env, front), scenario))
 

@@ -16,7 +16,7 @@ from sim.operations import front_state as fs
 from sim.operations.front_build import LONGEST_WORK_US, build_front
 from sim.operations.front_engine import void_request
 from sim.operations.front_kernel import NEEDS_ROOM, advance
-from sim.operations.front_orders import event_key
+from sim.operations.front_orders import cancel, event_key
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import deal_table
 
@@ -27,6 +27,12 @@ SPARE_BLOCKS, SPARE_ENTRIES = 1 << 14, 1 << 16  # less than this is not worth gi
 def _void_all(f: fs.Front, keys: npt.NDArray[np.int64], now: int) -> None:
     for key in keys:
         void_request(f, int(key), now)
+
+
+@kernel
+def _cancel_all(f: fs.Front, orders: npt.NDArray[np.int32], reason: int, now: int) -> None:
+    for order in orders:
+        cancel(f, int(order), reason, now)
 
 
 @kernel
@@ -47,6 +53,7 @@ class FrontFlow:
         self._advance = choose(advance, fast)
         self._void_all = choose(_void_all, fast)
         self._schedule_all = choose(_schedule_all, fast)
+        self._cancel_all = choose(_cancel_all, fast)
         self.confirmed = 0
         self.passed = {"placed": 0, "paid": 0}  # entries of these lists that were given back
         self._workers, self._out = 0, False
@@ -106,6 +113,12 @@ class FrontFlow:
         at_store = [int(f.commit_key[k & mask]) for k in range(reg[fs.COMMIT_HEAD], reg[fs.COMMIT_TAIL])]
         reg[fs.BUSY], reg[fs.COMMIT_HEAD], reg[fs.GROUP_END_US] = 0, reg[fs.COMMIT_TAIL], FAR
         return [key - event_key(fs.WORKED, 0, 0) for key in at_workers] + at_store
+
+    def cancel_all(self, orders: npt.NDArray[np.int32], reason: int, now_us: int) -> None:
+        """Cancel these orders for `reason`; what is collected, or ended before, stays as it is."""
+        needed = int(self.state.reg[fs.RELEASING_TAIL]) + len(orders) + fs.LIST_ROOM
+        self._set_state(self.state._replace(releasing=_larger(self.state.releasing, needed)))
+        self._cancel_all(self.handle, orders, reason, now_us)
 
     def plan_restocks(self, orders: npt.NDArray[np.int32], times_us: npt.NDArray[np.int64]) -> None:
         """Returned orders whose units go back on the shelf at the given times (all after now)."""

@@ -54,7 +54,7 @@ _COUNTS = tuple(
     f"orders_{name}"
     for name in (
         *("going", "placed", "refused", "failed", "second_choice", "split", "paid", "late_payment", "expired"),
-        *("confirmed", "cancelled_by_buyer", "not_confirmed", "lost", "collected", "delivered"),
+        *("confirmed", "cancelled_by_buyer", "not_confirmed", "lost", "auto_cancelled", "collected", "delivered"),
         *("returned", "refund_only"),
     )
 )
@@ -95,6 +95,7 @@ class _Tally:
             "orders_cancelled_by_buyer": reason == Reason.BUYER_CANCELLED,
             "orders_not_confirmed": reason == Reason.NOT_CONFIRMED,
             "orders_lost": reason == Reason.LOST,
+            "orders_auto_cancelled": reason == Reason.AUTO_CANCELLED,
             "orders_collected": self._collected(chunk, orders["parcels"]),
             "orders_delivered": orders["delivered_us"] >= 0,
             "orders_returned": reason == Reason.RETURNED,

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from sim.demand.trace import Trace
 from sim.operations.carts import CHUNK_ORDERS, CartChunk, Carts, Column, Ints, served_lines
-from sim.operations.deadlines import Deadlines
+from sim.operations.deadlines import DispatchDeadlines
 from sim.operations.outcome import Outcome
+from sim.operations.punctuality import DISPATCHED_BY
 from sim.orders.states import Reason, State
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import deal_table, lane_table, sku_table, to_reporting_minor
@@ -109,8 +110,9 @@ def money_chunks(
     scenario: Scenario, trace: Trace, outcome: Outcome, *, carts: Carts | None = None, size: int = CHUNK_ORDERS
 ) -> Iterator[tuple[CartChunk, dict[str, Ints]]]:
     """The same a chunk of orders at a time, in order: (carts, {name: int64[carts]})."""
-    till = _Till(scenario, trace, outcome)
-    for chunk in (carts or Carts(trace)).chunks(size):
+    carts = carts or Carts(trace)
+    till = _Till(scenario, trace, outcome, carts)
+    for chunk in carts.chunks(size):
         yield chunk, till.columns(chunk)
 
 
@@ -125,9 +127,10 @@ def refunded_flags(orders: dict[str, Column], rows: slice) -> Flags:
 class _Till:
     """Computes the columns of a chunk from what was made ready once."""
 
-    def __init__(self, scenario: Scenario, trace: Trace, outcome: Outcome) -> None:
+    def __init__(self, scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts) -> None:
         self.prices = Prices.of(scenario)
-        self.deadlines = Deadlines(scenario, scenario.dispatch.dispatch_days)
+        self.deadlines = DispatchDeadlines(scenario, outcome, carts)
+        self.dispatched = DISPATCHED_BY[scenario.dispatch.event]
         self.vouchers = trace.carts["voucher"]
         self.restock = trace.carts["restock"]
         self.orders = outcome.orders
@@ -194,7 +197,7 @@ class _Till:
         money["pick_pack"] = packed * prices.pick_pack_minor
         money["freight"] = _summed(gone, lane, size)
         money["goods_cost"] = goods
-        money["late_penalty"] = self._penalties(chunk, gone, parcels["collected_us"][out])
+        money["late_penalty"] = self._penalties(chunk, order, parcels[self.dispatched])
 
     def _split_goods(self, chunk: CartChunk, goods: Ints, parcels: dict[str, Column], resold: Flags) -> None:
         """Put the cost of split orders into `goods`: units of collected parcels, less those sold again."""
@@ -210,12 +213,15 @@ class _Till:
         amounts = rows["units"].astype(np.int64) * self.prices.cost_minor[rows["sku"]]
         goods += _summed(order[counts], amounts[counts], len(chunk))
 
-    def _penalties(self, chunk: CartChunk, gone: Ints, collected_us: Ints) -> Ints:
+    def _penalties(self, chunk: CartChunk, order: Column, dispatched_us: Column) -> Ints:
+        """A penalty where a parcel is dispatched late, or the platform cancels; `order` and the time are by parcel."""
         penalty = np.zeros(len(chunk), np.int64)
-        if self.prices.late_minor and len(gone):
-            paid_us = self.orders["paid_us"][chunk.orders]
-            deadline_us = self.deadlines.after(paid_us, chunk.first_of("region"))
-            penalty[gone[collected_us > deadline_us[gone]]] = self.prices.late_minor
+        if self.prices.late_minor:
+            deadline_us = self.deadlines.of(chunk.orders, chunk.first_of("region"))
+            reason = self.orders["reason"][chunk.orders]
+            kept = (self.orders["state"][chunk.orders] != State.CANCELLED) | (reason == Reason.LOST)
+            penalty[order[(dispatched_us > deadline_us[order]) & kept[order]]] = self.prices.late_minor
+            penalty[reason == Reason.AUTO_CANCELLED] = self.prices.late_minor
         return penalty
 
 

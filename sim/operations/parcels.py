@@ -55,6 +55,12 @@ class Parcels:
             for k in np.flatnonzero(small[ids, fs.HOUSE] == fs.SPLIT).tolist():
                 self.split_stamps[int(ids[k]), house][which] = int(at_us[k])
 
+    def is_packed(self, order: int) -> bool:
+        """Whether all parcels of an order are packed."""
+        if order in self.of_split:
+            return all(self.split_stamps[order, house][PACKED] > 0 for house in self.of_split[order])
+        return bool(self.packed_us[order] > 0)
+
     def split_among(self, ids: npt.NDArray[np.int32], small: fs.U8) -> list[int]:
         """The split orders among `ids`, in their order."""
         split: list[int] = ids[small[ids, fs.HOUSE] == fs.SPLIT].tolist() if self.of_split else []

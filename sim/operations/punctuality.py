@@ -1,4 +1,4 @@
-"""Late dispatch rate and on-time delivery rate, as the platforms count them (business days of the buyer's region)."""
+"""What platforms count of a seller: late dispatch, on-time delivery, valid tracking, cancellations for its fault."""
 
 from __future__ import annotations
 
@@ -9,57 +9,118 @@ import numpy.typing as npt
 
 from sim.demand.trace import Trace
 from sim.operations.carts import CartChunk, Carts
-from sim.operations.deadlines import Deadlines
+from sim.operations.deadlines import Deadlines, DispatchDeadlines
 from sim.operations.outcome import Outcome
 from sim.orders.states import Reason, State
 from sim.scenario.schema import Scenario
 
 Flags = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+#: What dispatches a parcel, by `dispatch.event`.
+DISPATCHED_BY = {"carrier_scan": "collected_us", "ready_to_ship": "packed_us"}
+_COUNTS = (
+    "orders_due", "orders_late", "promised", "prompt", "parcels_due", "parcels_scanned", "paid", "cancelled",
+)  # fmt: skip
 
 
-def punctuality(scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts) -> dict[str, dict[str, Any]]:
-    """Results `late_dispatch` (due, late, ldr_share) and `on_time_delivery` (due, on time, otdr_share) of a run."""
-    dispatch = Deadlines(scenario, scenario.dispatch.dispatch_days)
+def punctuality(scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts) -> dict[str, Any]:
+    """Results `late_dispatch`, `on_time_delivery`, `valid_tracking`, `seller_cancels` and `dispatch_*` of a run."""
+    dispatch = DispatchDeadlines(scenario, outcome, carts)
     promise = Deadlines(scenario, scenario.dispatch.deliver_days)
-    totals = np.zeros(4, np.int64)
+    totals = dict.fromkeys(_COUNTS, 0)
     for chunk in carts.chunks():
-        orders = {name: outcome.orders[name][chunk.orders] for name in ("paid_us", "state", "reason", "delivered_us")}
-        kept = (orders["paid_us"] >= 0) & (outcome.orders["late"][chunk.orders] == 0)
-        lost = orders["reason"] == Reason.LOST
-        kept &= (orders["state"] != State.CANCELLED) | lost
-        region = chunk.first_of("region")
-        due, late = _dispatched(outcome, chunk, dispatch.after(orders["paid_us"], region), scenario.horizon_us)
-        promised_us = promise.after(orders["paid_us"], region)
-        delivered = orders["delivered_us"] >= 0
-        judged = kept & (delivered | lost | (promised_us < scenario.horizon_us))
-        on_time = judged & delivered & (orders["delivered_us"] <= promised_us)
-        totals += [np.count_nonzero(flags) for flags in (kept & due, kept & due & late, judged, on_time)]
-    dispatched, tardy, promised, prompt = totals.tolist()
-    return {
-        "late_dispatch": {
-            "orders_due": dispatched,
-            "orders_late": tardy,
-            "ldr_share": tardy / dispatched if dispatched else None,
-        },
-        "on_time_delivery": {
-            "orders_due": promised,
-            "orders_on_time": prompt,
-            "otdr_share": prompt / promised if promised else None,
-        },
+        for name, count in _counted(scenario, outcome, chunk, dispatch, promise).items():
+            totals[name] += count
+    found: dict[str, Any] = {
+        "late_dispatch": _shares(totals, "orders_due", "orders_late", "ldr_share"),
+        "on_time_delivery": _shares(
+            {"orders_due": totals["promised"], "orders_on_time": totals["prompt"]},
+            *("orders_due", "orders_on_time", "otdr_share"),
+        ),
+        "valid_tracking": _shares(totals, "parcels_due", "parcels_scanned", "vtr_share"),
+        "seller_cancels": _shares(
+            {"orders_paid": totals["paid"], "orders_cancelled": totals["cancelled"]},
+            *("orders_paid", "orders_cancelled", "sfcr_share"),
+        ),
     }
+    if scenario.dispatch.rules:
+        found |= {"dispatch_rules": scenario.dispatch.rules, "dispatch_penalties": list(scenario.dispatch.penalties)}
+    return {**found, "dispatch_limits": _limits(scenario, found)}
 
 
-def _dispatched(
-    outcome: Outcome, chunk: CartChunk, deadline_us: npt.NDArray[np.int64], horizon_us: int
-) -> tuple[Flags, Flags]:
-    """(due for dispatch, late) of each order: a parcel collected after the deadline, or not at all by then."""
+def _shares(totals: dict[str, int], of: str, part: str, share: str) -> dict[str, Any]:
+    whole, some = totals[of], totals[part]
+    return {of: whole, part: some, share: some / whole if whole else None}
+
+
+def _limits(scenario: Scenario, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every limit of the platform: what is limited, the share found, the limit, and whether it is met."""
+    limits = scenario.dispatch.thresholds
+    rows = []
+    for name, part, share, most in (
+        ("ldr_at_most", "late_dispatch", "ldr_share", True),
+        ("ldr_enforced_above", "late_dispatch", "ldr_share", True),
+        ("otdr_at_least", "on_time_delivery", "otdr_share", False),
+        ("vtr_at_least", "valid_tracking", "vtr_share", False),
+        ("sfcr_at_most", "seller_cancels", "sfcr_share", True),
+    ):
+        limit, value = getattr(limits, name), found[part][share]
+        if limit is not None:
+            met = None if value is None else value <= limit if most else value >= limit
+            rows.append({"limit": name, "limit_share": limit, "found_share": value, "met": met})
+    return rows
+
+
+def _counted(
+    scenario: Scenario, outcome: Outcome, chunk: CartChunk, dispatch: DispatchDeadlines, promise: Deadlines
+) -> dict[str, int]:
+    names = ("paid_us", "state", "reason", "delivered_us", "late")
+    orders = {name: outcome.orders[name][chunk.orders] for name in names}
+    paid = (orders["paid_us"] >= 0) & (orders["late"] == 0)
+    lost = orders["reason"] == Reason.LOST
+    dropped = orders["reason"] == Reason.AUTO_CANCELLED
+    kept = paid & ((orders["state"] != State.CANCELLED) | lost)
+    region = chunk.first_of("region")
+    deadline_us = dispatch.of(chunk.orders, region)
+    due, late = _dispatched(scenario, outcome, chunk, deadline_us)
+    promised_us = promise.after(orders["paid_us"], region)
+    delivered = orders["delivered_us"] >= 0
+    judged = kept & (delivered | lost | (promised_us < scenario.horizon_us))
+    given, scanned = _tracked(scenario, outcome, chunk, kept | dropped, deadline_us)
+    flags = (
+        (kept & due) | dropped,
+        (kept & due & late) | dropped,
+        judged,
+        judged & delivered & (orders["delivered_us"] <= promised_us),
+        given,
+        scanned,
+        paid,
+        paid & (dropped | (orders["reason"] == Reason.NOT_CONFIRMED)),
+    )
+    return {name: int(np.count_nonzero(these)) for name, these in zip(_COUNTS, flags, strict=True)}
+
+
+def _dispatched(scenario: Scenario, outcome: Outcome, chunk: CartChunk, deadline_us: Ints) -> tuple[Flags, Flags]:
+    """(due for dispatch, late) of each order: a parcel dispatched after the deadline, or not at all by then."""
     here = chunk.rows_in(outcome.parcels["order"])
     order = outcome.parcels["order"][here] - chunk.first
-    collected_us = outcome.parcels["collected_us"][here]
-    out = collected_us >= 0
+    at_us = outcome.parcels[DISPATCHED_BY[scenario.dispatch.event]][here]
+    out = at_us >= 0
     parcels = outcome.orders["parcels"][chunk.orders]
     done = (np.bincount(order[out], minlength=len(chunk)) == parcels) & (parcels > 0)
     late = np.zeros(len(chunk), np.bool_)
-    late[order[out & (collected_us > deadline_us[order])]] = True
-    past = deadline_us < horizon_us
+    late[order[out & (at_us > deadline_us[order])]] = True
+    past = deadline_us < scenario.horizon_us
     return done | late | past, late | (~done & past)
+
+
+def _tracked(
+    scenario: Scenario, outcome: Outcome, chunk: CartChunk, counted: Flags, deadline_us: Ints
+) -> tuple[Flags, Flags]:
+    """(parcels whose tracking is judged, those that the carrier scanned), of `counted` orders, bool[parcels]."""
+    here = chunk.rows_in(outcome.parcels["order"])
+    order = outcome.parcels["order"][here] - chunk.first
+    scanned = outcome.parcels["collected_us"][here] >= 0
+    judged = counted[order] & (outcome.parcels["packed_us"][here] >= 0)
+    judged &= scanned | (deadline_us[order] < scenario.horizon_us)
+    return judged, judged & scanned

@@ -13,6 +13,7 @@ from sim.operations import front_state as fs
 from sim.operations.control import start_control
 from sim.operations.front import FrontFlow
 from sim.operations.outcome import Outcome
+from sim.operations.platform import Platform
 from sim.operations.shipping import units_at
 from sim.operations.warehouses import Delivery
 from sim.orders.states import State
@@ -32,9 +33,12 @@ def simulate(scenario: Scenario, trace: Trace, *, fast: bool | None = None, runs
     delivery = Delivery(scenario, trace, front)
     env = FlowEnvironment()
     env.flows = [front, delivery]
-    start_control(env, scenario, front, delivery)
+    platform = Platform(scenario, front, delivery.parcels)
+    start_control(env, scenario, front, delivery, platform)
     env.run(until=scenario.horizon_us)
     env.catch_up(scenario.horizon_us)
+    if scenario.horizon_us - 1 in platform.times_us:
+        platform.end_of_day(scenario.horizon_us - 1)
     return _outcome(scenario, front, delivery)
 
 

@@ -122,7 +122,7 @@ class StockMoves:
         sweep_us = closed_us // self._sweep_us * self._sweep_us + self._sweep_us
         placed = (orders["state"][chunk.orders] == State.CANCELLED) & (orders["placed_us"][chunk.orders] >= 0)
         expired = placed & (reason == Reason.EXPIRED)
-        let_go = placed & ((reason == Reason.BUYER_CANCELLED) | (reason == Reason.NOT_CONFIRMED))
+        let_go = placed & np.isin(reason, (Reason.BUYER_CANCELLED, Reason.NOT_CONFIRMED, Reason.AUTO_CANCELLED))
         let_go &= sweep_us < self._horizon_us
         return np.where(expired, closed_us, np.where(let_go, sweep_us, -1))
 

@@ -42,6 +42,7 @@ class Reason(IntEnum):
     LOST = 13
     RETURNED = 14
     REFUNDED = 15
+    AUTO_CANCELLED = 16  # by the platform, for not being dispatched
 
 
 REFUSALS = frozenset(

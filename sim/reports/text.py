@@ -12,6 +12,7 @@ from sim.operations.responses import MIN_BEYOND
 from sim.reports.blocks import Block, Cells, plain_text
 from sim.reports.words import (
     CONTRIBUTION_LINES,
+    DISPATCH_LIMITS,
     NO_VALUE,
     amount,
     count,
@@ -48,6 +49,7 @@ _AFTER = (
     ("returned", "orders_returned"),
     ("refunded, not returned", "orders_refund_only"),
 )
+_LIMIT_VERDICTS = {True: "kept", False: "MISSED", None: "nothing due"}
 _VERDICTS = {True: "SLO MET", False: "SLO MISSED", None: "SLO NOT TESTED"}
 _NAME_COLUMNS, _VALUE_COLUMNS = 32, 12  # at least, so that the tables stand below each other
 _MOST_DEALS = 8
@@ -69,6 +71,7 @@ def summary_blocks(summary: dict[str, Any]) -> list[Block]:
         page.after_placing(),
         page.responses(),
         page.parcels(),
+        page.limits(),
         page.stock(),
     )
     return [block for block in blocks if block]
@@ -216,7 +219,28 @@ class _Page:
             rows.append(self._row("carried over", "parcels.carried_over", count, note))
         if self._some("parcels.lost"):
             rows.append(self._row("lost", "parcels.lost", count))
+        if self._some("orders_auto_cancelled"):
+            rows.append(self._row("cancelled by the platform", "orders_auto_cancelled", count, "orders not dispatched"))
         return self._table("Parcels", rows)
+
+    def limits(self) -> Block | None:
+        """The platform's limits, and which of them are missed."""
+        limits = self.metrics.get("dispatch_limits", [])
+        if not limits:
+            return None
+        gap = ["", ""] if self.many else []
+        rows = [
+            [
+                f"{DISPATCH_LIMITS[row['limit']]} {percent(row['limit_share'])}",
+                *gap,
+                _LIMIT_VERDICTS[row["met"]],
+                f"{percent(row['found_share'])} found",
+            ]
+            for row in limits
+        ]
+        if any(row["met"] is False for row in limits) and self.metrics.get("dispatch_penalties"):
+            rows.append(["the platform may act", *gap, "", ", ".join(self.metrics["dispatch_penalties"])])
+        return self._table(f"Limits: {self.metrics.get('dispatch_rules') or 'of the scenario'}", rows)
 
     def stock(self) -> Block:
         """Stock left, and what is left of the flash deals."""

@@ -25,6 +25,14 @@ REASONS = {
     "LOST": "lost by the carrier",
     "RETURNED": "returned",
     "REFUNDED": "refunded, not returned",
+    "AUTO_CANCELLED": "not dispatched, cancelled by the platform",
+}
+DISPATCH_LIMITS = {
+    "ldr_at_most": "LDR at most",
+    "ldr_enforced_above": "LDR enforced above",
+    "otdr_at_least": "OTDR at least",
+    "vtr_at_least": "valid tracking at least",
+    "sfcr_at_most": "seller-fault cancels at most",
 }
 #: What the rules of the audit say, in short; whole sentences are in docs/engine.md.
 AUDIT_RULES = {

@@ -12,6 +12,13 @@ Name = str
 Units = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Factor = Annotated[float, Field(ge=0, le=1000)]
+Country = Annotated[
+    str,
+    Field(
+        pattern="^([A-Z]{2}(-[A-Za-z0-9]{1,3})?)?$",
+        description="whose public holidays are off too: ISO 3166, GB or GB-SCT",
+    ),
+]
 EVERY_DAY: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from sim.scenario.base import EVERY_DAY, Servers, Weekday
+from sim.scenario.days_off import public_holidays
+from sim.scenario.dispatch import BusinessCalendar
 from sim.scenario.logistics import Warehouse
 from sim.scenario.schema import Scenario
 from sim.scenario.shop import Region
@@ -50,7 +52,7 @@ def pick_up_times(scenario: Scenario, warehouse: Warehouse) -> list[tuple[int, i
     """`[(time_us, capacity)]` of every carrier pick-up strictly after the start and before the horizon, in order."""
     zone, found = ZoneInfo(warehouse.zone), []
     for day in _local_days(scenario, warehouse.zone):
-        if EVERY_DAY[day.weekday()] not in warehouse.pick_up_days or day in warehouse.holidays:
+        if not is_business_day(day, warehouse.pick_up_days, warehouse.holidays, warehouse.public_holidays):
             continue
         for pick_up in warehouse.pick_ups:
             time_us = offset_us(scenario, _at(day, pick_up.at_min, zone))
@@ -61,18 +63,30 @@ def pick_up_times(scenario: Scenario, warehouse: Warehouse) -> list[tuple[int, i
 
 def business_day_ends(scenario: Scenario, region: Region) -> list[int]:
     """Ends (local midnight, us) of every business day of `region` that ends after the start, to 200 days on."""
-    zone, ends = ZoneInfo(region.zone), []
+    return _day_ends(scenario, region, 1440)
+
+
+def dispatch_day_ends(scenario: Scenario, region: Region) -> list[int]:
+    """As `business_day_ends`, of the platform's calendar where it has one, ended by the clock of `dispatch.cut_off`."""
+    rules = scenario.dispatch
+    return _day_ends(scenario, rules.calendar or region, rules.cut_off_min)
+
+
+def _day_ends(scenario: Scenario, days: Region | BusinessCalendar, minute: int) -> list[int]:
+    zone, ends = ZoneInfo(days.zone), []
     first = scenario.start.astimezone(zone).date()
-    days = 200 + scenario.horizon_us // (86_400 * US_PER_S)
-    for day in (first + dt.timedelta(days=k) for k in range(days)):
-        if is_business_day(day, region.business_days, region.holidays):
-            ends.append(offset_us(scenario, _at(day, 1440, zone)))
+    for day in (first + dt.timedelta(days=k) for k in range(200 + scenario.horizon_us // (86_400 * US_PER_S))):
+        if is_business_day(day, days.business_days, days.holidays, days.public_holidays):
+            ends.append(offset_us(scenario, _at(day, minute, zone)))
     return ends
 
 
-def is_business_day(day: dt.date, weekdays: tuple[Weekday, ...], holidays: tuple[dt.date, ...]) -> bool:
-    """Whether `day` is worked."""
-    return EVERY_DAY[day.weekday()] in weekdays and day not in holidays
+def is_business_day(
+    day: dt.date, weekdays: tuple[Weekday, ...], holidays: tuple[dt.date, ...], country: str = ""
+) -> bool:
+    """Whether `day` is worked: one of the `weekdays`, none of the `holidays`, no public holiday of `country`."""
+    off = day in holidays or day in public_holidays(country, day.year)
+    return EVERY_DAY[day.weekday()] in weekdays and not off
 
 
 def _local_days(scenario: Scenario, zone: str) -> Iterator[dt.date]:

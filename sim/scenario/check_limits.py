@@ -7,6 +7,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from sim.scenario.base import Duration, Outage, Servers
+from sim.scenario.dispatch import BusinessCalendar
 from sim.scenario.findings import Finding, ascending, overlapping, sum_to_one, walk
 from sim.scenario.human import duration_text
 from sim.scenario.logistics import Warehouse
@@ -39,7 +40,7 @@ def check_limits(scenario: Scenario) -> Iterator[Finding]:
 
 def _zones(scenario: Scenario) -> Iterator[Finding]:
     for path, part in walk(scenario):
-        if isinstance(part, Region | Warehouse | Servers) and not is_zone(part.zone):
+        if isinstance(part, Region | Warehouse | Servers | BusinessCalendar) and not is_zone(part.zone):
             if isinstance(part, Servers) and path[0] == "warehouses" and part.zone == _house(scenario, path).zone:
                 continue  # that of the warehouse, told there
             near = suggestion(part.zone, _zone_names())

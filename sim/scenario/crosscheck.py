@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from sim.scenario.check_limits import check_limits
+from sim.scenario.check_logistics import check_logistics
 from sim.scenario.check_money import check_money
 from sim.scenario.check_names import check_names
 from sim.scenario.check_programme import check_programme
@@ -21,6 +22,7 @@ def crosscheck(scenario: Scenario) -> Iterator[Finding]:
     yield from named
     yield from money
     yield from check_limits(scenario)
+    yield from check_logistics(scenario)
     yield from check_programme(scenario, priced=not named and not money)
     if not named:
         yield from check_rows(scenario)

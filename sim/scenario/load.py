@@ -17,6 +17,7 @@ from sim.scenario.crosscheck import crosscheck
 from sim.scenario.files import read_text
 from sim.scenario.findings import MAX_COLLECTED, Finding
 from sim.scenario.nodes import Node, plain, shown
+from sim.scenario.policies import with_policy
 from sim.scenario.problems import limited, problem_at, schema_problems
 from sim.scenario.repair import crosscheck_the_rest
 from sim.scenario.schema import Scenario
@@ -113,6 +114,10 @@ def _of_strategies(root: Node, folder: FilePath, known: Iterable[Uncertain]) -> 
 
 def validate_tree(root: Node) -> tuple[Scenario | None, list[Problem]]:
     """The scenario, where the tree fits the schema, and every problem with it."""
+    try:
+        root = with_policy(root)
+    except ScenarioError as error:
+        return None, list(error.problems)
     try:
         scenario = Scenario.model_validate(plain(root), by_alias=True, by_name=False)
     except ValidationError as error:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from sim.scenario.base import EVERY_DAY, Duration, Name, Part, Servers, Units, Weekday, in_zone
+from sim.scenario.base import EVERY_DAY, Country, Duration, Name, Part, Servers, Units, Weekday, in_zone
 from sim.scenario.units import ClockMin, DurationUs, Money, RatePpm, Share
 
 
@@ -39,6 +39,7 @@ class Warehouse(Part):
     pick_ups: tuple[PickUp, ...] = Field(({"at": "18:00"},), min_length=1, validate_default=True)
     pick_up_days: tuple[Weekday, ...] = EVERY_DAY[:6]
     holidays: tuple[dt.date, ...] = ()
+    public_holidays: Country = ""
     cut_off_us: DurationUs = Field("2h", alias="cut_off", validate_default=True)
 
     @model_validator(mode="before")
@@ -106,16 +107,6 @@ class Fees(Part):
     pick_pack: Money | None = Field(None, description="a parcel")
     holding_per_day: RatePpm = Field("0 %", validate_default=True, description="of the cost of a unit on hand, a day")
     late_dispatch: Money | None = Field(None, description="penalty an order collected late")
-
-
-class DispatchRules(Part):
-    """Late when not collected by the end of `dispatch_days` business days after payment; promised in `deliver_days`.
-
-    TikTok Shop US, read 2026: 2 and 6 business days (8064131472115499, 3995852763301633).
-    """
-
-    dispatch_days: int = Field(2, ge=0, le=60)
-    deliver_days: int = Field(6, ge=0, le=120)
 
 
 class StockPolicy(Part):

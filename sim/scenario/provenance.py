@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from sim.scenario.base import Duration
 from sim.scenario.human import field_text, value_text
 from sim.scenario.nodes import Node, Path, dotted
+from sim.scenario.policies import Policy, policy_of
 from sim.scenario.schema import Scenario
 from sim.scenario.shape import fields_by_key
 from sim.scenario.sources import ASSUMED, NOTHING, source_of
@@ -31,7 +32,18 @@ def provenance(scenario: Scenario, written: Node | None = None) -> list[ValueRow
 
     Without `written` nothing is known to be yours, and every value is marked default.
     """
-    return list(_rows(scenario, written, ()))
+    policy = policy_of(written) if written is not None else None
+    rows = list(_rows(scenario, written, ()))
+    return rows if policy is None else [_of_policy(row, policy) for row in rows]
+
+
+def _of_policy(row: ValueRow, policy: Policy) -> ValueRow:
+    """A value that the scenario leaves to a policy rests on that policy's source."""
+    if row.origin == "yours":
+        return row
+    around = (path for path in policy.sources if f"{row.path}.".startswith((f"{dotted(path)}.", f"{dotted(path)}[")))
+    source = next((policy.sources[path] for path in around), row.source)
+    return row._replace(source=policy.title if row.path == "dispatch.rules" else source)
 
 
 def _rows(value: Any, node: Node | None, path: Path) -> Iterator[ValueRow]:

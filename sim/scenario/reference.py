@@ -67,6 +67,21 @@ strategies:
 `--strategy "restock=stock.policy=s_S,stock.s=100,stock.S=400"` adds one on the command line, or replaces the one of
 that name. Names of elements and short forms are those of overrides.
 
+## Policies of platforms
+
+`dispatch: {policy: tiktok_us_2026_03}` puts a platform's rules of dispatch in place of what the scenario leaves open;
+what it writes itself wins. Shipped are `tiktok_us_2026_03` (TikTok Shop US, March 2026: lateness counted at the
+carrier's scan) and `tiktok_us_before_2026_03` (counted when a label is made). `policy: mine.yaml` reads a file beside
+the scenario, in the form of the shipped ones:
+
+```yaml
+title: Our marketplace, June 2026
+read: 2026-06
+values:
+  dispatch.dispatch_days: {value: 1, source: "seller handbook, page 12", known: published} # or secondhand
+  dispatch.thresholds.ldr_at_most: {value: 5 %, source: "seller handbook, page 14", known: published}
+```
+
 ## Uncertain inputs
 
 Any number, duration, share or amount of money may be `{low: 5 %, mode: 8 %, high: 20 %}`: a triangular law. `liverush

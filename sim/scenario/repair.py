@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from sim.scenario.check_limits import check_limits
+from sim.scenario.check_logistics import check_logistics
 from sim.scenario.check_money import check_money
 from sim.scenario.check_names import check_names
 from sim.scenario.check_programme import check_programme
@@ -93,7 +94,7 @@ def _findings(scenario: Scenario, repaired: Sequence[Path]) -> Iterator[Finding]
     """Findings that do not rest on anything repaired."""
     if any(path[0] in _SHARED and (len(path) == 1 or path[-1] in _NAMING) for path in repaired):
         return
-    for finding in chain(check_names(scenario), check_money(scenario), check_limits(scenario)):
+    for finding in chain(*(check(scenario) for check in (check_names, check_money, check_limits, check_logistics))):
         if not any(path[: len(finding.path)] == finding.path or finding.path[: len(path)] == path for path in repaired):
             yield finding
     for finding in check_programme(scenario, priced=False):

@@ -12,7 +12,8 @@ from pydantic import AwareDatetime, Field, field_validator
 
 from sim.scenario.base import Name, Part, equal_shares
 from sim.scenario.comparing import Strategy
-from sim.scenario.logistics import AfterSales, DispatchRules, Fees, Fulfilment, Lane, StockPolicy, Warehouse
+from sim.scenario.dispatch import DispatchRules
+from sim.scenario.logistics import AfterSales, Fees, Fulfilment, Lane, StockPolicy, Warehouse
 from sim.scenario.programme import Programme
 from sim.scenario.shop import CurrencyRate, Funnel, Listing, Region, Shop
 from sim.scenario.system import Confirmation, Engine, Payment, Slo

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from sim.scenario.base import EVERY_DAY, Duration, Factor, Name, Part, Units, Weekday, equal_shares
+from sim.scenario.base import EVERY_DAY, Country, Duration, Factor, Name, Part, Units, Weekday, equal_shares
 from sim.scenario.units import DurationUs, Money, Share
 
 
@@ -82,6 +82,7 @@ class Region(Part):
     hour_factors: tuple[Factor, ...] = Field((), description="24 factors by local hour for short videos; empty: flat")
     business_days: tuple[Weekday, ...] = EVERY_DAY[:5]
     holidays: tuple[dt.date, ...] = ()
+    public_holidays: Country = ""
 
 
 class Voucher(Part):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sim.demand.trace import Trace
+from sim.operations.carts import Carts
 from sim.operations.money import money_columns
 from sim.operations.outcome import Column
+from sim.operations.punctuality import punctuality
 from sim.operations.simulate import simulate
 from sim.scenario.schema import Scenario
 from tests.oracle import model
@@ -32,6 +34,10 @@ def differences(scenario: Scenario, trace: Trace, *, fast: bool = False) -> tupl
         found.append(f"deal_left {flow.deal_left} != {oracle.deal_left}")
     if flow.carried != oracle.carried:
         found.append(f"carried {flow.carried} != {oracle.carried}")
+    rates = punctuality(scenario, trace, flow, Carts(trace))
+    for name, (whole, some) in oracle.rates.items():
+        if list(rates[name].values())[:2] != [whole, some]:
+            found.append(f"{name} {list(rates[name].values())[:2]} != {[whole, some]}")
     return found, oracle
 
 

@@ -28,6 +28,7 @@ FEATURES = (
     "changes", "bound", "timeout", "group", "linger", "outages", "crash",
     "provider", "declines", "holds", "staff", "shifts", "waves", "cut_off", "carrier", "loss",
     "cancels", "returns", "restock", "policy", "money", "voucher",
+    "ready", "calendar", "clock", "capacity", "dropping",
 )  # fmt: skip
 ZONES = ("UTC", "Asia/Tokyo", "Asia/Kolkata", "America/New_York")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -163,7 +164,7 @@ def scenario_dict(case: Case) -> dict[str, Any]:
         "lanes": [_lane(case, house, region) for house in houses for region in regions],
         "after_sales": _after_sales(case),
         "fees": _fees(case),
-        "dispatch": {"dispatch_days": r.choice((0, 0, 0, 1))},
+        "dispatch": {"dispatch_days": r.choice((0, 0, 0, 1)), **_dispatch(case)},
         "stock": _policy(case),
     }
 
@@ -314,6 +315,24 @@ def _fees(case: Case) -> dict[str, Any]:
         return {}
     rates = {name: r.choice((0, 0.02, 0.050001, 0.333333)) for name in ("platform", "creator", "payment")}
     return {**rates, "payment_fixed": "0.30 USD", "pick_pack": "0.55 GBP", "late_dispatch": "3.00 GBP"}
+
+
+def _dispatch(case: Case) -> dict[str, Any]:
+    r = case.random("dispatch")
+    rules: dict[str, Any] = {
+        "event": r.choice(("carrier_scan", "ready_to_ship")) if case.on("ready") else "carrier_scan"
+    }
+    zone = r.choice(ZONES)
+    if case.on("calendar"):
+        days = sorted(r.sample(DAYS, r.randint(5, 7)), key=DAYS.index)
+        rules["calendar"] = {"zone": zone, "business_days": days, "public_holidays": r.choice(("", "US", "JP"))}
+    if case.on("clock"):
+        rules["cut_off"] = _day_time(case.clock(zone, r.choice(case.marks(r, 3))))
+    if case.on("capacity"):
+        rules |= {"daily_capacity": r.choice((1, 3, 10)), "capacity_days": r.choice((0, 1, 1, 2))}
+    if case.on("dropping"):
+        rules["auto_cancel_days"] = r.choice((0, 0, 1))
+    return rules
 
 
 def _policy(case: Case) -> dict[str, Any]:

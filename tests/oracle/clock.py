@@ -13,7 +13,7 @@ from typing import Any
 
 import simpy
 
-CONTROL, COMPLETION, START, TIME_OUT, ARRIVAL = 1, 2, 3, 4, 5
+CONTROL, COMPLETION, START, TIME_OUT, ARRIVAL, PLATFORM = 1, 2, 3, 4, 5, 6
 #: Ranks of control events.
 WORKERS, OUTAGE_END, OUTAGE_START, SHIFTS, RECEIPTS, PICK_UPS, REVIEWS, SWEEP, WAVES = 0, 1, 2, 6, 7, 8, 9, 10, 11
 #: What is completed, starts, times out or arrives; below 3 it is the stage of a request.

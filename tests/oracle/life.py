@@ -30,6 +30,7 @@ from tests.oracle.clock import (
     follow,
     priority,
 )
+from tests.oracle.dispatch import Dispatch
 from tests.oracle.engine import SECOND_ROUND, Engine
 from tests.oracle.records import Line, Order, law_table
 from tests.oracle.stock import Stock
@@ -47,10 +48,11 @@ class Life:
         stock: Stock,
         checkout: Checkout,
         fulfil: Callable[[Order], None],
+        dispatch: Dispatch,
         met: Counter[str],
     ) -> None:
         self.env, self.scenario, self.met = env, scenario, met
-        self.stock, self.checkout, self.fulfil = stock, checkout, fulfil
+        self.stock, self.checkout, self.fulfil, self.dispatch = stock, checkout, fulfil, dispatch
         self.before_shipping = law_table(scenario.after_sales.before_shipping_delay)
         effects = [self._checkout_effect, self._payment_effect, self._confirmation_effect]
         self.engine = Engine(env, scenario.engine, effects, met)
@@ -139,6 +141,7 @@ class Life:
         if order.after in (CANCEL_ON_HOLD, CANCEL_BEFORE_SHIPPING):
             place = priority(TIME_OUT, BUYER, order.number)
             self.env.call(self._cancel_us(order), place, lambda: self._cancel(order))
+        self.dispatch.watch(self.env, order, lambda: self._drop(order))
         return Reason.NOTHING
 
     def _cancel_us(self, order: Order) -> int:
@@ -154,6 +157,19 @@ class Life:
             self._release(order, Reason.BUYER_CANCELLED)
         else:
             self.met["cancel_too_late"] += 1
+
+    def _drop(self, order: Order) -> None:
+        """The platform cancels what has not been dispatched, unless a part of it is on its way."""
+        collected = any(parcel.collected_us >= 0 for parcel in order.parcels)
+        if order.state in MAY_BE_CANCELLED and not collected and not self.dispatch.is_dispatched(order):
+            self.met[
+                "dropped_on_hold"
+                if order.state == State.ON_HOLD
+                else "dropped_unpacked"
+                if order.state == State.AWAITING_SHIPMENT
+                else "dropped_packed"
+            ] += 1
+            self._release(order, Reason.AUTO_CANCELLED)
 
     def _release(self, order: Order, reason: Reason) -> None:
         """Cancelled after payment; the units wait for the next sweep."""

@@ -14,6 +14,7 @@ from sim.scenario.tables import sku_table
 from tests.oracle import money
 from tests.oracle.checkout import Checkout
 from tests.oracle.clock import ARRIVAL, CHECKOUT, Clock, priority
+from tests.oracle.dispatch import Dispatch
 from tests.oracle.life import Life
 from tests.oracle.records import Order, read_orders
 from tests.oracle.stock import Stock
@@ -37,7 +38,8 @@ class Outcome:
 
     `orders`: a column a name, one entry a cart. `parcels`: (order, warehouse, picked_us, packed_us, collected_us,
     arrived_us, lost). `stock` by (SKU, warehouse). `deal_left`: units left of each deal. `carried`: parcels that were
-    in time for a pick-up and found no room. `met`: how often each rare thing happened.
+    in time for a pick-up and found no room. `rates`: what the platform counts, of how many how many. `met`: how often
+    each rare thing happened.
     """
 
     orders: dict[str, list[int]]
@@ -45,6 +47,7 @@ class Outcome:
     stock: dict[tuple[int, int], dict[str, int]]
     deal_left: list[int]
     carried: int
+    rates: dict[str, tuple[int, int]]
     met: dict[str, int]
 
 
@@ -56,15 +59,19 @@ def run(scenario: Scenario, trace: Trace) -> Outcome:
     stock = Stock(env, skus, scenario.stock, met)
     checkout = Checkout(env, scenario, skus, stock, met)
     logistics = Logistics(env, scenario, stock, met)
-    life = Life(env, scenario, stock, checkout, logistics.fulfil, met)
+    dispatch = Dispatch(scenario)
+    life = Life(env, scenario, stock, checkout, logistics.fulfil, dispatch, met)
     env.process(_arrivals(env, orders, trace.factor_u64.tolist(), life))
     env.run(until=scenario.horizon_us)
 
     carried = sum(warehouse.carried for warehouse in logistics.warehouses)
     met["carried"] = carried
     _check_stock(stock, orders)
-    till = money.Till(scenario, skus, checkout.deals)
-    return Outcome(_columns(orders, till), _parcel_rows(orders), _stock_rows(stock), checkout.left, carried, dict(met))
+    met["over_capacity"] = dispatch.mark_over_capacity(orders)
+    till = money.Till(scenario, skus, checkout.deals, dispatch)
+    columns, rates = _columns(orders, till), dispatch.counts(orders)
+    met["dispatched_late"] = rates["late_dispatch"][1]
+    return Outcome(columns, _parcel_rows(orders), _stock_rows(stock), checkout.left, carried, rates, dict(met))
 
 
 def _arrivals(env: Clock, orders: list[Order], factors: list[int], life: Life) -> ProcessGenerator:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-
 from sim.orders.states import Reason, State
-from sim.scenario.calendar import business_day_ends
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import DealRow, SkuRow, lane_table, to_reporting_minor
+from tests.oracle.dispatch import Dispatch
 from tests.oracle.records import Order
 
 COLUMNS = (
@@ -24,7 +22,7 @@ def half_up(amount: int, ppm: int) -> int:
 class Till:
     """Prices, rates and deadlines of a scenario."""
 
-    def __init__(self, scenario: Scenario, skus: list[SkuRow], deals: list[DealRow]) -> None:
+    def __init__(self, scenario: Scenario, skus: list[SkuRow], deals: list[DealRow], dispatch: Dispatch) -> None:
         self.scenario, self.skus, self.deals = scenario, skus, deals
         self.fees, self.voucher = scenario.fees, scenario.funnel.voucher
         self.voucher_ppm = round(self.voucher.off * 1_000_000)
@@ -35,8 +33,7 @@ class Till:
         sales = scenario.after_sales
         self.return_cost = to_reporting_minor(scenario, sales.return_freight)
         self.return_cost += to_reporting_minor(scenario, sales.return_handling)
-        self.day_ends: dict[int, list[int]] = {}  # by region
-        self.dispatch_days = scenario.dispatch.dispatch_days
+        self.dispatch = dispatch
 
     def amounts(self, order: Order) -> dict[str, int]:
         """Every column of money of one order."""
@@ -73,13 +70,5 @@ class Till:
                     money["goods_cost"] += sum(take.units * self.skus[take.sku].cost_minor for take in parcel.takes)
         if order.reason == Reason.RETURNED:
             money["return_cost"] = self.return_cost
-        if any(parcel.collected_us > self._dispatch_deadline_us(order) for parcel in order.parcels):
+        if self.dispatch.is_late(order):
             money["late_penalty"] = self.late_dispatch
-
-    def _dispatch_deadline_us(self, order: Order) -> int:
-        """The horizon where the calendar has no such day."""
-        if order.region not in self.day_ends:
-            self.day_ends[order.region] = business_day_ends(self.scenario, self.scenario.regions[order.region])
-        ends = self.day_ends[order.region]
-        index = bisect_right(ends, order.paid_us) + self.dispatch_days
-        return ends[index] if index < len(ends) else self.scenario.horizon_us

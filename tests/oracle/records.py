@@ -85,6 +85,7 @@ class Order:
     releasing: bool = False  # its units wait for the next sweep
     parcels: list[Parcel] = field(default_factory=list)
     restocked: bool = False
+    over_capacity: bool = False  # paid when its day had the declared number of orders already
     placed_us: int = -1
     pay_due_us: int = -1
     paid_us: int = -1

@@ -26,6 +26,7 @@ _AFTER = (
     ("paid too late, refunded", "orders_late_payment"),
     ("BUYER_CANCELLED", "orders_cancelled_by_buyer"),
     ("NOT_CONFIRMED", "orders_not_confirmed"),
+    ("AUTO_CANCELLED", "orders_auto_cancelled"),
     ("LOST", "orders_lost"),
     ("RETURNED", "orders_returned"),
     ("REFUNDED", "orders_refund_only"),

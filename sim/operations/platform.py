@@ -1,0 +1,50 @@
+"""Orders that the platform cancels because they were not dispatched in time (section Dispatch of docs/model.md)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+
+from sim.operations import front_state as fs
+from sim.operations.front import FrontFlow
+from sim.operations.parcels import Parcels
+from sim.orders.states import Reason, State
+from sim.scenario.calendar import dispatch_day_ends
+from sim.scenario.schema import Scenario
+
+
+class Platform:
+    """Looks at the end of each business day which orders have had their last; `times_us` are those ends."""
+
+    def __init__(self, scenario: Scenario, front: FrontFlow, parcels: Parcels) -> None:
+        self._front, self._parcels = front, parcels
+        self._at_packing = scenario.dispatch.event == "ready_to_ship"
+        self._paid: defaultdict[int, list[tuple[int, int, int]]] = defaultdict(list)  # (region, paid from, paid before)
+        days = scenario.dispatch.auto_cancel_days
+        for region, place in enumerate(scenario.regions if days is not None else ()):
+            assert days is not None
+            ends = [-1, *dispatch_day_ends(scenario, place)]
+            for k in range(len(ends) - 1 - days):
+                if 0 <= ends[k + 1 + days] < scenario.horizon_us:
+                    self._paid[ends[k + 1 + days]].append((region, ends[k], ends[k + 1]))
+        self.times_us = sorted(self._paid)
+
+    def end_of_day(self, now_us: int) -> None:
+        """Cancel what is due at `now_us`, after all else of that instant."""
+        f = self._front.state
+        waiting = np.flatnonzero(
+            (f.small[:, fs.STATE] == State.ON_HOLD) | (f.small[:, fs.STATE] == State.AWAITING_SHIPMENT)
+        )
+        paid_us, region = f.times[waiting, fs.PAID], f.line_region[f.first[waiting]]
+        due = np.zeros(len(waiting), np.bool_)
+        for number, from_us, before_us in self._paid[now_us]:
+            due |= (region == number) & (paid_us >= from_us) & (paid_us < before_us)
+        orders = waiting[due].astype(np.int32)
+        if self._at_packing:
+            ready = np.array([self._is_ready(order) for order in orders.tolist()], np.bool_)
+            orders = orders[~ready]
+        self._front.cancel_all(orders, int(Reason.AUTO_CANCELLED), now_us)
+
+    def _is_ready(self, order: int) -> bool:
+        return self._parcels.is_packed(order)
