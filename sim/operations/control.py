@@ -12,6 +12,7 @@ import simpy
 
 from sim.flow.environment import FlowEnvironment
 from sim.flow.stations import Station
+from sim.operations.feedback import feed_back
 from sim.operations.front import FrontFlow
 from sim.operations.platform import Platform
 from sim.operations.replenishment import RANK_STEP, Replenishment
@@ -47,6 +48,8 @@ def start_control(
     for day_us in platform.times_us:
         if day_us + 1 < scenario.horizon_us:
             _run(env, LAST_OF_THE_INSTANT_BEFORE, [(day_us + 1, day_us)], platform.end_of_day)
+    if scenario.funnel.feedback is not None:
+        env.process(feed_back(env, front, scenario.funnel.feedback))
     if scenario.stock.policy == "s_S":
         env.process(order_up_to(env, Replenishment(env, front), scenario))
 

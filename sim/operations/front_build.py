@@ -73,6 +73,7 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
         releasing=np.empty(_SPARE, dtype=np.int32),
         allocations=np.empty((_SPARE, 5), dtype=np.int32),
         factor=trace.factor_u64.astype(np.int64),
+        heard=np.zeros((2, len(skus)), dtype=np.int64),
         shelf=np.array([not sku.shelf for sku in skus], dtype=np.uint8),
         part_first=parts["part_first"],
         part_sku=parts["part_sku"],
@@ -143,6 +144,7 @@ def _registers(scenario: Scenario, count: int, rows_a_cart: int) -> npt.NDArray[
         fs.RETRY_DELAY_US: payment.retry_delay_us,
         fs.SECOND_DELAY_US: scenario.funnel.second_choice_delay_us,
         fs.ON_HOLD_US: scenario.confirmation.on_hold_us,
+        fs.FEEDBACK: int(scenario.funnel.feedback is not None),
         fs.STAFFED: int(scenario.confirmation.mode == "staff"),
         # every event may be a group that splits all its carts
         fs.SPLIT_ROOM: fs.EVENTS_A_CHECK * (rows_a_cart * min(_max_group(scenario), count) + 2),

@@ -10,7 +10,8 @@ from __future__ import annotations
 from sim.flow.calendar_queue import FAR, schedule
 from sim.flow.heap import insertion_sort
 from sim.flow.jit import kernel, touch
-from sim.operations.front_orders import cancel, event_key, take_effect
+from sim.operations.front_heard import hear
+from sim.operations.front_orders import asked_at, cancel, event_key, take_effect
 from sim.operations.front_state import (
     ARRIVAL,
     ATTEMPTS,
@@ -22,6 +23,7 @@ from sim.operations.front_state import (
     CONFIRMATION,
     COUNT,
     CRASHED,
+    FEEDBACK,
     GROUP_A_US,
     GROUP_B_US,
     GROUP_DONE,
@@ -301,7 +303,16 @@ def _fail(f: Front, stage: int, order: int, attempt: int, now: int, reason: int)
     if tried + 1 < f.reg[ATTEMPTS]:
         again = now + (int(f.reg[BACKOFF_US]) << tried)
         schedule(f, again, event_key(ARRIVAL + stage, order, attempt + 1))
-    elif stage == CHECKOUT and f.small[order, STATE] == NONE:
-        f.small[order, REASON] = reason
+    elif stage == CHECKOUT:
+        _give_up_checkout(f, order, attempt, now, reason)
     elif stage == CONFIRMATION and f.small[order, STATE] == ON_HOLD:
         cancel(f, order, NOT_CONFIRMED, now)
+
+
+@kernel
+def _give_up_checkout(f: Front, order: int, attempt: int, now: int, reason: int) -> None:
+    """The client leaves; work of it that goes on may still place the order."""
+    if f.reg[FEEDBACK] != 0:
+        hear(f, now - asked_at(f, CHECKOUT, order, attempt))
+    if f.small[order, STATE] == NONE:
+        f.small[order, REASON] = reason

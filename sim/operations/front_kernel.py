@@ -34,6 +34,7 @@ from sim.operations.front_orders import cancel, event_key, sweep
 from sim.operations.front_state import (
     ALLOCATED,
     ARRIVAL,
+    ASKING,
     BUSY,
     CHECKOUT,
     COMMIT_HEAD,
@@ -248,6 +249,7 @@ def _intent(f: Front, now: int) -> None:
     f.reg[NEXT_ARRIVAL] += 1
     _look_up_trace(f)
     if int(f.go[order]) < f.factor[wanted_sku(f, order, int(f.first[order]))]:
+        f.reg[ASKING] += 1
         arrive(f, CHECKOUT, order, 0, now)
     else:
         f.small[order, REASON] = NOT_GOING

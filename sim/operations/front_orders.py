@@ -6,9 +6,11 @@ from sim.demand.trace import CANCEL_BEFORE_SHIPPING, CANCEL_ON_HOLD, NEVER
 from sim.flow.calendar_queue import FAR, schedule
 from sim.flow.jit import kernel, touch
 from sim.flow.transit import delay_us
+from sim.operations.front_heard import hear, hear_first_answer
 from sim.operations.front_state import (
     AFTER,
     ARRIVAL,
+    ASKING,
     CANCEL,
     CHECKOUT,
     CLOSED,
@@ -24,6 +26,7 @@ from sim.operations.front_state import (
     DONE_SECOND,
     END_US,
     EXPIRY_HEAD,
+    FEEDBACK,
     FIRST_REFUSAL,
     HOLD_WINDOW_US,
     HOUSE,
@@ -58,7 +61,7 @@ from sim.orders.states import Reason, State
 
 UNPAID, ON_HOLD, CANCELLED = int(State.UNPAID), int(State.ON_HOLD), int(State.CANCELLED)
 AWAITING_SHIPMENT, AWAITING_COLLECTION = int(State.AWAITING_SHIPMENT), int(State.AWAITING_COLLECTION)
-EXPIRED, BUYER_CANCELLED = int(Reason.EXPIRED), int(Reason.BUYER_CANCELLED)
+EXPIRED, BUYER_CANCELLED, SOLD_OUT = int(Reason.EXPIRED), int(Reason.BUYER_CANCELLED), int(Reason.SOLD_OUT)
 LONGEST_RESPONSE_US = 2**31 - 1
 AHEAD = 24  # how many holds ahead records are fetched
 
@@ -144,10 +147,15 @@ def _confirm(f: Front, order: int, now: int) -> None:
 @kernel
 def _answer(f: Front, stage: int, order: int, attempt: int, now: int) -> None:
     """Tell the client, who goes on: to payment, to the second choice, or away."""
-    f.answers[order, stage] = min(now - _asked_at(f, stage, order, attempt), LONGEST_RESPONSE_US)
+    response_us = now - asked_at(f, stage, order, attempt)
+    f.answers[order, stage] = min(response_us, LONGEST_RESPONSE_US)
     if stage != CHECKOUT:
         return
     small = f.small[order]
+    if f.reg[FEEDBACK] != 0:
+        hear(f, response_us)
+        if attempt < SECOND_ROUND:
+            hear_first_answer(f, order, small[REFUSAL] == SOLD_OUT)
     if small[REFUSAL] == 0:
         _plan_payment(f, order, now)
         return
@@ -157,13 +165,14 @@ def _answer(f: Front, stage: int, order: int, attempt: int, now: int) -> None:
         small[SECOND] = 1
         due = now + int(f.reg[SECOND_DELAY_US])
         f.times[order, PAY_DUE] = due  # until the second round is answered: when it began
+        f.reg[ASKING] += 1
         schedule(f, due, event_key(ARRIVAL + CHECKOUT, order, SECOND_ROUND))
     else:
         small[REASON] = small[REFUSAL]
 
 
 @kernel
-def _asked_at(f: Front, stage: int, order: int, attempt: int) -> int:
+def asked_at(f: Front, stage: int, order: int, attempt: int) -> int:
     """When the first attempt of the round arrived."""
     if stage == CONFIRMATION:
         return int(f.times[order, CONFIRM_DUE])

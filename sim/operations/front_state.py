@@ -53,7 +53,10 @@ NOTHING_DUE = 16
     STAFFED, STAFF, STAFF_BUSY, CONFIRMED_TAIL, ALLOCATED, SPLIT_ROOM,
     NEED_BLOCKS, NEED_NEAR, NEED_SORTED, EVENTS, MAX_GROUP_MET, REPEATED, WAITED_OUT,
     HOLD_END_US, START_DUE, STORE_DUE, STAFF_DUE, PATIENCE_DUE, TRACE_DUE,
-) = range(54)  # fmt: skip
+    FEEDBACK, ASKING, HEARD, HEARD_US,
+) = range(58)  # fmt: skip
+# FEEDBACK: whether checkouts are counted; ASKING: rounds of checkout begun and not over; HEARD, HEARD_US: rounds over
+# since the last control period, and the sum of their times
 # *_DUE: when a head's next event is due, as time << 4 | what; NEVER_DUE if it has none
 NEVER_DUE = FAR << 4
 REGISTERS = 64
@@ -109,6 +112,7 @@ class Front(NamedTuple):
     allocations: I32  # [rows, 5]: order, line, sku, warehouse, units of split carts
     # shop
     factor: I64  # [skus], 2^32: everybody goes ahead
+    heard: I64  # [2, skus]: since the last control period, by first line: first checkouts answered, and sold out
     shelf: U8  # [skus]
     part_first: I32  # [skus + 1]
     part_sku: I32

@@ -29,7 +29,7 @@ Metrics = dict[str, Any]
 def summarise(scenario: Scenario, trace: Trace, outcome: Outcome) -> Metrics:
     """Everything that one replication's `metrics` holds, nested as in docs/run-directory.md."""
     carts, ledger = Carts(trace), Ledger(outcome.orders, Prices.of(scenario))
-    tally = _Tally(scenario, outcome)
+    tally = _Tally(scenario, trace, outcome)
     for chunk, money in money_chunks(scenario, trace, outcome, carts=carts):
         ledger.add(chunk, money)
         tally.add(chunk)
@@ -53,8 +53,9 @@ def summarise(scenario: Scenario, trace: Trace, outcome: Outcome) -> Metrics:
 _COUNTS = tuple(
     f"orders_{name}"
     for name in (
-        *("going", "placed", "refused", "failed", "second_choice", "split", "paid", "late_payment", "expired"),
-        *("confirmed", "cancelled_by_buyer", "not_confirmed", "lost", "auto_cancelled", "collected", "delivered"),
+        *("going", "put_off", "placed", "refused", "failed", "second_choice", "split", "paid", "late_payment"),
+        *("expired", "confirmed", "cancelled_by_buyer", "not_confirmed", "lost", "auto_cancelled", "collected"),
+        "delivered",
         *("returned", "refund_only"),
     )
 )
@@ -66,6 +67,7 @@ class _Tally:
     """Counts orders and units, a chunk at a time."""
 
     scenario: Scenario
+    trace: Trace
     outcome: Outcome
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*_COUNTS, *_UNITS), 0))
     states: Ints = field(default_factory=lambda: np.zeros(len(State), np.int64))
@@ -84,6 +86,7 @@ class _Tally:
         arrived = chunk.first_of("time_us") < self.scenario.horizon_us
         for name, flags in {
             "orders_going": (reason != Reason.NOT_GOING) & arrived,
+            "orders_put_off": self._put_off(chunk, reason),
             "orders_placed": placed,
             "orders_refused": never & np.isin(reason, list(REFUSALS)),
             "orders_failed": never & (reason >= Reason.ENGINE_BUSY) & (reason <= Reason.ENGINE_CRASHED),
@@ -107,6 +110,13 @@ class _Tally:
         short = (first == Reason.SOLD_OUT, first == Reason.DEAL_SOLD_OUT)
         for name, flags in zip(_UNITS, (placed, paid, *short, placed & ~second), strict=True):
             self.counts[name] += int(units[flags].sum())
+
+    def _put_off(self, chunk: CartChunk, reason: Ints) -> Ints:
+        """Who would have gone ahead but for feedback."""
+        if self.scenario.funnel.feedback is None:
+            return np.zeros(len(chunk), np.bool_)
+        neutral = self.trace.factor_u64[chunk.first_of("sku")]
+        return np.asarray((reason == Reason.NOT_GOING) & (self.trace.carts["go_u32"][chunk.orders] < neutral))
 
     def _collected(self, chunk: CartChunk, parcels: Ints) -> Ints:
         table = self.outcome.parcels

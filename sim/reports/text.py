@@ -156,6 +156,11 @@ class _Page:
         if stayed:
             gap = [NO_VALUE, ""] if self.many else []
             rows.insert(0, ["did not go to checkout", *gap, count(stayed), f"{share_of(stayed, intents)} of intents"])
+        put_off = metric(self.metrics, "orders_put_off")
+        if put_off:
+            gap = [NO_VALUE, ""] if self.many else []
+            note = f"{share_of(put_off, intents)} of intents"
+            rows.insert(1, ["of these for slow checkouts or stockouts", *gap, count(put_off), note])
         return self._table("Never became an order, because", rows) if rows else None
 
     def after_placing(self) -> Block | None:

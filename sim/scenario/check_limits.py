@@ -132,6 +132,8 @@ def _periods(scenario: Scenario) -> Iterator[Finding]:
         (("payment", "sweep"), scenario.payment.sweep_us),
         (("stock", "review"), scenario.stock.review_us),
     ]
+    if scenario.funnel.feedback is not None:
+        periods.append((("funnel", "feedback", "period"), scenario.funnel.feedback.period_us))
     for i, house in enumerate(scenario.warehouses):
         if house.waves is not None:
             periods.append((("warehouses", i, "waves", "every"), house.waves.every_us))

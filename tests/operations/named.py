@@ -94,7 +94,11 @@ _BASE: dict[str, Any] = {
         ],
         "videos": [{"name": "clip", "listing": "mug", "publish": 0}],
     },
-    "funnel": {"second_choice_delay": "2s", "voucher": {"off": 0.123457, "funded_by": "seller"}},
+    "funnel": {
+        "second_choice_delay": "2s",
+        "voucher": {"off": 0.123457, "funded_by": "seller"},
+        "feedback": {"period": "15s", "tolerated": "2s", "loss_per_s": 0.03, "most": 0.05, "sold_out": 0.1},
+    },
     "engine": {
         "workers": 3,
         "changes": [{"at": f"{25 * (k + 1)}s", "servers": number} for k, number in enumerate(_WORKERS)],
@@ -163,6 +167,7 @@ _SHOPS: dict[str, tuple[dict[str, Any], int, int]] = {
                 {"name": "south", "pickers": 4, "packers": 5, "pick_ups": [{"at": "16:00"}], "cut_off": 0},
             ],
             "stock": {"policy": "none"},
+            "funnel": {"feedback": {"period": "40s", "tolerated": 0, "loss_per_s": 0.2, "most": 0.5, "sold_out": 0.5}},
         },
         700,
         1,

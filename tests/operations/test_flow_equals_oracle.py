@@ -26,7 +26,7 @@ RARE = (
     "queue_full", "timed_out_waiting", "timed_out_in_service", "retries", "replays", "declines", "expiries",
     "late_payments", "capacity_drop_while_busy", "outage_while_busy", "voided", "split", "carried", "wave_left_behind",
     "resold_returns", "lost_parcels", "second_placed", "cancelled_on_hold", "cancelled_before_shipping",
-    "not_confirmed",
+    "not_confirmed", "slow_told", "sold_out_told", "put_off",
 )  # fmt: skip
 AT_LEAST = 5
 

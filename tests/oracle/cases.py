@@ -28,7 +28,7 @@ FEATURES = (
     "changes", "bound", "timeout", "group", "linger", "outages", "crash",
     "provider", "declines", "holds", "staff", "shifts", "waves", "cut_off", "carrier", "loss",
     "cancels", "returns", "restock", "policy", "money", "voucher",
-    "ready", "calendar", "clock", "capacity", "dropping",
+    "ready", "calendar", "clock", "capacity", "dropping", "feedback",
 )  # fmt: skip
 ZONES = ("UTC", "Asia/Tokyo", "Asia/Kolkata", "America/New_York")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -156,6 +156,7 @@ def scenario_dict(case: Case) -> dict[str, Any]:
         "funnel": {
             "second_choice_delay": case.text(r, 0, 4),
             "voucher": {"off": r.choice((0.1, 0.123457, 0.5)), "funded_by": r.choice(("seller", "platform"))},
+            "feedback": _feedback(case),
         },
         "engine": _engine(case),
         "payment": _payment(case),
@@ -225,6 +226,19 @@ def _programme(case: Case, listings: list[dict[str, Any]]) -> dict[str, Any]:
             )
     show = {"name": "show", "start": case.text(r, 0, 3), "length": "1d", "entries": [{"at": 0, "per_min": 1}]}
     return {"broadcasts": [{**show, "deals": deals}], "videos": [{"name": "clip", "listing": "mug", "publish": 0}]}
+
+
+def _feedback(case: Case) -> dict[str, Any] | None:
+    r = case.random("feedback")
+    if not case.on("feedback"):
+        return None
+    return {
+        "period": f"{max(1, case.units(r, 1, 12))}us",
+        "tolerated": case.text(r, 0, 4),
+        "loss_per_s": 1 if case.mode == TICKS else r.choice((0.001, 0.01)),
+        "most": r.choice((0.3, 0.9, 1)),
+        "sold_out": r.choice((0, 0.333333, 1)),
+    }
 
 
 def _engine(case: Case) -> dict[str, Any]:

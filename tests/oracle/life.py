@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from typing import Any
 
+import simpy
 from simpy.events import ProcessGenerator
 
 from sim.demand.trace import CANCEL_BEFORE_SHIPPING, CANCEL_ON_HOLD, NEVER
@@ -32,6 +34,7 @@ from tests.oracle.clock import (
 )
 from tests.oracle.dispatch import Dispatch
 from tests.oracle.engine import SECOND_ROUND, Engine
+from tests.oracle.feedback import Feedback
 from tests.oracle.records import Line, Order, law_table
 from tests.oracle.stock import Stock
 
@@ -47,12 +50,14 @@ class Life:
         scenario: Scenario,
         stock: Stock,
         checkout: Checkout,
+        feedback: Feedback,
         fulfil: Callable[[Order], None],
         dispatch: Dispatch,
         met: Counter[str],
     ) -> None:
         self.env, self.scenario, self.met = env, scenario, met
-        self.stock, self.checkout, self.fulfil, self.dispatch = stock, checkout, fulfil, dispatch
+        self.stock, self.checkout, self.feedback = stock, checkout, feedback
+        self.fulfil, self.dispatch = fulfil, dispatch
         self.before_shipping = law_table(scenario.after_sales.before_shipping_delay)
         effects = [self._checkout_effect, self._payment_effect, self._confirmation_effect]
         self.engine = Engine(env, scenario.engine, effects, met)
@@ -63,15 +68,17 @@ class Life:
         self.releasing: list[Order] = []
         self.sweeps = Grid(env, scenario.payment.sweep_us, priority(CONTROL, SWEEP), self._sweep)
         # What a crash cancels is swept at the same instant: the sweep comes later among the control events.
-        self.engine.on_crash = lambda: self.sweeps.due(env.now)
+        self.engine.on_crash = self._crash
 
     def buyer(self, order: Order) -> ProcessGenerator:
         """Process, from the arrival of the cart's first request on: check out, perhaps take a second choice, pay."""
-        failure = yield from self.engine.ask(order, CHECKOUT)
+        failure = yield from self._ask_for_checkout(order)
+        if failure == Reason.NOTHING:
+            self.feedback.hear_first_answer(order.lines[0].sku, order.answers[CHECKOUT, 0] == Reason.SOLD_OUT)
         if failure == Reason.NOTHING and self._chooses_again(order):
             delay_us = self.scenario.funnel.second_choice_delay_us
             yield self.env.at(self.env.now + delay_us, priority(ARRIVAL, CHECKOUT, order.number, SECOND_ROUND))
-            failure = yield from self.engine.ask(order, CHECKOUT, SECOND_ROUND)
+            failure = yield from self._ask_for_checkout(order, SECOND_ROUND)
         if failure != Reason.NOTHING:
             if order.state == State.NONE:  # else an attempt whose client had gone has placed the order
                 order.reason = failure
@@ -79,6 +86,17 @@ class Life:
             order.reason = order.answers[CHECKOUT, order.second]
         else:
             yield from self._pay(order)
+
+    def _ask_for_checkout(self, order: Order, first: int = 0) -> Generator[simpy.Event, Any, Reason]:
+        """A round of checkout, until it is answered or given up."""
+        began_us = self.env.now
+        failure = yield from self.engine.ask(order, CHECKOUT, first)
+        self.feedback.hear(self.env.now - began_us)
+        return failure
+
+    def _crash(self) -> None:
+        self.sweeps.due(self.env.now)
+        self.feedback.crash()
 
     def _chooses_again(self, order: Order) -> bool:
         """Whether a refused buyer takes another SKU instead; the cart is changed."""

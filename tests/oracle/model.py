@@ -15,6 +15,7 @@ from tests.oracle import money
 from tests.oracle.checkout import Checkout
 from tests.oracle.clock import ARRIVAL, CHECKOUT, Clock, priority
 from tests.oracle.dispatch import Dispatch
+from tests.oracle.feedback import Feedback
 from tests.oracle.life import Life
 from tests.oracle.records import Order, read_orders
 from tests.oracle.stock import Stock
@@ -59,9 +60,10 @@ def run(scenario: Scenario, trace: Trace) -> Outcome:
     stock = Stock(env, skus, scenario.stock, met)
     checkout = Checkout(env, scenario, skus, stock, met)
     logistics = Logistics(env, scenario, stock, met)
+    feedback = Feedback(env, scenario, trace.factor_u64.tolist(), met)
     dispatch = Dispatch(scenario)
-    life = Life(env, scenario, stock, checkout, logistics.fulfil, dispatch, met)
-    env.process(_arrivals(env, orders, trace.factor_u64.tolist(), life))
+    life = Life(env, scenario, stock, checkout, feedback, logistics.fulfil, dispatch, met)
+    env.process(_arrivals(env, orders, feedback.factors, life))
     env.run(until=scenario.horizon_us)
 
     carried = sum(warehouse.carried for warehouse in logistics.warehouses)
@@ -82,6 +84,7 @@ def _arrivals(env: Clock, orders: list[Order], factors: list[int], life: Life) -
             env.process(life.buyer(order))
         else:
             order.reason = Reason.NOT_GOING
+            life.met["put_off"] += order.go_u32 < life.feedback.neutral[order.lines[0].sku]
 
 
 def _columns(orders: list[Order], till: money.Till) -> dict[str, list[int]]:
