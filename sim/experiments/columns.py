@@ -27,6 +27,7 @@ ORDERS: dict[str, pa.DataType] = {
     "first_refusal": NAME,
     "second": pa.bool_(),
     "refused_line": pa.int8(),
+    "second_sku": NAME,
     "late": pa.bool_(),
     "placed_us": pa.int64(),
     "pay_due_us": pa.int64(),
@@ -35,6 +36,8 @@ ORDERS: dict[str, pa.DataType] = {
     "confirmed_us": pa.int64(),
     "closed_us": pa.int64(),
     "delivered_us": pa.int64(),
+    "dispatch_due_us": pa.int64(),
+    "deliver_due_us": pa.int64(),
     "checkout_response_us": pa.int32(),
     "payment_response_us": pa.int32(),
     "confirmation_response_us": pa.int32(),
@@ -44,6 +47,8 @@ ORDERS: dict[str, pa.DataType] = {
     "crashed": pa.uint8(),
     "parcels": pa.uint8(),
     **{f"{name}_minor": pa.int64() for name in MONEY},
+    "gmv_minor": pa.int64(),
+    "missed_margin_minor": pa.int64(),
 }
 
 PARCELS: dict[str, pa.DataType] = {
@@ -71,6 +76,14 @@ TIMELINE_CONTENT: dict[str, pa.DataType] = {
 }
 
 VIEWERS: dict[str, pa.DataType] = {"time_s": pa.int32(), "content": NAME, "viewers": pa.float64()}
+
+AUDIENCE: dict[str, pa.DataType] = {"time_s": pa.int32(), "content": NAME, "views": pa.float64()}
+
+PAGES: dict[str, pa.DataType] = {
+    "time_s": pa.int32(),
+    **dict.fromkeys(("content", "region", "sku"), NAME),
+    **dict.fromkeys(("views", "refreshes", "quotes"), pa.int32()),
+}
 
 STOCK: dict[str, pa.DataType] = {
     "time_s": pa.int32(),
@@ -118,6 +131,8 @@ FILES: dict[str, dict[str, pa.DataType]] = {
     "timeline.parquet": TIMELINE,
     "timeline_content.parquet": TIMELINE_CONTENT,
     "viewers.parquet": VIEWERS,
+    "audience.parquet": AUDIENCE,
+    "pages.parquet": PAGES,
     "stock.parquet": STOCK,
     "hours.parquet": HOURS,
     "pickups.parquet": PICKUPS,

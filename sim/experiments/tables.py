@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sim.demand.reach import audience
 from sim.demand.show import viewers
 from sim.demand.trace import Trace
 from sim.experiments.columns import FILES
@@ -22,6 +23,7 @@ from sim.operations import tables
 from sim.operations.carts import CartChunk, Carts
 from sim.operations.money import money_chunks
 from sim.operations.outcome import ORDER_COLUMNS, PARCEL_COLUMNS, Outcome
+from sim.operations.reviewing import Reviewing, pages
 from sim.operations.timeline import Grid, timeline, timeline_content
 from sim.orders.states import Reason, State
 from sim.scenario.schema import Scenario
@@ -34,7 +36,11 @@ VIEWERS_STEP_S = 10
 PARCEL_CHUNK = 1 << 19
 MAX_THREADS = 4  # each holds a chunk of orders in its columns, about 150 MB
 #: Columns in which -1 stands for a value; everywhere else it means "never" or "none" and is written as null.
-_SIGNED = {f"{name}_minor" for name in ("gross", "deal_discount", "voucher", "captured", "refunded", "gmv")}
+_SIGNED = {f"{name}_minor" for name in ("gross", "deal_discount", "voucher", "captured", "refunded", "gmv", "missed_margin")}
+
+
+#: Times that many rows share: parcels are collected in great heaps, business days end at once.
+_IN_HEAPS = ("collected_us", "dispatch_due_us", "deliver_due_us")
 
 
 def write_tables(
@@ -62,6 +68,8 @@ def write_tables(
         "hours.parquet": lambda: iter([tables.hours(scenario, outcome)]),
         "pickups.parquet": lambda: iter([tables.pick_ups(scenario, outcome)]),
         "viewers.parquet": lambda: iter([_viewers(scenario)]),
+        "audience.parquet": lambda: iter([audience(scenario, trace.header["seed"], trace.header["replication"])]),
+        "pages.parquet": lambda: iter([pages(scenario, trace)]),
     }
     with ThreadPoolExecutor(min(usable_cores(), MAX_THREADS)) as pool:
         writing = {pool.submit(_write, directory / file, names, make, stop): file for file, make in files.items()}
@@ -93,6 +101,7 @@ class _Names:
             "content": contents(scenario),
             "region": [region.name for region in scenario.regions],
             "sku": sku_names(scenario),
+            "second_sku": sku_names(scenario),
             "warehouse": [warehouse.name for warehouse in scenario.warehouses],
             "method": [method.name for method in scenario.payment.methods],
             "state": [state.name for state in State],
@@ -154,15 +163,16 @@ def _form(types: Mapping[str, pa.DataType]) -> dict[str, Any]:
 def _differs_everywhere(name: str, kind: pa.DataType) -> bool:
     """Whether nearly every row has another value, so that differences are shorter and quicker than a dictionary."""
     if pa.types.is_int64(kind):
-        return not name.endswith("_minor") and name != "collected_us"  # parcels are collected in great heaps
+        return not name.endswith("_minor") and name not in _IN_HEAPS
     return name in ("order", "buyer", "time_s")
 
 
 def _order_chunks(scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts) -> Iterator[Columns]:
+    reviewing = Reviewing(scenario, outcome)
     for chunk, money in money_chunks(scenario, trace, outcome, carts=carts):
         outcomes = {name: outcome.orders[name][chunk.orders] for name in ORDER_COLUMNS}
         amounts = {f"{name}_minor": column for name, column in money.items()}
-        yield {**_intents(chunk, trace), **outcomes, **amounts}
+        yield {**_intents(chunk, trace), **outcomes, **amounts, **reviewing.columns(chunk, money)}
 
 
 def _intents(chunk: CartChunk, trace: Trace) -> dict[str, Column]:

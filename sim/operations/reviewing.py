@@ -1,0 +1,105 @@
+"""What a review of a run needs beside outcome and money: deadlines, second choices, what stockouts missed, page views.
+
+Made from the trace when the tables are written; no simulation carries it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.demand.reach import offset_us, quarter_of, quarter_start_s
+from sim.demand.trace import BUY, QUOTE, REFRESH, VIEW, Trace
+from sim.operations.carts import CartChunk, Column, Ints, served_lines
+from sim.operations.contribution import value_of_goods
+from sim.operations.deadlines import NO_DEADLINE_US, Deadlines
+from sim.operations.money import Prices
+from sim.operations.outcome import Outcome
+from sim.orders.states import Reason
+from sim.scenario.schema import Scenario
+from sim.scenario.tables import contents, sku_names
+from sim.scenario.units import PPM
+
+_PAGES = (("views", VIEW), ("refreshes", REFRESH), ("quotes", QUOTE))
+_ROWS = 1 << 20
+
+
+class Reviewing:
+    """Computes columns of `orders.parquet` a chunk at a time; -1 means none."""
+
+    def __init__(self, scenario: Scenario, outcome: Outcome) -> None:
+        self.prices = Prices.of(scenario)
+        self.orders = outcome.orders
+        self.dispatch = Deadlines(scenario, scenario.dispatch.dispatch_days)
+        self.promise = Deadlines(scenario, scenario.dispatch.deliver_days)
+
+    def columns(self, chunk: CartChunk, money: dict[str, Ints]) -> dict[str, Column]:
+        """`second_sku`, `dispatch_due_us`, `deliver_due_us`, `gmv_minor`, `missed_margin_minor` of each cart."""
+        return {
+            "second_sku": self._second_sku(chunk),
+            "dispatch_due_us": self._due(self.dispatch, chunk),
+            "deliver_due_us": self._due(self.promise, chunk),
+            "gmv_minor": value_of_goods(money, self.prices.voucher_by_seller),
+            "missed_margin_minor": self._missed(chunk),
+        }
+
+    def _due(self, deadlines: Deadlines, chunk: CartChunk) -> Ints:
+        paid_us = self.orders["paid_us"][chunk.orders]
+        due_us = deadlines.after(paid_us, chunk.first_of("region"))
+        return np.where((paid_us >= 0) & (due_us != NO_DEADLINE_US), due_us, -1)
+
+    def _second_sku(self, chunk: CartChunk) -> Column:
+        line = self.orders["refused_line"][chunk.orders]
+        found = np.full(len(chunk), -1, np.int32)
+        some = np.flatnonzero(line >= 0)
+        if len(some):
+            found[some] = chunk.lines("second_sku")[chunk.starts[some] + line[some]]
+        return found
+
+    def _missed(self, chunk: CartChunk) -> Ints:
+        """Price asked less commissions, payment fee and cost of the goods of carts refused SOLD_OUT, else 0."""
+        missed = np.zeros(len(chunk), np.int64)
+        lost = np.flatnonzero(self.orders["reason"][chunk.orders] == Reason.SOLD_OUT)
+        if len(lost):
+            prices = self.prices
+            sku, deal = served_lines(chunk, self.orders)
+            units = chunk.lines("quantity").astype(np.int64)
+            asked = np.where(deal >= 0, np.append(prices.deal_minor, 0)[deal], prices.list_minor[sku])
+            value = chunk.total(units * asked)[lost]
+            taken = value * (prices.platform_ppm + prices.creator_ppm + prices.payment_ppm) // PPM
+            cost = chunk.total(units * prices.cost_minor[sku])[lost]
+            missed[lost] = value - taken - cost - prices.payment_fixed_minor
+        return missed
+
+
+def pages(scenario: Scenario, trace: Trace) -> dict[str, Column]:
+    """Columns of `pages.parquet`: product-page views, refreshes and quotes of the trace by quarter of an hour, content,
+    region and SKU, where there are any."""
+    offset, kinds = offset_us(scenario), len(_PAGES)
+    shape = (len(contents(scenario)) + 1, len(scenario.regions), len(sku_names(scenario)))
+    counts: dict[int, int] = {}
+    for first in range(0, trace.rows, _ROWS):
+        lines = {name: column[first : first + _ROWS] for name, column in trace.lines.items()}
+        some = np.flatnonzero(lines["kind"] != BUY)
+        if not len(some):
+            continue
+        quarter = quarter_of(lines["time_us"][some], offset)
+        key = (quarter * shape[0] + lines["content"][some] + 1) * shape[1] + lines["region"][some]
+        key = (key * shape[2] + lines["sku"][some]) * kinds + lines["kind"][some]
+        for number, found in zip(*(each.tolist() for each in np.unique(key, return_counts=True)), strict=True):
+            counts[number] = counts.get(number, 0) + found
+    return _page_columns(counts, shape, offset)
+
+
+def _page_columns(counts: dict[int, int], shape: tuple[int, int, int], offset: int) -> dict[str, Column]:
+    kinds = len(_PAGES)
+    cells = np.array(sorted({number // kinds for number in counts}), np.int64)
+    rest, sku = np.divmod(cells, shape[2])
+    rest, region = np.divmod(rest, shape[1])
+    quarter, content = np.divmod(rest, shape[0])
+    return {
+        "time_s": quarter_start_s(quarter, offset),
+        "content": content - 1,
+        "region": region,
+        "sku": sku,
+        **{name: np.array([counts.get(cell * kinds + kind, 0) for cell in cells.tolist()], np.int64) for name, kind in _PAGES},
+    }
