@@ -3,7 +3,15 @@
 Only plumbing lives here. Each verb imports what it needs when it runs, so that `liverush --help` stays quick.
 """
 
-from sim.cli import comparing, loading, reporting, scenarios, serving, simulating  # importing a module adds its verbs
+from sim.cli import (
+    comparing,
+    loading,
+    reporting,
+    reviewing,
+    scenarios,
+    serving,
+    simulating,
+)  # importing a module adds its verbs
 from sim.cli.frame import find_scenario, main, run, shipped_scenarios, verbs
 
 __all__ = [
@@ -12,6 +20,7 @@ __all__ = [
     "loading",
     "main",
     "reporting",
+    "reviewing",
     "run",
     "scenarios",
     "serving",

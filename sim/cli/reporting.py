@@ -30,11 +30,11 @@ def report(run: Path, form: str) -> None:
     if form == "page":
         from sim.reports import page
 
-        click.echo(f"Wrote {_of_run(run, page.write)}")
+        click.echo(f"Wrote {of_run(run, page.write)}")
         return
     from sim.reports.summaries import summary_as
 
-    click.echo(_of_run(run, lambda directory: summary_as(directory, form)).rstrip("\n"))
+    click.echo(of_run(run, lambda directory: summary_as(directory, form)).rstrip("\n"))
 
 
 @verbs.command()
@@ -53,11 +53,11 @@ def export(run: Path, form: str, out: Path | None) -> None:
     """
     from sim.reports.export import export_run
 
-    for path in _of_run(run, lambda directory: export_run(directory, form, out or directory / "export")):
+    for path in of_run(run, lambda directory: export_run(directory, form, out or directory / "export")):
         click.echo(f"Wrote {path}")
 
 
-def _of_run(directory: Path, make: Callable[[Path], Any]) -> Any:
+def of_run(directory: Path, make: Callable[[Path], Any]) -> Any:
     """Make something from a run; a directory that is not one is the user's mistake, not ours."""
     if not (directory / "summary.json").is_file():
         raise UsageError(f"{directory} is no run directory: it has no summary.json")

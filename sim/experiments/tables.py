@@ -36,7 +36,9 @@ VIEWERS_STEP_S = 10
 PARCEL_CHUNK = 1 << 19
 MAX_THREADS = 4  # each holds a chunk of orders in its columns, about 150 MB
 #: Columns in which -1 stands for a value; everywhere else it means "never" or "none" and is written as null.
-_SIGNED = {f"{name}_minor" for name in ("gross", "deal_discount", "voucher", "captured", "refunded", "gmv", "missed_margin")}
+_SIGNED = {
+    f"{name}_minor" for name in ("gross", "deal_discount", "voucher", "captured", "refunded", "gmv", "missed_margin")
+}
 
 
 #: Times that many rows share: parcels are collected in great heaps, business days end at once.

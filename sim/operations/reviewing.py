@@ -12,12 +12,11 @@ from sim.demand.trace import BUY, QUOTE, REFRESH, VIEW, Trace
 from sim.operations.carts import CartChunk, Column, Ints, served_lines
 from sim.operations.contribution import value_of_goods
 from sim.operations.deadlines import NO_DEADLINE_US, Deadlines
-from sim.operations.money import Prices
+from sim.operations.money import Prices, share_of
 from sim.operations.outcome import Outcome
 from sim.orders.states import Reason
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import contents, sku_names
-from sim.scenario.units import PPM
 
 _PAGES = (("views", VIEW), ("refreshes", REFRESH), ("quotes", QUOTE))
 _ROWS = 1 << 20
@@ -65,7 +64,7 @@ class Reviewing:
             units = chunk.lines("quantity").astype(np.int64)
             asked = np.where(deal >= 0, np.append(prices.deal_minor, 0)[deal], prices.list_minor[sku])
             value = chunk.total(units * asked)[lost]
-            taken = value * (prices.platform_ppm + prices.creator_ppm + prices.payment_ppm) // PPM
+            taken = share_of(value, prices.platform_ppm + prices.creator_ppm + prices.payment_ppm)
             cost = chunk.total(units * prices.cost_minor[sku])[lost]
             missed[lost] = value - taken - cost - prices.payment_fixed_minor
         return missed
@@ -96,10 +95,6 @@ def _page_columns(counts: dict[int, int], shape: tuple[int, int, int], offset: i
     rest, sku = np.divmod(cells, shape[2])
     rest, region = np.divmod(rest, shape[1])
     quarter, content = np.divmod(rest, shape[0])
-    return {
-        "time_s": quarter_start_s(quarter, offset),
-        "content": content - 1,
-        "region": region,
-        "sku": sku,
-        **{name: np.array([counts.get(cell * kinds + kind, 0) for cell in cells.tolist()], np.int64) for name, kind in _PAGES},
-    }
+    names = {"time_s": quarter_start_s(quarter, offset), "content": content - 1, "region": region, "sku": sku}
+    by_kind = {name: [counts.get(cell * kinds + kind, 0) for cell in cells.tolist()] for name, kind in _PAGES}
+    return {**names, **{name: np.array(column, np.int64) for name, column in by_kind.items()}}

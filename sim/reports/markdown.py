@@ -25,9 +25,16 @@ def markdown_text(summary: Mapping[str, Any]) -> str:
         head, *blocks = summary_blocks(dict(summary))
         lines = [f"## {_plain(head.title)}", "", *_table(Block("", head.rows, head.sides))]
         tail = []
-    for block in blocks:
-        lines += ["", f"### {_plain(block.title)}", "", *_table(block)]
-    return "\n".join([*lines, *tail])
+    return "\n".join([*lines, *_sections(blocks), *tail])
+
+
+def markdown_blocks(head: Block, blocks: Sequence[Block]) -> str:
+    """A title with its lines, then each block below a heading, without a trailing line break."""
+    return "\n".join([f"## {_plain(head.title)}", "", *_lines(head.rows), *_sections(blocks)])
+
+
+def _sections(blocks: Sequence[Block]) -> list[str]:
+    return [line for block in blocks for line in ("", f"### {_plain(block.title)}", "", *_table(block))]
 
 
 def _lines(rows: Sequence[Cells]) -> list[str]:
