@@ -157,9 +157,19 @@ def svg_of(frame: Frame) -> str:
         height_in = float(figure.get_size_inches()[1]) - _head_in(_wrapped(frame)) - _FOOT_IN
         figure.set_size_inches(frame.width_in, height_in)
     figure.set_layout_engine("constrained", rect=(0.005, 0.005, 0.99, 0.99), h_pad=0.05, w_pad=0.05, wspace=0.04)
+    _settle(figure)
     file = io.StringIO()
     figure.savefig(file, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return file.getvalue()
+
+
+def _settle(figure: Figure) -> None:
+    """Lay the figure out and round where its axes stand: the solver's last bits differ each time, and ids with them."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        x, y, width, height = axes.get_position().bounds
+        axes.set_position((round(x, 9), round(y, 9), round(width, 9), round(height, 9)))
 
 
 _FOOT_IN = 0.3

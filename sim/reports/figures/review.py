@@ -41,7 +41,7 @@ def draw_groups(frame: ReviewFrame) -> None:
         frame.takeaway = "Nobody went to checkout in this run."
         frame.empty("no orders")
         return
-    axes = frame.columns([3, 1.6, 1.6], 0.36 * len(rows) + 0.9)
+    axes = frame.columns([2.7, 1.9, 1.6], 0.36 * len(rows) + 0.9)
     names = [name_text(row["name"], 26) for row in rows]
     _draw_money(axes[0], rows, frame)
     _draw_gpm(axes[1], rows, frame)
@@ -65,7 +65,7 @@ def _draw_money(axes: Axes, rows: Sequence[dict[str, Any]], frame: ReviewFrame) 
     colours = [GOOD if value >= 0 else BAD for value in left]
     axes.barh(range(len(rows)), left, 0.4, color=colours, label="contribution")
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_title(f"GMV (grey) and contribution before stock costs, {currency}")
+    axes.set_title(f"GMV (grey) and contribution, {currency}")
     _plain_numbers(axes)
 
 
@@ -78,7 +78,7 @@ def _draw_gpm(axes: Axes, rows: Sequence[dict[str, Any]], frame: ReviewFrame) ->
     axes.plot([value for _, value in known], [k for k, _ in known], "o", color=COLOURS[2], markersize=6)
     axes.set_xlim(0, max([value for _, value in known], default=1) * 1.08 or 1)
     pages = frame.by in ("listing", "sku")
-    axes.set_title(f"GMV per 1,000 {'page ' if pages else ''}views, {currency}")
+    axes.set_title(f"GMV per 1,000 {'page ' if pages else ''}views")
     _plain_numbers(axes)
 
 
@@ -92,14 +92,14 @@ def _draw_refusals(axes: Axes, rows: Sequence[dict[str, Any]]) -> None:
             axes.barh(range(len(rows)), values, 0.6, left=start, color=colour, label=name)
             start = [a + b for a, b in zip(start, values, strict=True)]
     axes.set_xlim(0, max(start) * 1.08 or 1)
-    axes.set_title("carts turned away for good")
+    axes.set_title("carts turned away")
     _plain_numbers(axes)
     legend(axes)
 
 
 def _plain_numbers(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    axes.locator_params(axis="x", nbins=5)
+    axes.locator_params(axis="x", nbins=4)
 
 
 def _takeaway(frame: ReviewFrame, rows: Sequence[dict[str, Any]]) -> str:
