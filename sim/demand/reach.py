@@ -14,14 +14,11 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from sim.demand import video as pools
 from sim.demand.arrivals import RateCurve, cumulative
-from sim.demand.drawing import tabulate
-from sim.demand.kernels import from_scenario
 from sim.demand.regions import QUARTER_US
 from sim.demand.show import entries
+from sim.demand.sources import video_views
 from sim.demand.streams import stream
-from sim.scenario.programme import Video
 from sim.scenario.schema import Scenario
 from sim.scenario.units import US_PER_S
 
@@ -67,10 +64,10 @@ def _counts(scenario: Scenario, seed: int, replication: int, offset: int) -> Ite
     edges_us = np.arange(number + 1) * QUARTER_US - offset
     edges_us[-1] = scenario.horizon_us
     for broadcast in scenario.programme.broadcasts:
-        yield np.diff(_up_to(entries(broadcast), edges_us))
+        yield np.diff(_up_to(entries(scenario, broadcast), edges_us))
     for clip in scenario.programme.videos:
         counts = np.zeros(number, np.int64)
-        for seen_us in _video_views(scenario, clip, seed, replication):
+        for seen_us in video_views(scenario, clip, partial(stream, seed, replication)):
             counts += np.bincount(quarter_of(seen_us, offset), minlength=number)
         yield counts.astype(np.float64)
 
@@ -84,18 +81,3 @@ def _up_to(rates: RateCurve, edges_us: Ints) -> Floats:
     per_s = np.concatenate((rates.per_s, np.interp(inside, rates.times_us, rates.per_s)))
     finer = RateCurve(times[order], per_s[order])
     return np.interp(edges_us, finer.times_us, cumulative(finer))
-
-
-def _video_views(scenario: Scenario, clip: Video, seed: int, replication: int) -> Iterator[Ints]:
-    named, name, exposure = partial(stream, seed, replication), f"video/{clip.name}", clip.exposure
-    shown = pools.draw_tiers(named(f"{name}/tiers"), exposure.tiers, exposure.threshold, clip.quality)
-    return pools.views(
-        named(f"{name}/exposure"),
-        named(f"{name}/cascade"),
-        exposure.tiers[:shown],
-        clip.publish_us,
-        exposure.tier_time_us,
-        clip.branching,
-        tabulate(from_scenario(clip.kernel)),
-        scenario.horizon_us,
-    )

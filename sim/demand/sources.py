@@ -100,34 +100,30 @@ def _of_video(scenario: Scenario, content: int, clip: Video, options: Options) -
     family = cluster_mean(clip.branching) if clip.branching < 1 else np.inf
     expected = exposures * family * min(1.0, buys) * float(season.total.max())
     name = f"video/{clip.name}"
-    until_us = scenario.horizon_us
-    draw = partial(_draw_video, name, clip, tiers, until_us, season, buys)
+    draw = partial(_draw_video, scenario, clip, season, buys)
     return Source(name, content, -1, options, expected, season, draw)
 
 
-def _draw_video(
-    name: str,
-    clip: Video,
-    tiers: tuple[int, ...],
-    until_us: int,
-    season: Seasons,
-    buys: float,
-    named: NamedStream,
-) -> Times:
-    exposure = clip.exposure
-    shown = pools.draw_tiers(named(f"{name}/tiers"), tiers, exposure.threshold, clip.quality)
-    delays, chooser = tabulate(from_scenario(clip.kernel)), named(f"{name}/buy")
+def _draw_video(scenario: Scenario, clip: Video, season: Seasons, buys: float, named: NamedStream) -> Times:
+    chooser = named(f"video/{clip.name}/buy")
     limit = np.minimum(np.rint(season.total * (buys * ALL)), ALL).astype(np.uint64)
     bought = [np.empty(0, np.int64)]
-    for seen_us in pools.views(
+    for seen_us in video_views(scenario, clip, named):
+        bought.append(seen_us[uniform_u32(chooser, len(seen_us)) < limit[season.at(seen_us)]])
+    return np.sort(np.concatenate(bought))
+
+
+def video_views(scenario: Scenario, clip: Video, named: NamedStream) -> Iterator[Times]:
+    """Times of all views of a video before the horizon in chunks, unsorted; the same for the same streams."""
+    name, exposure, tiers = f"video/{clip.name}", clip.exposure, shown_tiers(scenario, clip)
+    shown = pools.draw_tiers(named(f"{name}/tiers"), tiers, exposure.threshold, clip.quality)
+    return pools.views(
         named(f"{name}/exposure"),
         named(f"{name}/cascade"),
         tiers[:shown],
         clip.publish_us,
         exposure.tier_time_us,
         clip.branching,
-        delays,
-        until_us,
-    ):
-        bought.append(seen_us[uniform_u32(chooser, len(seen_us)) < limit[season.at(seen_us)]])
-    return np.sort(np.concatenate(bought))
+        tabulate(from_scenario(clip.kernel)),
+        scenario.horizon_us,
+    )
