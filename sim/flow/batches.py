@@ -94,6 +94,11 @@ class WaveStation:
         self._release = choose(release_waves, fast)
 
     @property
+    def inside(self) -> npt.NDArray[np.int32]:
+        """Ids of all who wait, the gone included."""
+        return self._id[self._reg[HEAD] : self._reg[TAIL]]
+
+    @property
     def left_behind(self) -> int:
         """How many waves left customers behind."""
         return int(self._reg[LEFT])

@@ -158,6 +158,13 @@ class Station:
         return int(self._reg[BUSY])
 
     @property
+    def inside(self) -> npt.NDArray[np.int32]:
+        """Ids of all who wait, the gone included, and of those in service."""
+        waiting = self._state.queue_id[self._reg[HEAD] : self._reg[TAIL]]
+        in_service = (self._state.heap[: self._reg[BUSY]] & ID_MASK).astype(np.int32)
+        return np.concatenate((waiting, in_service))
+
+    @property
     def started(self) -> int:
         """How many have been started."""
         return int(self._reg[STARTED])

@@ -15,6 +15,7 @@ from sim.operations.carts import CartChunk, Carts, Column, Ints, served_lines
 from sim.operations.money import MONEY_COLUMNS, Prices, money_chunks, refunded_flags
 from sim.operations.outcome import Outcome
 from sim.operations.stock_moves import Moves, StockMoves
+from sim.operations.wages import wages_minor
 from sim.orders.states import Reason
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table, to_reporting_minor
@@ -79,7 +80,7 @@ def contribution_lines(scenario: Scenario, trace: Trace, outcome: Outcome, ledge
         "goods_written_off_minor": -total["written_off"],
         "goods_left_minor": -sum(units * row.cost_minor for units, row in zip(left, skus, strict=True)),
         "salvage_minor": sum(units * row.salvage_minor for units, row in zip(left, skus, strict=True)),
-        "pick_pack_minor": -total["pick_pack"],
+        "pick_pack_minor": -total["pick_pack"] - sum(wages_minor(scenario, outcome)),
         "freight_minor": -total["freight"],
         "returns_minor": -total["return_cost"],
         "holding_minor": -holding_minor(scenario, trace, outcome),

@@ -6,19 +6,19 @@ Ranks order the control events of one instant (docs/model.md); the sweep and the
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from typing import TypeVar
 
 import simpy
 
 from sim.flow.environment import FlowEnvironment
-from sim.flow.stations import Station
 from sim.operations.feedback import feed_back
 from sim.operations.front import FrontFlow
 from sim.operations.platform import Platform
 from sim.operations.replenishment import RANK_STEP, Replenishment
 from sim.operations.strategies.order_up_to import order_up_to
 from sim.operations.warehouses import Delivery
-from sim.scenario.calendar import capacity_changes, pick_up_times
+from sim.scenario.calendar import capacity_changes, overtime_times, pick_up_times
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import deal_table, sku_table
 
@@ -94,13 +94,18 @@ def _switch(front: FrontFlow, name: str, number: int) -> Callable[[int], None]:
 def _start_shifts(env: FlowEnvironment, scenario: Scenario, front: FrontFlow, delivery: Delivery) -> None:
     _run(env, SHIFTS, capacity_changes(scenario, scenario.confirmation.staff), front.set_staff)
     for number, (plan, house) in enumerate(zip(scenario.warehouses, delivery.houses, strict=True)):
-        for shift, (servers, station) in enumerate(((plan.pickers, house.pickers), (plan.packers, house.packers))):
-            rank = SHIFTS + 1 + 2 * number + shift
-            _run(env, rank, capacity_changes(scenario, servers), _set_servers(station))
+        for team, servers in enumerate((plan.pickers, plan.packers)):
+            rank = SHIFTS + 1 + 2 * number + team
+            _run(env, rank, capacity_changes(scenario, servers), partial(house.plan, team))
+        rank = SHIFTS + 1 + 2 * len(delivery.houses) + number
+        for time_us, row in overtime_times(scenario, plan):
+            env.process(_overtime(env, delivery, number, row, time_us, rank, plan.overtime[row].length_us))
 
 
-def _set_servers(station: Station) -> Callable[[int], None]:
-    def act(servers: int) -> None:
-        station.servers = servers
-
-    return act
+def _overtime(
+    env: FlowEnvironment, delivery: Delivery, number: int, row: int, time_us: int, rank: int, length_us: int
+) -> Process:
+    yield env.at(time_us, rank)
+    if delivery.decide_overtime(number, row, time_us):
+        yield env.at(time_us + length_us, rank)
+        delivery.end_overtime(number, row)

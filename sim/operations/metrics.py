@@ -19,6 +19,7 @@ from sim.operations.money import Prices, money_chunks
 from sim.operations.outcome import Outcome
 from sim.operations.punctuality import punctuality
 from sim.operations.responses import all_met, response_summary, slo_results
+from sim.operations.wages import HOUR_US, overtime_us, wages_minor
 from sim.orders.states import REFUSALS, Reason, State
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import contents, deal_table, sku_names
@@ -45,6 +46,7 @@ def summarise(scenario: Scenario, trace: Trace, outcome: Outcome) -> Metrics:
         "slos_met": all_met(slos),
         **_engine_and_parcels(outcome),
         **punctuality(scenario, trace, outcome, carts),
+        **_overtime(scenario, outcome),
         "stock": _stock(outcome),
         "deals": _deals(scenario, outcome),
     }
@@ -175,6 +177,16 @@ def _engine_and_parcels(outcome: Outcome) -> Metrics:
             "carried_over": outcome.carried,
         },
     }
+
+
+def _overtime(scenario: Scenario, outcome: Outcome) -> Metrics:
+    """Overtime, where a warehouse may call for it."""
+    rows = [(number, row) for number, house in enumerate(scenario.warehouses) for row in range(len(house.overtime))]
+    if not rows:
+        return {}
+    work_us = sum(overtime_us(scenario, outcome, number, row) for number, row in rows)
+    cost = wages_minor(scenario, outcome)[1]
+    return {"overtime": {"called": len(outcome.overtime), "hours": work_us / HOUR_US, "wages_minor": cost}}
 
 
 _ATTEMPTS = ("queue_full", "timed_out", "crashed")

@@ -63,4 +63,5 @@ class Outcome:
     carried: int  # parcels that were in time for a pick-up and found no room
     receipts: list[tuple[int, int, int, int]]  # (time_us, sku, warehouse, units) of replenishment
     queue_peak: npt.NDArray[np.int32]  # longest engine queue within each second from time 0 (may end early)
+    overtime: list[tuple[int, int, int, int]] = field(default_factory=list)  # (time_us, warehouse, row, backlog) called
     counts: dict[str, int] = field(default_factory=dict)  # events handled by stage, for benches

@@ -56,6 +56,7 @@ def _outcome(scenario: Scenario, front: FrontFlow, delivery: Delivery) -> Outcom
         deal_left=f.deal_left.tolist(),
         carried=delivery.carried,
         receipts=front.receipts,
+        overtime=delivery.overtime,
         queue_peak=_used(f.queue_peak),
         counts=_counts(front, delivery, collected),
     )

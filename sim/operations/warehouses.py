@@ -20,6 +20,7 @@ from sim.flow.stations import Station
 from sim.flow.structs import handle
 from sim.operations import front_state as fs
 from sim.operations.collecting import (
+    CANCELLED,
     RESTOCKS,
     Road,
     arrival_us,
@@ -59,6 +60,25 @@ class Warehouse:
         self._ats: Times = np.empty(0, dtype=np.int64)
         self._packed = 0
         self.carried = 0
+        self._planned, self._more = [0, 0], [0, 0]  # pickers, packers
+
+    def plan(self, team: int, servers: int) -> None:
+        """From now on so many are planned to be at work; `team` 0 picks, 1 packs."""
+        self._planned[team] = servers
+        self._staff()
+
+    def add(self, pickers: int, packers: int) -> None:
+        """So many more (or fewer) work overtime."""
+        self._more = [self._more[0] + pickers, self._more[1] + packers]
+        self._staff()
+
+    def _staff(self) -> None:
+        self.pickers.servers, self.packers.servers = map(sum, zip(self._planned, self._more, strict=True))
+
+    def backlog(self, f: fs.Front) -> int:
+        """Parcels of orders confirmed and not cancelled that are not packed."""
+        stations = (self.pickers, self.packers) if self.wave is None else (self.wave, self.pickers, self.packers)
+        return sum(int(np.count_nonzero(f.small[each.inside, fs.STATE] != CANCELLED)) for each in stations)
 
     def move(self, ids: Ids, f: fs.Front, end_us: int, parcels: Parcels) -> None:
         """Take newly confirmed orders and let everything before `end_us` be picked and packed."""
@@ -109,13 +129,28 @@ class Delivery:
     """All warehouses and what follows them."""
 
     def __init__(self, scenario: Scenario, trace: Trace, front: FrontFlow) -> None:
-        self._front, self._fast = front, front.fast
+        self._front, self._fast, self._plans = front, front.fast, scenario.warehouses
+        self.overtime: list[tuple[int, int, int, int]] = []  # (time_us, warehouse, row, backlog) of those called
         self.parcels = Parcels(trace.orders, sum(len(pick_up_times(scenario, plan)) for plan in scenario.warehouses))
         self.houses = [
             Warehouse(scenario, trace, number, front, self.parcels) for number in range(len(scenario.warehouses))
         ]
         self._road = _road(scenario, trace, self.parcels)
         self._collect = choose(collect, self._fast)
+
+    def decide_overtime(self, number: int, row: int, now_us: int) -> bool:
+        """Whether the backlog of a warehouse calls for one of its rows of overtime, which then begins."""
+        plan = self._plans[number].overtime[row]
+        backlog = self.houses[number].backlog(self._front.state)
+        if backlog > plan.backlog:
+            self.houses[number].add(plan.pickers, plan.packers)
+            self.overtime.append((now_us, number, row, backlog))
+        return backlog > plan.backlog
+
+    def end_overtime(self, number: int, row: int) -> None:
+        """Those who worked overtime go home."""
+        plan = self._plans[number].overtime[row]
+        self.houses[number].add(-plan.pickers, -plan.packers)
 
     @property
     def carried(self) -> int:

@@ -226,6 +226,10 @@ class _Page:
             rows.append(self._row("lost", "parcels.lost", count))
         if self._some("orders_auto_cancelled"):
             rows.append(self._row("cancelled by the platform", "orders_auto_cancelled", count, "orders not dispatched"))
+        if metric(self.metrics, "overtime.called") is not None:
+            wages = amount(metric(self.metrics, "overtime.wages_minor"), self.currency)
+            called = plural(metric(self.metrics, "overtime.called") or 0, "time")
+            rows.append(self._row("overtime, hours", "overtime.hours", count, f"called {called}, wages {wages}"))
         return self._table("Parcels", rows)
 
     def limits(self) -> Block | None:

@@ -61,6 +61,17 @@ def pick_up_times(scenario: Scenario, warehouse: Warehouse) -> list[tuple[int, i
     return sorted(found)
 
 
+def overtime_times(scenario: Scenario, warehouse: Warehouse) -> list[tuple[int, int]]:
+    """`[(time_us, row of overtime)]` at which it is decided, strictly after the start and before the horizon."""
+    zone, found = ZoneInfo(warehouse.zone), []
+    for day in _local_days(scenario, warehouse.zone):
+        for row, overtime in enumerate(warehouse.overtime):
+            time_us = offset_us(scenario, _at(day, overtime.at_min, zone))
+            if EVERY_DAY[day.weekday()] in overtime.days and 0 < time_us < scenario.horizon_us:
+                found.append((time_us, row))
+    return sorted(found)
+
+
 def business_day_ends(scenario: Scenario, region: Region) -> list[int]:
     """Ends (local midnight, us) of every business day of `region` that ends after the start, to 200 days on."""
     return _day_ends(scenario, region, 1440)

@@ -25,6 +25,21 @@ class PickUp(Part):
     capacity: int = Field(0, ge=0, le=100_000_000)
 
 
+class Overtime(Part):
+    """Extra hands for `length` from the local time `at` on, on days when more than `backlog` parcels wait.
+
+    Waiting are those of confirmed orders that are not packed. Whoever is called is paid for the whole `length`.
+    """
+
+    at_min: ClockMin = Field(alias="at")
+    length_us: DurationUs = Field(alias="length", gt=0)
+    backlog: int = Field(0, ge=0, le=100_000_000)
+    pickers: int = Field(0, ge=0, le=1_000_000)
+    packers: int = Field(0, ge=0, le=1_000_000)
+    days: tuple[Weekday, ...] = EVERY_DAY
+    wage_per_h: Money | None = Field(None, description="of each, an hour; told with pick and pack")
+
+
 class Warehouse(Part):
     """Pickers, packers, waves and carrier pick-ups. A parcel goes with a pick-up if packed `cut_off` before it.
 
@@ -35,6 +50,8 @@ class Warehouse(Part):
     zone: str = "UTC"
     pickers: Servers = Field(4, validate_default=True)
     packers: Servers = Field(4, validate_default=True)
+    wage_per_h: Money | None = Field(None, description="of each planned picker and packer, an hour")
+    overtime: tuple[Overtime, ...] = ()
     waves: Waves | None = None
     pick_ups: tuple[PickUp, ...] = Field(({"at": "18:00"},), min_length=1, validate_default=True)
     pick_up_days: tuple[Weekday, ...] = EVERY_DAY[:6]

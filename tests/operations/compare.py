@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from sim.demand.trace import Trace
 from sim.operations.carts import Carts
 from sim.operations.money import money_columns
-from sim.operations.outcome import Column
+from sim.operations.outcome import Column, Outcome
 from sim.operations.punctuality import punctuality
 from sim.operations.simulate import simulate
+from sim.operations.wages import wages_minor
 from sim.scenario.schema import Scenario
 from tests.oracle import model
 
@@ -30,15 +31,20 @@ def differences(scenario: Scenario, trace: Trace, *, fast: bool = False) -> tupl
             mine = int(flow.stock[name][sku, house])
             if mine != units:
                 found.append(f"stock sku {sku} at {house}: {name} {mine} != {units}")
-    if flow.deal_left != oracle.deal_left:
-        found.append(f"deal_left {flow.deal_left} != {oracle.deal_left}")
-    if flow.carried != oracle.carried:
-        found.append(f"carried {flow.carried} != {oracle.carried}")
+    return found + _other_differences(scenario, trace, flow, oracle), oracle
+
+
+def _other_differences(scenario: Scenario, trace: Trace, flow: Outcome, oracle: model.Outcome) -> list[str]:
+    """Differences in what is one number or list a run."""
     rates = punctuality(scenario, trace, flow, Carts(trace))
-    for name, (whole, some) in oracle.rates.items():
-        if list(rates[name].values())[:2] != [whole, some]:
-            found.append(f"{name} {list(rates[name].values())[:2]} != {[whole, some]}")
-    return found, oracle
+    pairs = {
+        "deal_left": (flow.deal_left, oracle.deal_left),
+        "carried": (flow.carried, oracle.carried),
+        "overtime": (sorted(flow.overtime), oracle.overtime),
+        "wages": (wages_minor(scenario, flow), oracle.wages),
+        **{name: (tuple(rates[name].values())[:2], theirs) for name, theirs in oracle.rates.items()},
+    }
+    return [f"{name}: {mine} != {theirs}" for name, (mine, theirs) in pairs.items() if mine != theirs]
 
 
 def _column_differences(columns: Mapping[str, Column], oracle: model.Outcome) -> list[str]:

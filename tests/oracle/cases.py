@@ -28,7 +28,7 @@ FEATURES = (
     "changes", "bound", "timeout", "group", "linger", "outages", "crash",
     "provider", "declines", "holds", "staff", "shifts", "waves", "cut_off", "carrier", "loss",
     "cancels", "returns", "restock", "policy", "money", "voucher",
-    "ready", "calendar", "clock", "capacity", "dropping", "feedback",
+    "overtime", "ready", "calendar", "clock", "capacity", "dropping", "feedback",
 )  # fmt: skip
 ZONES = ("UTC", "Asia/Tokyo", "Asia/Kolkata", "America/New_York")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -295,6 +295,17 @@ def _warehouse(case: Case, name: str) -> dict[str, Any]:
     house["pick_ups"] = [{"at": _day_time(time), "capacity": capacity} for time in times]
     if case.on("waves"):
         house["waves"] = {"every": f"{max(1, case.units(r, 1, 9))}us", "capacity": r.choice((0, 1, 2, 4))}
+    if case.on("overtime"):
+        house["wage_per_h"] = r.choice(("11.44 GBP", "12.21 USD"))
+        house["overtime"] = [
+            {
+                "at": _day_time(case.clock(zone, mark)),
+                "length": f"{max(1, case.units(r, 1, 60))}us",
+                "wage_per_h": "19.07 USD",
+            }
+            | {"backlog": r.choice((0, 0, 1, 3)), "pickers": r.randint(0, 3), "packers": r.randint(0, 3)}
+            for mark in case.marks(r, r.randint(1, 8))
+        ]
     if case.on("cut_off"):
         house["cut_off"] = case.text(r, 0, 6)
     return house

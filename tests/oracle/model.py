@@ -39,7 +39,8 @@ class Outcome:
 
     `orders`: a column a name, one entry a cart. `parcels`: (order, warehouse, picked_us, packed_us, collected_us,
     arrived_us, lost). `stock` by (SKU, warehouse). `deal_left`: units left of each deal. `carried`: parcels that were
-    in time for a pick-up and found no room. `rates`: what the platform counts, of how many how many. `met`: how often
+    in time for a pick-up and found no room. `rates`: what the platform counts, of how many how many. `overtime`: (time,
+    warehouse, row, backlog) of those called; `wages`: of planned hands, and of overtime. `met`: how often
     each rare thing happened.
     """
 
@@ -49,6 +50,8 @@ class Outcome:
     deal_left: list[int]
     carried: int
     rates: dict[str, tuple[int, int]]
+    overtime: list[tuple[int, int, int, int]]
+    wages: tuple[int, int]
     met: dict[str, int]
 
 
@@ -73,7 +76,11 @@ def run(scenario: Scenario, trace: Trace) -> Outcome:
     till = money.Till(scenario, skus, checkout.deals, dispatch)
     columns, rates = _columns(orders, till), dispatch.counts(orders)
     met["dispatched_late"] = rates["late_dispatch"][1]
-    return Outcome(columns, _parcel_rows(orders), _stock_rows(stock), checkout.left, carried, rates, dict(met))
+    overtime = sorted((t, w, row, n) for w, house in enumerate(logistics.warehouses) for t, row, n in house.overtime)
+    wages = money.wages(scenario, overtime)
+    return Outcome(
+        columns, _parcel_rows(orders), _stock_rows(stock), checkout.left, carried, rates, overtime, wages, dict(met)
+    )
 
 
 def _arrivals(env: Clock, orders: list[Order], factors: list[int], life: Life) -> ProcessGenerator:

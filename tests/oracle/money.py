@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from sim.orders.states import Reason, State
+from sim.scenario.base import Servers
+from sim.scenario.calendar import capacity_changes
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import DealRow, SkuRow, lane_table, to_reporting_minor
 from tests.oracle.dispatch import Dispatch
@@ -72,3 +74,29 @@ class Till:
             money["return_cost"] = self.return_cost
         if self.dispatch.is_late(order):
             money["late_penalty"] = self.late_dispatch
+
+
+def wages(scenario: Scenario, overtime: list[tuple[int, int, int, int]]) -> tuple[int, int]:
+    """Wages of planned pickers and packers, and of overtime: hour by hour of each hand, rounded once a rate."""
+    planned, extra, hour_us = 0, 0, 3_600_000_000
+    for number, house in enumerate(scenario.warehouses):
+        work_us = sum(_work_us(scenario, servers) for servers in (house.pickers, house.packers))
+        rate = to_reporting_minor(scenario, house.wage_per_h)
+        planned += (work_us * rate + hour_us // 2) // hour_us
+        for row, plan in enumerate(house.overtime):
+            work_us = 0
+            for time_us, where, which, _ in overtime:
+                if where == number and which == row:
+                    end_us = min(time_us + plan.length_us, scenario.horizon_us)
+                    work_us += (plan.pickers + plan.packers) * (end_us - time_us)
+            extra += (work_us * to_reporting_minor(scenario, plan.wage_per_h) + hour_us // 2) // hour_us
+    return planned, extra
+
+
+def _work_us(scenario: Scenario, servers: Servers) -> int:
+    """Hands x microseconds at work."""
+    total, since_us, at_work = 0, 0, 0
+    for time_us, number in [*capacity_changes(scenario, servers), (scenario.horizon_us, 0)]:
+        total += at_work * (time_us - since_us)
+        since_us, at_work = time_us, number
+    return total

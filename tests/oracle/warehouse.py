@@ -8,14 +8,43 @@ from simpy.events import ProcessGenerator
 
 from sim.demand.trace import REFUND_ONLY, RETURN
 from sim.orders.states import Reason, State
-from sim.scenario.calendar import capacity_changes, pick_up_times
+from sim.scenario.calendar import capacity_changes, overtime_times, pick_up_times
 from sim.scenario.logistics import Warehouse as WarehouseOptions
 from sim.scenario.quantiles import at_u32
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import lane_table, nearest_warehouses
-from tests.oracle.clock import BACK, COMPLETION, CONTROL, PARCEL, PICK_UPS, WAVES, Clock, Grid, Pool, follow, priority
+from tests.oracle.clock import (
+    BACK,
+    COMPLETION,
+    CONTROL,
+    PARCEL,
+    PICK_UPS,
+    SHIFTS,
+    WAVES,
+    Clock,
+    Grid,
+    Pool,
+    follow,
+    priority,
+)
 from tests.oracle.records import Order, Parcel, law_table
 from tests.oracle.stock import Stock
+
+
+class Crew(Pool):
+    """Pickers or packers: those planned, and those called for overtime."""
+
+    planned, more = 0, 0
+
+    def change(self, servers: int) -> None:
+        """From now on so many are planned."""
+        self.planned = servers
+        super().change(self.planned + self.more)
+
+    def add(self, servers: int) -> None:
+        """So many more work, or fewer."""
+        self.more += servers
+        super().change(self.planned + self.more)
 
 
 class Warehouse:
@@ -34,16 +63,36 @@ class Warehouse:
         if options.waves is not None:
             self.waves = Grid(env, options.waves.every_us, priority(CONTROL, WAVES, number), self._wave)
         env.process(self._carrier(pick_up_times(scenario, options), number))
+        self.parcels: list[Parcel] = []  # all that it has to send
+        self.overtime: list[tuple[int, int, int]] = []  # (time, row, backlog) of those called
+        for time_us, row in overtime_times(scenario, options):
+            env.process(self._overtime(time_us, row, 1 + 2 * len(scenario.warehouses) + number))
 
-    def _pool(self, scenario: Scenario, number: int, packs: int) -> Pool:
+    def _overtime(self, time_us: int, row: int, rank: int) -> ProcessGenerator:
+        """Process: look at the backlog, and call for more hands if it is too long."""
+        plan = self.options.overtime[row]
+        yield self.env.at(time_us, priority(CONTROL, SHIFTS, rank))
+        backlog = sum(parcel.packed_us < 0 and not parcel.order.cancelled for parcel in self.parcels)
+        if backlog > plan.backlog:
+            self.met["overtime"] += 1
+            self.overtime.append((time_us, row, backlog))
+            self.pickers.add(plan.pickers)
+            self.packers.add(plan.packers)
+            yield self.env.at(time_us + plan.length_us, priority(CONTROL, SHIFTS, rank))
+            self.pickers.add(-plan.pickers)
+            self.packers.add(-plan.packers)
+
+    def _pool(self, scenario: Scenario, number: int, packs: int) -> Crew:
         changes = capacity_changes(scenario, self.options.packers if packs else self.options.pickers)
-        pool = Pool(self.env, changes[0][1], PARCEL)
+        pool = Crew(self.env, changes[0][1], PARCEL)
+        pool.planned = changes[0][1]
         self.env.process(follow(self.env, pool, changes[1:], 1 + 2 * number + packs))
         return pool
 
     def fulfil(self, parcel: Parcel) -> ProcessGenerator:
         """Process, from confirmation on: wave, pick, pack, wait for the carrier; ends early if cancelled."""
         order = parcel.order
+        self.parcels.append(parcel)
         if self.waves is not None:
             self.waiting.append(parcel)
             self.waves.due(self.env.now + 1)  # a wave takes what was confirmed before it
