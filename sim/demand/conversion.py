@@ -44,6 +44,15 @@ def voucher_share(scenario: Scenario) -> float:
     return voucher.share * (1 + voucher.lift) / voucher_gain(scenario)
 
 
+def interaction_ceiling(scenario: Scenario) -> float:
+    """Conversion in live shows at the most that answers and persuasion bring."""
+    questions, persuasion = scenario.funnel.questions, scenario.funnel.persuasion
+    answers = 1.0 if questions is None else 1 + questions.ask_share * questions.lift
+    if persuasion is None:
+        return answers
+    return answers * (1 + persuasion.lift * max(persuasion.level, persuasion.most))
+
+
 def ceiling_gain(scenario: Scenario) -> float:
     """By how much the trace's conversion exceeds the funnel's plain numbers."""
     return matching_gain(scenario) * voucher_gain(scenario) * scenario.funnel.price.ceiling
@@ -52,7 +61,8 @@ def ceiling_gain(scenario: Scenario) -> float:
 def hazard_per_s(scenario: Scenario) -> float:
     """Purchases a second of one viewer outside a pitch, at the ceiling."""
     funnel = scenario.funnel
-    return funnel.clicks_per_viewer_hour * funnel.order_given_click / 3600 * ceiling_gain(scenario)
+    plain = funnel.clicks_per_viewer_hour * funnel.order_given_click / 3600 * ceiling_gain(scenario)
+    return plain * interaction_ceiling(scenario)
 
 
 def price_conversion(scenario: Scenario, price_minor: int, reference_minor: int) -> float:
@@ -68,13 +78,17 @@ def price_conversion(scenario: Scenario, price_minor: int, reference_minor: int)
 
 
 def factor_u64(scenario: Scenario, prices_minor: list[int] | None = None) -> npt.NDArray[np.uint64]:
-    """The factor of every SKU (2^32: all its intents go ahead) at its list price, or at `prices_minor` by SKU."""
+    """The factor of every SKU (2^32: all its intents go ahead) at its list price, or at `prices_minor` by SKU.
+
+    With interaction at most 2^32 - 1, so that a `go_u32` of that number never goes ahead.
+    """
     response, rows = scenario.funnel.price, sku_table(scenario)
+    most = ALL if scenario.funnel.questions is None and scenario.funnel.persuasion is None else ALL - 1
     factors = []
     for number, row in enumerate(rows):
         name = scenario.catalogue[row.listing].name
         written = response.reference.get(name)
         reference = row.price_minor if written is None else to_reporting_minor(scenario, written)
         price = row.price_minor if prices_minor is None else prices_minor[number]
-        factors.append(min(ALL, round(price_conversion(scenario, price, reference) / response.ceiling * ALL)))
+        factors.append(min(most, round(price_conversion(scenario, price, reference) / response.ceiling * ALL)))
     return np.array(factors, np.uint64)

@@ -138,7 +138,7 @@ def _trace(looks: dict[str, Column], scenario: Scenario, seed: int) -> Trace:
     factors = factor_u64(scenario)
     named = partial(stream, seed, 0)
     nothing = np.full(carts, -1, np.int16)
-    columns = cart_columns(scenario, named, looks["sku"][buys], np.zeros(carts, np.uint8), nothing, factors)
+    columns = cart_columns(scenario, named, looks["sku"][buys], np.zeros(carts, np.uint8), nothing, factors, None)
     columns["go_u32"] = np.zeros(carts, np.uint32)  # the curve says who goes ahead: everybody
     header = {
         "scenario": scenario.name,

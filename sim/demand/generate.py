@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sim.demand.bags import bag, by_listing
 from sim.demand.columns import Column, Uniform, drawn
 from sim.demand.conversion import factor_u64
+from sim.demand.interaction import treatment
 from sim.demand.lines import Offers, buy_lines, offers, with_browsing
 from sim.demand.orders import cart_columns
 from sim.demand.sources import NamedStream, Source, sources
@@ -35,7 +36,10 @@ def generate(scenario: Scenario, seed: int, replication: int = 0) -> Trace:
     del source
     factors = factor_u64(scenario)
     buys = buy_lines(scenario, named, carts, first_sku, _bags(scenario))
-    orders = cart_columns(scenario, named, first_sku, carts["region"], carts["deal"], factors)
+    shows = {part.content: part.show for part in found if part.show is not None}
+    treated = treatment(scenario, shows, carts["content"], carts["time_us"])
+    orders = cart_columns(scenario, named, first_sku, carts["region"], carts["deal"], factors, treated)
+    del treated
     del carts, first_sku
     lines = with_browsing(scenario, named, buys)
     refuse_too_many(scenario, len(lines["cart"]))

@@ -11,8 +11,9 @@ from sim.demand.choices import choice_table
 from sim.demand.columns import Column, Uniform, drawn, durations
 from sim.demand.conversion import voucher_share
 from sim.demand.drawing import tabulate, threshold_u32
+from sim.demand.interaction import Treatment, thinned
 from sim.demand.laws import from_duration
-from sim.demand.trace import CART_COLUMNS, NEVER
+from sim.demand.trace import CANCEL_BEFORE_SHIPPING, CART_COLUMNS, NEVER, NOTHING
 from sim.scenario.base import Duration
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table
@@ -28,8 +29,9 @@ def cart_columns(
     region: Column,
     deal: Column,
     factor_u64: npt.NDArray[np.uint64],
+    treated: Treatment | None,
 ) -> dict[str, Column]:
-    """All of CART_COLUMNS for the carts whose first line's SKU, region and deal are given."""
+    """All of CART_COLUMNS for the carts whose first line's SKU, region, deal and treatment are given."""
     size, service, payment = len(first_sku), scenario.engine.service, scenario.payment
     method = _methods(scenario, named("method"), region)
 
@@ -43,7 +45,7 @@ def cart_columns(
         return drawn(named(name), size, "u4", lambda _, u: u)
 
     columns = {
-        "go_u32": _going(named("go_u32"), first_sku, deal, factor_u64),
+        "go_u32": _going(named("go_u32"), first_sku, deal, factor_u64, treated),
         "checkout_us": work("checkout_us", service.checkout),
         "payment_us": work("payment_us", service.payment),
         "confirmation_us": work("confirmation_us", service.confirmation),
@@ -59,7 +61,7 @@ def cart_columns(
         "pack_us": work("pack_us", scenario.fulfilment.pack),
         "transit_u32": raw("transit_u32"),
         "loss_u32": raw("loss_u32"),
-        "after": _wishes(scenario, named("after"), first_sku),
+        "after": _wishes(scenario, named, first_sku, treated),
         "after_u32": raw("after_u32"),
         "back_u32": raw("back_u32"),
         "restock": share("restock", scenario.after_sales.restock),
@@ -67,11 +69,21 @@ def cart_columns(
     return {name: columns[name] for name in CART_COLUMNS}
 
 
-def _going(rng: np.random.Generator, first_sku: Column, deal: Column, factor_u64: npt.NDArray[np.uint64]) -> Column:
-    """Uniform; for deals uniform below the SKU's factor. A deal has its own price, so its buyers answer to that price
-    already: all of them go ahead at the neutral factor, and a lower factor still thins them."""
+def _going(
+    rng: np.random.Generator,
+    first_sku: Column,
+    deal: Column,
+    factor_u64: npt.NDArray[np.uint64],
+    treated: Treatment | None,
+) -> Column:
+    """Uniform, thinned by interaction; for deals uniform below the SKU's factor. A deal has its own price, so its
+    buyers answer to that price already: all of them go ahead at the neutral factor, and a lower factor still thins
+    them."""
 
     def use(rows: slice, uniform: Uniform) -> Column:
+        if treated is not None:
+            plain = np.flatnonzero(treated.is_live(rows) & (deal[rows] < 0))
+            uniform[plain] = thinned(uniform[plain], treated.going(rows)[plain])
         here = np.flatnonzero(deal[rows] >= 0)
         below = factor_u64[first_sku[rows][here]]
         uniform[here] = (uniform[here].astype(np.uint64) * below) >> np.uint64(32)
@@ -110,12 +122,43 @@ def _runs(share: float) -> list[float]:
     return [power * (1 - share) for power in powers[:-1]] + [powers[-1]]
 
 
-def _wishes(scenario: Scenario, rng: np.random.Generator, first_sku: Column) -> Column:
-    """What the buyer will want after paying, by the category of the first line."""
+def _wishes(scenario: Scenario, named: NamedStream, first_sku: Column, treated: Treatment | None) -> Column:
+    """What the buyer will want after paying, by the category of the first line, and in live shows by interaction."""
+    table, size = choice_table(_wishes_by_sku(scenario, 0.0)), len(first_sku)
+    if treated is None:
+        return drawn(named("after"), size, "u1", lambda rows, u: table.pick(first_sku[rows], u))
+    pressed = choice_table(_wishes_by_sku(scenario, _extra_returns(scenario)))
+
+    def use(rows: slice, uniform: Uniform) -> Column:
+        live = treated.is_live(rows)
+        return np.where(live, pressed.pick(first_sku[rows], uniform), table.pick(first_sku[rows], uniform))
+
+    wishes = drawn(named("after"), size, "u1", use)
+    if scenario.funnel.questions is not None:
+        spared = drawn(named("after/spared"), size, "?", lambda rows, u: u >= treated.kept_returns(rows))
+        wishes[spared & (wishes >= CANCEL_BEFORE_SHIPPING)] = NOTHING
+    return wishes
+
+
+def _extra_returns(scenario: Scenario) -> float:
+    """By how much persuasion raises the share of orders of live shows that come back."""
+    persuasion = scenario.funnel.persuasion
+    return 0.0 if persuasion is None else persuasion.returns * persuasion.level
+
+
+def _wishes_by_sku(scenario: Scenario, extra: float) -> list[list[float]]:
+    """P(nothing), P(CANCEL_ON_HOLD) ... of each SKU, with `extra` more or fewer that come back."""
     after, groups = scenario.after_sales, []
+    persuasion = scenario.funnel.persuasion
+    early = 0.0 if persuasion is None else persuasion.before_shipping
     for row in sku_table(scenario):
         part = after.categories.get(row.category, after.default)
-        wishes = [after.cancel_on_hold, part.before_shipping, part.after_delivery, part.refund_only]
+        room = max(0.0, 1 - after.cancel_on_hold - part.before_shipping - part.after_delivery - part.refund_only)
+        more = min(extra, room)
+        before, later = (
+            max(0.0, part.before_shipping + more * early),
+            max(0.0, part.after_delivery + more * (1 - early)),
+        )
+        wishes = [after.cancel_on_hold, before, later, part.refund_only]
         groups.append([max(0.0, 1 - sum(wishes)), *wishes])
-    table = choice_table(groups)
-    return drawn(rng, len(first_sku), "u1", lambda rows, u: table.pick(first_sku[rows], u))
+    return groups

@@ -24,7 +24,7 @@ from sim.demand.hawkes import cluster_mean
 from sim.demand.kernels import from_scenario
 from sim.demand.laws import from_duration
 from sim.demand.regions import Seasons, seasons
-from sim.demand.show import bag_rate, make_show, pitch_rate
+from sim.demand.show import Show, bag_rate, make_show, pitch_rate
 from sim.demand.streams import uniform_u32
 from sim.scenario.programme import Broadcast, Video
 from sim.scenario.schema import Scenario
@@ -38,7 +38,8 @@ NamedStream = Callable[[str], np.random.Generator]
 class Source:
     """Carts of one origin. `options`: (SKU, weight) of the first line; `draw` gives the sorted times.
 
-    `expected` is their mean number, children and reactions after the horizon included; `deal` is -1 outside deals.
+    `expected` is their mean number, children and reactions after the horizon included; `deal` is -1 outside deals;
+    `show` is None for videos.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Source:
     expected: float
     seasons: Seasons
     draw: Callable[[NamedStream], Times]
+    show: Show | None = None
 
 
 def sources(scenario: Scenario) -> list[Source]:
@@ -72,7 +74,7 @@ def _of_broadcast(
 
     def poisson(name: str, options: Options, rates: RateCurve) -> Source:
         draw = partial(_draw_poisson, f"{prefix}/{name}", rates)
-        return Source(f"{prefix}/{name}", content, -1, options, expected_count(rates), show.seasons, draw)
+        return Source(f"{prefix}/{name}", content, -1, options, expected_count(rates), show.seasons, draw, show)
 
     if broadcast.bag or broadcast.pitches:
         yield poisson("bag", bag(scenario, broadcast, listings), bag_rate(scenario, show))
@@ -81,7 +83,7 @@ def _of_broadcast(
     for k, (number, row) in enumerate(deals):
         name, pool = f"{prefix}/deal/{k}", show.woken(row.open_us, row.deal.intent)
         draw = partial(_draw_deal, name, pool, tabulate(from_duration(row.deal.reaction)), row.open_us)
-        yield Source(name, content, number, [(row.sku, 1.0)], pool, show.seasons, draw)
+        yield Source(name, content, number, [(row.sku, 1.0)], pool, show.seasons, draw, show)
 
 
 def _draw_poisson(name: str, rates: RateCurve, named: NamedStream) -> Times:

@@ -21,7 +21,8 @@ from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table, to_reporting_minor
 from sim.scenario.units import PPM, US_PER_S
 
-DAY_US = 86_400 * US_PER_S
+HOUR_US = 3_600 * US_PER_S
+DAY_US = 24 * HOUR_US
 
 
 class Ledger:
@@ -86,7 +87,18 @@ def contribution_lines(scenario: Scenario, trace: Trace, outcome: Outcome, ledge
         "holding_minor": -holding_minor(scenario, trace, outcome),
         "replenishment_minor": -len(outcome.receipts) * to_reporting_minor(scenario, scenario.stock.order_cost),
         "late_dispatch_minor": -total["late_penalty"],
+        "moderators_minor": -moderators_minor(scenario),
     }
+
+
+def moderators_minor(scenario: Scenario) -> int:
+    """Wages of the moderators, for the length of every show; rounded half up."""
+    questions = scenario.funnel.questions
+    if questions is None:
+        return 0
+    work_us = questions.moderators * sum(show.length_us for show in scenario.programme.broadcasts)
+    wage = to_reporting_minor(scenario, questions.wage_per_hour)
+    return (2 * wage * work_us + HOUR_US) // (2 * HOUR_US)
 
 
 def holding_minor(scenario: Scenario, trace: Trace, outcome: Outcome) -> int:

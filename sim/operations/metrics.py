@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sim.demand.interaction import questions_told
 from sim.demand.trace import Trace
 from sim.operations.carts import CartChunk, Carts, Ints
 from sim.operations.contribution import Ledger, contribution_lines, margin_lost_minor
@@ -40,6 +41,7 @@ def summarise(scenario: Scenario, trace: Trace, outcome: Outcome) -> Metrics:
         "intents": trace.orders,
         **tally.metrics(),
         **_money(ledger, lines),
+        "questions": questions_told(scenario),
         "margin_lost_to_stockouts_minor": margin_lost_minor(scenario, trace, outcome),
         "response": response_summary(outcome, tally.counts["orders_going"]),
         "slos": slos,

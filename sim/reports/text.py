@@ -136,6 +136,9 @@ class _Page:
             rows.append(self._row("completed", "orders_by_state.COMPLETED", count, note))
         if metric(self.metrics, "fill_rate_share") is not None:
             rows.append(self._row("fill rate", "fill_rate_share", percent, "of units asked for"))
+        if self._some("questions.asked"):
+            note = f"of {count(metric(self.metrics, 'questions.asked'))} expected in live shows"
+            rows.append(self._row("questions answered", "questions.answered_share", percent, note))
         placed = metric(self.metrics, "orders_placed")
         for name, path in (("by second choice", "orders_second_choice"), ("split over warehouses", "orders_split")):
             if self._some(path):

@@ -67,6 +67,7 @@ CONTRIBUTION_LINES = {
     "freight_minor": "freight",
     "returns_minor": "returns: freight, handling",
     "late_dispatch_minor": "late-dispatch penalties",
+    "moderators_minor": "moderators' wages",
     "holding_minor": "holding stock",
     "replenishment_minor": "replenishment orders",
     "goods_left_minor": "cost of stock left",

@@ -63,6 +63,8 @@ def _broadcast_buys(scenario: Scenario, broadcast: Broadcast) -> float:
     funnel, length_us = scenario.funnel, broadcast.length_us
     stay_us = min(mean_stay_us(broadcast.stay), float(length_us))
     hazard = funnel.clicks_per_viewer_hour * funnel.order_given_click
+    if funnel.persuasion is not None:
+        hazard *= 1 + funnel.persuasion.lift * max(funnel.persuasion.level, funnel.persuasion.most)
     lifted = sum(
         pitch.length_us * (funnel.pitch_lift if pitch.lift is None else pitch.lift) for pitch in broadcast.pitches
     )

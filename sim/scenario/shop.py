@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from sim.scenario.base import EVERY_DAY, Country, Duration, Factor, Name, Part, Units, Weekday, equal_shares
-from sim.scenario.interaction import Feedback
+from sim.scenario.interaction import Feedback, Persuasion, Questions
 from sim.scenario.units import DurationUs, Money, Share
 
 
@@ -157,6 +157,8 @@ class Funnel(Part):
     )
     voucher: Voucher = Voucher()
     price: PriceResponse = PriceResponse()
+    questions: Questions | None = Field(None, description="absent: nobody asks")
+    persuasion: Persuasion | None = Field(None, description="absent: as the rest of the file describes")
     feedback: Feedback | None = Field(None, description="absent: buyers do not mind slow checkouts and stockouts")
     second_choice: Share = Field(0.0, description="share of refused lines whose buyer would take another SKU")
     second_choice_delay_us: DurationUs = Field("10s", alias="second_choice_delay", validate_default=True)

@@ -240,6 +240,7 @@ def _summary(
         "holding_minor": -gross // 500,
         "replenishment_minor": 0,
         "late_dispatch_minor": -gross // 900,
+        "moderators_minor": -gross // 1000,
     }
     metrics = {
         "intents": len(table["arrived_us"]),
