@@ -28,7 +28,10 @@ CLOCK_METHODS = {"now", "utcnow", "today"}
 CLOCK_CLASSES = {"datetime", "date"}
 LEGACY_RANDOM = {"seed", "rand", "randn", "randint", "random", "choice", "shuffle", "permutation", "RandomState"}
 
-ORACLE_MAY_IMPORT = ("sim.scenario", "sim.demand.trace", "sim.orders", "simpy", "numpy", "hypothesis", "tests.oracle")
+ORACLE_MAY_IMPORT = (
+    *("sim.scenario", "sim.demand.trace", "sim.demand.lead_times", "sim.orders"),
+    *("simpy", "numpy", "hypothesis", "tests.oracle"),
+)
 
 
 @cache

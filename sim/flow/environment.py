@@ -2,7 +2,7 @@
 
 `FlowEnvironment` is a `simpy.Environment`. Before it executes an event at time T it lets every flow catch up to T: all
 that is due before T happens in bulk. Control processes are ordinary SimPy processes; several of them at one
-instant run in the order of the rank they gave to `at`.
+instant run in the order of the rank they gave to `at`. A flow may stop earlier, where something must be decided first.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ MAX_WINDOW_US = 1 << 35  # 9.5 h: stations keep times as 36-bit offsets within a
 class Flow(Protocol):
     """Something that moves in bulk."""
 
-    def catch_up(self, end_us: int) -> None:
-        """Do everything that is due before `end_us`. Called with times that never fall."""
+    def catch_up(self, end_us: int) -> int:
+        """Do everything that is due before `end_us`; returns how far it got. Called with times that never fall.
+
+        A flow that stops before `end_us` has planned an event at the time it returns.
+        """
 
 
 class FlowEnvironment(simpy.Environment):
@@ -41,15 +44,21 @@ class FlowEnvironment(simpy.Environment):
 
     def step(self) -> None:
         """Let the flows catch up to the next event's time, then execute it."""
-        time = self.peek()
-        if time == Infinity:
-            raise EmptySchedule
-        self.catch_up(int(time))
+        while True:
+            time = self.peek()
+            if time == Infinity:
+                raise EmptySchedule
+            if self.catch_up(int(time)):
+                break
         super().step()
 
-    def catch_up(self, end_us: int) -> None:
-        """Move every flow to `end_us`, in windows that their kernels can count in."""
+    def catch_up(self, end_us: int) -> bool:
+        """Move every flow to `end_us`, in windows that their kernels can count in; False where one stopped earlier."""
         while self._caught_up_us < end_us:
-            self._caught_up_us = min(end_us, self._caught_up_us + MAX_WINDOW_US)
+            window_us = reached_us = min(end_us, self._caught_up_us + MAX_WINDOW_US)
             for flow in self.flows:
-                flow.catch_up(self._caught_up_us)
+                reached_us = flow.catch_up(reached_us)
+            self._caught_up_us = reached_us
+            if reached_us < window_us:
+                return False
+        return True

@@ -85,7 +85,7 @@ def contribution_lines(scenario: Scenario, trace: Trace, outcome: Outcome, ledge
         "freight_minor": -total["freight"],
         "returns_minor": -total["return_cost"],
         "holding_minor": -holding_minor(scenario, trace, outcome),
-        "replenishment_minor": -len(outcome.receipts) * to_reporting_minor(scenario, scenario.stock.order_cost),
+        "replenishment_minor": -replenishment_minor(scenario, outcome),
         "late_dispatch_minor": -total["late_penalty"],
         "moderators_minor": -moderators_minor(scenario),
     }
@@ -99,6 +99,16 @@ def moderators_minor(scenario: Scenario) -> int:
     work_us = questions.moderators * sum(show.length_us for show in scenario.programme.broadcasts)
     wage = to_reporting_minor(scenario, questions.wage_per_hour)
     return (2 * wage * work_us + HOUR_US) // (2 * HOUR_US)
+
+
+def replenishment_minor(scenario: Scenario, outcome: Outcome) -> int:
+    """`order_cost` of every order placed, and the surcharge of every unit that the emergency supplier has delivered."""
+    plan = scenario.stock
+    cost = len(outcome.purchases) * to_reporting_minor(scenario, plan.order_cost)
+    if plan.emergency is not None:
+        hasty = sum(p.units for p in outcome.purchases if p.emergency and p.due_us < scenario.horizon_us)
+        cost += hasty * to_reporting_minor(scenario, plan.emergency.surcharge)
+    return cost
 
 
 def holding_minor(scenario: Scenario, trace: Trace, outcome: Outcome) -> int:

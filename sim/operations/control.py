@@ -1,4 +1,4 @@
-"""Everything that decides, as ordinary SimPy processes: plans, outages, shelves, deals, shifts, pick-ups, reviews.
+"""Everything that is planned, as ordinary SimPy processes: capacity, outages, shelves, deals, shifts, pick-ups.
 
 Ranks order the control events of one instant (docs/model.md); the sweep and the waves lie on grids inside the flows.
 """
@@ -15,8 +15,7 @@ from sim.flow.environment import FlowEnvironment
 from sim.operations.feedback import feed_back
 from sim.operations.front import FrontFlow
 from sim.operations.platform import Platform
-from sim.operations.replenishment import RANK_STEP, Replenishment
-from sim.operations.strategies.order_up_to import order_up_to
+from sim.operations.replenishment import RANK_STEP
 from sim.operations.warehouses import Delivery
 from sim.scenario.calendar import capacity_changes, overtime_times, pick_up_times
 from sim.scenario.schema import Scenario
@@ -50,8 +49,6 @@ def start_control(
             _run(env, LAST_OF_THE_INSTANT_BEFORE, [(day_us + 1, day_us)], platform.end_of_day)
     if scenario.funnel.feedback is not None:
         env.process(feed_back(env, front, scenario.funnel.feedback))
-    if scenario.stock.policy == "s_S":
-        env.process(order_up_to(env, Replenishment(env, front), scenario))
 
 
 def _run(env: FlowEnvironment, rank: int, plan: Iterable[tuple[int, _T]], act: Callable[[_T], object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ class FrontFlow:
         self.fast = fast
         self._set_state(build_front(scenario, trace))
         self.receipts: list[tuple[int, int, int, int]] = []  # (time_us, sku, warehouse, units) of replenishment
+        self.on_crossing: Callable[[int], None] | None = None  # plans what a crossed threshold leads to at that time
         self._advance = choose(advance, fast)
         self._void_all = choose(_void_all, fast)
         self._schedule_all = choose(_schedule_all, fast)
@@ -62,11 +64,18 @@ class FrontFlow:
     def _set_state(self, state: fs.Front) -> None:
         self.state, self.handle = state, handle(state, self.fast)
 
-    def catch_up(self, end_us: int) -> None:
-        """Let everything due before `end_us` happen."""
-        while self._advance(self.handle, end_us) == NEEDS_ROOM:
+    def catch_up(self, end_us: int) -> int:
+        """Let everything due before `end_us` happen, or before the microsecond after a threshold is crossed."""
+        reg = self.state.reg
+        reg[fs.STOP_US] = end_us
+        while self._advance(self.handle) == NEEDS_ROOM:
             self._make_room()
         self._give_back()
+        stop_us = int(reg[fs.STOP_US])
+        if reg[fs.CROSSED] and self.on_crossing is not None:
+            reg[fs.CROSSED] = 0
+            self.on_crossing(stop_us)
+        return stop_us
 
     def newly_confirmed(self) -> tuple[npt.NDArray[np.int32], fs.U8]:
         """Orders confirmed since the last call, in order, and their warehouses. Good until the front moves on."""

@@ -75,10 +75,9 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
         factor=trace.factor_u64.astype(np.int64),
         heard=np.zeros((2, len(skus)), dtype=np.int64),
         shelf=np.array([not sku.shelf for sku in skus], dtype=np.uint8),
-        part_first=parts["part_first"],
-        part_sku=parts["part_sku"],
-        part_units=parts["part_units"],
+        **parts,
         stock=_stock(skus, len(scenario.warehouses)),
+        threshold=_thresholds(skus, len(scenario.warehouses)),
         nearest=np.array(nearest_warehouses(scenario), dtype=np.int32),
         deal_open=np.zeros(len(deals), dtype=np.uint8),
         deal_left=np.array([deal.units for deal in deals], dtype=np.int64),
@@ -156,7 +155,7 @@ def _registers(scenario: Scenario, count: int, rows_a_cart: int) -> npt.NDArray[
     return reg
 
 
-def _parts(skus: list[SkuRow]) -> dict[str, npt.NDArray[np.int32]]:
+def _parts(skus: list[SkuRow]) -> dict[str, Any]:
     sizes = [len(sku.components) for sku in skus]
     flat = [part for sku in skus for part in sku.components]
     return {
@@ -170,6 +169,11 @@ def _stock(skus: list[SkuRow], houses: int) -> npt.NDArray[np.int64]:
     stock = np.zeros((5, len(skus), houses), dtype=np.int64)
     stock[fs.AVAILABLE] = stock[fs.ON_HAND] = np.array([sku.stock for sku in skus], dtype=np.int64)
     return stock
+
+
+def _thresholds(skus: list[SkuRow], houses: int) -> npt.NDArray[np.int64]:
+    """Nobody waits for anything."""
+    return np.full((len(skus), houses), fs.NO_THRESHOLD, dtype=np.int64)
 
 
 def _deal_slots(lines: dict[str, npt.NDArray[Any]], deals: bool) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:

@@ -74,6 +74,7 @@ from sim.operations.front_state import (
     START,
     START_DUE,
     STATE,
+    STOP_US,
     STORE_DUE,
     SWEEP,
     SWEEP_AT_US,
@@ -93,8 +94,11 @@ AHEAD = 24  # how many steps ahead records are fetched
 
 
 @kernel
-def advance(f: Front, end_us: int) -> int:
-    """Let everything due before `end_us` happen. Returns DONE_ALL, or NEEDS_ROOM with registers NEED_* set."""
+def advance(f: Front) -> int:
+    """Let everything due before STOP_US happen. Returns DONE_ALL, or NEEDS_ROOM with registers NEED_* set.
+
+    STOP_US falls to the next microsecond when a threshold is crossed (`sim.operations.front_watch`).
+    """
     reg = f.reg
     _look_up_heads(f)
     unchecked = 0  # events that there is surely room for
@@ -107,8 +111,8 @@ def advance(f: Front, end_us: int) -> int:
         packed = next_packed(f)
         planned, head = next_due(f, packed), _next_head(f)
         now = min(planned, head) >> 4
-        if now >= end_us:
-            reg[NOW] = end_us
+        if now >= reg[STOP_US]:
+            reg[NOW] = reg[STOP_US]
             return DONE_ALL
         if packed == NO_EVENT and planned <= head:
             reg[NEED_SORTED] = bin_size(f)

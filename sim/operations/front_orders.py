@@ -54,9 +54,11 @@ from sim.operations.front_state import (
     STATE,
     SWEEP_AT_US,
     SWEEP_US,
+    WATCHED,
     Front,
 )
 from sim.operations.front_stock import hold_cart, make_available
+from sim.operations.front_watch import watch
 from sim.orders.states import Reason, State
 
 UNPAID, ON_HOLD, CANCELLED = int(State.UNPAID), int(State.ON_HOLD), int(State.CANCELLED)
@@ -113,6 +115,8 @@ def _check_out(f: Front, order: int, attempt: int, now: int) -> None:
     f.reg[PLACED_TAIL] += 1
     if f.reg[SWEEP_AT_US] == FAR:
         f.reg[SWEEP_AT_US] = next_sweep(f)
+    if f.reg[WATCHED] != 0:
+        watch(f, order, now)
 
 
 @kernel

@@ -54,7 +54,8 @@ NOTHING_DUE = 16
     NEED_BLOCKS, NEED_NEAR, NEED_SORTED, EVENTS, MAX_GROUP_MET, REPEATED, WAITED_OUT,
     HOLD_END_US, START_DUE, STORE_DUE, STAFF_DUE, PATIENCE_DUE, TRACE_DUE,
     FEEDBACK, ASKING, HEARD, HEARD_US,
-) = range(58)  # fmt: skip
+    STOP_US, WATCHED, CROSSED,
+) = range(61)  # fmt: skip
 # FEEDBACK: whether checkouts are counted; ASKING: rounds of checkout begun and not over; HEARD, HEARD_US: rounds over
 # since the last control period, and the sum of their times
 # *_DUE: when a head's next event is due, as time << 4 | what; NEVER_DUE if it has none
@@ -64,6 +65,8 @@ EVENTS_A_CHECK = 16  # the kernel looks whether its arrays have room once in so 
 LIST_ROOM = 2 * EVENTS_A_CHECK
 
 AVAILABLE, ON_HAND, RECEIVED, RESTOCKED, SHIPPED = range(5)  # first axis of `stock`
+CELLS, POOLS = 1, 2  # values of WATCHED: thresholds of each SKU and warehouse, or of each SKU; 0: there are none
+NO_THRESHOLD = -FAR
 
 
 class Front(NamedTuple):
@@ -119,6 +122,7 @@ class Front(NamedTuple):
     part_units: I32
     stock: I64  # [5, skus, warehouses]
     nearest: I32  # [regions, warehouses]
+    threshold: I64  # [skus, warehouses]: the front stops once available units fall to it
     deal_open: U8
     deal_left: I64
     deal_per_buyer: I64

@@ -6,8 +6,9 @@ happened. Everything that reports, prices or compares reads this and nothing els
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +50,17 @@ PARCEL_COLUMNS: dict[str, str] = {
 STOCK_FIELDS = ("on_hand", "held", "committed", "releasing", "available", "received", "restocked", "shipped")
 
 
+class Purchase(NamedTuple):
+    """An order to a supplier. `warehouse` is -1 where the units are allotted to warehouses when they arrive."""
+
+    ordered_us: int
+    sku: int
+    warehouse: int
+    units: int
+    due_us: int
+    emergency: int
+
+
 @dataclass
 class Outcome:
     """Orders (one entry a cart), parcels (sorted by order, then nearest warehouse first), stock at the horizon."""
@@ -65,3 +77,4 @@ class Outcome:
     queue_peak: npt.NDArray[np.int32]  # longest engine queue within each second from time 0 (may end early)
     overtime: list[tuple[int, int, int, int]] = field(default_factory=list)  # (time_us, warehouse, row, backlog) called
     counts: dict[str, int] = field(default_factory=dict)  # events handled by stage, for benches
+    purchases: Sequence[Purchase] = ()  # orders to suppliers, in the order in which they were placed

@@ -14,7 +14,9 @@ from sim.operations.control import start_control
 from sim.operations.front import FrontFlow
 from sim.operations.outcome import Outcome
 from sim.operations.platform import Platform
+from sim.operations.replenishment import Replenishment
 from sim.operations.shipping import units_at
+from sim.operations.strategies.start import start_replenishment
 from sim.operations.warehouses import Delivery
 from sim.orders.states import State
 from sim.scenario.schema import Scenario
@@ -35,14 +37,15 @@ def simulate(scenario: Scenario, trace: Trace, *, fast: bool | None = None, runs
     env.flows = [front, delivery]
     platform = Platform(scenario, front, delivery.parcels)
     start_control(env, scenario, front, delivery, platform)
+    stock = start_replenishment(env, scenario, trace, front)
     env.run(until=scenario.horizon_us)
     env.catch_up(scenario.horizon_us)
     if scenario.horizon_us - 1 in platform.times_us:
         platform.end_of_day(scenario.horizon_us - 1)
-    return _outcome(scenario, front, delivery)
+    return _outcome(scenario, front, delivery, stock)
 
 
-def _outcome(scenario: Scenario, front: FrontFlow, delivery: Delivery) -> Outcome:
+def _outcome(scenario: Scenario, front: FrontFlow, delivery: Delivery, replenishment: Replenishment) -> Outcome:
     front.release()
     parcels, collected = delivery.settle(scenario.horizon_us)
     stock = _stock(scenario, front.state, parcels)
@@ -59,6 +62,7 @@ def _outcome(scenario: Scenario, front: FrontFlow, delivery: Delivery) -> Outcom
         overtime=delivery.overtime,
         queue_peak=_used(f.queue_peak),
         counts=_counts(front, delivery, collected),
+        purchases=replenishment.purchases,
     )
 
 

@@ -157,13 +157,14 @@ class Delivery:
         """Parcels that were in time for a pick-up and found no room."""
         return sum(house.carried for house in self.houses)
 
-    def catch_up(self, end_us: int) -> None:
+    def catch_up(self, end_us: int) -> int:
         """Move everything that the front has confirmed, and all that waits, up to `end_us`."""
         orders, houses = self._front.newly_confirmed()
         for k in np.flatnonzero(houses == fs.SPLIT).tolist():
             self._split(int(orders[k]))
         for house in self.houses:
             house.move(self._of_house(orders, houses, house.number), self._front.state, end_us, self.parcels)
+        return end_us
 
     def _split(self, order: int) -> None:
         f = self._front.state

@@ -130,10 +130,12 @@ def _outages(path: Path, outages: tuple[Outage, ...]) -> Iterator[Finding]:
 def _periods(scenario: Scenario) -> Iterator[Finding]:
     periods: list[tuple[Path, int]] = [
         (("payment", "sweep"), scenario.payment.sweep_us),
-        (("stock", "review"), scenario.stock.review_us),
+        (("stock", "capacity_every"), scenario.stock.capacity_every_us),
     ]
     if scenario.funnel.feedback is not None:
         periods.append((("funnel", "feedback", "period"), scenario.funnel.feedback.period_us))
+    if scenario.stock.review_us:  # 0: continuous
+        periods.append((("stock", "review"), scenario.stock.review_us))
     for i, house in enumerate(scenario.warehouses):
         if house.waves is not None:
             periods.append((("warehouses", i, "waves", "every"), house.waves.every_us))
@@ -144,7 +146,7 @@ def _periods(scenario: Scenario) -> Iterator[Finding]:
 
 def _durations(scenario: Scenario) -> Iterator[Finding]:
     for path, part in walk(scenario):
-        if isinstance(part, Duration):
+        if isinstance(part, Duration) and not (path[0] == "stock" and part.dist == "constant"):
             limit_us = LONGEST_WORK_US if _is_work(path) else LONGEST_TABLE_US
             for key, value_us in (("mean", part.mean_us), ("median", part.median_us), ("high", part.high_us)):
                 if value_us > limit_us:

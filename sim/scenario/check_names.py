@@ -90,6 +90,10 @@ def _listings(scenario: Scenario) -> Iterator[Finding]:
             for house in sku.stock:
                 yield from unknown((*at, "skus", j, "stock", house), "warehouse", house, houses)
     listings = dict.fromkeys(listing.name for listing in scenario.catalogue)
+    for name in scenario.stock.levels:
+        yield from unknown(
+            ("stock", "levels", name), "listing or SKU", name, {**listings, **dict.fromkeys(sku_names(scenario))}
+        )
     for name in scenario.funnel.price.reference:
         yield from unknown(("funnel", "price", "reference", name), "listing", name, listings)
     categories = dict.fromkeys(listing.category for listing in scenario.catalogue)

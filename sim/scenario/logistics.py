@@ -1,13 +1,13 @@
-"""From a confirmed order to the buyer's door and back: warehouses, lanes, after-sales, fees, stock policies."""
+"""From a confirmed order to the buyer's door and back: warehouses, lanes, after-sales, fees."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, model_validator
 
-from sim.scenario.base import EVERY_DAY, Country, Duration, Name, Part, Servers, Units, Weekday, in_zone
+from sim.scenario.base import EVERY_DAY, Country, Duration, Name, Part, Servers, Weekday, in_zone
 from sim.scenario.units import ClockMin, DurationUs, Money, RatePpm, Share
 
 
@@ -124,21 +124,3 @@ class Fees(Part):
     pick_pack: Money | None = Field(None, description="a parcel")
     holding_per_day: RatePpm = Field("0 %", validate_default=True, description="of the cost of a unit on hand, a day")
     late_dispatch: Money | None = Field(None, description="penalty an order collected late")
-
-
-class StockPolicy(Part):
-    """How stock is replenished. `none`: never. `s_S`: at each review, if the position of a SKU at a warehouse is at or
-    under `s`, order up to `S`; it arrives after `lead_time`. Position = available + on order."""
-
-    policy: Literal["none", "s_S"] = "none"
-    s: Units = 0
-    S: Units = 0
-    review_us: DurationUs = Field("1d", alias="review", gt=0, validate_default=True)
-    lead_time_us: DurationUs = Field("3d", alias="lead_time", validate_default=True)
-    order_cost: Money | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> StockPolicy:
-        if self.policy == "s_S" and self.S <= self.s:
-            raise ValueError("an (s,S) policy needs S above s")
-        return self

@@ -13,9 +13,10 @@ from pydantic import AwareDatetime, Field, field_validator
 from sim.scenario.base import Name, Part, equal_shares
 from sim.scenario.comparing import Strategy
 from sim.scenario.dispatch import DispatchRules
-from sim.scenario.logistics import AfterSales, Fees, Fulfilment, Lane, StockPolicy, Warehouse
+from sim.scenario.logistics import AfterSales, Fees, Fulfilment, Lane, Warehouse
 from sim.scenario.programme import Programme
 from sim.scenario.shop import CurrencyRate, Funnel, Listing, Region, Shop
+from sim.scenario.stocking import StockPolicy
 from sim.scenario.system import Confirmation, Engine, Payment, Slo
 from sim.scenario.units import DurationUs
 

@@ -36,9 +36,10 @@ class Log:
     def __init__(self, name: str, seen: list[tuple[str, int]]) -> None:
         self.name, self.seen = name, seen
 
-    def catch_up(self, end_us: int) -> None:
+    def catch_up(self, end_us: int) -> int:
         """Write it down."""
         self.seen.append((self.name, end_us))
+        return end_us
 
 
 def test_events_of_one_instant_are_executed_by_rank_not_by_insertion() -> None:

@@ -7,7 +7,7 @@ from unittest import mock
 import numpy as np
 
 from sim.demand.trace import Trace
-from sim.operations.outcome import ORDER_COLUMNS, PARCEL_COLUMNS, STOCK_FIELDS, Outcome
+from sim.operations.outcome import ORDER_COLUMNS, PARCEL_COLUMNS, STOCK_FIELDS, Outcome, Purchase
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table
 from tests.oracle import model
@@ -47,7 +47,8 @@ def oracle_outcome(scenario: Scenario, trace: Trace) -> tuple[Outcome, model.Out
         },
         deal_left=theirs.deal_left,
         carried=theirs.carried,
-        receipts=[],
+        receipts=[tuple(row) for row in theirs.receipts],
+        purchases=[Purchase(*row) for row in theirs.purchases],
         queue_peak=np.zeros(0, np.int32),
     )
     return outcome, theirs

@@ -152,7 +152,15 @@ _SHOPS: dict[str, tuple[dict[str, Any], int, int]] = {
     "grid": (
         {
             "engine": {"backoff": "2s", "store": {"a": "1s", "b": 0, "max_group": 3, "linger": "1s"}},
-            "stock": {"review": "1h", "lead_time": 0},
+            "stock": {
+                "policy": "r_Q",
+                "r": 6,
+                "Q": 20,
+                "lead_time": {"dist": "uniform", "low": "10m", "high": "1h"},
+                "capacity": 60,
+                "capacity_every": "20m",
+                "emergency": {"level": 2, "up_to": 9, "lead_time": 0, "surcharge": "0.40 GBP"},
+            },
             "funnel": {"voucher": {"off": 0.5, "funded_by": "platform"}},
         },
         1000,

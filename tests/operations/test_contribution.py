@@ -11,7 +11,7 @@ import pytest
 from sim.demand.trace import RETURN, Trace
 from sim.operations.contribution import contribution_lines, holding_minor, ledger_of, margin_lost_minor
 from sim.operations.money import money_columns
-from sim.operations.outcome import Outcome
+from sim.operations.outcome import Outcome, Purchase
 from sim.operations.stock_moves import Moves, StockMoves
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table
@@ -91,12 +91,16 @@ def test_an_order_not_collected_in_time_pays_the_penalty() -> None:
     assert lines_of(shop(), carts)["late_dispatch_minor"] == -150 * (17 - 10)
 
 
-def test_receipts_cost_an_order_each() -> None:
-    scenario = shop("stock.policy=s_S", "stock.s=90", "stock.S=100", "stock.order_cost=7.00 GBP")
+def test_orders_cost_their_price_and_emergency_units_a_surcharge() -> None:
+    emergency = "stock.emergency={level: 1, up_to: 9, surcharge: 0.30 GBP}"
+    scenario = shop("stock.policy=s_S", "stock.s=90", "stock.S=100", "stock.order_cost=7.00 GBP", emergency)
     trace, outcome = result(scenario, [{**PAID_IN_A_MINUTE, "quantity": 12}])
-    outcome.receipts = [(4 * DAY_US, 0, 0, 12), (4 * DAY_US, 1, 0, 90)]
+    late_us = scenario.horizon_us  # not delivered, so not paid
+    outcome.purchases = [Purchase(DAY_US, 0, 0, 90, 4 * DAY_US, 0)] + [
+        Purchase(DAY_US, 1, 0, 8, due_us, 1) for due_us in (2 * DAY_US, late_us)
+    ]
     lines = contribution_lines(scenario, trace, outcome, ledger_of(scenario, trace, outcome))
-    assert lines["replenishment_minor"] == -1400
+    assert lines["replenishment_minor"] == -(3 * 700 + 8 * 30)
 
 
 def test_margin_lost_is_an_estimate_from_carts_refused_for_stock() -> None:

@@ -104,6 +104,11 @@ def test_the_first_named_shop_meets_every_rare_thing_at_least_five_times() -> No
     assert {rare: times[rare] for rare in RARE if times[rare] < AT_LEAST} == {}
 
 
+def test_a_named_shop_orders_by_thresholds_and_in_emergencies_and_finds_its_supplier_short() -> None:
+    times = met("grid", False)
+    assert all(times[name] > 0 for name in ("thresholds", "emergency_orders", "supplier_short", "looked_again_later"))
+
+
 def test_the_named_shops_together_meet_every_rare_thing_more_than_ten_times() -> None:
     total = sum((Counter(met(name, False)) for name in NAMES), Counter[str]())
     assert {rare: total[rare] for rare in RARE if total[rare] <= 2 * AT_LEAST} == {}

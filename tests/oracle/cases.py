@@ -27,7 +27,7 @@ FEATURES = (
     "regions", "warehouses", "catalogue", "bundle", "multi", "shelf", "deals", "buyers", "seconds", "scarce", "factors",
     "changes", "bound", "timeout", "group", "linger", "outages", "crash",
     "provider", "declines", "holds", "staff", "shifts", "waves", "cut_off", "carrier", "loss",
-    "cancels", "returns", "restock", "policy", "money", "voucher",
+    "cancels", "returns", "restock", "policy", "supplier", "emergency", "money", "voucher",
     "overtime", "ready", "calendar", "clock", "capacity", "dropping", "feedback",
 )  # fmt: skip
 ZONES = ("UTC", "Asia/Tokyo", "Asia/Kolkata", "America/New_York")
@@ -339,6 +339,7 @@ def _fees(case: Case) -> dict[str, Any]:
     if not case.on("money"):
         return {}
     rates = {name: r.choice((0, 0.02, 0.050001, 0.333333)) for name in ("platform", "creator", "payment")}
+    rates["holding_per_day"] = r.choice((0, 0.7))
     return {**rates, "payment_fixed": "0.30 USD", "pick_pack": "0.55 GBP", "late_dispatch": "3.00 GBP"}
 
 
@@ -365,7 +366,18 @@ def _policy(case: Case) -> dict[str, Any]:
     if not case.on("policy"):
         return {"policy": "none"}
     s, review = r.randint(0, 4), f"{max(1, case.units(r, 1, 9))}us"
-    return {"policy": "s_S", "s": s, "S": s + r.randint(1, 6), "review": review, "lead_time": case.text(r, 0, 8)}
+    plan: dict[str, Any] = {"policy": r.choice(("s_S", "base_stock", "r_Q", "none", "none", "none")), "s": s}
+    plan |= {"S": s + r.randint(1, 6), "r": r.randint(0, 5), "Q": r.randint(1, 6)}
+    plan |= {"review": r.choice((review, review, 0)), "lead_time": case.text(r, 0, 8)}
+    plan |= {"order_cost": "0.45 GBP", "levels": {"mug": {"S": s + 9, "r": 7}}} if r.random() < 0.4 else {}
+    if case.on("supplier"):
+        plan |= {"offset": case.text(r, 0, 9), "lead_time": case.law(r, 0, 9), "minimum_order": r.randint(0, 7)}
+        plan |= {"capacity": r.choice((0, 3, 9)), "capacity_every": f"{max(1, case.units(r, 1, 20))}us"}
+    if case.on("emergency") and r.random() < 0.5:
+        level = r.randint(0, 4)
+        plan["emergency"] = {"level": level, "up_to": level + r.randint(1, 5), "surcharge": "1.10 USD"}
+        plan["emergency"]["lead_time"] = r.choice((0, case.text(r, 1, 3), case.law(r, 0, 3)))
+    return plan
 
 
 def _factors(case: Case, skus: int) -> list[int]:

@@ -19,6 +19,7 @@ from tests.oracle.feedback import Feedback
 from tests.oracle.life import Life
 from tests.oracle.records import Order, read_orders
 from tests.oracle.stock import Stock
+from tests.oracle.supply import Purchase, Receipt, Supply
 from tests.oracle.warehouse import Logistics
 
 _DIRECT = (
@@ -41,7 +42,8 @@ class Outcome:
     arrived_us, lost). `stock` by (SKU, warehouse). `deal_left`: units left of each deal. `carried`: parcels that were
     in time for a pick-up and found no room. `rates`: what the platform counts, of how many how many. `overtime`: (time,
     warehouse, row, backlog) of those called; `wages`: of planned hands, and of overtime. `met`: how often
-    each rare thing happened.
+    each rare thing happened. `purchases`: orders to suppliers;
+    `receipts`: what they have delivered; the last two are what that and holding have cost.
     """
 
     orders: dict[str, list[int]]
@@ -53,6 +55,10 @@ class Outcome:
     overtime: list[tuple[int, int, int, int]]
     wages: tuple[int, int]
     met: dict[str, int]
+    purchases: list[Purchase]
+    receipts: list[Receipt]
+    replenishment_minor: int
+    holding_minor: int
 
 
 def run(scenario: Scenario, trace: Trace) -> Outcome:
@@ -60,7 +66,8 @@ def run(scenario: Scenario, trace: Trace) -> Outcome:
     met: Counter[str] = Counter()
     env = Clock(scenario.horizon_us)
     skus, orders = sku_table(scenario), read_orders(trace)
-    stock = Stock(env, skus, scenario.stock, met)
+    stock = Stock(env, skus, met)
+    supply = Supply(env, scenario, trace, skus, stock, met)
     checkout = Checkout(env, scenario, skus, stock, met)
     logistics = Logistics(env, scenario, stock, met)
     feedback = Feedback(env, scenario, trace.factor_u64.tolist(), met)
@@ -79,7 +86,19 @@ def run(scenario: Scenario, trace: Trace) -> Outcome:
     overtime = sorted((t, w, row, n) for w, house in enumerate(logistics.warehouses) for t, row, n in house.overtime)
     wages = money.wages(scenario, overtime)
     return Outcome(
-        columns, _parcel_rows(orders), _stock_rows(stock), checkout.left, carried, rates, overtime, wages, dict(met)
+        columns,
+        _parcel_rows(orders),
+        _stock_rows(stock),
+        checkout.left,
+        carried,
+        rates,
+        overtime,
+        wages,
+        dict(met),
+        supply.purchases,
+        supply.receipts,
+        supply.cost_minor(),
+        money.holding_minor(scenario, skus, stock.cells),
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import floor
+
 from sim.orders.states import Reason, State
 from sim.scenario.base import Servers
 from sim.scenario.calendar import capacity_changes
@@ -9,6 +12,7 @@ from sim.scenario.schema import Scenario
 from sim.scenario.tables import DealRow, SkuRow, lane_table, to_reporting_minor
 from tests.oracle.dispatch import Dispatch
 from tests.oracle.records import Order
+from tests.oracle.stock import Cell
 
 COLUMNS = (
     "gross", "deal_discount", "voucher", "captured", "refunded", "platform_commission", "creator_commission",
@@ -19,6 +23,20 @@ COLUMNS = (
 def half_up(amount: int, ppm: int) -> int:
     """`amount` x `ppm` / 1,000,000 to the nearest minor unit, halves up."""
     return (amount * ppm + 500_000) // 1_000_000
+
+
+def holding_minor(scenario: Scenario, skus: list[SkuRow], cells: dict[tuple[int, int], Cell]) -> int:
+    """What it costs to hold stock: `holding_per_day` of its cost, to the nearest minor unit, halves up."""
+    cost_us = 0
+    for (sku, _), cell in cells.items():
+        cell.move(0, scenario.horizon_us)
+        cost_us += cell.unit_us * skus[sku].cost_minor
+    return round_half_up(Fraction(cost_us * scenario.fees.holding_per_day, 86_400_000_000 * 1_000_000))
+
+
+def round_half_up(amount: Fraction) -> int:
+    """The nearest whole number."""
+    return floor(amount + Fraction(1, 2))
 
 
 class Till:

@@ -1,14 +1,13 @@
-"""Units by SKU and warehouse: held, committed, releasing, shipped, ordered, put back. Every step is checked."""
+"""Units by SKU and warehouse: held, committed, releasing, shipped, received, put back. Every step is checked."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from sim.scenario.logistics import StockPolicy
 from sim.scenario.tables import SkuRow
-from tests.oracle.clock import CONTROL, RECEIPTS, REVIEWS, Clock, Grid, priority
+from tests.oracle.clock import Clock
 from tests.oracle.records import Order, Take
 
 
@@ -24,7 +23,8 @@ class Cell:
     received: int = 0
     restocked: int = 0
     shipped: int = 0
-    on_order: int = 0
+    since_us: int = 0  # when units on hand last changed
+    unit_us: int = 0  # units on hand x microseconds until then
 
     @property
     def available(self) -> int:
@@ -34,26 +34,30 @@ class Cell:
     def check(self) -> None:
         """The identities of stock."""
         assert self.on_hand == self.initial + self.received + self.restocked - self.shipped
-        assert min(self.held, self.committed, self.releasing, self.on_order, self.available) >= 0
+        assert min(self.held, self.committed, self.releasing, self.available) >= 0
+
+    def move(self, units: int, now_us: int) -> None:
+        """Units come on hand (above 0) or leave."""
+        self.unit_us += self.on_hand * (now_us - self.since_us)
+        self.since_us = now_us
+        self.on_hand += units
 
 
 class Stock:
-    """All cells, and the policy that refills them."""
+    """All cells. Only in `hold` do available units fall; `on_fall` is called with the cells then."""
 
-    def __init__(self, env: Clock, skus: list[SkuRow], policy: StockPolicy, met: Counter[str]) -> None:
-        self.env, self.policy, self.met = env, policy, met
+    def __init__(self, env: Clock, skus: list[SkuRow], met: Counter[str]) -> None:
+        self.env, self.met = env, met
         self.cells = {(i, w): Cell(n, n) for i, sku in enumerate(skus) for w, n in enumerate(sku.stock)}
-        self.reviews: Grid | None = None
-        if policy.policy == "s_S":
-            self.reviews = Grid(env, policy.review_us, priority(CONTROL, REVIEWS), self._review)
-            self.reviews.due(1)
+        self.on_fall: Callable[[set[tuple[int, int]]], None] = lambda _cells: None
 
     def available(self, sku: int, warehouse: int) -> int:
         """Units that can be sold."""
         return self.cells[sku, warehouse].available
 
     def hold(self, takes: Iterable[Take]) -> None:
-        """A placed order's units. Only here does a position fall, so a review is due only after this."""
+        """A placed order's units."""
+        takes = list(takes)
         resold = False
         for take in takes:
             cell = self.cells[take.sku, take.warehouse]
@@ -62,9 +66,8 @@ class Stock:
             # Units out or spoken for, beyond all that ever came in new, were sold, came back and are sold again.
             out = cell.held + cell.committed + cell.releasing + cell.shipped
             resold |= out > cell.initial + cell.received
-            if self.reviews and cell.initial > 0 and cell.available + cell.on_order <= self.policy.s:
-                self.reviews.due(self.env.now + 1)
         self.met["resold_returns"] += resold
+        self.on_fall({(take.sku, take.warehouse) for take in takes})
 
     def commit(self, order: Order) -> None:
         """Paid."""
@@ -96,35 +99,23 @@ class Stock:
         """Collected by the carrier."""
         for cell, units in self._cells(takes):
             cell.committed -= units
-            cell.on_hand -= units
+            cell.move(-units, self.env.now)
             cell.shipped += units
             cell.check()
 
     def put_back(self, takes: Iterable[Take]) -> None:
         """A return that can be sold again."""
         for cell, units in self._cells(takes):
-            cell.on_hand += units
+            cell.move(units, self.env.now)
             cell.restocked += units
             cell.check()
 
+    def receive(self, sku: int, warehouse: int, units: int) -> None:
+        """From a supplier."""
+        cell = self.cells[sku, warehouse]
+        cell.move(units, self.env.now)
+        cell.received += units
+        cell.check()
+
     def _cells(self, takes: Iterable[Take]) -> list[tuple[Cell, int]]:
         return [(self.cells[take.sku, take.warehouse], take.units) for take in takes]
-
-    def _review(self) -> None:
-        for index, cell in enumerate(self.cells.values()):
-            position = cell.available + cell.on_order
-            if cell.initial > 0 and position <= self.policy.s:
-                self._order(index, cell, self.policy.S - position)
-
-    def _order(self, index: int, cell: Cell, units: int) -> None:
-        def receive() -> None:
-            cell.on_order -= units
-            cell.on_hand += units
-            cell.received += units
-            cell.check()
-
-        cell.on_order += units
-        if self.policy.lead_time_us == 0:
-            receive()
-        else:
-            self.env.call(self.env.now + self.policy.lead_time_us, priority(CONTROL, RECEIPTS, index), receive)

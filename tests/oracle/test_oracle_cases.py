@@ -17,6 +17,7 @@ MET = (
     "replays", "voided", "capacity_drop_while_busy", "outage_while_busy", "split", "carried", "resold_returns",
     "second_placed", "cancelled_on_hold", "cancelled_before_shipping", "cancel_too_late", "wave_left_behind",
     "lost_parcels", "not_confirmed", "staff_passed_over", "parcel_passed_over",
+    "thresholds", "emergency_orders", "supplier_short", "looked_again_later",
 )  # fmt: skip
 
 
@@ -30,7 +31,7 @@ def random_outcome(seed: int) -> Outcome:
 
 def test_the_cases_meet_everything() -> None:
     met: Counter[str] = Counter()
-    for seed in range(250):
+    for seed in range(400):
         outcome = random_outcome(seed)
         met.update({name: number > 0 for name, number in outcome.met.items()})
         met.update({f"state {state}" for state in outcome.orders["state"]})

@@ -120,7 +120,7 @@ def test_uncertain_inputs_are_their_mode_until_they_are_drawn(tmp_path: Path) ->
     low, high = (found.strategies[1].at(found.draw(lambda _name, at=at: at)) for at in (0.0, 1.0 - 1e-12))
     assert (low.engine.workers, high.engine.workers) == (2, 9)
     assert low.after_sales.default.after_delivery == pytest.approx(0.05)
-    assert high.stock.lead_time_us == pytest.approx(6 * 86_400e6, rel=1e-5)
+    assert high.stock.lead_time.mean_us == pytest.approx(6 * 86_400e6, rel=1e-5)
     assert low.fees.pick_pack is not None
     assert low.fees.pick_pack.minor == 50
     assert low.stock.policy == "s_S"
