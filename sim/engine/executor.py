@@ -76,9 +76,8 @@ class Executor:
         if self._outdated:
             await self.load()
         now_us = self.now_us()
-        catalogue = any(
-            type(call.command) in self._handlers and getattr(call.command, "CATALOGUE", True) for call in calls
-        )
+        handled = self._handlers.keys() & {type(call.command) for call in calls}
+        catalogue = any(getattr(command, "CATALOGUE", True) for command in handled)
         fetched = await fetch(self.store, self.cache, calls)
         group = Group(self.cache, fetched, self.rules, catalogue=catalogue)
         group.last_id = max(self.cache.last_id, now_us * IDS_PER_US)
@@ -101,24 +100,25 @@ class Executor:
             earlier = group.idempotency.get(call.key)
             if earlier is not None:
                 return _again(earlier, call)
+        command = call.command
         if call.provider_event and group.provider_events.get(call.provider_event) is not None:
-            return call.view(group, call.command, (REPEATED,))
-        handler = self._handlers.get(type(call.command))
+            return call.view(group, command, (REPEATED,))
+        handler = self._handlers.get(type(command))
         if handler is None:
-            happened = decide(group, call.command, now_us)
+            happened = decide(group, command, now_us)
             self._apply(group, happened, now_us)
         else:
-            happened = handler(group, call.command, now_us)
-        reply = call.view(group, call.command, happened)
+            happened = handler(group, command, now_us)
+        reply = call.view(group, command, happened)
         _remember(group, call, reply, happened, now_us)
         return reply
 
     def _apply(self, group: Group, happened: Iterable[events.Event], now_us: int) -> None:
         for event in happened:
-            if isinstance(event, events.Refused):
+            if type(event) is events.Refused:
                 continue
             group.last_seq = seq = group.last_seq + 1
-            if isinstance(event, events.OrderPlaced):
+            if type(event) is events.OrderPlaced:
                 evolve(group, event)
                 group.events.append(feed.placed_row(event, seq, now_us))
             elif isinstance(event, events.StockChanged):
@@ -142,14 +142,15 @@ def _again(earlier: IdempotencyRow, call: Call) -> Reply:
 
 def _remember(group: Group, call: Call, reply: Reply, happened: tuple[Any, ...], now_us: int) -> None:
     """Keep the answer under its key, and the provider's event under its id, where something happened."""
-    refused = bool(happened) and isinstance(happened[0], events.Refused)
-    if call.provider_event and happened and not refused:
+    first = happened[0] if happened else None
+    refused = type(first) is events.Refused
+    if call.provider_event and first is not None and not refused:
         order_id = call.command.order_id
         group.provider_events[call.provider_event] = ProviderEventRow(call.provider_event, now_us, order_id)
     if call.key and reply.status in KEPT:
-        running = call.pending and not refused
-        subject = happened[0].payment.id if running and isinstance(happened[0], events.PaymentStarted) else 0
-        status = 0 if running else reply.status
+        status, subject = reply.status, 0
+        if call.pending and not refused:  # it still runs
+            status, subject = 0, first.payment.id if isinstance(first, events.PaymentStarted) else 0
         group.answer(IdempotencyRow(call.key, call.fingerprint, status, reply.body, reply.location, now_us, subject))
     if call.settles:
         row = group.idempotency.get(call.settles)

@@ -21,18 +21,18 @@ _YOUNG = (State.UNPAID, State.ON_HOLD)
 async def fetch(store: Store, cache: Cache, calls: list[Call]) -> Fetched:
     """Return the orders, keys, provider events and deal buyers that the calls name."""
     fetched = Fetched()
+    others = [call for call in calls if type(call.command) is not PlaceOrder]  # a checkout names no order yet
     keys = [call.key for call in calls if call.key]
-    keys += [call.settles for call in calls if call.settles]
-    known = cache.seen.among(keys)
-    cache.seen.add(keys)
+    keys += [call.settles for call in others if call.settles]
+    known = cache.seen.add(keys)
     if known:
         for values in await store.rows("idempotency", "key", known):
             fetched.idempotency[bytes(values[0])] = record("idempotency", values)
-    told = [call.provider_event for call in calls if call.provider_event]
+    told = [call.provider_event for call in others if call.provider_event]
     if told:
         for values in await store.rows("provider_events", "id", told):
             fetched.provider_events[values[0]] = record("provider_events", values)
-    order_ids = {order_id for call in calls if (order_id := getattr(call.command, "order_id", 0))}
+    order_ids = {order_id for call in others if (order_id := getattr(call.command, "order_id", 0))}
     if order_ids:
         await _fetch_cases(store, sorted(order_ids), fetched)
     buyers = _deal_buyers(cache, calls, fetched)
@@ -75,7 +75,7 @@ async def _by_order(store: Store, name: str, order_ids: list[int]) -> dict[int, 
 
 def _deal_buyers(cache: Cache, calls: Iterable[Call], fetched: Fetched) -> set[str]:
     """Return the buyers whose counts in deals a call may read or change."""
-    buyers = {call.command.buyer_id for call in calls if isinstance(call.command, PlaceOrder) and call.command.deal_id}
+    buyers = {call.command.buyer_id for call in calls if type(call.command) is PlaceOrder and call.command.deal_id}
     for case in fetched.cases.values():
         if any(line.deal_id for line in case.lines):
             buyers.add(case.order.buyer_id)

@@ -12,6 +12,8 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
+from msgspec.structs import astuple
+
 from sim.engine.seen import SeenKeys
 from sim.engine.tables import TABLES, Changes, EndpointRow, EventRow, IdempotencyRow, ProviderEventRow, record, rows_of
 from sim.orders.entities import Case, Deal, Part, Product, Room, Shop, Sku, Video
@@ -153,35 +155,26 @@ class Group(World):
         if not cases:
             return
         assert isinstance(cases, Layer)
-        changes["orders"] = rows_of(map(_order_of, cases.values()))
-        for name, part in CHILDREN.items():
-            rows = rows_of(_changed(cases, attrgetter(part)))
-            if rows:
-                changes[name] = rows
+        orders, *parts = zip(*map(astuple, cases.values()), strict=True)
+        changes["orders"] = rows_of(orders)
+        for name, of_orders in zip(CHILDREN, parts, strict=True):
+            _add(changes, name, _changed(cases, name, of_orders) if cases.base else chain.from_iterable(of_orders))
 
 
-def _changed(cases: Layer[int, Case], part_of: Callable[[Case], tuple[Any, ...]]) -> Iterable[Any]:
-    """Return what is new or another in one part of each order."""
+def _changed(cases: Layer[int, Case], name: str, of_orders: Iterable[tuple[Any, ...]]) -> Iterable[Any]:
+    """Yield what is new or another in one part of each order, given that part of all of them."""
     before = cases.base
-    if not before:  # all of them are new
-        return chain.from_iterable(map(part_of, cases.values()))
-    return [
-        entity
-        for order_id, case in cases.items()
-        if (records := part_of(case))
-        for entity in records
-        if order_id not in before or entity not in part_of(before[order_id])
-    ]
-
-
-_order_of = attrgetter("order")
+    part_of = attrgetter(CHILDREN[name])
+    for order_id, records in zip(cases, of_orders, strict=True):
+        earlier = part_of(before[order_id]) if order_id in before else ()
+        yield from (entity for entity in records if entity not in earlier)
 
 
 def _same(base: dict[int, Any]) -> dict[int, Any]:
     return base
 
 
-#: Tables of what hangs on an order, and where `Case` has it.
+#: Tables of what hangs on an order, and where `Case` has it, in its order.
 CHILDREN = {
     "order_lines": "lines",
     "payments": "payments",

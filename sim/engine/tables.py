@@ -7,7 +7,8 @@ unique indexes here are a second guard: should the order core ever be wrong, the
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+import operator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any, get_type_hints
@@ -166,7 +167,7 @@ TABLES: dict[str, Table] = {
     )
 }
 
-#: Rows by table name, to be written in one transaction.
+#: Rows by table name, to be written in one transaction. They may hold members of enumerations.
 Changes = dict[str, list[tuple[Any, ...]]]
 
 
@@ -197,29 +198,22 @@ def ddl(dialect: Dialect) -> list[str]:
 
 def row(record: msgspec.Struct) -> tuple[Any, ...]:
     """Return a record as the row that is written, with plain numbers and words for enumerations."""
-    return rows_of([record])[0]
+    values = [*_astuple(record)]
+    for position, plain in enumerations(type(record)):
+        values[position] = plain(values[position])
+    return tuple(values)
 
 
 def rows_of(records: Iterable[msgspec.Struct]) -> list[tuple[Any, ...]]:
-    """Return records, all of one type, as rows."""
-    found = [*records]
-    plain = _plain(type(found[0])) if found else ()
-    if not plain:
-        return [*map(_astuple, found)]
-    rows = []
-    for entity in found:
-        values = [*_astuple(entity)]
-        for position, kind in plain:
-            values[position] = kind(values[position])
-        rows.append(tuple(values))
-    return rows
+    """Return records, all of one type, as rows; enumerations stay what they are: numbers and words by birth."""
+    return [*map(_astuple, records)]
 
 
 @functools.cache
-def _plain(kind: type[msgspec.Struct]) -> tuple[tuple[int, type], ...]:
-    """Return the positions of a record's enumerations and what they are in a row."""
+def enumerations(kind: type[msgspec.Struct]) -> tuple[tuple[int, Callable[[Any], Any]], ...]:
+    """Return the positions of a record's enumerations, and what makes them plain."""
     return tuple(
-        (position, int if issubclass(enum, IntEnum) else str)
+        (position, operator.index if issubclass(enum, IntEnum) else str)
         for position, enum in _enums(kind)
         if issubclass(enum, Enum)
     )

@@ -171,15 +171,16 @@ def _times(placed_us: int, pay_by_us: int) -> str:
 def placed(_world: World, _command: Any, happened: tuple[Any, ...]) -> Reply:
     """Answer a checkout."""
     event = happened[0]
-    if isinstance(event, Refused):
+    if type(event) is Refused:
         return refused(event)
     order = event.order  # the hot path: `ReceiptView` written by hand, at a fifth of the time
+    order_id = str(order.id)
     body = (
-        f'{{"id":"{order.id}","status":"UNPAID",'
+        f'{{"id":"{order_id}","status":"UNPAID",'
         f'"total":{{"amount":"{order.total_minor}","currency":"{order.currency}"}},'
         f"{_times(order.placed_us, order.pay_by_us)}"
     )
-    return Reply(201, body.encode(), f"/v1/orders/{order.id}")
+    return Reply(201, body.encode(), "/v1/orders/" + order_id)
 
 
 def order_changed(world: World, command: Any, happened: tuple[Any, ...]) -> Reply:

@@ -7,7 +7,7 @@ feed. Events about an order are numbered without gaps, one number each (`Order.s
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import msgspec
 
@@ -58,6 +58,7 @@ REASON_OF: dict[Refusal, Reason] = {
 }
 
 
+@final
 class Refused(msgspec.Struct, frozen=True, gc=False):
     """Nothing changed. `facts` go into the answer, `errors` list each thing wrong with a JSON pointer."""
 

@@ -37,11 +37,11 @@ def place(world: World, command: PlaceOrder, now_us: int, *, free: bool = False)
     order_id = world.next_id()
     lines: list[Line] = []
     total = 0
-    for wanted in command.wanted:
+    for index, wanted in enumerate(command.wanted):
         if not 0 < wanted.quantity <= rules.max_quantity:
-            return (_quantity(len(lines), wanted, rules.max_quantity),)
-        line = _line(world, order_id, len(lines), wanted, deal, free)
-        if isinstance(line, Refused):
+            return (_quantity(index, wanted, rules.max_quantity),)
+        line = _line(world, order_id, index, wanted, deal, free)
+        if type(line) is Refused:
             return (line,)
         lines.append(line)
         total += line.quantity * line.price_minor
@@ -104,20 +104,21 @@ def _order(command: PlaceOrder, order_id: int, now_us: int, window_us: int, tota
 
 def _short_lines(world: World, lines: list[Line]) -> tuple[dict[str, Any], ...]:
     """Return an error for each line whose parts are not there; lines share the stock in their order."""
-    stocks = world.stocks
+    stocks, parts = world.stocks, world.parts
     taken: dict[int, int] = {}
     short = []
-    several = len(lines) > 1
     for line in lines:
-        for part in world.parts[line.sku_id]:
+        for part in parts[line.sku_id]:
+            part_id = part.part_id
             units = part.units * line.quantity
-            before = taken.get(part.part_id, 0) if several else 0
-            available = stocks[part.part_id].available - before
+            available = stocks[part_id].available
+            if taken:
+                available -= taken.get(part_id, 0)
             if units > available:
                 short.append(_shortage(line, part.units, available))
                 break
-            if several:
-                taken[part.part_id] = before + units
+            if len(lines) > 1:
+                taken[part_id] = taken.get(part_id, 0) + units
     return tuple(short)
 
 

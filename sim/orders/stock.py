@@ -45,10 +45,9 @@ class Stock(msgspec.Struct, frozen=True, gc=False):
 
 def hold(stock: Stock, units: int) -> Stock:
     """Reserve `units` for an order that is not paid yet."""
-    after = Stock(
-        stock.sku_id, stock.on_hand, stock.held + units, stock.committed, stock.releasing, stock.version + 1
-    )  # the hot path: `_step` written out
-    if after.held < 0 or after.held + after.committed + after.releasing > after.on_hand:
+    on_hand, held, committed, releasing = stock.on_hand, stock.held + units, stock.committed, stock.releasing
+    after = Stock(stock.sku_id, on_hand, held, committed, releasing, stock.version + 1)  # the hot path: `_step`
+    if held < 0 or held + committed + releasing > on_hand:
         raise _broken(stock, after)
     return after
 

@@ -20,15 +20,23 @@ KEYS = [b"key %d" % number for number in range(2000)]
 
 
 def test_a_filter_that_has_not_begun_knows_every_key() -> None:
-    assert SeenKeys().among(KEYS) == KEYS
+    seen = SeenKeys()
+    assert seen.add(KEYS) == KEYS
+    assert seen.add(KEYS) == KEYS
 
 
 def test_a_filter_knows_what_is_stored_and_what_came_since() -> None:
     seen = SeenKeys()
     seen.begin(KEYS[:1000])
-    seen.add(KEYS[1000:1500])
-    assert seen.among(KEYS[:1500]) == KEYS[:1500]
-    assert len(seen.among(KEYS[1500:])) < 50
+    assert len(seen.add(KEYS[1000:1500])) < 50
+    assert seen.add(KEYS[:1500]) == KEYS[:1500]
+    assert len(seen.add(KEYS[1500:])) < 50
+
+
+def test_of_a_million_keys_few_new_ones_are_taken_for_known() -> None:
+    seen = SeenKeys()
+    seen.begin(b"stored %d" % number for number in range(1_000_000))
+    assert len([key for key in KEYS if seen.add([key])]) < 2 * len(KEYS) / 60
 
 
 @pytest.mark.parametrize("most", [0, 10])
