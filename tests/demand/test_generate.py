@@ -343,10 +343,18 @@ def test_the_fingerprint_is_the_same_with_the_processors_vector_instructions_swi
         from sim.demand.generate import generate
         from sim.scenario.load import load_scenario
         found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
-        print(json.dumps([found, generate(load_scenario(sys.argv[1]), 1).fingerprint()]))
+        prints = [generate(load_scenario(sys.argv[1], over), 1).fingerprint() for over in ([], sys.argv[2:])]
+        print(json.dumps([found, prints]))
     """
     env = {**os.environ, "NPY_DISABLE_CPU_FEATURES": " ".join(dispatched_features())}
-    run = [sys.executable, "-c", code, str(tmp_path / "show.yaml")]
-    found, fingerprint = json.loads(subprocess.run(run, capture_output=True, text=True, check=True, env=env).stdout)
+    more = (
+        "funnel.matching={r: 0.6, law: logit}",
+        "funnel.questions={moderators: 1, asks_per_viewer_hour: 20}",
+        "funnel.persuasion={level: 0.3, most: 1}",
+        "funnel.exposure.live=13 %",
+        "funnel.position_bias=0.7",
+    )
+    run = [sys.executable, "-c", code, str(tmp_path / "show.yaml"), *more]
+    found, fingerprints = json.loads(subprocess.run(run, capture_output=True, text=True, check=True, env=env).stdout)
     assert found == []
-    assert fingerprint == trace.fingerprint()
+    assert fingerprints == [trace.fingerprint(), generate(show(*more), 1).fingerprint()]
