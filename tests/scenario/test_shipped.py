@@ -108,6 +108,10 @@ def test_the_large_scenarios_have_every_feature_on(name: str) -> None:
     assert s.funnel.price.elasticity > 0
     assert s.funnel.second_choice > 0
     assert s.funnel.lines_per_cart > 1
+    if name == "mega_live":
+        assert s.funnel.questions is not None
+        assert s.funnel.persuasion is not None
+        assert s.funnel.feedback is not None
     assert s.after_sales.restock > 0
     assert s.programme.videos
     assert s.programme.broadcasts
