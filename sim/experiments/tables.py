@@ -170,7 +170,7 @@ def _differs_everywhere(name: str, kind: pa.DataType) -> bool:
 
 
 def _order_chunks(scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts) -> Iterator[Columns]:
-    reviewing = Reviewing(scenario, outcome)
+    reviewing = Reviewing(scenario, outcome, carts)
     for chunk, money in money_chunks(scenario, trace, outcome, carts=carts):
         outcomes = {name: outcome.orders[name][chunk.orders] for name in ORDER_COLUMNS}
         amounts = {f"{name}_minor": column for name, column in money.items()}

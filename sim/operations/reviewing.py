@@ -9,9 +9,9 @@ import numpy as np
 
 from sim.demand.reach import offset_us, quarter_of, quarter_start_s
 from sim.demand.trace import BUY, QUOTE, REFRESH, VIEW, Trace
-from sim.operations.carts import CartChunk, Column, Ints, served_lines
+from sim.operations.carts import CartChunk, Carts, Column, Ints, served_lines
 from sim.operations.contribution import value_of_goods
-from sim.operations.deadlines import NO_DEADLINE_US, Deadlines
+from sim.operations.deadlines import NO_DEADLINE_US, Deadlines, DispatchDeadlines
 from sim.operations.money import Prices, share_of
 from sim.operations.outcome import Outcome
 from sim.orders.states import Reason
@@ -25,26 +25,22 @@ _ROWS = 1 << 20
 class Reviewing:
     """Computes columns of `orders.parquet` a chunk at a time; -1 means none."""
 
-    def __init__(self, scenario: Scenario, outcome: Outcome) -> None:
+    def __init__(self, scenario: Scenario, outcome: Outcome, carts: Carts) -> None:
         self.prices = Prices.of(scenario)
         self.orders = outcome.orders
-        self.dispatch = Deadlines(scenario, scenario.dispatch.dispatch_days)
+        self.dispatch = DispatchDeadlines(scenario, outcome, carts)
         self.promise = Deadlines(scenario, scenario.dispatch.deliver_days)
 
     def columns(self, chunk: CartChunk, money: dict[str, Ints]) -> dict[str, Column]:
         """`second_sku`, `dispatch_due_us`, `deliver_due_us`, `gmv_minor`, `missed_margin_minor` of each cart."""
+        region, paid_us = chunk.first_of("region"), self.orders["paid_us"][chunk.orders]
         return {
             "second_sku": self._second_sku(chunk),
-            "dispatch_due_us": self._due(self.dispatch, chunk),
-            "deliver_due_us": self._due(self.promise, chunk),
+            "dispatch_due_us": _of_paid(self.dispatch.of(chunk.orders, region), paid_us),
+            "deliver_due_us": _of_paid(self.promise.after(paid_us, region), paid_us),
             "gmv_minor": value_of_goods(money, self.prices.voucher_by_seller),
             "missed_margin_minor": self._missed(chunk),
         }
-
-    def _due(self, deadlines: Deadlines, chunk: CartChunk) -> Ints:
-        paid_us = self.orders["paid_us"][chunk.orders]
-        due_us = deadlines.after(paid_us, chunk.first_of("region"))
-        return np.where((paid_us >= 0) & (due_us != NO_DEADLINE_US), due_us, -1)
 
     def _second_sku(self, chunk: CartChunk) -> Column:
         line = self.orders["refused_line"][chunk.orders]
@@ -68,6 +64,11 @@ class Reviewing:
             cost = chunk.total(units * prices.cost_minor[sku])[lost]
             missed[lost] = value - taken - cost - prices.payment_fixed_minor
         return missed
+
+
+def _of_paid(due_us: Ints, paid_us: Ints) -> Ints:
+    """Deadlines of orders that have one."""
+    return np.where((paid_us >= 0) & (due_us != NO_DEADLINE_US), due_us, -1)
 
 
 def pages(scenario: Scenario, trace: Trace) -> dict[str, Column]:

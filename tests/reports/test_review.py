@@ -78,6 +78,17 @@ def test_late_rates_are_those_of_the_summary(busy: RunResult, told: dict[str, An
         assert sum(row["orders"] for row in found["causes"]) == found["orders_late"] > 0
 
 
+@pytest.mark.parametrize("rules", [
+    ("dispatch.policy=tiktok_us_2026_03", "dispatch.dispatch_days=0", "dispatch.daily_capacity=40"),
+    ("dispatch.event=ready_to_ship", "dispatch.dispatch_days=0", "fulfilment.pack=30m"),
+])  # fmt: skip
+def test_late_orders_are_those_of_a_policy(tmp_path_factory: pytest.TempPathFactory, rules: tuple[str, ...]) -> None:
+    done = made(tmp_path_factory, *BUSY[:1], *BUSY[2:], "horizon=20d", "confirmation.on_hold=2d", *rules)
+    metrics, left = done.summary["metrics"]["late_dispatch"], review(done.directory)["late_dispatch"]
+    assert (left["orders_due"], left["orders_late"]) == (metrics["orders_due"], metrics["orders_late"])
+    assert sum(row["orders"] for row in left["causes"]) == left["orders_late"] > 0
+
+
 def test_the_margin_lost_by_group_is_the_estimate_of_the_summary(busy: RunResult, told: dict[str, Any]) -> None:
     lost = busy.summary["metrics"]["margin_lost_to_stockouts_minor"]
     assert lost > 0

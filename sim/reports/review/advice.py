@@ -16,7 +16,7 @@ from sim.reports.words import count, duration, money, percent, plural
 
 Review = dict[str, Any]
 Found = tuple[float, str, dict[str, Any]]  # weight within its rule, sentence, evidence
-LDR_LIMIT, OTDR_LIMIT = 0.04, 0.80  # TikTok Shop US, MODELS.md 5.3
+LDR_LIMIT, OTDR_LIMIT = 0.04, 0.80  # TikTok Shop US (seller-us 3668989549299511, 7671875816589099)
 LEAST_ORDERS, SIGMAS, MOST_OF_A_RULE = 30, 3.0, 3
 
 
@@ -120,26 +120,28 @@ def _weak_content(review: Review, _: Run) -> Iterator[Found]:
 
 
 def _late_dispatch(review: Review, run: Run) -> Iterator[Found]:
-    found = review["late_dispatch"]
-    if found["orders_due"] >= LEAST_ORDERS and (found["ldr_share"] or 0) > LDR_LIMIT:
+    found, own = review["late_dispatch"], run.scenario.dispatch.thresholds.ldr_at_most
+    limit = LDR_LIMIT if own is None else own
+    if found["orders_due"] >= LEAST_ORDERS and (found["ldr_share"] or 0) > limit:
         top = found["causes"][0]
         where = f" at {top['warehouse']}" if top["warehouse"] else ""
         yield (
             found["orders_late"],
-            f"The late dispatch rate is {percent(found['ldr_share'])}, above {percent(LDR_LIMIT)}: "
+            f"The late dispatch rate is {percent(found['ldr_share'])}, above {percent(limit)}: "
             f"{count(top['orders'])} of {plural(found['orders_late'], 'late order')} were {LATE_CAUSES[top['cause']]}"
             f"{where}. Pick-ups were full {count(run.metrics['parcels']['carried_over'])} times for a parcel in time.",
-            {**found, "limit_share": LDR_LIMIT},
+            {**found, "limit_share": limit},
         )
 
 
-def _late_delivery(review: Review, _: Run) -> Iterator[Found]:
-    found = review["late_delivery"]
-    if found["orders_due"] >= LEAST_ORDERS and found["otdr_share"] < OTDR_LIMIT:
+def _late_delivery(review: Review, run: Run) -> Iterator[Found]:
+    found, own = review["late_delivery"], run.scenario.dispatch.thresholds.otdr_at_least
+    limit = OTDR_LIMIT if own is None else own
+    if found["orders_due"] >= LEAST_ORDERS and found["otdr_share"] < limit:
         top = max(found["causes"], key=lambda row: row["orders"])
         yield (
             found["orders_late"],
-            f"{percent(found['otdr_share'])} of orders came on time, below {percent(OTDR_LIMIT)}: "
+            f"{percent(found['otdr_share'])} of orders came on time, below {percent(limit)}: "
             f"{count(top['orders'])} of {count(found['orders_late'])} late ones {DELIVERY_CAUSES[top['cause']]}.",
             {key: found[key] for key in ("orders_due", "orders_late", "otdr_share", "causes")},
         )
@@ -226,8 +228,14 @@ RULES = (
         "brought, 9 or more expected",
         _weak_content,
     ),
-    Rule("late dispatch", "late dispatch rate above 4 %, 30 orders or more due", _late_dispatch),
-    Rule("late delivery", "on-time delivery rate below 80 %, 30 orders or more due", _late_delivery),
+    Rule(
+        "late dispatch", "late dispatch rate above the policy's limit, else 4 %; 30 orders or more due", _late_dispatch
+    ),
+    Rule(
+        "late delivery",
+        "on-time delivery rate below the policy's limit, else 80 %; 30 orders or more due",
+        _late_delivery,
+    ),
     Rule("late region", "over 10 % late in a region, twice the others and 3 standard errors above", _late_region),
     Rule("returns", "a category comes back 1.5 times as often as the rest, 3 standard errors above", _returns),
     Rule("unpaid", "over 5 % of orders never paid, while 30 carts or more found nothing left", _unpaid),

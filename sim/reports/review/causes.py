@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from sim.operations.punctuality import DISPATCHED_BY
 from sim.orders.states import REFUSALS
 from sim.reports.review.facts import Facts, Flags, Ints
 from sim.scenario.tables import sku_table
@@ -39,16 +40,18 @@ class Lateness:
         self.kept: Flags = facts.paid & (orders["late"] != 1)
         self.kept &= ~facts.labels("state").where("CANCELLED") | self.lost
         self.packed_us = facts.parcels.last("packed_us", size)
-        collected_us = facts.parcels.last("collected_us", size)
+        event = DISPATCHED_BY[facts.run.scenario.dispatch.event]
+        dispatched_us = facts.parcels.last(event, size)
+        dropped = facts.reason("AUTO_CANCELLED")
         due_us = np.where(orders["dispatch_due_us"] >= 0, orders["dispatch_due_us"], np.iinfo(np.int64).max)
         self.due_us: Ints = due_us
-        done = (collected_us >= 0) & (orders["parcels"] > 0)
+        done = (dispatched_us >= 0) & (orders["parcels"] > 0)
         table = facts.parcels.columns
         tardy = np.zeros(size, np.bool_)
-        tardy[table["order"][table["collected_us"] > due_us[table["order"]]]] = True
+        tardy[table["order"][table[event] > due_us[table["order"]]]] = True
         past = due_us < facts.horizon_us
-        self.due: Flags = self.kept & (done | tardy | past)
-        self.late: Flags = self.kept & (tardy | (~done & past))
+        self.due: Flags = (self.kept & (done | tardy | past)) | dropped
+        self.late: Flags = (self.kept & (tardy | (~done & past))) | dropped
         self._judge_delivery()
 
     def _judge_delivery(self) -> None:
@@ -168,7 +171,7 @@ def returns(facts: Facts) -> list[Row]:
 def cancels(facts: Facts) -> list[Row]:
     """Placed orders that ended before delivery, by reason, with the hours from placing to the end."""
     rows = []
-    for name in ("EXPIRED", "BUYER_CANCELLED", "NOT_CONFIRMED", "LOST"):
+    for name in ("EXPIRED", "BUYER_CANCELLED", "NOT_CONFIRMED", "AUTO_CANCELLED", "LOST"):
         flags = facts.reason(name)
         if flags.any():
             waited_us = (facts.orders["closed_us"] - facts.orders["placed_us"])[flags]

@@ -140,7 +140,7 @@ def _sums(facts: Facts, found: Grouping) -> dict[str, list[Any]]:
         "first_refused": count((orders["second"] == 1) & ~first.where("NOTHING")),
         "second_placed": count(facts.placed & (orders["second"] == 1)),
         "expired": count(facts.reason("EXPIRED")),
-        "cancelled": count(facts.reason("BUYER_CANCELLED", "NOT_CONFIRMED")),
+        "cancelled": count(facts.reason("BUYER_CANCELLED", "NOT_CONFIRMED", "AUTO_CANCELLED")),
         "delivered": count(orders["delivered_us"] >= 0),
         "returned": count(facts.reason("RETURNED", "REFUNDED")),
         "gmv_minor": amount(orders["gmv_minor"]),
@@ -210,5 +210,15 @@ def reasons(facts: Facts) -> list[Group]:
 
 
 _NO_REFUSAL = frozenset(
-    {"NOTHING", "NOT_GOING", "EXPIRED", "BUYER_CANCELLED", "NOT_CONFIRMED", "LOST", "RETURNED", "REFUNDED"}
+    {
+        "NOTHING",
+        "NOT_GOING",
+        "EXPIRED",
+        "BUYER_CANCELLED",
+        "NOT_CONFIRMED",
+        "LOST",
+        "RETURNED",
+        "REFUNDED",
+        "AUTO_CANCELLED",
+    }
 )
