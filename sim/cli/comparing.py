@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sim.cli.frame import DEFAULT_OUT, MAX_SEED, debug_option, find_scenario, verbs
+from sim.cli.progress import progress
 from sim.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from sim.experiments.compare import Plan, Tell
+    from sim.experiments.compare import Plan
     from sim.stats.sequential import Precision
 
 _COUNT = click.IntRange(2, 1_000_000)
@@ -65,7 +64,7 @@ def _study(path: Path, given: dict[str, Any], *, as_json: bool, figures: bool) -
     only = [name.strip() for name in given["only"].split(",") if name.strip()]
     study = load_study(path, given["overrides"], given["strategies"], only, given["vary"])
     plan = _plan(given, study.scenario.reporting_currency)
-    with _progress(shown=not as_json and sys.stderr.isatty()) as tell:
+    with progress("replications", shown=not as_json and sys.stderr.isatty()) as tell:
         done = experiment.compare(
             study, plan, given["out"], draw=_draw if figures else None, tell=tell, overrides=given["overrides"]
         )
@@ -121,21 +120,6 @@ def _draw(directory: Path) -> object:
     from sim.reports.compare_files import draw_study
 
     return draw_study(directory)
-
-
-@contextmanager
-def _progress(*, shown: bool) -> Iterator[Tell]:
-    if not shown:
-        yield lambda _done, _of: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("replications"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("replications", total=None)
-        step: Callable[[int, int], None] = lambda done, of: bar.update(task, completed=done, total=of)  # noqa: E731
-        yield step
 
 
 def _runs(first: Path, second: Path, as_json: bool) -> ExitCode:

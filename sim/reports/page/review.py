@@ -10,6 +10,7 @@ from sim.reports.blocks import Block
 from sim.reports.figures.picture import Picture
 from sim.reports.page import parts
 from sim.reports.page.html import Markup, firm, tag
+from sim.reports.review.explain_text import explain_block
 from sim.reports.review.text import cause_blocks, group_block, review_blocks
 
 _MOST = 200
@@ -36,9 +37,12 @@ def _load(blocks: list[Block]) -> list[Markup]:
 def _simulated(review: dict[str, Any], pictures: Mapping[str, Picture]) -> list[Markup]:
     shown = [parts.figure(picture) for picture in pictures.values()]
     groups = [group_block(review, by, _MOST) for by in review["groups"]]
+    told = explain_block(review)
+    explained = None if told is None else parts.section("explain", told.title, parts.table(told))
     return [
         parts.section("advice", "What stands out", _advice(review)),
         parts.section("figures", "Figures", *shown),
+        *([explained] if explained else []),
         parts.section("groups", "By group", parts.tables(groups)),
         parts.section("causes", "Why", parts.tables(cause_blocks(review))),
     ]

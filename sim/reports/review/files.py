@@ -11,6 +11,7 @@ from typing import Any
 from sim.reports.figures.frame import save_png, styled
 from sim.reports.figures.picture import Picture, picture_of
 from sim.reports.figures.review import ReviewFrame, draw_groups
+from sim.reports.figures.tornado import TornadoFrame, draw_tornado
 from sim.reports.markdown import markdown_blocks
 from sim.reports.page.review import review_page
 from sim.reports.review.text import review_blocks
@@ -47,4 +48,9 @@ def _pictures(directory: Path, review: dict[str, Any], out: Path) -> dict[str, P
             draw_groups(frame)
             save_png(frame, out / f"{name}.png")
             pictures[name] = picture_of(name, frame)
+        if "explain" in review:
+            tornado = TornadoFrame(run, review)
+            draw_tornado(tornado)
+            save_png(tornado, out / "review-defaults.png")
+            pictures["review-defaults"] = picture_of("review-defaults", tornado)
     return pictures

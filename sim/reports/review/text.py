@@ -7,6 +7,7 @@ from typing import Any
 
 from sim.reports.blocks import Block, Cells, plain_text
 from sim.reports.review.causes import DELIVERY_CAUSES, LATE_CAUSES
+from sim.reports.review.explain_text import explain_block
 from sim.reports.words import NO_VALUE, amount, count, duration, percent, plural, reason_name, share_of
 
 Review = dict[str, Any]
@@ -36,7 +37,9 @@ def review_blocks(review: Review, only: str = "", most: int = MOST_ROWS) -> list
     if review["of"] == "load":
         return _load_blocks(review, most)
     wanted = [only] if only else list(review["groups"])
-    blocks = [_head(review), advice_block(review), *(group_block(review, by, most) for by in wanted)]
+    told = explain_block(review)
+    explained = [] if told is None else [told]
+    blocks = [_head(review), advice_block(review), *explained, *(group_block(review, by, most) for by in wanted)]
     return blocks if only else [*blocks, *cause_blocks(review)]
 
 
