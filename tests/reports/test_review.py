@@ -57,6 +57,14 @@ def test_groups_and_what_belongs_to_no_order_make_up_the_contribution(busy: RunR
         assert whole == busy.summary["metrics"]["contribution_minor"], by
 
 
+def test_wages_and_moderators_belong_to_no_order(tmp_path_factory: pytest.TempPathFactory) -> None:
+    done = made(tmp_path_factory, "warehouses.north.wage_per_h=20 GBP", "horizon=5d")
+    found = review(done.directory)
+    whole = sum(row["contribution_minor"] for row in found["groups"]["region"]) + sum(found["not_by_group"].values())
+    assert whole == done.summary["metrics"]["contribution_minor"]
+    assert found["not_by_group"]["pick_pack_minor"] < 0
+
+
 @pytest.mark.parametrize("by", BY)
 def test_groups_add_up_to_the_summary(busy: RunResult, told: dict[str, Any], by: str) -> None:
     metrics = busy.summary["metrics"]

@@ -14,13 +14,23 @@ from sim.reports.run_files import NONE, Column, Labels, Run
 
 Flags = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
-#: Order's costs that contribution takes off what was asked; what is not by order stands in NOT_BY_ORDER.
-COSTS = (
-    *("platform_commission", "creator_commission", "payment_fee", "goods_cost", "pick_pack", "freight"),
-    *("return_cost", "late_penalty"),
+#: Lines of contribution with what each order has of them; a line may hold more that belongs to no order.
+OF_ORDERS = {
+    "platform_commission_minor": "platform_commission",
+    "creator_commission_minor": "creator_commission",
+    "payment_fees_minor": "payment_fee",
+    "pick_pack_minor": "pick_pack",
+    "freight_minor": "freight",
+    "returns_minor": "return_cost",
+    "late_dispatch_minor": "late_penalty",
+}
+#: Lines that orders make up wholly.
+_ALL_OF_ORDERS = (
+    *("gross_sales_minor", "deal_discounts_minor", "seller_vouchers_minor", "refunded_sales_minor"),
+    *("goods_sold_minor", "goods_written_off_minor"),
 )
-#: Lines of contribution that belong to the stock and to no order.
-NOT_BY_ORDER = ("goods_left_minor", "salvage_minor", "holding_minor", "replenishment_minor")
+#: An order's costs, which contribution takes off what was asked.
+COSTS = (*OF_ORDERS.values(), "goods_cost")
 FAILURES = ("ENGINE_BUSY", "ENGINE_TIMEOUT", "ENGINE_CRASHED")
 _NUMBERS = (
     *("arrived_us", "lines", "quantity", "buyer", "deal", "second", "late", "placed_us", "paid_us", "confirmed_us"),
@@ -122,6 +132,18 @@ class Facts:
         for name in COSTS:
             left = left - self.orders[f"{name}_minor"]
         return np.asarray(left, np.int64)
+
+    @cached_property
+    def not_by_order(self) -> dict[str, int]:
+        """Parts of contribution that belong to no order, by line: stock, wages, moderators."""
+        rest: dict[str, int] = {}
+        for line, minor in self.run.metrics["contribution"].items():
+            own = OF_ORDERS.get(line)
+            if own is not None:
+                rest[line] = minor + int(self.orders[f"{own}_minor"].sum())
+            elif line not in _ALL_OF_ORDERS:
+                rest[line] = minor
+        return {line: minor for line, minor in rest.items() if minor}
 
     @cached_property
     def paid_share(self) -> float:

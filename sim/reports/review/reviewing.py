@@ -11,7 +11,7 @@ from sim.errors import UsageError
 from sim.reports.load_files import LoadRun, is_load
 from sim.reports.review.advice import advice
 from sim.reports.review.causes import Lateness, cancels, repeat_refusals, returns, second_choices, stockouts
-from sim.reports.review.facts import NOT_BY_ORDER, Facts
+from sim.reports.review.facts import Facts
 from sim.reports.review.groups import BY, groups, reasons, totals
 from sim.reports.review.load import review_load
 from sim.reports.run_files import Run
@@ -50,7 +50,7 @@ def _of_simulation(facts: Facts, by: Sequence[str], zone: ZoneInfo) -> Review:
         "zone": zone.key,
         "totals": totals(facts),
         "contribution_minor": metrics["contribution_minor"],
-        "not_by_group": {key: metrics["contribution"].get(key, 0) for key in NOT_BY_ORDER},
+        "not_by_group": facts.not_by_order,
         "lost_to_stockouts_minor": metrics["margin_lost_to_stockouts_minor"],
         "groups": {name: groups(facts, name, zone) for name in BY},
         "refusals": reasons(facts),

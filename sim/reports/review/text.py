@@ -8,7 +8,17 @@ from typing import Any
 from sim.reports.blocks import Block, Cells, plain_text
 from sim.reports.review.causes import DELIVERY_CAUSES, LATE_CAUSES
 from sim.reports.review.explain_text import explain_block
-from sim.reports.words import NO_VALUE, amount, count, duration, percent, plural, reason_name, share_of
+from sim.reports.words import (
+    CONTRIBUTION_LINES,
+    NO_VALUE,
+    amount,
+    count,
+    duration,
+    percent,
+    plural,
+    reason_name,
+    share_of,
+)
 
 Review = dict[str, Any]
 TITLES = {
@@ -18,12 +28,7 @@ TITLES = {
     "region": "By region",
     "hour": "By hour of the day",
 }
-_NOT_BY_GROUP = {
-    "goods_left_minor": "cost of stock left",
-    "salvage_minor": "its salvage value",
-    "holding_minor": "holding stock",
-    "replenishment_minor": "replenishment orders",
-}
+_NOT_BY_GROUP = {**CONTRIBUTION_LINES, "pick_pack_minor": "wages of picking and packing"}
 MOST_ROWS = 24
 
 
@@ -110,9 +115,8 @@ def _group_notes(review: Review, by: str) -> list[str]:
     if by != "content":
         return []
     parts = [
-        f"{name} {amount(review['not_by_group'][key], review['run']['currency'], sign=True)}"
-        for key, name in _NOT_BY_GROUP.items()
-        if review["not_by_group"][key]
+        f"{_NOT_BY_GROUP.get(key, key)} {amount(minor, review['run']['currency'], sign=True)}"
+        for key, minor in review["not_by_group"].items()
     ]
     return [f"contribution by group is before what belongs to no order: {', '.join(parts)}"] if parts else []
 
