@@ -14,9 +14,11 @@ import simpy
 from sim.flow.environment import FlowEnvironment
 from sim.operations.feedback import feed_back
 from sim.operations.front import FrontFlow
+from sim.operations.front_sharing import reserve_rows
 from sim.operations.platform import Platform
-from sim.operations.replenishment import RANK_STEP
+from sim.operations.replenishment import RANK_STEP, RECEIPTS
 from sim.operations.warehouses import Delivery
+from sim.scenario.allocation_tables import reserve_table
 from sim.scenario.calendar import capacity_changes, overtime_times, pick_up_times
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import deal_table, sku_table
@@ -24,6 +26,7 @@ from sim.scenario.tables import deal_table, sku_table
 (
     WORKERS_RANK, OUTAGE_ENDS, OUTAGE_STARTS, SHELF, DEAL_CLOSES, DEAL_OPENS, SHIFTS,
 ) = (rank * RANK_STEP for rank in range(7))  # fmt: skip
+RELEASES = RECEIPTS - 1
 PICK_UPS = 8 * RANK_STEP
 LAST_OF_THE_INSTANT_BEFORE = -1
 _T = TypeVar("_T")
@@ -41,6 +44,7 @@ def start_control(
         _run(env, OUTAGE_ENDS, [(outage.at_us + outage.length_us, None)], lambda _: front.end_outage())
     _start_shelves(env, scenario, front)
     _start_deals(env, scenario, front)
+    _start_releases(env, scenario, front)
     _start_shifts(env, scenario, front, delivery)
     for number, house in enumerate(scenario.warehouses):
         _run(env, PICK_UPS + number, pick_up_times(scenario, house), _pick_up_at(env, delivery, number))
@@ -79,6 +83,20 @@ def _start_deals(env: FlowEnvironment, scenario: Scenario, front: FrontFlow) -> 
     for number, deal in enumerate(deal_table(scenario)):
         _run(env, DEAL_OPENS, [(deal.open_us, 1)], _switch(front, "deal_open", number))
         _run(env, DEAL_CLOSES, [(deal.close_us, 0)], _switch(front, "deal_open", number))
+
+
+def _start_releases(env: FlowEnvironment, scenario: Scenario, front: FrontFlow) -> None:
+    rows = [row[-1] for row in reserve_rows(scenario)]  # the reserve of each row
+    for number, reserve in enumerate(reserve_table(scenario)):
+        mine = [row for row, owner in enumerate(rows) if owner == number]
+        _run(env, RELEASES, [(reserve.release_us, mine)], _release_at(env, front))
+
+
+def _release_at(env: FlowEnvironment, front: FrontFlow) -> Callable[[list[int]], None]:
+    def act(rows: list[int]) -> None:
+        front.release_reserve(int(env.now), rows)
+
+    return act
 
 
 def _switch(front: FrontFlow, name: str, number: int) -> Callable[[int], None]:

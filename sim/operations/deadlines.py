@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from sim.operations.carts import Carts
 from sim.operations.outcome import Outcome
+from sim.operations.waiting import clock_start_us
 from sim.scenario.calendar import dispatch_day_ends
 from sim.scenario.schema import Scenario
 
@@ -27,15 +28,15 @@ class Deadlines:
             due[: max(len(ends) - days, 0)] = ends[days:]
             self._due.append((ends, due))
 
-    def after(self, paid_us: Ints, region: npt.NDArray[np.uint8], over: Flags | None = None) -> Ints:
-        """Deadline in microseconds for payments at `paid_us` from regions `region`, same shape.
+    def after(self, start_us: Ints, region: npt.NDArray[np.uint8], over: Flags | None = None) -> Ints:
+        """Deadline in microseconds where the clock starts at `start_us` in regions `region`, same shape.
 
         Where `over`, it is `more_days` business days later.
         """
-        result = np.empty(len(paid_us), np.int64)
+        result = np.empty(len(start_us), np.int64)
         for number, (ends, due) in enumerate(self._due):
             here = slice(None) if len(self._due) == 1 else np.flatnonzero(region == number)
-            day = np.searchsorted(ends, paid_us[here], side="right")
+            day = np.searchsorted(ends, start_us[here], side="right")
             result[here] = due[day if over is None else day + over[here] * self._more]
         return result
 
@@ -46,13 +47,13 @@ class DispatchDeadlines:
     def __init__(self, scenario: Scenario, outcome: Outcome, carts: Carts) -> None:
         rules = scenario.dispatch
         self._deadlines = Deadlines(scenario, rules.dispatch_days, rules.capacity_days)
-        self._paid_us = outcome.orders["paid_us"]
+        self._orders = outcome.orders
         self._over = _over_capacity(scenario, outcome, carts) if rules.daily_capacity else None
 
     def of(self, orders: slice, region: npt.NDArray[np.uint8]) -> Ints:
         """Deadlines (us) of a slice of orders from `region`; those never paid have one that means nothing."""
         over = None if self._over is None else self._over[orders]
-        return self._deadlines.after(self._paid_us[orders], region, over)
+        return self._deadlines.after(clock_start_us(self._orders, orders), region, over)
 
 
 def _over_capacity(scenario: Scenario, outcome: Outcome, carts: Carts) -> Flags:

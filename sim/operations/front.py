@@ -18,6 +18,7 @@ from sim.operations.front_build import LONGEST_WORK_US, build_front
 from sim.operations.front_engine import void_request
 from sim.operations.front_kernel import NEEDS_ROOM, advance
 from sim.operations.front_orders import cancel, event_key
+from sim.operations.front_waiting import units_came
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import deal_table
 
@@ -56,6 +57,7 @@ class FrontFlow:
         self._void_all = choose(_void_all, fast)
         self._schedule_all = choose(_schedule_all, fast)
         self._cancel_all = choose(_cancel_all, fast)
+        self._units_came = choose(units_came, fast)
         self.confirmed = 0
         self.passed = {"placed": 0, "paid": 0}  # entries of these lists that were given back
         self._workers, self._out = 0, False
@@ -72,10 +74,14 @@ class FrontFlow:
             self._make_room()
         self._give_back()
         stop_us = int(reg[fs.STOP_US])
-        if reg[fs.CROSSED] and self.on_crossing is not None:
-            reg[fs.CROSSED] = 0
-            self.on_crossing(stop_us)
+        if reg[fs.CROSSED]:
+            self._tell_crossing(stop_us)
         return stop_us
+
+    def _tell_crossing(self, time_us: int) -> None:
+        self.state.reg[fs.CROSSED] = 0
+        if self.on_crossing is not None:
+            self.on_crossing(time_us)
 
     def newly_confirmed(self) -> tuple[npt.NDArray[np.int32], fs.U8]:
         """Orders confirmed since the last call, in order, and their warehouses. Good until the front moves on."""
@@ -129,6 +135,40 @@ class FrontFlow:
         self._set_state(self.state._replace(releasing=_larger(self.state.releasing, needed)))
         self._cancel_all(self.handle, orders, reason, now_us)
 
+    def available(self, sku: int, house: int) -> int:
+        """Units that can be sold, those kept for some contents among them."""
+        kept = self.state.reserve[self.state.reserve_first[sku] : self.state.reserve_first[sku + 1]]
+        here = kept[kept[:, fs.R_HOUSE] == house]
+        return int(self.state.stock[fs.AVAILABLE, sku, house] + here[:, fs.R_LEFT].sum())
+
+    def waited_for(self, sku: int, house: int) -> int:
+        """Units that orders wait for whose region asks this warehouse first."""
+        return int(self.state.waiting[sku, house])
+
+    def receive(self, now_us: int, sku: int, house: int, units: int) -> None:
+        """Ordered units arrive."""
+        for field in (fs.AVAILABLE, fs.ON_HAND, fs.RECEIVED):
+            self.state.stock[field, sku, house] += units
+        self.receipts.append((now_us, sku, house, units))
+
+    def release_reserve(self, now_us: int, rows: list[int]) -> None:
+        """What is left of one SKU in these rows of `reserve` is anybody's; who waits for it is served."""
+        for kept in self.state.reserve[rows]:
+            self.state.stock[fs.AVAILABLE, kept[fs.R_SKU], kept[fs.R_HOUSE]] += kept[fs.R_LEFT]
+        sku = int(self.state.reserve[rows[0], fs.R_SKU])
+        self.state.reserve[rows, fs.R_SIZE] = self.state.reserve[rows, fs.R_LEFT] = 0
+        self.serve_waiting(sku, now_us)
+
+    def serve_waiting(self, sku: int, now_us: int) -> None:
+        """A control event has made units of a SKU available: who waits for them is served."""
+        reg = self.state.reg
+        if reg[fs.WAITERS] > 0:
+            needed = int(reg[fs.ALLOCATED] + (reg[fs.WAITERS] + 1) * reg[fs.ROWS_A_CART])
+            self._set_state(self.state._replace(allocations=_larger(self.state.allocations, needed)))
+            self._units_came(self.handle, sku, now_us)
+            if reg[fs.CROSSED]:
+                self._tell_crossing(now_us + 1)
+
     def plan_restocks(self, orders: npt.NDArray[np.int32], times_us: npt.NDArray[np.int64]) -> None:
         """Returned orders whose units go back on the shelf at the given times (all after now)."""
         self._reserve(len(orders))
@@ -138,7 +178,7 @@ class FrontFlow:
         """Give back the memory that only running needs. The front can still be read, but not run."""
         spent = (
             "placed", "paid", "confirmed", "confirmed_house", "pool", "near", "sorted", "bins", "sizes", "slots",
-            "ring_key", "ring_at", "commit_key", "commit_at", "deal_slot", "bought",
+            "ring_key", "ring_at", "commit_key", "commit_at", "deal_slot", "bought", "queue", "ready_us",
         )  # fmt: skip
         empty: dict[str, Any] = {name: getattr(self.state, name)[:0].copy() for name in spent}
         self._set_state(self.state._replace(**empty))
@@ -181,9 +221,14 @@ class FrontFlow:
             commit_key=_larger_ring(f.commit_key, int(reg[fs.COMMIT_HEAD]), commit_used),
             commit_at=_larger_ring(f.commit_at, int(reg[fs.COMMIT_HEAD]), commit_used),
             releasing=_larger(f.releasing, int(reg[fs.RELEASING_TAIL]) + fs.LIST_ROOM),
-            allocations=_larger(f.allocations, int(reg[fs.ALLOCATED] + reg[fs.SPLIT_ROOM])),
+            allocations=_larger(f.allocations, _split_room(reg)),
         )
         self._set_state(larger)
+
+
+def _split_room(reg: npt.NDArray[np.int64]) -> int:
+    """Rows of allocations that the next events may need, if they split all their carts and all those that wait."""
+    return int(reg[fs.ALLOCATED] + reg[fs.SPLIT_ROOM] + reg[fs.WAITERS] * reg[fs.ROWS_A_CART])
 
 
 def _larger(array: npt.NDArray[np.int32], needed: int) -> npt.NDArray[np.int32]:

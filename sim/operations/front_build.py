@@ -12,10 +12,12 @@ from sim.flow.calendar_queue import FAR, new_calendar
 from sim.flow.pages import pages
 from sim.operations import front_state as fs
 from sim.operations.carts import first_lines
+from sim.operations.front_sharing import allocation_arrays
+from sim.scenario.allocation_tables import may_wait, reserve_table
 from sim.scenario.quantiles import quantile_table
 from sim.scenario.schema import Scenario
 from sim.scenario.system import GroupCommit
-from sim.scenario.tables import SkuRow, deal_table, nearest_warehouses, sku_table
+from sim.scenario.tables import SkuRow, deal_table, sku_table
 from sim.scenario.units import US_PER_S
 
 _SPARE = 1024
@@ -76,9 +78,8 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
         heard=np.zeros((2, len(skus)), dtype=np.int64),
         shelf=np.array([not sku.shelf for sku in skus], dtype=np.uint8),
         **parts,
-        stock=_stock(skus, len(scenario.warehouses)),
+        stock=_stock(scenario, skus),
         threshold=_thresholds(skus, len(scenario.warehouses)),
-        nearest=np.array(nearest_warehouses(scenario), dtype=np.int32),
         deal_open=np.zeros(len(deals), dtype=np.uint8),
         deal_left=np.array([deal.units for deal in deals], dtype=np.int64),
         deal_per_buyer=np.array([deal.per_buyer for deal in deals], dtype=np.int64),
@@ -89,6 +90,7 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
         ).reshape(-1, 2),
         before_shipping=quantile_table(scenario.after_sales.before_shipping_delay),
         queue_peak=pages(scenario.horizon_us // US_PER_S + 2, np.int32),
+        **allocation_arrays(scenario, lines, count, rows_a_cart),
     )
 
 
@@ -146,6 +148,10 @@ def _registers(scenario: Scenario, count: int, rows_a_cart: int) -> npt.NDArray[
         fs.FEEDBACK: int(scenario.funnel.feedback is not None),
         fs.STAFFED: int(scenario.confirmation.mode == "staff"),
         # every event may be a group that splits all its carts
+        fs.ROWS_A_CART: rows_a_cart,
+        fs.RESERVES: len(scenario.allocation.reserves),
+        fs.WAITS: int(may_wait(scenario)),
+        fs.MAX_WAIT_US: scenario.allocation.max_wait_us,
         fs.SPLIT_ROOM: fs.EVENTS_A_CHECK * (rows_a_cart * min(_max_group(scenario), count) + 2),
     }
     if isinstance(store, GroupCommit):
@@ -165,9 +171,12 @@ def _parts(skus: list[SkuRow]) -> dict[str, Any]:
     }
 
 
-def _stock(skus: list[SkuRow], houses: int) -> npt.NDArray[np.int64]:
-    stock = np.zeros((5, len(skus), houses), dtype=np.int64)
+def _stock(scenario: Scenario, skus: list[SkuRow]) -> npt.NDArray[np.int64]:
+    stock = np.zeros((5, len(skus), len(scenario.warehouses)), dtype=np.int64)
     stock[fs.AVAILABLE] = stock[fs.ON_HAND] = np.array([sku.stock for sku in skus], dtype=np.int64)
+    for reserve in reserve_table(scenario):
+        for house, units in reserve.units:
+            stock[fs.AVAILABLE, reserve.sku, house] -= units
     return stock
 
 

@@ -66,6 +66,7 @@ from sim.operations.front_state import (
     RING_OUT,
     RING_START,
     RING_TAIL,
+    ROWS_A_CART,
     SPLIT_ROOM,
     STAFF_BUSY,
     STAFF_DONE,
@@ -80,11 +81,13 @@ from sim.operations.front_state import (
     SWEEP_AT_US,
     TIME_OUT,
     TRACE_DUE,
+    WAITERS,
     WORKED,
     WORKERS,
     Front,
 )
 from sim.operations.front_stock import restock, wanted_sku
+from sim.operations.front_waiting import serve_queue
 from sim.orders.states import Reason, State
 
 ON_HOLD = int(State.ON_HOLD)
@@ -212,7 +215,8 @@ def _lacks_room(f: Front) -> bool:
             len(f.ring_key) - reg[RING_TAIL] + reg[RING_OUT],
             len(f.commit_key) - reg[COMMIT_TAIL] + reg[COMMIT_HEAD],
         )
-        return bool(room < LIST_ROOM or len(f.allocations) - reg[ALLOCATED] < reg[SPLIT_ROOM])
+        splits = reg[SPLIT_ROOM] + reg[WAITERS] * reg[ROWS_A_CART]
+        return bool(room < LIST_ROOM or len(f.allocations) - reg[ALLOCATED] < splits)
     reg[NEED_BLOCKS] = margin
     reg[NEED_NEAR] = cal[NEAR_SIZE] + margin
     return True
@@ -231,6 +235,8 @@ def _calendar_event(f: Front, key: int, now: int) -> None:
         _finish_staff(f, order, now)
     elif what == RESTOCK:
         restock(f, order)
+        if f.reg[WAITERS] > 0:
+            serve_queue(f, now)
     else:
         cancel(f, order, BUYER_CANCELLED, now)
 

@@ -6,6 +6,7 @@ from sim.demand.trace import CANCEL_BEFORE_SHIPPING, CANCEL_ON_HOLD, NEVER
 from sim.flow.calendar_queue import FAR, schedule
 from sim.flow.jit import kernel, touch
 from sim.flow.transit import delay_us
+from sim.operations.front_checkout import hold_cart
 from sim.operations.front_heard import hear, hear_first_answer
 from sim.operations.front_state import (
     AFTER,
@@ -17,7 +18,6 @@ from sim.operations.front_state import (
     CONFIRM_DUE,
     CONFIRMATION,
     CONFIRMED,
-    CONFIRMED_TAIL,
     DECLINED,
     DONE,
     DONE_CHECKOUT,
@@ -54,10 +54,14 @@ from sim.operations.front_state import (
     STATE,
     SWEEP_AT_US,
     SWEEP_US,
+    WAITERS,
+    WAITING,
+    WAITS,
     WATCHED,
     Front,
 )
-from sim.operations.front_stock import hold_cart, make_available
+from sim.operations.front_stock import make_available
+from sim.operations.front_waiting import end_waits, hand_over, leave_queue, next_end_of_wait, serve_queue
 from sim.operations.front_watch import watch
 from sim.orders.states import Reason, State
 
@@ -100,7 +104,7 @@ def take_effect(f: Front, stage: int, order: int, attempt: int, now: int) -> Non
 
 @kernel
 def _check_out(f: Front, order: int, attempt: int, now: int) -> None:
-    refused = hold_cart(f, order)
+    refused = hold_cart(f, order, now)
     small = f.small[order]
     if refused != 0:
         small[REFUSAL] = refused & 255
@@ -113,7 +117,7 @@ def _check_out(f: Front, order: int, attempt: int, now: int) -> None:
     f.times[order, PLACED] = now
     f.placed[f.reg[PLACED_TAIL]] = order
     f.reg[PLACED_TAIL] += 1
-    if f.reg[SWEEP_AT_US] == FAR:
+    if f.reg[SWEEP_AT_US] == FAR or f.reg[WAITS] != 0:  # else an earlier hold or release is due before this one
         f.reg[SWEEP_AT_US] = next_sweep(f)
     if f.reg[WATCHED] != 0:
         watch(f, order, now)
@@ -143,9 +147,8 @@ def _confirm(f: Front, order: int, now: int) -> None:
     if f.small[order, STATE] == ON_HOLD:
         f.small[order, STATE] = AWAITING_SHIPMENT
         f.times[order, CONFIRMED] = now
-        f.confirmed[f.reg[CONFIRMED_TAIL]] = order
-        f.confirmed_house[f.reg[CONFIRMED_TAIL]] = f.small[order, HOUSE]
-        f.reg[CONFIRMED_TAIL] += 1
+        if f.small[order, HOUSE] != WAITING:
+            hand_over(f, order, now)
 
 
 @kernel
@@ -227,6 +230,7 @@ def cancel(f: Front, order: int, reason: int, now: int) -> None:
         small[STATE] = CANCELLED
         small[REASON] = reason
         f.times[order, CLOSED] = now
+        leave_queue(f, order)
         f.releasing[f.reg[RELEASING_TAIL]] = order
         f.reg[RELEASING_TAIL] += 1
         if f.reg[RELEASE_DUE_US] == FAR:
@@ -250,12 +254,14 @@ def next_sweep(f: Front) -> int:
     if reg[EXPIRY_HEAD] < reg[PLACED_TAIL]:
         end = f.times[f.placed[reg[EXPIRY_HEAD]], PLACED] + reg[HOLD_WINDOW_US]
         due = min(due, (end + reg[SWEEP_US] - 1) // reg[SWEEP_US] * reg[SWEEP_US])
+    if reg[WAITERS] > 0:
+        due = next_end_of_wait(f, due)
     return due
 
 
 @kernel
 def sweep(f: Front, now: int) -> None:
-    """Expire the holds that have ended by `now` and make every releasing unit available, if that is due."""
+    """If that is due: expire holds, make releasing units available, serve who waits for them, end the longest waits."""
     reg = f.reg
     reg[SWEEP_AT_US] = next_sweep(f)
     if reg[SWEEP_AT_US] > now:
@@ -268,10 +274,14 @@ def sweep(f: Front, now: int) -> None:
             f.small[order, STATE] = CANCELLED
             f.small[order, REASON] = EXPIRED
             f.times[order, CLOSED] = now
+            leave_queue(f, order)
             make_available(f, order)
         reg[EXPIRY_HEAD] += 1
     for k in range(reg[RELEASING_TAIL]):
         make_available(f, int(f.releasing[k]))
     reg[RELEASING_TAIL] = 0
     reg[RELEASE_DUE_US] = FAR
+    if reg[WAITERS] > 0:
+        serve_queue(f, now)
+        end_waits(f, now)
     reg[SWEEP_AT_US] = next_sweep(f)

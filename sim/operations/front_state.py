@@ -26,7 +26,7 @@ PLACED, PAY_DUE, PAID, CONFIRM_DUE, CONFIRMED, CLOSED = range(6)
 STATE, REASON, FIRST_REFUSAL, SECOND, REFUSED_LINE, AFTER, LIVE = range(48, 55)
 DONE, HOUSE, QUEUE_FULL, TIMED_OUT, DECLINED, CRASHED, REFUSAL = range(57, 64)  # LIVE takes 54, 55, 56: one a stage
 LATE, PARCELS = LIVE, LIVE + 1  # when the run is over
-SPLIT, NOWHERE, NO_LINE = 255, 254, 255
+SPLIT, NOWHERE, WAITING, NO_LINE = 255, 254, 253, 255  # the first three in place of a warehouse
 # bits of DONE: effects that were taken, and one more
 DONE_CHECKOUT, DONE_SECOND, DONE_PAYMENT, DONE_CONFIRMATION = 1, 2, 4, 8
 PAID_LATE = 32  # paid after the hold was swept
@@ -55,18 +55,21 @@ NOTHING_DUE = 16
     HOLD_END_US, START_DUE, STORE_DUE, STAFF_DUE, PATIENCE_DUE, TRACE_DUE,
     FEEDBACK, ASKING, HEARD, HEARD_US,
     STOP_US, WATCHED, CROSSED,
-) = range(61)  # fmt: skip
+    RESERVES, TAKEN, WAITS, MAX_WAIT_US, QUEUE_HEAD, QUEUE_TAIL, WAITERS, WOKEN, ROWS_A_CART,
+) = range(70)  # fmt: skip
 # FEEDBACK: whether checkouts are counted; ASKING: rounds of checkout begun and not over; HEARD, HEARD_US: rounds over
 # since the last control period, and the sum of their times
 # *_DUE: when a head's next event is due, as time << 4 | what; NEVER_DUE if it has none
 NEVER_DUE = FAR << 4
-REGISTERS = 64
+REGISTERS = 96
 EVENTS_A_CHECK = 16  # the kernel looks whether its arrays have room once in so many events
 LIST_ROOM = 2 * EVENTS_A_CHECK
 
 AVAILABLE, ON_HAND, RECEIVED, RESTOCKED, SHIPPED = range(5)  # first axis of `stock`
 CELLS, POOLS = 1, 2  # values of WATCHED: thresholds of each SKU and warehouse, or of each SKU; 0: there are none
 NO_THRESHOLD = -FAR
+R_SKU, R_HOUSE, R_FIRST, R_END, R_SIZE, R_LEFT = range(6)  # columns of `reserve`; contents from FIRST to END - 1
+OTHERWISE_SPLIT, OTHERWISE_REFUSE, OTHERWISE_WAIT = range(3)  # what becomes of a cart that no warehouse has whole
 
 
 class Front(NamedTuple):
@@ -120,9 +123,10 @@ class Front(NamedTuple):
     part_first: I32  # [skus + 1]
     part_sku: I32
     part_units: I32
-    stock: I64  # [5, skus, warehouses]
-    nearest: I32  # [regions, warehouses]
-    threshold: I64  # [skus, warehouses]: the front stops once available units fall to it
+    stock: I64  # [5, skus, warehouses]; AVAILABLE is what anybody may have
+    asked: I32  # [regions, warehouses]: in this order, -1 no more
+    otherwise: U8  # [regions]
+    threshold: I64  # [skus, warehouses]: the front stops once a position without orders falls to it
     deal_open: U8
     deal_left: I64
     deal_per_buyer: I64
@@ -131,3 +135,18 @@ class Front(NamedTuple):
     provider_out: I64  # [outages, 2]: start, end
     before_shipping: I64  # [1025]: quantile table
     queue_peak: I32  # [seconds]
+    # units kept for some contents
+    reserve: I64  # [rows, 6], by SKU, then as in the file; AVAILABLE does not count what is left in them
+    reserve_first: I32  # [skus + 1]
+    taken: I64  # [room, 2]: row, units taken of it by the cart at hand
+    line_content: I16  # [m], empty without reserves
+    # orders that wait for stock; columns with [n] are empty where none may
+    presale_units: I64  # [skus]
+    lead_us: I64
+    waiting: I64  # [skus, warehouses]: units waited for
+    queue: I32  # [n]: as they were placed
+    promised_us: I64  # [n]: of those that waited
+    allocated_us: I64  # [n]: of those that waited and were served
+    ready_us: I64  # [n]: when a confirmed order had its units
+    woken: U8  # [skus]: whether it is in the next
+    woken_sku: I32  # [skus]: of which units came since the queue was looked at

@@ -1,23 +1,24 @@
-"""Kernels of the front that take and give back stock and deal units. Rules: docs/model.md, Checkout's effect."""
+"""Kernels of the front that take and give back a cart's stock and deal units. Rules: docs/model.md, Stock of a cart."""
 
 from __future__ import annotations
 
 from sim.flow.jit import kernel
+from sim.operations.front_available import give_back, take_units, undo_reserves, units_for, wake
 from sim.operations.front_state import (
     ALLOCATED,
     AVAILABLE,
     HOUSE,
     ON_HAND,
+    OTHERWISE_SPLIT,
     REFUSED_LINE,
+    RESERVES,
     RESTOCKED,
     SECOND,
     SPLIT,
+    TAKEN,
+    WAITING,
     Front,
 )
-from sim.orders.states import Reason
-
-OFF_SHELF, DEAL_CLOSED, DEAL_SOLD_OUT = int(Reason.OFF_SHELF), int(Reason.DEAL_CLOSED), int(Reason.DEAL_SOLD_OUT)
-PURCHASE_LIMIT, SOLD_OUT = int(Reason.PURCHASE_LIMIT), int(Reason.SOLD_OUT)
 
 
 @kernel
@@ -44,48 +45,6 @@ def wanted_deal(f: Front, order: int, line: int) -> int:
 
 
 @kernel
-def hold_cart(f: Front, order: int) -> int:
-    """Hold every unit of the cart and return 0, or take nothing and return refused line (in the cart) << 8 | reason."""
-    first = int(f.first[order])
-    end = int(f.first[order + 1])
-    for line in range(first, end):
-        reason = _enter_line(f, order, line)
-        if reason != 0:
-            leave_deals(f, order, first, line)
-            return (line - first) << 8 | reason
-    house = _whole_cart(f, order, first, end)
-    if house < 0:
-        line = _split_cart(f, order, first, end)
-        if line >= 0:
-            leave_deals(f, order, first, end)
-            return (line - first) << 8 | SOLD_OUT
-        house = SPLIT
-    f.small[order, HOUSE] = house
-    return 0
-
-
-@kernel
-def _enter_line(f: Front, order: int, line: int) -> int:
-    """Check shelf and deal of one line and use up deal units; returns a reason or 0."""
-    if f.shelf[wanted_sku(f, order, line)] == 0:
-        return OFF_SHELF
-    deal = wanted_deal(f, order, line)
-    if deal < 0:
-        return 0
-    quantity = int(f.line_quantity[line])
-    if f.deal_open[deal] == 0:
-        return DEAL_CLOSED
-    if f.deal_left[deal] < quantity:
-        return DEAL_SOLD_OUT
-    slot = f.deal_slot[line]
-    if f.bought[slot] + quantity > f.deal_per_buyer[deal]:
-        return PURCHASE_LIMIT
-    f.deal_left[deal] -= quantity
-    f.bought[slot] += quantity
-    return 0
-
-
-@kernel
 def leave_deals(f: Front, order: int, first: int, end: int) -> None:
     """Give back the deal units of the lines `first` to `end` - 1."""
     for line in range(first, end):
@@ -97,38 +56,64 @@ def leave_deals(f: Front, order: int, first: int, end: int) -> None:
 
 
 @kernel
+def take_cart(f: Front, order: int) -> int:
+    """Take every unit of the cart and return its warehouse (SPLIT: several), or nothing and -1 - the short line.
+
+    Where it may not be split and all its units are there, but in no one warehouse, the first line is short.
+    """
+    first = int(f.first[order])
+    end = int(f.first[order + 1])
+    house = _whole_cart(f, order, first, end)
+    if house >= 0:
+        return house
+    start = int(f.reg[ALLOCATED])
+    line = _split_cart(f, order, first, end)
+    if line >= 0:
+        return first - 1 - line
+    if f.otherwise[f.line_region[first]] != OTHERWISE_SPLIT:
+        _undo_split(f, start)
+        return -1
+    f.split_at[order] = start
+    return SPLIT
+
+
+@kernel
 def _whole_cart(f: Front, order: int, first: int, end: int) -> int:
-    """Take the cart from the nearest warehouse that has all of it; returns that warehouse or -1."""
-    houses = f.nearest[f.line_region[first]]
-    for house in houses:
+    """Take the cart from the first warehouse asked that has all of it; returns that warehouse or -1."""
+    for house in f.asked[f.line_region[first]]:
+        if house < 0:
+            break
+        f.reg[TAKEN] = 0
         line = first
         while line < end and _take_line(f, order, line, house):
             line += 1
         if line == end:
             return int(house)
-        _return_lines(f, order, first, line, house)
+        _untake_lines(f, order, first, line, house)
+        if f.reg[RESERVES] != 0:
+            undo_reserves(f)
     return -1
 
 
 @kernel
 def _take_line(f: Front, order: int, line: int, house: int) -> bool:
-    """Take a line's units from one warehouse, or nothing and return False."""
+    """Take a line's units from one warehouse, or nothing (but of reserves) and return False."""
     sku = wanted_sku(f, order, line)
     quantity = int(f.line_quantity[line])
     start = int(f.part_first[sku])
     for part in range(start, int(f.part_first[sku + 1])):
         need = quantity * int(f.part_units[part])
-        if f.stock[AVAILABLE, f.part_sku[part], house] < need:
+        if units_for(f, order, int(f.part_sku[part]), house) < need:
             for earlier in range(start, part):
                 f.stock[AVAILABLE, f.part_sku[earlier], house] += quantity * int(f.part_units[earlier])
             return False
-        f.stock[AVAILABLE, f.part_sku[part], house] -= need
+        take_units(f, order, int(f.part_sku[part]), house, need)
     return True
 
 
 @kernel
-def _return_lines(f: Front, order: int, first: int, end: int, house: int) -> None:
-    """Make the units of the lines `first` to `end` - 1 available again in one warehouse."""
+def _untake_lines(f: Front, order: int, first: int, end: int, house: int) -> None:
+    """Undo what was taken from one warehouse for the lines `first` to `end` - 1."""
     for line in range(first, end):
         sku = wanted_sku(f, order, line)
         quantity = int(f.line_quantity[line])
@@ -138,8 +123,9 @@ def _return_lines(f: Front, order: int, first: int, end: int, house: int) -> Non
 
 @kernel
 def _split_cart(f: Front, order: int, first: int, end: int) -> int:
-    """Take the cart piece by piece, nearest first; returns -1, or the line that cannot be filled (nothing taken)."""
+    """Take the cart piece by piece; returns -1, or the line that cannot be filled (nothing taken)."""
     start = int(f.reg[ALLOCATED])
+    f.reg[TAKEN] = 0
     for line in range(first, end):
         sku = wanted_sku(f, order, line)
         for part in range(int(f.part_first[sku]), int(f.part_first[sku + 1])):
@@ -147,17 +133,18 @@ def _split_cart(f: Front, order: int, first: int, end: int) -> int:
             if _take_part(f, order, line, int(f.part_sku[part]), need) > 0:
                 _undo_split(f, start)
                 return line
-    f.split_at[order] = start
     return -1
 
 
 @kernel
 def _take_part(f: Front, order: int, line: int, sku: int, need: int) -> int:
-    """Take up to `need` units of a SKU, nearest warehouse first, writing allocations; returns the units missing."""
-    for house in f.nearest[f.line_region[line]]:
-        units = min(need, int(f.stock[AVAILABLE, sku, house]))
+    """Take up to `need` units of a SKU, in the order of the warehouses, writing allocations; returns those missing."""
+    for house in f.asked[f.line_region[f.first[order]]]:
+        if house < 0:
+            break
+        units = min(need, units_for(f, order, sku, int(house)))
         if units > 0:
-            f.stock[AVAILABLE, sku, house] -= units
+            take_units(f, order, sku, int(house), units)
             row = f.allocations[f.reg[ALLOCATED]]
             row[0] = order
             row[1] = line
@@ -176,6 +163,8 @@ def _undo_split(f: Front, start: int) -> None:
     for k in range(start, int(f.reg[ALLOCATED])):
         f.stock[AVAILABLE, f.allocations[k, 2], f.allocations[k, 3]] += int(f.allocations[k, 4])
     f.reg[ALLOCATED] = start
+    if f.reg[RESERVES] != 0:
+        undo_reserves(f)
 
 
 @kernel
@@ -185,13 +174,23 @@ def make_available(f: Front, order: int) -> None:
     end = int(f.first[order + 1])
     leave_deals(f, order, first, end)
     house = int(f.small[order, HOUSE])
-    if house != SPLIT:
-        _return_lines(f, order, first, end, house)
-        return
-    k = int(f.split_at[order])
-    while k < f.reg[ALLOCATED] and f.allocations[k, 0] == order:
-        f.stock[AVAILABLE, f.allocations[k, 2], f.allocations[k, 3]] += int(f.allocations[k, 4])
-        k += 1
+    if house == SPLIT:
+        k = int(f.split_at[order])
+        while k < f.reg[ALLOCATED] and f.allocations[k, 0] == order:
+            give_back(f, order, int(f.allocations[k, 2]), int(f.allocations[k, 3]), int(f.allocations[k, 4]))
+            k += 1
+    elif house != WAITING:
+        _give_back_lines(f, order, first, end, house)
+
+
+@kernel
+def _give_back_lines(f: Front, order: int, first: int, end: int, house: int) -> None:
+    """The units of the lines `first` to `end` - 1 can be bought again in one warehouse."""
+    for line in range(first, end):
+        sku = wanted_sku(f, order, line)
+        quantity = int(f.line_quantity[line])
+        for part in range(int(f.part_first[sku]), int(f.part_first[sku + 1])):
+            give_back(f, order, int(f.part_sku[part]), house, quantity * int(f.part_units[part]))
 
 
 @kernel
@@ -216,3 +215,4 @@ def _put_back(f: Front, sku: int, house: int, units: int) -> None:
     f.stock[AVAILABLE, sku, house] += units
     f.stock[ON_HAND, sku, house] += units
     f.stock[RESTOCKED, sku, house] += units
+    wake(f, sku)

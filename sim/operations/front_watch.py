@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from sim.flow.jit import kernel
-from sim.operations.front_state import ALLOCATED, AVAILABLE, CELLS, CROSSED, HOUSE, SPLIT, STOP_US, WATCHED, Front
+from sim.operations.front_available import net_units
+from sim.operations.front_state import ALLOCATED, CELLS, CROSSED, HOUSE, SPLIT, STOP_US, WAITING, WATCHED, Front
 from sim.operations.front_stock import wanted_sku
 
 
 @kernel
 def watch(f: Front, order: int, now: int) -> None:
-    """An order was placed now: if it crossed a threshold, the front stops before the next microsecond.
+    """An order was placed or served now: if it crossed a threshold, the front stops before the next microsecond.
 
     Two crossings of one instant lead to one stop.
     """
@@ -21,6 +22,8 @@ def watch(f: Front, order: int, now: int) -> None:
 @kernel
 def _crossed(f: Front, order: int) -> bool:
     house = int(f.small[order, HOUSE])
+    if house == WAITING:
+        house = int(f.asked[f.line_region[f.first[order]], 0])
     if house != SPLIT:
         for line in range(int(f.first[order]), int(f.first[order + 1])):
             sku = wanted_sku(f, order, line)
@@ -38,8 +41,8 @@ def _crossed(f: Front, order: int) -> bool:
 def _is_low(f: Front, sku: int, house: int) -> bool:
     """Whether the units available of a SKU, here or (with pools) everywhere, are at its threshold or under."""
     if f.reg[WATCHED] == CELLS:
-        return bool(f.stock[AVAILABLE, sku, house] <= f.threshold[sku, house])
+        return bool(net_units(f, sku, house) <= f.threshold[sku, house])
     units = 0
     for where in range(f.stock.shape[2]):
-        units += int(f.stock[AVAILABLE, sku, where])
+        units += net_units(f, sku, where)
     return bool(units <= f.threshold[sku, 0])

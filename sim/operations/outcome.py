@@ -47,7 +47,15 @@ PARCEL_COLUMNS: dict[str, str] = {
     "arrived_us": "i8",
     "lost": "u1",
 }
-STOCK_FIELDS = ("on_hand", "held", "committed", "releasing", "available", "received", "restocked", "shipped")
+#: Only where an order may wait for stock (sim.scenario.allocation).
+WAITING_COLUMNS: dict[str, str] = {
+    "promised_us": "i8",  # when its units were promised, -1: it did not wait
+    "allocated_us": "i8",  # when it got them, -1: it did not wait, or not long enough
+}
+STOCK_FIELDS = (
+    *("on_hand", "held", "committed", "releasing", "available", "received", "restocked", "shipped"),
+    "waited_for",  # by orders of regions that ask this warehouse first
+)
 
 
 class Purchase(NamedTuple):

@@ -20,7 +20,7 @@ class Platform:
     def __init__(self, scenario: Scenario, front: FrontFlow, parcels: Parcels) -> None:
         self._front, self._parcels = front, parcels
         self._at_packing = scenario.dispatch.event == "ready_to_ship"
-        self._paid: defaultdict[int, list[tuple[int, int, int]]] = defaultdict(list)  # (region, paid from, paid before)
+        self._paid: defaultdict[int, list[tuple[int, int, int]]] = defaultdict(list)  # (region, clock from, before)
         days = scenario.dispatch.auto_cancel_days
         for region, place in enumerate(scenario.regions if days is not None else ()):
             assert days is not None
@@ -36,10 +36,12 @@ class Platform:
         waiting = np.flatnonzero(
             (f.small[:, fs.STATE] == State.ON_HOLD) | (f.small[:, fs.STATE] == State.AWAITING_SHIPMENT)
         )
-        paid_us, region = f.times[waiting, fs.PAID], f.line_region[f.first[waiting]]
+        start_us, region = f.times[waiting, fs.PAID], f.line_region[f.first[waiting]]
+        if f.reg[fs.WAITS]:
+            start_us = np.maximum(start_us, f.promised_us[waiting])
         due = np.zeros(len(waiting), np.bool_)
         for number, from_us, before_us in self._paid[now_us]:
-            due |= (region == number) & (paid_us >= from_us) & (paid_us < before_us)
+            due |= (region == number) & (start_us >= from_us) & (start_us < before_us)
         orders = waiting[due].astype(np.int32)
         if self._at_packing:
             ready = np.array([self._is_ready(order) for order in orders.tolist()], np.bool_)

@@ -11,6 +11,7 @@ from sim.demand.trace import Trace
 from sim.operations.carts import CartChunk, Carts
 from sim.operations.deadlines import Deadlines, DispatchDeadlines
 from sim.operations.outcome import Outcome
+from sim.operations.waiting import clock_start_us
 from sim.orders.states import Reason, State
 from sim.scenario.schema import Scenario
 
@@ -18,6 +19,8 @@ Flags = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 #: What dispatches a parcel, by `dispatch.event`.
 DISPATCHED_BY = {"carrier_scan": "collected_us", "ready_to_ship": "packed_us"}
+#: Why orders end for which the seller is to blame.
+SELLERS_FAULTS = (Reason.NOT_CONFIRMED, Reason.AUTO_CANCELLED, Reason.NOT_SUPPLIED)
 _COUNTS = (
     "orders_due", "orders_late", "promised", "prompt", "parcels_due", "parcels_scanned", "paid", "cancelled",
 )  # fmt: skip
@@ -83,7 +86,7 @@ def _counted(
     region = chunk.first_of("region")
     deadline_us = dispatch.of(chunk.orders, region)
     due, late = _dispatched(scenario, outcome, chunk, deadline_us)
-    promised_us = promise.after(orders["paid_us"], region)
+    promised_us = promise.after(clock_start_us(outcome.orders, chunk.orders), region)
     delivered = orders["delivered_us"] >= 0
     judged = kept & (delivered | lost | (promised_us < scenario.horizon_us))
     given, scanned = _tracked(scenario, outcome, chunk, kept | dropped, deadline_us)
@@ -95,7 +98,7 @@ def _counted(
         given,
         scanned,
         paid,
-        paid & (dropped | (orders["reason"] == Reason.NOT_CONFIRMED)),
+        paid & np.isin(orders["reason"], SELLERS_FAULTS),
     )
     return {name: int(np.count_nonzero(these)) for name, these in zip(_COUNTS, flags, strict=True)}
 

@@ -49,14 +49,19 @@ class Item:
         return self._stock.available(self.sku, self.houses)
 
     @property
+    def waited_for(self) -> int:
+        """Units that orders wait for whose region asks this warehouse first."""
+        return self._stock.waited_for(self.sku, self.houses)
+
+    @property
     def on_order(self) -> int:
         """Units ordered and not yet received."""
         return sum(self._on_order)
 
     @property
     def position(self) -> int:
-        """Units available and on order."""
-        return self.available + self.on_order
+        """Units available and on order, less those that buyers wait for."""
+        return self.available + self.on_order - self.waited_for
 
     def review(self) -> simpy.Event:
         """The next review."""
@@ -93,7 +98,7 @@ class Item:
 
     def level(self, emergency: bool) -> int:
         """The position, or (emergency) what counts of it for the emergency supplier."""
-        return self.available + self.counted(emergency)
+        return self.available - self.waited_for + self.counted(emergency)
 
     def counted(self, emergency: bool) -> int:
         """Of the units on order those that count."""
@@ -165,8 +170,11 @@ class Replenishment:
 
     def available(self, sku: int, houses: tuple[int, ...]) -> int:
         """Units that can be sold."""
-        stock = self._front.state.stock
-        return sum(int(stock[fs.AVAILABLE, sku, house]) for house in houses)
+        return sum(self._front.available(sku, house) for house in houses)
+
+    def waited_for(self, sku: int, houses: tuple[int, ...]) -> int:
+        """Units that orders wait for."""
+        return sum(self._front.waited_for(sku, house) for house in houses)
 
     def next_review_us(self) -> int:
         """The first review after now; where stock is reviewed continuously: when the supplier next takes on more."""
@@ -210,12 +218,10 @@ class Replenishment:
 
     def _receive(self, item: Item, units: int, emergency: bool) -> None:
         item.received(units, emergency)
-        stock = self._front.state.stock
         for house, share in self._allot(item, units):
-            for field in (fs.AVAILABLE, fs.ON_HAND, fs.RECEIVED):
-                stock[field, item.sku, house] += share
-            self._front.receipts.append((self.now_us, item.sku, house, share))
+            self._front.receive(self.now_us, item.sku, house, share)
         self.watch(item)
+        self._front.serve_waiting(item.sku, self.now_us)
 
     def _allot(self, item: Item, units: int) -> list[tuple[int, int]]:
         return [(item.houses[0], units)]

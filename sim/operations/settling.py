@@ -37,6 +37,7 @@ from sim.operations.front_state import (
     SHIPPED,
     SPLIT,
     STATE,
+    WAITING,
     Front,
 )
 from sim.operations.front_stock import wanted_sku
@@ -74,7 +75,7 @@ def gather_rows(
     """
     row = 0
     for order in range(len(picked)):
-        if f.times[order, CONFIRMED] < 0 or f.small[order, HOUSE] == SPLIT:
+        if f.times[order, CONFIRMED] < 0 or f.small[order, HOUSE] >= WAITING:
             continue
         order_out[row] = order
         house_out[row] = f.small[order, HOUSE]

@@ -91,7 +91,16 @@ def _order_columns(f: fs.Front, delivered_us: npt.NDArray[np.int64]) -> dict[str
         "declined": small[:, fs.DECLINED],
         "crashed": small[:, fs.CRASHED],
         "parcels": small[:, fs.PARCELS],
+        **_waiting_columns(f),
     }
+
+
+def _waiting_columns(f: fs.Front) -> dict[str, npt.NDArray[Any]]:
+    """The columns of `WAITING_COLUMNS`, where orders may wait; in memory, 0 stands for -1."""
+    columns = {"promised_us": f.promised_us, "allocated_us": f.allocated_us} if f.reg[fs.WAITS] else {}
+    for column in columns.values():
+        column[column == 0] = -1
+    return columns
 
 
 def _stock(scenario: Scenario, f: fs.Front, parcels: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.int64]]:
@@ -116,12 +125,15 @@ def _stock(scenario: Scenario, f: fs.Front, parcels: dict[str, npt.NDArray[Any]]
         left = parcels["order"][(parcels["warehouse"] == house) & (parcels["collected_us"] < 0)]
         shipping = f.small[left, fs.STATE] == int(State.PARTIALLY_SHIPPING)
         reserved["committed"][:, house] += units_at(f, left[shipping], house)
+    available = f.stock[fs.AVAILABLE].copy()
+    np.add.at(available, (f.reserve[:, fs.R_SKU], f.reserve[:, fs.R_HOUSE]), f.reserve[:, fs.R_LEFT])
     return {
         "on_hand": f.stock[fs.ON_HAND],
-        "available": f.stock[fs.AVAILABLE],
+        "available": available,
         "received": f.stock[fs.RECEIVED],
         "restocked": f.stock[fs.RESTOCKED],
         "shipped": f.stock[fs.SHIPPED],
+        "waited_for": f.waiting,
         **reserved,
     }
 

@@ -13,6 +13,7 @@ import numpy as np
 from sim.demand.trace import Trace
 from sim.operations.carts import CartChunk, Carts, Column, Ints, served_lines
 from sim.operations.outcome import Outcome
+from sim.operations.waiting import taken_us
 from sim.orders.states import Reason, State
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table
@@ -73,14 +74,14 @@ class StockMoves:
         yield from self._split_moves()
 
     def available(self) -> Iterator[Moves]:
-        """Units taken at checkout, given back by the sweep, back on the shelf, or received."""
+        """Units taken at checkout or after a wait, given back by the sweep, back on the shelf, or received."""
         yield self._receipts()
         for chunk in self._carts.chunks():
             row, sku, units = self._parts_of(chunk)
             order = np.repeat(np.arange(len(chunk)), chunk.line_counts())[row]
             _, back_us = self._out_and_back(chunk)
             for time_us, sign in (
-                (self._outcome.orders["placed_us"][chunk.orders], -1),
+                (taken_us(self._outcome.orders, chunk.orders), -1),
                 (self._released_us(chunk), 1),
                 (back_us, 1),
             ):
@@ -120,7 +121,7 @@ class StockMoves:
         orders = self._outcome.orders
         reason, closed_us = orders["reason"][chunk.orders], orders["closed_us"][chunk.orders]
         sweep_us = closed_us // self._sweep_us * self._sweep_us + self._sweep_us
-        placed = (orders["state"][chunk.orders] == State.CANCELLED) & (orders["placed_us"][chunk.orders] >= 0)
+        placed = (orders["state"][chunk.orders] == State.CANCELLED) & (taken_us(orders, chunk.orders) >= 0)
         expired = placed & (reason == Reason.EXPIRED)
         let_go = placed & np.isin(reason, (Reason.BUYER_CANCELLED, Reason.NOT_CONFIRMED, Reason.AUTO_CANCELLED))
         let_go &= sweep_us < self._horizon_us

@@ -43,6 +43,11 @@ Ids = npt.NDArray[np.int32]
 Times = npt.NDArray[np.int64]
 
 
+def ready_us(f: fs.Front) -> Times:
+    """When orders can go to a warehouse: confirmed, and with their units where they may have waited for them."""
+    return f.ready_us if f.reg[fs.WAITS] else f.times[:, fs.CONFIRMED]
+
+
 class Warehouse:
     """One warehouse: wave, pickers, packers, and the parcels packed and waiting for the carrier."""
 
@@ -51,7 +56,7 @@ class Warehouse:
         self.number, self._cut_off_us = number, plan.cut_off_us
         self.wave: WaveStation | None = None
         if plan.waves:
-            came_us, gone_us = times[:, fs.CONFIRMED], times[:, fs.CLOSED]
+            came_us, gone_us = ready_us(front.state), times[:, fs.CLOSED]
             self.wave = WaveStation(plan.waves.every_us, plan.waves.capacity, came_us, gone_us, fast)
         self.pickers = Station(trace.carts["pick_us"], times, 0, fast, fs.CLOSED, parcels.picked_us)
         self.packers = Station(trace.carts["pack_us"], times, 0, fast, fs.CLOSED, parcels.packed_us)
@@ -86,7 +91,7 @@ class Warehouse:
             self.wave.join(ids)
             ids, at_us = self.wave.release_until(end_us)
         else:
-            at_us = f.times[ids, fs.CONFIRMED]
+            at_us = ready_us(f)[ids]
         if len(ids):
             self.pickers.join(ids, at_us)
         for ids, at_us in self.pickers.serve_until(end_us):
@@ -171,7 +176,7 @@ class Delivery:
         rows = self._allocations(order)
         used = set(f.allocations[rows, 3].tolist())
         region = f.line_region[f.first[order]]
-        self.parcels.split(order, [house for house in f.nearest[region].tolist() if house in used])
+        self.parcels.split(order, [house for house in f.asked[region].tolist() if house in used])
 
     def _allocations(self, order: int) -> list[int]:
         f, rows = self._front.state, []

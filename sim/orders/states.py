@@ -43,6 +43,7 @@ class Reason(IntEnum):
     RETURNED = 14
     REFUNDED = 15
     AUTO_CANCELLED = 16  # by the platform, for not being dispatched
+    NOT_SUPPLIED = 17  # waited for stock as long as it may
 
 
 REFUSALS = frozenset(

@@ -15,6 +15,7 @@ MAX_NAME = 64
 _RESERVED = "/[]="
 #: Limits of the trace's columns.
 MAX_CONTENTS, MAX_DEALS, MAX_REGIONS, MAX_METHODS, MAX_SKUS = 32_000, 32_000, 255, 255, 1_000_000
+MAX_WAREHOUSES = 250  # an order's warehouse is a byte, of which a few values mean something else
 
 
 def check_names(scenario: Scenario) -> Iterator[Finding]:
@@ -70,6 +71,7 @@ def _counts(scenario: Scenario) -> Iterator[Finding]:
         (("programme",), "broadcasts and videos", len(contents(scenario)), MAX_CONTENTS),
         (("programme", "broadcasts"), "flash deals", deals, MAX_DEALS),
         (("regions",), "regions", len(scenario.regions), MAX_REGIONS),
+        (("warehouses",), "warehouses", len(scenario.warehouses), MAX_WAREHOUSES),
         (("payment", "methods"), "payment methods", len(scenario.payment.methods), MAX_METHODS),
         (("catalogue",), "SKUs", len(sku_names(scenario)), MAX_SKUS),
     ):
@@ -115,7 +117,7 @@ def _bundles(scenario: Scenario) -> Iterator[Finding]:
         seen: set[str] = set()
         for j, part in enumerate(listing.bundle):
             here = (*at, "bundle", j, "sku")
-            yield from _one_sku(here, part.sku, known, listings)
+            yield from one_sku(here, part.sku, known, listings)
             yield from _part(here, part.sku, listing, listings)
             if part.sku in seen:
                 yield Finding(here, "stands in this bundle already", "each SKU once, with its `units`")
@@ -130,7 +132,7 @@ def _part(path: Path, sku: str, listing: Listing, listings: dict[str, Listing]) 
         yield Finding(path, "a bundle does not contain bundles", "SKUs that hold stock")
 
 
-def _one_sku(path: Path, name: str, known: dict[str, None], listings: dict[str, Listing]) -> Iterator[Finding]:
+def one_sku(path: Path, name: str, known: dict[str, None], listings: dict[str, Listing]) -> Iterator[Finding]:
     """A finding where `name` is no SKU; that of a listing with variants would leave open which of them is meant."""
     if name in listings and name not in known:
         variants = listing_of([f"{name}/{sku.name}" for sku in listings[name].skus])
@@ -153,7 +155,7 @@ def _shown(scenario: Scenario) -> Iterator[Finding]:
         for j, pitch in enumerate(broadcast.pitches):
             yield from unknown((*at, "pitches", j, "listing"), "listing", pitch.listing, listings)
         for j, deal in enumerate(broadcast.deals):
-            yield from _one_sku((*at, "deals", j, "sku"), deal.sku, skus, listings)
+            yield from one_sku((*at, "deals", j, "sku"), deal.sku, skus, listings)
     for i, video in enumerate(scenario.programme.videos):
         if video.shop:
             yield from unknown(("programme", "videos", i, "shop"), "shop", video.shop, shops)

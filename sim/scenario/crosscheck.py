@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
+from sim.scenario.check_allocation import check_allocation
 from sim.scenario.check_limits import check_limits
 from sim.scenario.check_logistics import check_logistics
 from sim.scenario.check_money import check_money
@@ -20,6 +21,7 @@ def crosscheck(scenario: Scenario) -> Iterator[Finding]:
     named = list(islice(check_names(scenario), MAX_COLLECTED))
     money = list(islice(check_money(scenario), MAX_COLLECTED))
     yield from named
+    yield from check_allocation(scenario, named=not named)
     yield from money
     yield from check_limits(scenario)
     yield from check_logistics(scenario)

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, Field, field_validator
 
+from sim.scenario.allocation import Allocation
 from sim.scenario.base import Name, Part, equal_shares
 from sim.scenario.comparing import Strategy
 from sim.scenario.dispatch import DispatchRules
@@ -49,6 +50,7 @@ class Scenario(Part):
     fees: Fees = Fees()
     dispatch: DispatchRules = DispatchRules()
     stock: StockPolicy = StockPolicy()
+    allocation: Allocation = Allocation()
     slos: tuple[Slo, ...] = ()
     strategies: tuple[Strategy, ...] = Field((), max_length=200, description="what `liverush compare` compares")
 

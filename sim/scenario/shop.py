@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from sim.scenario.allocation import WarehouseChoice
 from sim.scenario.base import EVERY_DAY, Country, Duration, Factor, Name, Part, Units, Weekday, equal_shares
 from sim.scenario.interaction import Feedback, Persuasion, Questions
 from sim.scenario.units import DurationUs, Money, Share
@@ -84,6 +85,7 @@ class Region(Part):
     business_days: tuple[Weekday, ...] = EVERY_DAY[:5]
     holidays: tuple[dt.date, ...] = ()
     public_holidays: Country = ""
+    allocation: WarehouseChoice | None = Field(None, description="instead of the scenario's choice of warehouses")
 
 
 class Voucher(Part):

@@ -98,6 +98,8 @@ SOURCES: dict[str, str] = {
     "dispatch.calendar": RULE,
     "dispatch.thresholds": NOTHING,
     "stock": "no replenishment",
+    "allocation": "one order of warehouses, nothing kept back, nothing sold ahead",
+    "allocation.max_wait": "assumed; TikTok Shop US cancels pre-orders 5 business days after their dispatch date",
     "strategies": NOTHING,
     "engine": "a small reference engine on one machine; calibrate to yours",
 }

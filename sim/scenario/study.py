@@ -22,7 +22,18 @@ from sim.scenario.vary import put
 
 AS_WRITTEN = "as written"
 #: Parts that the trace does not depend on: strategies that differ in these only share it.
-_NOT_DEMAND = ("description", "dispatch", "fees", "lanes", "seed", "slos", "stock", "strategies", "warehouses")
+_NOT_DEMAND = (
+    "allocation",
+    "description",
+    "dispatch",
+    "fees",
+    "lanes",
+    "seed",
+    "slos",
+    "stock",
+    "strategies",
+    "warehouses",
+)
 _DEMAND_OF = {
     "engine": ("service",),
     "confirmation": ("work",),
@@ -140,6 +151,8 @@ def demand_key(scenario: Scenario) -> str:
     kept = {key: value for key, value in data.items() if key not in _NOT_DEMAND}
     for key, names in _DEMAND_OF.items():
         kept[key] = {name: data[key][name] for name in names}
+    for region in kept["regions"]:
+        region.pop("allocation", None)
     for listing in kept["catalogue"]:
         for part in (listing, *listing["skus"]):
             part.pop("stock", None)

@@ -29,6 +29,7 @@ FEATURES = (
     "provider", "declines", "holds", "staff", "shifts", "waves", "cut_off", "carrier", "loss",
     "cancels", "returns", "restock", "policy", "supplier", "emergency", "money", "voucher",
     "overtime", "ready", "calendar", "clock", "capacity", "dropping", "feedback",
+    "choice", "region choice", "no split", "reserves", "presale",
 )  # fmt: skip
 ZONES = ("UTC", "Asia/Tokyo", "Asia/Kolkata", "America/New_York")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -167,12 +168,15 @@ def scenario_dict(case: Case) -> dict[str, Any]:
         "fees": _fees(case),
         "dispatch": {"dispatch_days": r.choice((0, 0, 0, 1)), **_dispatch(case)},
         "stock": _policy(case),
+        "allocation": _allocation(case, listings, houses),
     }
 
 
 def _catalogue(case: Case, houses: list[str]) -> list[dict[str, Any]]:
     r = case.random("catalogue")
     most = r.choice((5, 15)) if case.on("scarce") else 60
+    if case.on("presale"):
+        most //= 3
 
     def stock() -> dict[str, int]:
         return {house: r.randint(0 if len(houses) > 1 else 1, most) for house in houses}
@@ -201,7 +205,41 @@ def _region(case: Case, name: str, houses: list[str]) -> dict[str, Any]:
     days = sorted(r.sample(DAYS, r.randint(4, 7)), key=DAYS.index)
     holidays = [str(case.base.date())] if r.random() < 0.2 else []
     zone = r.choice(ZONES)
-    return {"name": name, "zone": zone, "nearest": nearest, "business_days": days, "holidays": holidays}
+    region = {"name": name, "zone": zone, "nearest": nearest, "business_days": days, "holidays": holidays}
+    return region | ({"allocation": _choice(case, r, houses)} if case.on("region choice") and r.random() < 0.6 else {})
+
+
+def _choice(case: Case, r: Random, houses: list[str]) -> dict[str, Any]:
+    """A choice of warehouses, as a scenario or a region has it."""
+    choices = ("nearest", "cheapest", "central", "central_first", "regional") if case.on("choice") else ("nearest",)
+    rule = {
+        "choice": r.choice(choices),
+        "otherwise": r.choice(("refuse", "wait", "wait")) if case.on("no split") else "split",
+    }
+    return rule | ({"warehouse": r.choice(houses)} if rule["choice"].startswith("central") else {})
+
+
+def _allocation(case: Case, listings: list[dict[str, Any]], houses: list[str]) -> dict[str, Any]:
+    """Choice, what is sold ahead and what is kept for live rooms; waits end within the run."""
+    r = case.random("allocation")
+    stocked = {row["name"]: row["stock"] for row in listings if "stock" in row}
+    stocked |= {f"{row['name']}/{sku['name']}": sku["stock"] for row in listings for sku in row.get("skus", [])}
+    allocation = _choice(case, r, houses) | {"max_wait": f"{max(1, case.units(r, 3, r.choice((10, 90))))}us"}
+    if case.on("presale"):
+        allocation["presale"] = [
+            {"sku": sku, "units": r.choice((1, 3, 8, 40)), "lead": case.text(r, 0, 40)}
+            for sku in stocked
+            if r.random() < 0.7
+        ]
+    if case.on("reserves"):
+        allocation["reserves"] = [
+            {"sku": sku, "units": {house: r.randint(0, units) // parts for house, units in stock.items()}}
+            | {"broadcast": r.choice(("", "show"))}
+            | {"release": case.text(r, 0, r.choice((20, 80)))}
+            for sku, stock in stocked.items()
+            for parts in r.choice(((), (1,), (2, 2)))
+        ]
+    return allocation
 
 
 def _programme(case: Case, listings: list[dict[str, Any]]) -> dict[str, Any]:
@@ -368,7 +406,7 @@ def _policy(case: Case) -> dict[str, Any]:
     s, review = r.randint(0, 4), f"{max(1, case.units(r, 1, 9))}us"
     plan: dict[str, Any] = {"policy": r.choice(("s_S", "base_stock", "r_Q", "none", "none", "none")), "s": s}
     plan |= {"S": s + r.randint(1, 6), "r": r.randint(0, 5), "Q": r.randint(1, 6)}
-    plan |= {"review": r.choice((review, review, 0)), "lead_time": case.text(r, 0, 8)}
+    plan |= {"review": r.choice((review, review, 0)), "lead_time": case.text(r, 0, 60 if case.on("presale") else 8)}
     plan |= {"order_cost": "0.45 GBP", "levels": {"mug": {"S": s + 9, "r": 7}}} if r.random() < 0.4 else {}
     if case.on("supplier"):
         plan |= {"offset": case.text(r, 0, 9), "lead_time": case.law(r, 0, 9), "minimum_order": r.randint(0, 7)}

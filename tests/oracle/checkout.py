@@ -6,7 +6,8 @@ from collections import Counter
 
 from sim.orders.states import Reason, State
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import SkuRow, deal_table, nearest_warehouses
+from sim.scenario.tables import SkuRow, deal_table
+from tests.oracle.allocation import Waiting
 from tests.oracle.clock import Clock
 from tests.oracle.records import Order, Take
 from tests.oracle.stock import Stock
@@ -15,10 +16,12 @@ from tests.oracle.stock import Stock
 class Checkout:
     """What checkout knows: the catalogue, what is left of each deal, and what each buyer has bought in it."""
 
-    def __init__(self, env: Clock, scenario: Scenario, skus: list[SkuRow], stock: Stock, met: Counter[str]) -> None:
-        self.env, self.skus, self.stock, self.met = env, skus, stock, met
+    def __init__(
+        self, env: Clock, scenario: Scenario, skus: list[SkuRow], stock: Stock, waiting: Waiting, met: Counter[str]
+    ) -> None:
+        self.env, self.skus, self.stock, self.waiting, self.met = env, skus, stock, waiting, met
+        waiting.allocate = self._allocate
         self.hold_us = scenario.payment.hold_window_us
-        self.nearest = nearest_warehouses(scenario)
         self.deals = deal_table(scenario)
         self.left = [deal.units for deal in self.deals]
         self.bought: Counter[tuple[int, int]] = Counter()  # (deal, buyer): units
@@ -29,17 +32,20 @@ class Checkout:
         if refusal != Reason.NOTHING:
             return refusal
         takes = self._allocate(order)
-        if takes is None:
+        if takes is None and not self.waiting.admits(order, self._total(order)):
             return Reason.SOLD_OUT
-        order.takes = takes
-        self.stock.hold(takes)
+        order.placed_us, order.hold_end_us = self.env.now, self.env.now + self.hold_us
+        if takes is None:
+            self.waiting.join(order, self._total(order))
+        else:
+            order.takes = takes
+            self.stock.hold(order)
+            self.met["split"] += len({take.warehouse for take in takes}) > 1
         for deal, units in self._deal_units(order):
             self.left[deal] -= units
             self.bought[deal, order.buyer] += units
         order.go(State.UNPAID)
         order.reason = Reason.NOTHING  # a client who gave up may have left one
-        order.placed_us, order.hold_end_us = self.env.now, self.env.now + self.hold_us
-        self.met["split"] += len({take.warehouse for take in takes}) > 1
         return Reason.NOTHING
 
     def give_back_deals(self, order: Order) -> None:
@@ -78,23 +84,35 @@ class Checkout:
             for sku, units in self.skus[line.sku].components
         ]
 
-    def _allocate(self, order: Order) -> list[Take] | None:
-        """From the nearest warehouse that has everything, or split, or (None) not at all: sets the refused line."""
-        needs = self._needs(order)
+    def _total(self, order: Order) -> Counter[int]:
+        """Units of each SKU that the cart needs."""
         total: Counter[int] = Counter()
-        for _, sku, units in needs:
+        for _, sku, units in self._needs(order):
             total[sku] += units
-        for warehouse in self.nearest[order.region]:
-            if all(self.stock.available(sku, warehouse) >= units for sku, units in total.items()):
+        return total
+
+    def _allocate(self, order: Order) -> list[Take] | None:
+        """From the first warehouse asked that has everything, or split, or (None) not at all: sets the refused line."""
+        needs, rule = self._needs(order), self.waiting.rules[order.region]
+        for warehouse in rule.asked:
+            if all(self._there(order, sku, warehouse) >= units for sku, units in self._total(order).items()):
                 return [Take(warehouse, sku, units) for _, sku, units in needs]
-        return self._split(order, needs)
+        takes = self._split(order, needs)
+        if takes is not None and rule.otherwise != "split":
+            order.refused_line = 0
+            self.met["not_split"] += 1
+            return None
+        return takes
+
+    def _there(self, order: Order, sku: int, warehouse: int) -> int:
+        return self.stock.available(sku, warehouse, order.content)
 
     def _split(self, order: Order, needs: list[tuple[int, int, int]]) -> list[Take] | None:
         takes: list[Take] = []
         taken: Counter[tuple[int, int]] = Counter()
         for line, sku, units in needs:
-            for warehouse in self.nearest[order.region]:
-                part = min(units, self.stock.available(sku, warehouse) - taken[sku, warehouse])
+            for warehouse in self.waiting.rules[order.region].asked:
+                part = min(units, self._there(order, sku, warehouse) - taken[sku, warehouse])
                 if part > 0:
                     takes.append(Take(warehouse, sku, part))
                     taken[sku, warehouse] += part

@@ -15,7 +15,7 @@ import simpy
 
 CONTROL, COMPLETION, START, TIME_OUT, ARRIVAL, PLATFORM = 1, 2, 3, 4, 5, 6
 #: Ranks of control events.
-WORKERS, OUTAGE_END, OUTAGE_START, SHIFTS, RECEIPTS, PICK_UPS, REVIEWS, SWEEP, WAVES = 0, 1, 2, 6, 7, 8, 9, 10, 11
+WORKERS, OUTAGE_END, OUTAGE_START, SHIFTS, RELEASES, RECEIPTS, PICK_UPS, REVIEWS, SWEEP, WAVES = 0, 1, 2, *range(5, 12)
 FEEDBACK = 12
 #: What is completed, starts, times out or arrives; below 3 it is the stage of a request.
 CHECKOUT, PAYMENT, CONFIRMATION = 0, 1, 2

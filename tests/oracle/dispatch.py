@@ -13,6 +13,7 @@ from tests.oracle.clock import PLATFORM, Clock, priority
 from tests.oracle.records import Order, Parcel
 
 NEVER_US = 2**62
+FAULTS = (Reason.AUTO_CANCELLED, Reason.NOT_CONFIRMED, Reason.NOT_SUPPLIED)
 
 
 class Dispatch:
@@ -23,13 +24,13 @@ class Dispatch:
         self.day_ends = [dispatch_day_ends(scenario, region) for region in scenario.regions]
 
     def end_us(self, order: Order, days: int) -> int:
-        """The end of the `days`-th business day after the one in which the order was paid."""
+        """The end of the `days`-th business day after that of the payment, or of the promise to one who waits."""
         ends = self.day_ends[order.region]
-        index = self._day(order) + days
+        index = self._day(order, max(order.paid_us, order.promised_us)) + days
         return ends[index] if index < len(ends) else NEVER_US
 
-    def _day(self, order: Order) -> int:
-        return bisect_right(self.day_ends[order.region], order.paid_us)
+    def _day(self, order: Order, time_us: int) -> int:
+        return bisect_right(self.day_ends[order.region], time_us)
 
     def deadline_us(self, order: Order) -> int:
         """When the order must be dispatched."""
@@ -56,7 +57,7 @@ class Dispatch:
         found: Counter[tuple[int, int]] = Counter()
         for order in sorted(orders, key=lambda order: (order.paid_us, order.number)):
             if order.paid_us >= 0 and not order.late:
-                day = (0 if self.rules.calendar else order.region), self._day(order)
+                day = (0 if self.rules.calendar else order.region), self._day(order, order.paid_us)
                 found[day] += 1
                 order.over_capacity = 0 < self.rules.daily_capacity < found[day]
         return sum(order.over_capacity for order in orders)
@@ -81,7 +82,7 @@ class Dispatch:
         packed = [(order, parcel) for order in kept + dropped for parcel in order.parcels if parcel.packed_us >= 0]
         tracked = [(o, parcel) for o, parcel in packed if parcel.collected_us >= 0 or o.number in past]
         scanned = [parcel for _, parcel in tracked if parcel.collected_us >= 0]
-        faults = [order for order in paid if order.reason in (Reason.AUTO_CANCELLED, Reason.NOT_CONFIRMED)]
+        faults = [order for order in paid if order.reason in FAULTS]
         return {
             "late_dispatch": (len(due) + len(dropped), len(late) + len(dropped)),
             "on_time_delivery": (len(judged), len(prompt)),

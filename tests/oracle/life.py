@@ -14,6 +14,7 @@ from sim.orders.states import Reason, State
 from sim.scenario.calendar import capacity_changes
 from sim.scenario.quantiles import at_u32
 from sim.scenario.schema import Scenario
+from tests.oracle.allocation import Waiting
 from tests.oracle.checkout import Checkout
 from tests.oracle.clock import (
     ARRIVAL,
@@ -51,12 +52,13 @@ class Life:
         stock: Stock,
         checkout: Checkout,
         feedback: Feedback,
+        waiting: Waiting,
         fulfil: Callable[[Order], None],
         dispatch: Dispatch,
         met: Counter[str],
     ) -> None:
         self.env, self.scenario, self.met = env, scenario, met
-        self.stock, self.checkout, self.feedback = stock, checkout, feedback
+        self.stock, self.checkout, self.waiting, self.feedback = stock, checkout, waiting, feedback
         self.fulfil, self.dispatch = fulfil, dispatch
         self.before_shipping = law_table(scenario.after_sales.before_shipping_delay)
         effects = [self._checkout_effect, self._payment_effect, self._confirmation_effect]
@@ -67,6 +69,7 @@ class Life:
         self.holds: deque[Order] = deque()  # in the order in which they end
         self.releasing: list[Order] = []
         self.sweeps = Grid(env, scenario.payment.sweep_us, priority(CONTROL, SWEEP), self._sweep)
+        waiting.sweeps, waiting.fulfil = self.sweeps, fulfil
         # What a crash cancels is swept at the same instant: the sweep comes later among the control events.
         self.engine.on_crash = self._crash
 
@@ -192,6 +195,7 @@ class Life:
     def _release(self, order: Order, reason: Reason) -> None:
         """Cancelled after payment; the units wait for the next sweep."""
         order.cancel(self.env.now, reason)
+        self.waiting.leave(order)
         order.releasing = True
         self.releasing.append(order)
         self.stock.release(order)
@@ -234,7 +238,9 @@ class Life:
         if order.state == State.ON_HOLD:
             order.go(State.AWAITING_SHIPMENT)
             order.confirmed_us = self.env.now
-            self.fulfil(order)
+            if order not in self.waiting.queue:
+                order.ready_us = self.env.now
+                self.fulfil(order)
         return Reason.NOTHING
 
     def _sweep(self) -> None:
@@ -242,6 +248,7 @@ class Life:
             order = self.holds.popleft()
             if order.state == State.UNPAID:
                 order.cancel(self.env.now, Reason.EXPIRED)
+                self.waiting.leave(order)
                 self.stock.expire(order)
                 self.checkout.give_back_deals(order)
                 self.met["expiries"] += 1
@@ -250,3 +257,6 @@ class Life:
             self.stock.free(order)
             self.checkout.give_back_deals(order)
         self.releasing.clear()
+        self.waiting.serve()
+        for order in self.waiting.end_waits():
+            self.checkout.give_back_deals(order)

@@ -9,9 +9,11 @@ from simpy.events import ProcessGenerator
 
 from sim.demand.trace import Trace
 from sim.orders.states import Reason, State
+from sim.scenario.allocation_tables import reserve_table
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table
 from tests.oracle import money
+from tests.oracle.allocation import Waiting
 from tests.oracle.checkout import Checkout
 from tests.oracle.clock import ARRIVAL, CHECKOUT, Clock, priority
 from tests.oracle.dispatch import Dispatch
@@ -25,10 +27,11 @@ from tests.oracle.warehouse import Logistics
 _DIRECT = (
     "state", "reason", "first_refusal", "second", "placed_us", "pay_due_us", "paid_us", "late", "confirm_due_us",
     "confirmed_us", "closed_us", "delivered_us", "queue_full", "timed_out", "declined", "crashed",
+    "promised_us", "allocated_us",
 )  # fmt: skip
 _RESPONSES = ("checkout_response_us", "payment_response_us", "confirmation_response_us")
 _LEVELS = (
-    "on_hand", "held", "committed", "releasing", "available", "received", "restocked", "shipped",
+    "on_hand", "held", "committed", "releasing", "available", "received", "restocked", "shipped", "waited_for",
 )  # fmt: skip
 
 ParcelRow = tuple[int, int, int, int, int, int, int]
@@ -67,12 +70,15 @@ def run(scenario: Scenario, trace: Trace) -> Outcome:
     env = Clock(scenario.horizon_us)
     skus, orders = sku_table(scenario), read_orders(trace)
     stock = Stock(env, skus, met)
+    for number, kept in enumerate(reserve_table(scenario)):
+        stock.reserve(kept.sku, dict(kept.units), range(kept.first, kept.end), kept.release_us, number)
     supply = Supply(env, scenario, trace, skus, stock, met)
-    checkout = Checkout(env, scenario, skus, stock, met)
+    waiting = Waiting(env, scenario, stock, met)
+    checkout = Checkout(env, scenario, skus, stock, waiting, met)
     logistics = Logistics(env, scenario, stock, met)
     feedback = Feedback(env, scenario, trace.factor_u64.tolist(), met)
     dispatch = Dispatch(scenario)
-    life = Life(env, scenario, stock, checkout, feedback, logistics.fulfil, dispatch, met)
+    life = Life(env, scenario, stock, checkout, feedback, waiting, logistics.fulfil, dispatch, met)
     env.process(_arrivals(env, orders, feedback.factors, life))
     env.run(until=scenario.horizon_us)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple
@@ -82,6 +83,10 @@ class Order:
     answers: dict[tuple[int, int], Reason] = field(default_factory=dict)  # (stage, round): what its effect was
     takes: list[Take] = field(default_factory=list)
     hold_end_us: int = -1
+    needs: Counter[int] = field(default_factory=Counter)  # units by SKU that it waits, or waited, for
+    promised_us: int = -1
+    allocated_us: int = -1
+    ready_us: int = -1  # confirmed, and with its units
     releasing: bool = False  # its units wait for the next sweep
     parcels: list[Parcel] = field(default_factory=list)
     restocked: bool = False

@@ -114,9 +114,9 @@ class Supply:
                 self._buy(desk, EMERGENCY, plan.up_to - counted)
 
     def _counted(self, desk: Desk, kind: int) -> int:
-        """The position; for the emergency supplier available units and what it owes itself."""
+        """The position; for the emergency supplier with only what it owes itself."""
         owed = desk.on_order[EMERGENCY] + (desk.on_order[ORDINARY] if kind == ORDINARY else 0)
-        return self.stock.available(desk.sku, desk.warehouse) + owed
+        return self.stock.net(desk.sku, desk.warehouse) + owed
 
     # when
 
@@ -214,6 +214,7 @@ class Supply:
         desk.on_order[kind] -= units
         self.stock.receive(desk.sku, desk.warehouse, units)
         self.receipts.append(Receipt(self.env.now, desk.sku, desk.warehouse, units))
+        self.stock.on_more()
 
     def cost_minor(self) -> int:
         """Each order has its cost, each unit that the emergency supplier delivered its surcharge."""

@@ -18,6 +18,8 @@ MET = (
     "second_placed", "cancelled_on_hold", "cancelled_before_shipping", "cancel_too_late", "wave_left_behind",
     "lost_parcels", "not_confirmed", "staff_passed_over", "parcel_passed_over",
     "thresholds", "emergency_orders", "supplier_short", "looked_again_later",
+    "not_split", "waited", "waited_for_one_warehouse", "served_later", "served_past_another", "served_when_confirmed",
+    "not_supplied", "took_of_a_reserve", "refilled_a_reserve", "released",
 )  # fmt: skip
 
 

@@ -12,7 +12,8 @@ from sim.scenario.calendar import capacity_changes, overtime_times, pick_up_time
 from sim.scenario.logistics import Warehouse as WarehouseOptions
 from sim.scenario.quantiles import at_u32
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import lane_table, nearest_warehouses
+from sim.scenario.tables import lane_table
+from tests.oracle.allocation import rules
 from tests.oracle.clock import (
     BACK,
     COMPLETION,
@@ -131,11 +132,12 @@ class Warehouse:
     def _wave(self) -> None:
         assert self.options.waves is not None
         assert self.waves is not None
-        ready = [parcel for parcel in self.waiting if not parcel.order.cancelled]
+        self.waiting = [parcel for parcel in self.waiting if not parcel.order.cancelled]
+        ready = [parcel for parcel in self.waiting if parcel.order.ready_us < self.env.now]  # they come first
         number = self.options.waves.capacity or len(ready)
         for parcel in ready[:number]:
             parcel.released.succeed()
-        self.waiting = ready[number:]
+        self.waiting = self.waiting[min(number, len(ready)) :]
         if self.waiting:
             self.met["wave_left_behind"] += 1
             self.waves.due(self.env.now + 1)
@@ -173,7 +175,7 @@ class Logistics:
         self.lanes = lane_table(scenario)
         self.lead_times = [[law_table(lane.lead_time) for lane in row] for row in self.lanes]
         self.lost_below = [[round(lane.lost * 2**32) for lane in row] for row in self.lanes]
-        self.nearest = nearest_warehouses(scenario)
+        self.rules = rules(scenario)
         sales = scenario.after_sales
         self.return_delay, self.return_transit = (
             law_table(sales.return_delay),
@@ -190,9 +192,9 @@ class Logistics:
             self.env.process(self._parcel(parcel))
 
     def _serving(self, order: Order) -> list[int]:
-        """The warehouses of an order, nearest first."""
+        """The warehouses of an order, in the order in which they are asked."""
         serving = {take.warehouse for take in order.takes}
-        return [warehouse for warehouse in self.nearest[order.region] if warehouse in serving]
+        return [warehouse for warehouse in self.rules[order.region].asked if warehouse in serving]
 
     def _parcel(self, parcel: Parcel) -> ProcessGenerator:
         """Process: the whole way of a parcel; the last of an order's parcels to arrive decides how it goes on."""
