@@ -38,6 +38,8 @@ ORDERS: dict[str, pa.DataType] = {
     "delivered_us": pa.int64(),
     "dispatch_due_us": pa.int64(),
     "deliver_due_us": pa.int64(),
+    "promised_us": pa.int64(),
+    "allocated_us": pa.int64(),
     "checkout_response_us": pa.int32(),
     "payment_response_us": pa.int32(),
     "confirmation_response_us": pa.int32(),

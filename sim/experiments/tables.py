@@ -22,9 +22,10 @@ from sim.measure.machine import usable_cores
 from sim.operations import tables
 from sim.operations.carts import CartChunk, Carts
 from sim.operations.money import money_chunks
-from sim.operations.outcome import ORDER_COLUMNS, PARCEL_COLUMNS, Outcome
+from sim.operations.outcome import ORDER_COLUMNS, PARCEL_COLUMNS, WAITING_COLUMNS, Outcome
 from sim.operations.reviewing import Reviewing, pages
 from sim.operations.timeline import Grid, timeline, timeline_content
+from sim.operations.waiting import waiting_column
 from sim.orders.states import Reason, State
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import contents, sku_names, sku_table
@@ -173,6 +174,7 @@ def _order_chunks(scenario: Scenario, trace: Trace, outcome: Outcome, carts: Car
     reviewing = Reviewing(scenario, outcome, carts)
     for chunk, money in money_chunks(scenario, trace, outcome, carts=carts):
         outcomes = {name: outcome.orders[name][chunk.orders] for name in ORDER_COLUMNS}
+        outcomes |= {name: waiting_column(outcome.orders, name, chunk.orders) for name in WAITING_COLUMNS}
         amounts = {f"{name}_minor": column for name, column in money.items()}
         yield {**_intents(chunk, trace), **outcomes, **amounts, **reviewing.columns(chunk, money)}
 

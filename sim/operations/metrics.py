@@ -3,6 +3,7 @@
 Fill rate: of the units of carts that were placed or found too few units when first asked for, the share placed. Too
 few units is SOLD_OUT (nothing left in stock) or DEAL_SOLD_OUT (the deal's units are gone, which in a drop is the same).
 What was not on sale to this buyer (OFF_SHELF, DEAL_CLOSED, PURCHASE_LIMIT) or met a failing engine lacks no units.
+Carts placed that had to wait for their units found too few of them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sim.operations.outcome import Outcome
 from sim.operations.punctuality import punctuality
 from sim.operations.responses import all_met, response_summary, slo_results
 from sim.operations.wages import HOUR_US, overtime_us, wages_minor
+from sim.operations.waiting import Waits
 from sim.orders.states import REFUSALS, Reason, State
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import contents, deal_table, sku_names
@@ -58,12 +60,21 @@ _COUNTS = tuple(
     f"orders_{name}"
     for name in (
         *("going", "put_off", "placed", "refused", "failed", "second_choice", "split", "paid", "late_payment"),
-        *("expired", "confirmed", "cancelled_by_buyer", "not_confirmed", "lost", "auto_cancelled", "collected"),
+        *("waited", "expired", "confirmed", "cancelled_by_buyer", "not_confirmed", "not_supplied", "lost"),
+        *("auto_cancelled", "collected"),
         "delivered",
         *("returned", "refund_only"),
     )
 )
-_UNITS = ("units_placed", "units_paid", "units_sold_out", "units_deal_sold_out", "_units_first")
+_UNITS = (
+    "units_placed",
+    "units_paid",
+    "units_sold_out",
+    "units_deal_sold_out",
+    "units_waited",
+    "_units_first",
+    "_units_later",
+)
 
 
 @dataclass
@@ -78,12 +89,15 @@ class _Tally:
     reasons: Ints = field(default_factory=lambda: np.zeros(len(Reason), np.int64))
     firsts: Ints = field(default_factory=lambda: np.zeros(len(Reason), np.int64))
 
+    def __post_init__(self) -> None:
+        self._waits = Waits(self.outcome)
+
     def add(self, chunk: CartChunk) -> None:
         """Count the orders of one chunk."""
         orders = {name: column[chunk.orders] for name, column in self.outcome.orders.items()}
         state, reason, second = orders["state"], orders["reason"], orders["second"] == 1
         placed, paid = orders["placed_us"] >= 0, orders["paid_us"] >= 0
-        never = state == State.NONE
+        never, waited = state == State.NONE, self._waits.add(chunk)
         self.states += np.bincount(state, minlength=len(State))
         self.reasons += np.bincount(reason[never], minlength=len(Reason))
         self.firsts += np.bincount(orders["first_refusal"][second], minlength=len(Reason))
@@ -97,10 +111,12 @@ class _Tally:
             "orders_second_choice": placed & second,
             "orders_paid": paid,
             "orders_late_payment": orders["late"] == 1,
+            "orders_waited": waited,
             "orders_expired": reason == Reason.EXPIRED,
             "orders_confirmed": orders["confirmed_us"] >= 0,
             "orders_cancelled_by_buyer": reason == Reason.BUYER_CANCELLED,
             "orders_not_confirmed": reason == Reason.NOT_CONFIRMED,
+            "orders_not_supplied": reason == Reason.NOT_SUPPLIED,
             "orders_lost": reason == Reason.LOST,
             "orders_auto_cancelled": reason == Reason.AUTO_CANCELLED,
             "orders_collected": self._collected(chunk, orders["parcels"]),
@@ -112,7 +128,8 @@ class _Tally:
         units = chunk.total(chunk.lines("quantity").astype(np.int64))
         first = np.where(second, orders["first_refusal"], reason)
         short = (first == Reason.SOLD_OUT, first == Reason.DEAL_SOLD_OUT)
-        for name, flags in zip(_UNITS, (placed, paid, *short, placed & ~second), strict=True):
+        firsts = placed & ~second
+        for name, flags in zip(_UNITS, (placed, paid, *short, waited, firsts & ~waited, firsts & waited), strict=True):
             self.counts[name] += int(units[flags].sum())
 
     def _put_off(self, chunk: CartChunk, reason: Ints) -> Ints:
@@ -132,7 +149,9 @@ class _Tally:
         """The counts under their names."""
         self.counts["orders_split"] = len(np.unique(self.outcome.allocations.get("order", np.zeros(0))))
         first = self.counts["_units_first"]
-        wanted = first + self.counts["units_sold_out"] + self.counts["units_deal_sold_out"]
+        wanted = (
+            first + self.counts["_units_later"] + self.counts["units_sold_out"] + self.counts["units_deal_sold_out"]
+        )
         return {
             **{name: self.counts[name] for name in _COUNTS},
             "orders_by_state": {state.name: int(self.states[state]) for state in State},
@@ -140,6 +159,7 @@ class _Tally:
             "first_refusals_by_reason": _named(self.firsts),
             **{name: self.counts[name] for name in _UNITS if not name.startswith("_")},
             "fill_rate_share": first / wanted if wanted else None,
+            **self._waits.metrics(),
         }
 
 

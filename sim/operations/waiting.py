@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.operations.outcome import WAITING_COLUMNS
+from sim.operations.carts import CartChunk
+from sim.operations.outcome import WAITING_COLUMNS, Outcome
+from sim.scenario.units import US_PER_S
 
 Column = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
+HOUR_US = 3600 * US_PER_S
 
 
 def waiting_column(orders: dict[str, Column], name: str, rows: slice) -> Ints:
@@ -19,6 +22,40 @@ def waiting_column(orders: dict[str, Column], name: str, rows: slice) -> Ints:
     if name in orders:
         return orders[name][rows]
     return np.full(len(orders["placed_us"][rows]), -1, np.int64)
+
+
+class Waits:
+    """Counts the orders of an outcome that waited, a chunk at a time."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        self._served, self._longest_us, self._waited_us = 0, 0, 0
+
+    def add(self, chunk: CartChunk) -> npt.NDArray[np.bool_]:
+        """Count the orders of one chunk; returns which of them waited, bool[carts]."""
+        orders = self._outcome.orders
+        if "promised_us" not in orders:
+            return np.zeros(len(chunk), np.bool_)
+        allocated_us = orders["allocated_us"][chunk.orders]
+        wait_us = (allocated_us - orders["placed_us"][chunk.orders])[allocated_us >= 0]
+        self._served += len(wait_us)
+        self._waited_us += int(wait_us.sum())
+        self._longest_us = max(self._longest_us, int(wait_us.max(initial=0)))
+        return np.asarray(orders["promised_us"][chunk.orders] >= 0)
+
+    def metrics(self) -> dict[str, Any]:
+        """Result `waits` of a run, where orders may wait."""
+        if "promised_us" not in self._outcome.orders:
+            return {}
+        mean_h = self._waited_us / self._served / HOUR_US if self._served else None
+        return {
+            "waits": {
+                "orders_served": self._served,
+                "mean_h": mean_h,
+                "longest_h": self._longest_us / HOUR_US if self._served else None,
+                "waiting_units": int(self._outcome.stock["waited_for"].sum()),
+            }
+        }
 
 
 def taken_us(orders: dict[str, Column], rows: slice) -> Ints:

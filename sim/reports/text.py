@@ -143,7 +143,19 @@ class _Page:
         for name, path in (("by second choice", "orders_second_choice"), ("split over warehouses", "orders_split")):
             if self._some(path):
                 rows.append(self._row(name, path, count, f"{share_of(metric(self.metrics, path), placed)} of placed"))
-        return self._table("Orders", rows)
+        return self._table("Orders", [*rows, *self._waits()])
+
+    def _waits(self) -> list[list[str]]:
+        """Orders that waited for stock, where there were any."""
+        if not self._some("orders_waited"):
+            return []
+        placed, mean_h = metric(self.metrics, "orders_placed"), metric(self.metrics, "waits.mean_h")
+        share = f"{share_of(metric(self.metrics, 'orders_waited'), placed)} of placed"
+        told = f"{share}; served ones after {mean_h:.1f} h on average" if mean_h is not None else share
+        rows = [self._row("waited for stock", "orders_waited", count, told)]
+        if self._some("orders_not_supplied"):
+            rows.append(self._row("of these in vain", "orders_not_supplied", count, "cancelled and refunded"))
+        return rows
 
     def refusals(self) -> Block | None:
         """Intents that never became an order, by reason."""

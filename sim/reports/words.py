@@ -25,6 +25,7 @@ REASONS = {
     "LOST": "lost by the carrier",
     "RETURNED": "returned",
     "REFUNDED": "refunded, not returned",
+    "NOT_SUPPLIED": "waited for stock in vain",
     "AUTO_CANCELLED": "not dispatched, cancelled by the platform",
 }
 DISPATCH_LIMITS = {

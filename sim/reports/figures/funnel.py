@@ -27,6 +27,7 @@ _AFTER = (
     ("BUYER_CANCELLED", "orders_cancelled_by_buyer"),
     ("NOT_CONFIRMED", "orders_not_confirmed"),
     ("AUTO_CANCELLED", "orders_auto_cancelled"),
+    ("NOT_SUPPLIED", "orders_not_supplied"),
     ("LOST", "orders_lost"),
     ("RETURNED", "orders_returned"),
     ("REFUNDED", "orders_refund_only"),
