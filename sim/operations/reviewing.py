@@ -14,6 +14,7 @@ from sim.operations.contribution import value_of_goods
 from sim.operations.deadlines import NO_DEADLINE_US, Deadlines, DispatchDeadlines
 from sim.operations.money import Prices, share_of
 from sim.operations.outcome import Outcome
+from sim.operations.waiting import clock_start_us
 from sim.orders.states import Reason
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import contents, sku_names
@@ -33,11 +34,11 @@ class Reviewing:
 
     def columns(self, chunk: CartChunk, money: dict[str, Ints]) -> dict[str, Column]:
         """`second_sku`, `dispatch_due_us`, `deliver_due_us`, `gmv_minor`, `missed_margin_minor` of each cart."""
-        region, paid_us = chunk.first_of("region"), self.orders["paid_us"][chunk.orders]
+        region, start_us = chunk.first_of("region"), clock_start_us(self.orders, chunk.orders)
         return {
             "second_sku": self._second_sku(chunk),
-            "dispatch_due_us": _of_paid(self.dispatch.of(chunk.orders, region), paid_us),
-            "deliver_due_us": _of_paid(self.promise.after(paid_us, region), paid_us),
+            "dispatch_due_us": _of_paid(self.dispatch.of(chunk.orders, region), start_us),
+            "deliver_due_us": _of_paid(self.promise.after(start_us, region), start_us),
             "gmv_minor": value_of_goods(money, self.prices.voucher_by_seller),
             "missed_margin_minor": self._missed(chunk),
         }

@@ -7,7 +7,8 @@ from unittest import mock
 import numpy as np
 
 from sim.demand.trace import Trace
-from sim.operations.outcome import ORDER_COLUMNS, PARCEL_COLUMNS, STOCK_FIELDS, Outcome, Purchase
+from sim.operations.outcome import ORDER_COLUMNS, PARCEL_COLUMNS, STOCK_FIELDS, WAITING_COLUMNS, Outcome, Purchase
+from sim.scenario.allocation_tables import may_wait
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table
 from tests.oracle import model
@@ -37,8 +38,9 @@ def oracle_outcome(scenario: Scenario, trace: Trace) -> tuple[Outcome, model.Out
         for take in order.takes
     ]
     rows = np.array(split, np.int64).reshape(-1, 5)
+    kinds = ORDER_COLUMNS | (WAITING_COLUMNS if may_wait(scenario) else {})
     outcome = Outcome(
-        orders={name: np.array(columns[name], kind) for name, kind in ORDER_COLUMNS.items()},
+        orders={name: np.array(columns[name], kind) for name, kind in kinds.items()},
         parcels={name: parcels[:, k].astype(kind) for k, (name, kind) in enumerate(PARCEL_COLUMNS.items())},
         stock=stock,
         allocations={
