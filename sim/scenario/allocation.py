@@ -38,13 +38,13 @@ class Presale(Part):
 class Reserve(Part):
     """Units of a SKU, by warehouse, that only orders out of one `broadcast` may have until it is over.
 
-    Without a `broadcast` they are for orders out of any, until the last is over. `release` sets another end.
+    Without a `broadcast` they are for orders out of any, until the last is over. `release` sets another end, counted from the scenario's start.
     """
 
     sku: Name
     units: dict[Name, Units] = Field(min_length=1, description="by warehouse, out of its stock at the start")
     broadcast: Name = ""
-    release_us: DurationUs | None = Field(None, alias="release", description="after the scenario's start")
+    release_us: DurationUs = Field(0, alias="release", description="0: the end of the broadcast")
 
 
 class Allocation(WarehouseChoice):

@@ -71,7 +71,6 @@ def reserve_table(scenario: Scenario) -> list[ReserveRow]:
             first = names.index(reserve.broadcast)
             end = first + 1
         over_us = max(show.start_us + show.length_us for show in shows[first:end])
-        release_us = over_us if reserve.release_us is None else reserve.release_us
         units = tuple((house[name], count) for name, count in reserve.units.items())
-        rows.append(ReserveRow(number[reserve.sku], units, first, end, release_us))
+        rows.append(ReserveRow(number[reserve.sku], units, first, end, reserve.release_us or over_us))
     return rows

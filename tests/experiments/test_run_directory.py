@@ -18,12 +18,18 @@ from sim.orders.states import Reason, State
 from tests.experiments import show
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "run-directory.md"
+#: What makes a summary tell all that it can.
+EVERYTHING = (
+    "allocation.otherwise=wait",
+    "dispatch.rules=house rules",
+    "warehouses.north.overtime=[{at: '12:00', backlog: 1, pickers: 1, packers: 1, length: 1h}]",
+)
 UNITS = ("_us", "_s", "_minor", "_units", "_share")
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
-    loaded = show.load(tmp_path_factory.mktemp("scenario"))
+    loaded = show.load(tmp_path_factory.mktemp("scenario"), *EVERYTHING)
     return run(loaded.scenario, out=tmp_path_factory.mktemp("runs"), written=loaded.written)
 
 
