@@ -38,7 +38,8 @@ class Presale(Part):
 class Reserve(Part):
     """Units of a SKU, by warehouse, that only orders out of one `broadcast` may have until it is over.
 
-    Without a `broadcast` they are for orders out of any, until the last is over. `release` sets another end, counted from the scenario's start.
+    Without a `broadcast` they are for orders out of any, until the last is over. `release` sets another end, counted
+    from the scenario's start.
     """
 
     sku: Name
