@@ -127,7 +127,7 @@ def test_a_return_is_put_back_and_sold_again() -> None:
     assert outcome.orders["closed_us"][0] == 122
     assert outcome.stock[0, 0] == {
         "on_hand": 1, "held": 1, "committed": 0, "releasing": 0, "available": 0,
-        "received": 0, "restocked": 1, "shipped": 1,
+        "received": 0, "restocked": 1, "shipped": 1, "waited_for": 0,
     }  # fmt: skip
     assert outcome.met["resold_returns"] == 1
 
