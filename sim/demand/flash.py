@@ -14,8 +14,15 @@ from scipy import special
 
 from sim.demand.drawing import QuantileTable, draw_us
 from sim.demand.laws import Exponential, Floats, Lognormal
+from sim.scenario.programme import Deal
+from sim.scenario.schema import Scenario
 
 Times = npt.NDArray[np.int64]
+
+
+def deal_intent(scenario: Scenario, deal: Deal) -> float:
+    """The share of those present who take the deal up; a countdown may raise it, to 1 at most."""
+    return min(1.0, deal.intent * (1 + scenario.funnel.countdown_lift)) if deal.countdown_us else deal.intent
 
 
 def reaction_density(law: Exponential | Lognormal, tau: Floats) -> Floats:

@@ -19,7 +19,7 @@ from sim.demand.choices import ALL
 from sim.demand.conversion import ceiling_gain
 from sim.demand.drawing import QuantileTable, tabulate
 from sim.demand.exposure import shown_tiers
-from sim.demand.flash import reactions
+from sim.demand.flash import deal_intent, reactions
 from sim.demand.hawkes import cluster_mean
 from sim.demand.kernels import from_scenario
 from sim.demand.laws import from_duration
@@ -81,7 +81,7 @@ def _of_broadcast(
     for k, pitch in enumerate(broadcast.pitches):
         yield poisson(f"pitch/{k}", listings[pitch.listing], pitch_rate(scenario, show, k))
     for k, (number, row) in enumerate(deals):
-        name, pool = f"{prefix}/deal/{k}", show.woken(row.open_us, row.deal.intent)
+        name, pool = f"{prefix}/deal/{k}", show.woken(row.open_us, deal_intent(scenario, row.deal))
         draw = partial(_draw_deal, name, pool, tabulate(from_duration(row.deal.reaction)), row.open_us)
         yield Source(name, content, number, [(row.sku, 1.0)], pool, show.seasons, draw, show)
 

@@ -146,6 +146,7 @@ class Funnel(Part):
     clicks_per_viewer_hour: float = Field(4.0, ge=0, le=10_000)
     order_given_click: Share = 0.05
     pitch_lift: float = Field(1.36, ge=0, le=1000)
+    countdown_lift: float = Field(0.0, ge=0, le=10, description="intent of a deal with a countdown x (1 + this)")
     views_per_buy: float = Field(0.0, ge=0, le=1000, description="rows of kind view before each buy")
     refreshes_per_buy: float = Field(0.0, ge=0, le=1000)
     quotes_per_buy: float = Field(0.0, ge=0, le=100)

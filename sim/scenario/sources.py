@@ -57,6 +57,7 @@ SOURCES: dict[str, str] = {
     "funnel.clicks_per_viewer_hour": _BROWSE,
     "funnel.order_given_click": _BROWSE,
     "funnel.pitch_lift": _PITCH,
+    "funnel.countdown_lift": "time limits online lift no purchases reliably: Hmurovic et al., JMR 60(2):299-328, 2023",
     "funnel.matching": "correlation model, E[z | shown] = r i(top); r = 0: no matching",
     "funnel.matching.click_level": _LOGIT,
     "funnel.matching.click_spread": _LOGIT,

@@ -14,6 +14,7 @@ from scipy import integrate, stats
 from sim.demand.arrivals import expected_count
 from sim.demand.audience import mean_present
 from sim.demand.conversion import factor_u64
+from sim.demand.flash import deal_intent
 from sim.demand.generate import generate
 from sim.demand.laws import from_stay
 from sim.demand.show import bag_rate, entries, make_show, pitch_rate, viewers
@@ -294,6 +295,16 @@ def test_matching_and_vouchers_raise_conversion_in_the_trace() -> None:
     assert sources(show("funnel.voucher={share: 0.2, lift: 0.5}"))[0].expected == pytest.approx(plain * 1.1)
     carried = generate(show("funnel.voucher={share: 0.2, lift: 0.5}"), 1).carts["voucher"].mean()
     assert carried == pytest.approx(0.3 / 1.1, abs=0.05)
+
+
+def test_a_countdown_raises_intent_only_where_the_scenario_says_so() -> None:
+    (plain,) = (source for source in sources(show()) if source.deal >= 0)
+    (lifted,) = (source for source in sources(show("funnel.countdown_lift=0.5")) if source.deal >= 0)
+    assert lifted.expected == pytest.approx(1.5 * plain.expected)
+    short = show("funnel.countdown_lift=0.5", "programme.broadcasts[0].deals[0].countdown=0")
+    assert deal_intent(short, short.programme.broadcasts[0].deals[0]) == 0.3
+    certain = show("funnel.countdown_lift=9")
+    assert deal_intent(certain, certain.programme.broadcasts[0].deals[0]) == 1
 
 
 def test_nothing_happens_at_or_after_the_horizon() -> None:
