@@ -205,6 +205,14 @@ def test_a_content_is_weak_only_where_chance_hardly_makes_it(busy: RunResult, to
     assert "weak earned 100.00 GBP per thousand views over 1,000 views" in weak(10)[0]
 
 
+def test_videos_are_told_together_where_there_are_several(told: dict[str, Any]) -> None:
+    clip = next(row for row in told["groups"]["content"] if row["kind"] == "video")
+    one, two = (dict(clip, name=name, views=500.0, paid=5, gmv_minor=1000) for name in ("one", "two"))
+    text = review_text({**told, "groups": {"content": [one, two]}}, "content")
+    assert "2 videos: 1,000 views, 1.00 % converted, 10 paid, GMV 20.00, GPM 20.00" in text
+    assert "broadcasts:" not in text
+
+
 def test_the_files_are_made_of_the_same_numbers(busy: RunResult, told: dict[str, Any], tmp_path: Path) -> None:
     files = {path.name for path in write_review(busy.directory, told, tmp_path / "a")}
     assert files == {"review.html", "review.md", "review.json", *(f"review-{by}.png" for by in BY)}

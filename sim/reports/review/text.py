@@ -114,11 +114,28 @@ def _group_notes(review: Review, by: str) -> list[str]:
         return ["views: by the regions' shares of the audience"]
     if by != "content":
         return []
+    notes = [_together(review, kind) for kind in ("broadcast", "video")]
     parts = [
         f"{_NOT_BY_GROUP.get(key, key)} {amount(minor, review['run']['currency'], sign=True)}"
         for key, minor in review["not_by_group"].items()
     ]
-    return [f"contribution by group is before what belongs to no order: {', '.join(parts)}"] if parts else []
+    if parts:
+        notes.append(f"contribution by group is before what belongs to no order: {', '.join(parts)}")
+    return [note for note in notes if note]
+
+
+def _together(review: Review, kind: str) -> str:
+    """What all contents of a kind came to, where there are several."""
+    rows = [row for row in review["groups"]["content"] if row["kind"] == kind]
+    views = sum(row["views"] for row in rows)
+    if len(rows) < 2 or not views:
+        return ""
+    paid, gmv, left = (sum(row[key] for row in rows) for key in ("paid", "gmv_minor", "contribution_minor"))
+    return (
+        f"{plural(len(rows), kind)}: {count(round(views))} views, {percent(paid / views, 2)} converted, "
+        f"{count(paid)} paid, GMV {_amount(review, gmv)}, GPM {_amount(review, 1000 * gmv / views)}, "
+        f"contribution {_amount(review, left)}"
+    )
 
 
 def cause_blocks(review: Review) -> list[Block]:
