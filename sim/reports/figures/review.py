@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from sim.reports.figures.frame import BAD, COLOURS, FAINT, GOOD, INK, OTHER, SOFT, Frame, legend, name_text
+from sim.reports.figures.frame import BAD, COLOURS, FAINT, GOOD, INK, OTHER, Frame, legend, name_text
 from sim.reports.run_files import Run
 from sim.reports.words import amount, count, major, money, percent
 
@@ -41,11 +41,13 @@ def draw_groups(frame: ReviewFrame) -> None:
         frame.takeaway = "Nobody went to checkout in this run."
         frame.empty("no orders")
         return
-    axes = frame.columns([2.7, 1.9, 1.6], 0.36 * len(rows) + 0.9)
+    measured = any(row["gpm_minor"] is not None for row in rows)
+    axes = frame.columns([2.7, 1.9, 1.6] if measured else [3.6, 2.2], 0.36 * len(rows) + 0.9)
     names = [name_text(row["name"], 26) for row in rows]
     _draw_money(axes[0], rows, frame)
-    _draw_gpm(axes[1], rows, frame)
-    _draw_refusals(axes[2], rows)
+    if measured:
+        _draw_gpm(axes[1], rows, frame)
+    _draw_refusals(axes[-1], rows)
     for k, panel in enumerate(axes):
         panel.set_ylim(len(rows) - 0.4, -0.6)
         panel.set_yticks(range(len(rows)), names if k == 0 else [""] * len(rows))
@@ -72,8 +74,6 @@ def _draw_money(axes: Axes, rows: Sequence[dict[str, Any]], frame: ReviewFrame) 
 def _draw_gpm(axes: Axes, rows: Sequence[dict[str, Any]], frame: ReviewFrame) -> None:
     currency = frame.run.currency
     known = [(k, major(row["gpm_minor"], currency)) for k, row in enumerate(rows) if row["gpm_minor"] is not None]
-    if not known:
-        axes.text(0.5, 0.5, "no views to measure by", ha="center", va="center", color=SOFT, transform=axes.transAxes)
     axes.hlines([k for k, _ in known], 0, [value for _, value in known], color=FAINT, linewidth=2)
     axes.plot([value for _, value in known], [k for k, _ in known], "o", color=COLOURS[2], markersize=6)
     axes.set_xlim(0, max([value for _, value in known], default=1) * 1.08 or 1)

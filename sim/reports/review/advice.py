@@ -82,7 +82,7 @@ def _stock_left(review: Review, _: Run) -> Iterator[Found]:
             yield (
                 row["cost_left_minor"],
                 f"{row['name']}: {percent(row['on_hand_units'] / had)} of {plural(had, 'unit')} are left at the end, "
-                f"{_money(review, row['cost_left_minor'])} at cost. It had {count(row['units_wanted'])} wanted.",
+                f"{_money(review, row['cost_left_minor'])} at cost; {count(row['units_wanted'])} were wanted.",
                 {key: row[key] for key in ("name", "on_hand_units", "units_wanted", "cost_left_minor")},
             )
 
