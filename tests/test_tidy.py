@@ -29,8 +29,8 @@ CLOCK_CLASSES = {"datetime", "date"}
 LEGACY_RANDOM = {"seed", "rand", "randn", "randint", "random", "choice", "shuffle", "permutation", "RandomState"}
 
 ORACLE_MAY_IMPORT = (
-    *("sim.scenario", "sim.demand.trace", "sim.demand.lead_times", "sim.orders"),
-    *("simpy", "numpy", "hypothesis", "tests.oracle"),
+    *("sim.scenario", "sim.demand.trace", "sim.demand.lead_times", "sim.demand.generate", "sim.orders"),
+    *("simpy", "numpy", "scipy", "hypothesis", "tests.oracle"),
 )
 
 

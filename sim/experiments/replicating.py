@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sysconfig
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from sim.operations.metrics import summarise
 from sim.operations.outcome import Outcome
 from sim.operations.simulate import simulate
 from sim.operations.stock_moves import StockMoves
+from sim.operations.strategies.forecast import Units, remember
 from sim.scenario.schema import Scenario
 from sim.scenario.study import Study, demand_key
 from sim.scenario.tables import sku_table
@@ -32,13 +34,18 @@ Result = dict[str, Any]
 Ints = npt.NDArray[np.int64]
 
 
-def replicate_study(study: Study, seed: int, runs: int, replication: int) -> Result:
+def replicate_study(
+    study: Study, seed: int, runs: int, replication: int, pilots: Mapping[str, Units] | None = None
+) -> Result:
     """What one replication came to, as plain values that JSON keeps exactly.
 
     `inputs`: uncertain inputs by dotted path. `strategies`, in order: `values` by dotted path into the metrics, and
     `on_hand`, `backlog` at FAN_POINTS times. `traces`: how many were made. `runs`: simulations of the whole study,
-    which decides whether machine code is worth its compiling. Raises UsageError where a user's policy raises.
+    which decides whether machine code is worth its compiling. `pilots`: what stock policies plan from (`pilots_for`),
+    made once a study. Plans rest on the modes of uncertain inputs, not on what is drawn. Raises UsageError where a
+    user's policy raises.
     """
+    remember(pilots or {})
     drawn = study.draw(lambda name: float(stream(seed, replication // A_DRAW, f"uncertain/{name}").random()))
     scenarios = [strategy.at(drawn) for strategy in study.strategies]
     sharing: dict[str, list[int]] = {}
@@ -49,7 +56,7 @@ def replicate_study(study: Study, seed: int, runs: int, replication: int) -> Res
         trace = generate(scenarios[members[0]], seed, replication)
         for number in members:
             try:
-                found[number] = _one(scenarios[number], trace, runs)
+                found[number] = _one(scenarios[number], trace, runs, study.strategies[number].scenario)
             except Exception as error:
                 raise _told(error, study.names[number], replication) from error
         del trace
@@ -57,8 +64,8 @@ def replicate_study(study: Study, seed: int, runs: int, replication: int) -> Res
     return {"replication": replication, "inputs": drawn, "traces": len(sharing), "strategies": strategies}
 
 
-def _one(scenario: Scenario, trace: Trace, runs: int) -> Result:
-    outcome = simulate(scenario, trace, runs=runs)
+def _one(scenario: Scenario, trace: Trace, runs: int, believed: Scenario) -> Result:
+    outcome = simulate(scenario, trace, runs=runs, believed=believed)
     values = dict(numbers(summarise(scenario, trace, outcome)))
     grid_us = np.linspace(0, scenario.horizon_us, FAN_POINTS).astype(np.int64)
     return {

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,8 @@ from sim.measure.record import RunRecord
 from sim.operations.carts import Carts
 from sim.operations.metrics import summarise
 from sim.operations.simulate import simulate
+from sim.operations.strategies.forecast import Units, remember
+from sim.operations.strategies.planned import pilots_for
 from sim.operations.timeline import Grid, grid_of
 from sim.scenario.as_run import write_as_run
 from sim.scenario.fingerprint import scenario_fingerprint
@@ -103,8 +105,11 @@ def run_id(fingerprint: str, seed: int, replications: int) -> str:
     return hashlib.sha256(f"{fingerprint}:{seed}:{replications}".encode()).hexdigest()[:10]
 
 
-def replicate(scenario: Scenario, seed: int, replication: int, replications: int = 1) -> Metrics:
-    """The metrics of one replication, one of `replications`."""
+def replicate(
+    scenario: Scenario, seed: int, replication: int, replications: int = 1, pilots: Mapping[str, Units] | None = None
+) -> Metrics:
+    """The metrics of one replication, one of `replications`; `pilots`: what its stock policy plans from."""
+    remember(pilots or {})
     trace = generate(scenario, seed, replication)
     return summarise(scenario, trace, simulate(scenario, trace, runs=replications))
 
@@ -118,10 +123,11 @@ def _others(scenario: Scenario, seed: int, replications: int, workers: int | Non
         return
     from joblib import Parallel, delayed
 
+    pilots = pilots_for(scenario)
     ending = {"initializer": end_with, "initargs": (os.getpid(),)}
     pool = Parallel(n_jobs=number, return_as="generator", max_nbytes=None, **ending)
     results: Generator[Metrics, None, None] = pool(
-        delayed(replicate)(scenario, seed, r, replications) for r in range(1, replications)
+        delayed(replicate)(scenario, seed, r, replications, pilots) for r in range(1, replications)
     )
     try:
         yield results

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator, Sequence
 from typing import NamedTuple
 
 import simpy
@@ -11,6 +11,7 @@ from sim.flow.environment import FlowEnvironment
 from sim.operations import front_state as fs
 from sim.operations.front import FrontFlow
 from sim.operations.outcome import Purchase
+from sim.operations.strategies.analytic.allocation import Aim, allot
 from sim.operations.suppliers import Supplier
 
 RANK_STEP = 1 << 40  # ranks of one kind of control event: for its warehouses, or SKUs and warehouses
@@ -37,6 +38,7 @@ class Item:
         self._ordered = [0, 0]  # numbers of orders
         self._came_us = [-1, -1]  # when a threshold last came at once, by kind
         self._waits: list[_Wait] = []
+        self.aims: Sequence[Aim] = ()  # how deliveries for several warehouses are shared out
 
     @property
     def now_us(self) -> int:
@@ -87,14 +89,15 @@ class Item:
         """The same for what is available and what the emergency supplier owes."""
         return self._threshold(level, emergency=True)
 
-    def order(self, units: int) -> int:
-        """Order units; returns how many the supplier takes on."""
-        return self._stock.buy(self, units, self._stock.ordinary, emergency=False)
+    def order(self, units: int, aims: Sequence[Aim] | None = None) -> int:
+        """Order units; returns how many the supplier takes on. `aims`: how they are shared out, if not as usual."""
+        return self._stock.buy(self, units, self._stock.ordinary, emergency=False, aims=aims)
 
     def order_in_emergency(self, up_to: int) -> int:
         """Order what is missing up to this level from the emergency supplier; returns the units."""
         assert self._stock.emergency is not None
-        return self._stock.buy(self, up_to - self.level(emergency=True), self._stock.emergency, emergency=True)
+        units = up_to - self.level(emergency=True)
+        return self._stock.buy(self, units, self._stock.emergency, emergency=True, aims=None)
 
     def level(self, emergency: bool) -> int:
         """The position, or (emergency) what counts of it for the emergency supplier."""
@@ -198,7 +201,7 @@ class Replenishment:
         for item in self.items:
             item.wake()
 
-    def buy(self, item: Item, units: int, supplier: Supplier, emergency: bool) -> int:
+    def buy(self, item: Item, units: int, supplier: Supplier, emergency: bool, aims: Sequence[Aim] | None) -> int:
         """Order units for an item; returns how many the supplier takes on."""
         taken = supplier.takes_on(units, self.now_us)
         if taken <= 0:
@@ -207,24 +210,21 @@ class Replenishment:
         due_us = self.now_us + supplier.lead_time_us(item.name, number)
         house = item.houses[0] if len(item.houses) == 1 else -1
         self.purchases.append(Purchase(self.now_us, item.sku, house, taken, due_us, int(emergency)))
+        share = item.aims if aims is None else aims
         if due_us == self.now_us:
-            self._receive(item, taken, emergency)
+            self._receive(item, taken, emergency, share)
         else:
-            self.env.at(due_us, RECEIPTS + item.number).callbacks.append(
-                lambda _: self._receive(item, taken, emergency)
-            )
+            arrival = self.env.at(due_us, RECEIPTS + item.number)
+            arrival.callbacks.append(lambda _: self._receive(item, taken, emergency, share))
         self.watch(item)
         return taken
 
-    def _receive(self, item: Item, units: int, emergency: bool) -> None:
+    def _receive(self, item: Item, units: int, emergency: bool, aims: Sequence[Aim]) -> None:
         item.received(units, emergency)
-        for house, share in self._allot(item, units):
-            self._front.receive(self.now_us, item.sku, house, share)
+        have = [self.available(item.sku, (at,)) - self.waited_for(item.sku, (at,)) for at in item.houses]
+        shares = [units] if len(have) == 1 else allot(units, have, aims)
+        for house, share in zip(item.houses, shares, strict=True):
+            if share > 0:
+                self._front.receive(self.now_us, item.sku, house, share)
         self.watch(item)
         self._front.serve_waiting(item.sku, self.now_us)
-
-    def _allot(self, item: Item, units: int) -> list[tuple[int, int]]:
-        return [(item.houses[0], units)]
-
-
-Policy = Callable[[Item], Process]

@@ -25,11 +25,14 @@ STOCK_CHUNK = 1 << 18  # orders looked at at once
 SMALL_ORDERS = 20_000  # up to here plain Python (4,000 a second) ends long before a compiler would (30 s)
 
 
-def simulate(scenario: Scenario, trace: Trace, *, fast: bool | None = None, runs: int = 1) -> Outcome:
+def simulate(
+    scenario: Scenario, trace: Trace, *, fast: bool | None = None, runs: int = 1, believed: Scenario | None = None
+) -> Outcome:
     """Play `trace` through `scenario` up to its horizon.
 
     `fast` chooses machine code (default: for more than 20,000 carts in all, where `runs` like this one are made). Both
-    give the same outcome, that of docs/model.md. Raises ValueError if the trace's carts are not numbered in order.
+    give the same outcome, that of docs/model.md. Stock policies plan from what is `believed`, by default the scenario
+    itself. Raises ValueError if the trace's carts are not numbered in order.
     """
     front = FrontFlow(scenario, trace, trace.orders * runs > SMALL_ORDERS if fast is None else fast)
     delivery = Delivery(scenario, trace, front)
@@ -37,7 +40,7 @@ def simulate(scenario: Scenario, trace: Trace, *, fast: bool | None = None, runs
     env.flows = [front, delivery]
     platform = Platform(scenario, front, delivery.parcels)
     start_control(env, scenario, front, delivery, platform)
-    stock = start_replenishment(env, scenario, trace, front)
+    stock = start_replenishment(env, scenario, trace, front, believed or scenario)
     env.run(until=scenario.horizon_us)
     env.catch_up(scenario.horizon_us)
     if scenario.horizon_us - 1 in platform.times_us:

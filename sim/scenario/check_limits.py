@@ -35,6 +35,7 @@ def check_limits(scenario: Scenario) -> Iterator[Finding]:
     yield from _hands(scenario)
     yield from _sequences(scenario)
     yield from _periods(scenario)
+    yield from _kept(scenario)
     yield from _durations(scenario)
 
 
@@ -125,6 +126,12 @@ def _sequences(scenario: Scenario) -> Iterator[Finding]:
 
 def _outages(path: Path, outages: tuple[Outage, ...]) -> Iterator[Finding]:
     yield from overlapping(path, "outage", [(outage.at_us, outage.at_us + outage.length_us) for outage in outages])
+
+
+def _kept(scenario: Scenario) -> Iterator[Finding]:
+    if scenario.stock.initial_allocation != "none" and scenario.allocation.reserves:
+        allowed = "none, since `allocation.reserves` keep units where they are at the start"
+        yield Finding(("stock", "initial_allocation"), "not with reserves", allowed)
 
 
 def _periods(scenario: Scenario) -> Iterator[Finding]:

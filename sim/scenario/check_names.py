@@ -92,10 +92,11 @@ def _listings(scenario: Scenario) -> Iterator[Finding]:
             for house in sku.stock:
                 yield from unknown((*at, "skus", j, "stock", house), "warehouse", house, houses)
     listings = dict.fromkeys(listing.name for listing in scenario.catalogue)
+    either = {**listings, **dict.fromkeys(sku_names(scenario))}
     for name in scenario.stock.levels:
-        yield from unknown(
-            ("stock", "levels", name), "listing or SKU", name, {**listings, **dict.fromkeys(sku_names(scenario))}
-        )
+        yield from unknown(("stock", "levels", name), "listing or SKU", name, either)
+    for name in scenario.stock.forecast.given:
+        yield from unknown(("stock", "forecast", "given", name), "listing or SKU", name, either)
     for name in scenario.funnel.price.reference:
         yield from unknown(("funnel", "price", "reference", name), "listing", name, listings)
     categories = dict.fromkeys(listing.category for listing in scenario.catalogue)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator, model_validator
 
 from sim.scenario.base import Duration, Name, Part, Units
 from sim.scenario.units import DurationUs, Money
 
-POLICIES = ("none", "base_stock", "s_S", "r_Q")
-ORDERED_BY_LEVELS = ("base_stock", "s_S", "r_Q")
+LawName = Literal["normal", "poisson", "lognormal", "negative_binomial"]
+
+POLICIES = ("none", "base_stock", "s_S", "r_Q", "newsvendor", "wagner_whitin")
+PLANNED = ("newsvendor", "wagner_whitin")
+Allotted = Literal["none", "proportional", "equal_fractile"]
 
 
 class Levels(Part):
@@ -39,13 +44,41 @@ class Emergency(Part):
         return self
 
 
+class GivenDemand(Part):
+    """Units wanted of a SKU in each show, at all warehouses together."""
+
+    mean: float = Field(ge=0, le=1e9)
+    sd: float = Field(ge=0, le=1e9)
+
+
+class Forecast(Part):
+    """What planned orders and allotments expect to sell: a law of demand, by default fitted to `pilots` replications.
+
+    Pilots are made of the scenario's own demand with other random numbers than any run. Demand is what buyers want who
+    go ahead and would pay, at the warehouse nearest to their region. Live bursts vary more than a Poisson law, hence
+    the negative binomial one.
+    """
+
+    law: LawName = "negative_binomial"
+    pilots: int = Field(10, ge=2, le=1000)
+    given: dict[Name, GivenDemand] = Field(
+        default_factory=dict, description="by SKU or listing, instead of a fit; shared by the regions' audiences"
+    )
+
+    def given_for(self, sku: str, listing: str) -> GivenDemand | None:
+        """The demand given for a SKU, or each SKU of its listing; None: it is fitted."""
+        return self.given.get(sku, self.given.get(listing))
+
+
 class StockPolicy(Part):
     """How stock is replenished. Position = available + on order, of a SKU at a warehouse with stock at the start.
 
     `none`: never. `base_stock`: at each review, order up to `S`. `s_S`: at each review, if the position is at or under
     `s`, order up to `S`. `r_Q`: whenever the position falls to `r`, order as many times `Q` as lift it above `r`.
     Reviews are at `offset` (if above 0) and every `review` after; with `review: 0` base stock and (s,S) are reviewed
-    continuously too, at each sale.
+    continuously too, at each sale. `newsvendor`: for every show, a lead time ahead (its 95 % quantile), order up to the
+    stock of greatest expected contribution until the next show. `wagner_whitin`: the same stocks, in lots of the
+    cheapest ordering and holding. Both look after every SKU in every warehouse.
     """
 
     policy: str = "none"
@@ -62,6 +95,20 @@ class StockPolicy(Part):
     capacity_every_us: DurationUs = Field("1d", alias="capacity_every", gt=0, validate_default=True)
     order_cost: Money | None = Field(None, description="an order")
     emergency: Emergency | None = None
+    allocation: Allotted = Field(
+        "none",
+        description="orders are placed for all warehouses together and shared out on arrival: by mean demand, or so "
+        "that all are equally safe (Eppen & Schrage 1981)",
+    )
+    initial_allocation: Allotted = Field("none", description="the same for the stock at the start")
+    forecast: Forecast = Forecast()
+    rule: Literal["fractile", "min_max"] = Field(
+        "fractile",
+        description="of newsvendor stocks: the law's critical fractile, or best in the worst law (Scarf 1958)",
+    )
+    count_on_returns: bool = Field(
+        True, description="newsvendor stocks count on the returns that will be sold again (Mostard & Teunter 2006)"
+    )
 
     @field_validator("policy")
     @classmethod

@@ -15,7 +15,7 @@ from sim.experiments import compare as experiment
 from sim.experiments import replicating
 from sim.experiments.compare import Compared, Plan, compare
 from sim.experiments.journal import Journal
-from sim.operations import control
+from sim.operations.strategies import start
 from sim.reports.compare_files import draw_study
 from sim.reports.compare_text import compare_text, sentences
 from sim.reports.run_changes import changes_of, changes_text
@@ -176,7 +176,7 @@ def test_a_policy_that_raises_is_told_in_one_line(tmp_path: Path, monkeypatch: p
     def broken(*_: object) -> object:
         raise ZeroDivisionError("of mine")
 
-    monkeypatch.setattr(control, "order_up_to", broken)
+    monkeypatch.setattr(start, "s_s", broken)
     found = study(tmp_path, TEXT, "mine=stock.policy=s_S,stock.S=9")
     with pytest.raises(UsageError, match=r"strategy mine, replication 0: ZeroDivisionError in test_compare.py:\d+: of"):
         run(tmp_path, Plan(replications=2, workers=1), found)

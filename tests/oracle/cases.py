@@ -27,7 +27,7 @@ FEATURES = (
     "regions", "warehouses", "catalogue", "bundle", "multi", "shelf", "deals", "buyers", "seconds", "scarce", "factors",
     "changes", "bound", "timeout", "group", "linger", "outages", "crash",
     "provider", "declines", "holds", "staff", "shifts", "waves", "cut_off", "carrier", "loss",
-    "cancels", "returns", "restock", "policy", "supplier", "emergency", "money", "voucher",
+    "cancels", "returns", "restock", "policy", "supplier", "emergency", "planned", "money", "voucher",
     "overtime", "ready", "calendar", "clock", "capacity", "dropping", "feedback",
     "choice", "region choice", "no split", "reserves", "presale",
 )  # fmt: skip
@@ -263,7 +263,10 @@ def _programme(case: Case, listings: list[dict[str, Any]]) -> dict[str, Any]:
                 }
             )
     show = {"name": "show", "start": case.text(r, 0, 3), "length": "1d", "entries": [{"at": 0, "per_min": 1}]}
-    return {"broadcasts": [{**show, "deals": deals}], "videos": [{"name": "clip", "listing": "mug", "publish": 0}]}
+    shows = [{**show, "deals": deals}]
+    if case.on("planned"):
+        shows += [{**show, "name": f"show{k}", "start": case.text(r, 0, 60)} for k in range(r.randint(0, 3))]
+    return {"broadcasts": shows, "videos": [{"name": "clip", "listing": "mug", "publish": 0}]}
 
 
 def _feedback(case: Case) -> dict[str, Any] | None:
@@ -411,11 +414,27 @@ def _policy(case: Case) -> dict[str, Any]:
     if case.on("supplier"):
         plan |= {"offset": case.text(r, 0, 9), "lead_time": case.law(r, 0, 9), "minimum_order": r.randint(0, 7)}
         plan |= {"capacity": r.choice((0, 3, 9)), "capacity_every": f"{max(1, case.units(r, 1, 20))}us"}
+    if case.on("planned"):
+        plan |= _plans(case, r, plan)
     if case.on("emergency") and r.random() < 0.5:
         level = r.randint(0, 4)
         plan["emergency"] = {"level": level, "up_to": level + r.randint(1, 5), "surcharge": "1.10 USD"}
         plan["emergency"]["lead_time"] = r.choice((0, case.text(r, 1, 3), case.law(r, 0, 3)))
     return plan
+
+
+def _plans(case: Case, r: Random, plan: dict[str, Any]) -> dict[str, Any]:
+    """Planned orders, and allotments: demand is given, so that nothing need be fitted."""
+    laws = ("normal", "poisson", "lognormal", "negative_binomial")
+    given = {name: {"mean": r.choice((0, 3, 7.5, 12)), "sd": r.choice((0, 1, 4.2))} for name in ("mug", "lamp")}
+    return {
+        "policy": r.choice(("newsvendor", "newsvendor", "wagner_whitin", plan["policy"])),
+        "forecast": {"law": r.choice(laws), "given": given},
+        "rule": r.choice(("fractile", "fractile", "min_max")),
+        "count_on_returns": r.random() < 0.5,
+        "allocation": r.choice(("none", "none", "proportional", "equal_fractile")),
+        "initial_allocation": "none" if case.on("reserves") else r.choice(("none", "proportional", "equal_fractile")),
+    }
 
 
 def _factors(case: Case, skus: int) -> list[int]:

@@ -15,6 +15,7 @@ from sim.scenario.quantiles import at_u32
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import SkuRow, to_reporting_minor
 from tests.oracle.clock import CONTROL, RECEIPTS, REVIEWS, Clock, priority
+from tests.oracle.plans import Law, Order, Plans
 from tests.oracle.records import law_table
 from tests.oracle.stock import Stock
 
@@ -43,10 +44,10 @@ class Receipt(NamedTuple):
 
 
 class Desk:
-    """Who looks after one SKU in one warehouse: what is on order, and for which levels somebody waits."""
+    """Who looks after one SKU in one warehouse, or all: what is on order, and for which levels somebody waits."""
 
-    def __init__(self, number: int, sku: int, warehouse: int, name: str) -> None:
-        self.number, self.sku, self.warehouse, self.name = number, sku, warehouse, name
+    def __init__(self, number: int, sku: int, warehouses: list[int], name: str) -> None:
+        self.number, self.sku, self.warehouses, self.name = number, sku, warehouses, name
         self.on_order = [0, 0]
         self.orders = [0, 0]
         self.woken_us = [-1, -1]
@@ -66,19 +67,42 @@ class Supply:
         self.receipts: list[Receipt] = []
         self.taken: Counter[int] = Counter()  # units that the supplier took on by period
         self.desks: list[Desk] = []
-        for (sku, house), cell in stock.cells.items():
-            if cell.initial > 0 and skus[sku].components == ((sku, 1),):
-                name = f"{skus[sku].name}/{scenario.warehouses[house].name}"
-                self.desks.append(Desk(len(self.desks), sku, house, name))
-        self.by_cell = {(desk.sku, desk.warehouse): desk for desk in self.desks}
+        self.plans = Plans(scenario)
+        self.plain = [sku for sku, row in enumerate(skus) if row.components == ((sku, 1),)]
+        self.houses = list(range(len(scenario.warehouses)))
+        if self.plan.initial_allocation != "none":
+            self._share_out_initial()
+        if self.plan.policy != "none" or self.plan.emergency is not None:
+            self._open_desks(skus)
+        self.by_cell = {(desk.sku, house): desk for desk in self.desks for house in desk.warehouses}
         self.looks: set[int] = set()
         stock.on_fall = self._fallen
         for desk in self.desks:
-            if self.plan.policy != "none":
+            if self.plan.policy in ("newsvendor", "wagner_whitin"):
+                env.process(self._planned(desk, self.plans.orders(desk.sku, desk.warehouses)))
+            elif self.plan.policy != "none":
                 listing = scenario.catalogue[skus[desk.sku].listing].name
                 env.process(self._policy(desk, self.plan.of(skus[desk.sku].name, listing)))
             if self.plan.emergency is not None:
                 env.process(self._emergency(desk))
+
+    def _share_out_initial(self) -> None:
+        for sku in self.plain:
+            total = sum(self.stock.cells[sku, house].initial for house in self.houses)
+            laws = self.plans.laws(sku, self.scenario.horizon_us)
+            shares = self.plans.share_out(self.plan.initial_allocation, total, [0] * len(self.houses), laws)
+            for house, units in enumerate(shares):
+                self.stock.cells[sku, house].initial = self.stock.cells[sku, house].on_hand = units
+
+    def _open_desks(self, skus: list[SkuRow]) -> None:
+        """One for each SKU and warehouse, or SKU; those of planned orders also where there is nothing at the start."""
+        planned = self.plan.policy in ("newsvendor", "wagner_whitin")
+        together = self.plan.allocation != "none"
+        for sku in self.plain:
+            for group in [self.houses] if together else [[house] for house in self.houses]:
+                if planned or any(self.stock.cells[sku, house].initial > 0 for house in group):
+                    here = "" if together else f"/{self.scenario.warehouses[group[0]].name}"
+                    self.desks.append(Desk(len(self.desks), sku, group, skus[sku].name + here))
 
     # policies
 
@@ -103,6 +127,15 @@ class Supply:
                 wanted = S - position if position <= s else 0
             self._buy(desk, ORDINARY, self._taken_on(wanted))
 
+    def _planned(self, desk: Desk, orders: list[Order]) -> ProcessGenerator:
+        for order in orders:
+            yield self.env.at(max(order.time_us, self.env.now), self._place(desk, ORDINARY))
+            wanted = order.units
+            if self.plan.policy == "newsvendor":
+                wanted -= self._counted(desk, ORDINARY)
+            self.met["planned_orders"] += 1
+            self._buy(desk, ORDINARY, self._taken_on(wanted), order.laws)
+
     def _emergency(self, desk: Desk) -> ProcessGenerator:
         plan = self.plan.emergency
         assert plan is not None
@@ -116,7 +149,7 @@ class Supply:
     def _counted(self, desk: Desk, kind: int) -> int:
         """The position; for the emergency supplier with only what it owes itself."""
         owed = desk.on_order[EMERGENCY] + (desk.on_order[ORDINARY] if kind == ORDINARY else 0)
-        return self.stock.net(desk.sku, desk.warehouse) + owed
+        return sum(self.stock.net(desk.sku, house) for house in desk.warehouses) + owed
 
     # when
 
@@ -185,19 +218,20 @@ class Supply:
         self.taken[period] += units
         return units
 
-    def _buy(self, desk: Desk, kind: int, units: int) -> None:
+    def _buy(self, desk: Desk, kind: int, units: int, laws: list[Law] | None = None) -> None:
         if units <= 0:
             return
         lead_time_us = self._lead_time_us(desk, kind)
         due_us = self.env.now + lead_time_us
-        self.purchases.append(Purchase(self.env.now, desk.sku, desk.warehouse, units, due_us, kind))
+        warehouse = desk.warehouses[0] if self.plan.allocation == "none" or len(self.houses) == 1 else -1
+        self.purchases.append(Purchase(self.env.now, desk.sku, warehouse, units, due_us, kind))
         desk.orders[kind] += 1
         desk.on_order[kind] += units
         if lead_time_us == 0:
-            self._receive(desk, kind, units)
+            self._receive(desk, kind, units, laws)
         else:
             place = priority(CONTROL, RECEIPTS, desk.number)
-            self.env.call(due_us, place, lambda: self._receive(desk, kind, units))
+            self.env.call(due_us, place, lambda: self._receive(desk, kind, units, laws))
 
     def _lead_time_us(self, desk: Desk, kind: int) -> int:
         """That of the desk's n-th order with this supplier: the n-th number of a stream of its own."""
@@ -210,11 +244,25 @@ class Supply:
         name = f"{('supplier', 'emergency')[kind]}/{desk.name}"
         return at_u32(law_table(law), lead_time_u32(*self.seed, name, desk.orders[kind]))
 
-    def _receive(self, desk: Desk, kind: int, units: int) -> None:
+    def _receive(self, desk: Desk, kind: int, units: int, laws: list[Law] | None) -> None:
         desk.on_order[kind] -= units
-        self.stock.receive(desk.sku, desk.warehouse, units)
-        self.receipts.append(Receipt(self.env.now, desk.sku, desk.warehouse, units))
+        shares = [units]
+        if len(desk.warehouses) > 1:
+            have = [self.stock.net(desk.sku, house) for house in desk.warehouses]
+            laws = self.plans.laws(desk.sku, self._stretch_us()) if laws is None else laws
+            shares = self.plans.share_out(self.plan.allocation, units, have, laws)
+            self.met["shared_out"] += sum(share > 0 for share in shares) > 1
+        for house, share in zip(desk.warehouses, shares, strict=True):
+            if share > 0:
+                self.stock.receive(desk.sku, house, share)
+                self.receipts.append(Receipt(self.env.now, desk.sku, house, share))
         self.stock.on_more()
+
+    def _stretch_us(self) -> int:
+        """How long an order lasts: a review and the median lead time."""
+        stretch_us = self.plan.review_us + at_u32(law_table(self.plan.lead_time), 2**31)
+        horizon_us = self.scenario.horizon_us
+        return horizon_us if stretch_us == 0 else min(stretch_us, horizon_us)
 
     def cost_minor(self) -> int:
         """Each order has its cost, each unit that the emergency supplier delivered its surcharge."""

@@ -17,7 +17,7 @@ MET = (
     "replays", "voided", "capacity_drop_while_busy", "outage_while_busy", "split", "carried", "resold_returns",
     "second_placed", "cancelled_on_hold", "cancelled_before_shipping", "cancel_too_late", "wave_left_behind",
     "lost_parcels", "not_confirmed", "staff_passed_over", "parcel_passed_over",
-    "thresholds", "emergency_orders", "supplier_short", "looked_again_later",
+    "thresholds", "emergency_orders", "supplier_short", "looked_again_later", "planned_orders", "shared_out",
     "not_split", "waited", "waited_for_one_warehouse", "served_later", "served_past_another", "served_when_confirmed",
     "not_supplied", "took_of_a_reserve", "refilled_a_reserve", "released",
 )  # fmt: skip

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 from scipy import special
 
-LawName = Literal["normal", "poisson", "lognormal", "negative_binomial"]
-LAWS: tuple[LawName, ...] = ("normal", "poisson", "lognormal", "negative_binomial")
+from sim.scenario.stocking import LawName
 
 
 @dataclass(frozen=True)
@@ -38,11 +36,11 @@ class Demand:
 
     @property
     def _known(self) -> bool:
-        return self.mean == 0 or (self.sd == 0 and self.law != "poisson" and not self._poisson)
+        return self.mean == 0 or (self.sd == 0 and self.law != "poisson")
 
     @property
     def _poisson(self) -> bool:
-        return self.law == "poisson" or (self.law == "negative_binomial" and self.sd**2 <= self.mean * (1 + 1e-9))
+        return self.law == "poisson" or (self.law == "negative_binomial" and 0 < self.sd**2 <= self.mean * (1 + 1e-9))
 
     @property
     def _log(self) -> tuple[float, float]:

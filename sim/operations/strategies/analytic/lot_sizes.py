@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+_EQUAL = 1e-9
+
 
 class Lots(NamedTuple):
     """Units ordered before each period, and what ordering and holding cost."""
@@ -17,19 +19,22 @@ class Lots(NamedTuple):
 def lot_sizes(needs: Sequence[int], fixed: float, holding: Sequence[float]) -> Lots:
     """The cheapest lots that cover known `needs` in time.
 
-    `fixed` an order costs, `holding[t]` a unit kept from period t to t + 1. No order where nothing is needed.
+    `fixed` an order costs, `holding[t]` a unit kept from period t to t + 1. Of lots that cost the same those of later
+    orders, the last one first.
     """
     count = len(needs)
     cheapest, first = [0.0] + [math.inf] * count, [0] * (count + 1)  # of the needs before a period; its last order
     for start in range(count):
-        cost, kept = cheapest[start] + (fixed if any(needs[start:]) else 0.0), 0.0
+        if needs[start] == 0:
+            if cheapest[start] <= cheapest[start + 1] + _EQUAL:
+                cheapest[start + 1], first[start + 1] = cheapest[start], start
+            continue
+        cost, kept = cheapest[start] + fixed, 0.0
         for end in range(start, count):
             cost += needs[end] * kept
             kept += holding[end] if end < len(holding) else 0.0
-            if cost < cheapest[end + 1] - 1e-9:
+            if cost <= cheapest[end + 1] + _EQUAL:
                 cheapest[end + 1], first[end + 1] = cost, start
-        if needs[start] == 0 and cheapest[start] < cheapest[start + 1]:
-            cheapest[start + 1], first[start + 1] = cheapest[start], start
     units, end = [0] * count, count
     while end > 0:
         units[first[end]] = sum(needs[first[end] : end])

@@ -1,0 +1,61 @@
+"""The stock that is best for a show: the newsvendor's, for expected demand and what a unit is worth."""
+
+from __future__ import annotations
+
+import math
+
+from sim.operations.strategies.analytic.demand import Demand
+from sim.operations.strategies.analytic.newsvendor import Worth, newsvendor_stock, scarf_stock
+from sim.scenario.schema import Scenario
+from sim.scenario.tables import SkuRow, lane_table, nearest_warehouses, to_reporting_minor
+from sim.scenario.units import PPM
+
+
+def worth_of(scenario: Scenario, row: SkuRow) -> Worth:
+    """A unit of a SKU: its list price less commissions, payment fee and the seller's vouchers, its cost and salvage.
+
+    With `count_on_returns` also what comes back: cancelled orders at once, returns by the share `restock`. A sale costs
+    picking and packing, freight on the mean lane, and the handling of returns.
+    """
+    fees, sales, voucher = scenario.fees, scenario.after_sales, scenario.funnel.voucher
+    price = row.price_minor * (1 - (fees.platform + fees.creator + fees.payment) / PPM)
+    if voucher.funded_by == "seller":
+        price *= 1 - voucher.share * voucher.off
+    carriage = to_reporting_minor(scenario, fees.pick_pack) + _freight(scenario)
+    if not scenario.stock.count_on_returns:
+        return Worth(price, row.cost_minor, row.salvage_minor, carriage=carriage)
+    shares = sales.categories.get(row.category, sales.default)
+    early = sales.cancel_on_hold + shares.before_shipping
+    back = to_reporting_minor(scenario, sales.return_freight) + to_reporting_minor(scenario, sales.return_handling)
+    return Worth(
+        price,
+        row.cost_minor,
+        row.salvage_minor,
+        refunded=early + shares.after_delivery + shares.refund_only,
+        resold=early + shares.after_delivery * sales.restock,
+        carriage=(1 - early) * carriage + shares.after_delivery * back,
+    )
+
+
+def _freight(scenario: Scenario) -> float:
+    """Freight of a parcel from the nearest warehouse, over the regions."""
+    lanes = lane_table(scenario)
+    return math.fsum(
+        region.audience * to_reporting_minor(scenario, lanes[nearest[0]][number].cost)
+        for number, (region, nearest) in enumerate(zip(scenario.regions, nearest_warehouses(scenario), strict=True))
+    )
+
+
+def best_stock(scenario: Scenario, worth: Worth, expected: tuple[float, float]) -> int:
+    """The whole units to have for demand of this mean and standard deviation; 0 where a sale earns nothing."""
+    mean, sd = expected
+    short, over = worth.costs() if worth.eats > 0 else (0.0, 0.0)
+    if mean == 0 or short <= 0:
+        return 0
+    if over <= 0:  # what is left loses nothing: the most that a fitted law can tell
+        over = short * 1e-3
+    if scenario.stock.rule == "min_max":
+        gross = scarf_stock(mean, sd, short, over)
+    else:
+        gross = newsvendor_stock(Demand(scenario.stock.forecast.law, mean, sd), short, over)
+    return max(math.floor(worth.eats * gross + 0.5), 0)
