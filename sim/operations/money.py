@@ -54,6 +54,8 @@ class Prices:
     creator_ppm: int
     payment_ppm: int
     payment_fixed_minor: int
+    exchange_ppm: int
+    exchanged: Flags  # [region], where it is due
     pick_pack_minor: int
     return_minor: int
     late_minor: int
@@ -78,6 +80,8 @@ class Prices:
             fees.creator,
             fees.payment,
             minor(fees.payment_fixed),
+            fees.exchange,
+            np.array([region.currency not in ("", scenario.reporting_currency) for region in scenario.regions]),
             minor(fees.pick_pack),
             minor(after.return_freight) + minor(after.return_handling),
             minor(fees.late_dispatch),
@@ -175,6 +179,9 @@ class _Till:
         money["platform_commission"] = share_of(base, prices.platform_ppm)
         money["creator_commission"] = share_of(base * (chunk.first_of("content") >= 0), prices.creator_ppm)
         fee = share_of(money["captured"], prices.payment_ppm)
+        if prices.exchange_ppm:
+            abroad = prices.exchanged[chunk.first_of("region")]
+            fee = fee + share_of(money["captured"] * abroad, prices.exchange_ppm)
         money["payment_fee"] = fee + prices.payment_fixed_minor * paid if prices.payment_fixed_minor else fee
 
     def _cost_of_cart(self, chunk: CartChunk, sku: Column) -> Ints:

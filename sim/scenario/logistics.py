@@ -121,6 +121,9 @@ class Fees(Part):
     creator: RatePpm = Field("0 %", validate_default=True)
     payment: RatePpm = Field("2 %", validate_default=True)
     payment_fixed: Money | None = None
+    exchange: RatePpm = Field(
+        "0 %", validate_default=True, description="of what regions pay whose currency is not the reporting one"
+    )
     pick_pack: Money | None = Field(None, description="a parcel")
     holding_per_day: RatePpm = Field("0 %", validate_default=True, description="of the cost of a unit on hand, a day")
     late_dispatch: Money | None = Field(None, description="penalty an order collected late")

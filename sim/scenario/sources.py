@@ -91,6 +91,7 @@ SOURCES: dict[str, str] = {
     "warehouses.*.pick_up_days": RULE,
     "lanes": "the default lane: gamma of mean 2 d and shape 8, no freight, nothing lost",
     "after_sales.default.after_delivery": _HARD_GOODS,
+    "fees.exchange": "no fee for exchange; the rates in `currencies` are what is got",
     "dispatch.dispatch_days": "TikTok Shop US: dispatch within 2 business days (seller-us 8064131472115499)",
     "dispatch.deliver_days": "TikTok Shop US: deliver within 6 business days (seller-us 3995852763301633)",
     "dispatch.cut_off": RULE,

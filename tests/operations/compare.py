@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sim.demand.trace import Trace
 from sim.operations.carts import Carts
-from sim.operations.contribution import holding_minor, replenishment_minor
+from sim.operations.contribution import holding_minor, moderators_minor, replenishment_minor
 from sim.operations.money import money_columns
 from sim.operations.outcome import Column, Outcome
 from sim.operations.punctuality import punctuality
@@ -46,6 +46,7 @@ def _other_differences(scenario: Scenario, trace: Trace, flow: Outcome, oracle: 
         "purchases": ([tuple(row) for row in flow.purchases], [tuple(row) for row in oracle.purchases]),
         "receipts": (flow.receipts, [tuple(row) for row in oracle.receipts]),
         "replenishment_minor": (replenishment_minor(scenario, flow), oracle.replenishment_minor),
+        "moderators_minor": (moderators_minor(scenario), oracle.moderators_minor),
         "holding_minor": (holding_minor(scenario, trace, flow), oracle.holding_minor),
         **{name: (tuple(rates[name].values())[:2], theirs) for name, theirs in oracle.rates.items()},
     }

@@ -69,7 +69,13 @@ _BASE: dict[str, Any] = {
     ],
     "regions": [
         {"name": "here", "zone": "Asia/Tokyo", "nearest": ["north", "south"]},
-        {"name": "there", "zone": "America/New_York", "nearest": ["south"], "holidays": ["2026-11-20"]},
+        {
+            "name": "there",
+            "zone": "America/New_York",
+            "currency": "USD",
+            "nearest": ["south"],
+            "holidays": ["2026-11-20"],
+        },
     ],
     "programme": {
         "broadcasts": [
@@ -139,7 +145,13 @@ _BASE: dict[str, Any] = {
         "return_freight": "1.99 USD",
         "return_handling": "0.75 GBP",
     },
-    "fees": {"platform": 0.050001, "creator": 0.333333, "payment": 0.02, "payment_fixed": "0.30 USD"}
+    "fees": {
+        "platform": 0.050001,
+        "creator": 0.333333,
+        "payment": 0.02,
+        "exchange": 0.010001,
+        "payment_fixed": "0.30 USD",
+    }
     | {"pick_pack": "0.55 GBP", "late_dispatch": "3.00 GBP"},
     "dispatch": {"dispatch_days": 0},
     "stock": {"policy": "s_S", "s": 4, "S": 30, "review": "50m", "lead_time": "35m"},

@@ -82,3 +82,17 @@ def test_the_flows_money_equals_the_oracles_too(seed: int) -> None:
     money = money_columns(scenario, trace, simulate(scenario, trace, fast=False))
     oracle = model.run(scenario, trace)
     assert {name: column.tolist() for name, column in money.items()} == {n: oracle.orders[n] for n in MONEY_COLUMNS}
+
+
+@pytest.mark.parametrize(("currency", "fee"), [("", 40), ("GBP", 40), ("EUR", 40 + 30)])
+def test_who_pays_in_another_currency_costs_the_exchange(currency: str, fee: int) -> None:
+    """Two mugs for 20 GBP: 2 % payment fee, and 1.5 % where the region's currency is not the reporting one."""
+    fees = (
+        "fees.payment_fixed=null",
+        "fees.exchange=1.5 %",
+        "currencies=[{currency: EUR, rate: 0.85, date: 2026-06-01}]",
+    )
+    scenario = shop(*fees, f"regions[0].currency='{currency}'")
+    trace = tiny_trace(scenario, [{**PAID_IN_A_MINUTE, "quantity": 2}])
+    outcome, _ = oracle_outcome(scenario, trace)
+    assert money_columns(scenario, trace, outcome)["payment_fee"].tolist() == [fee]

@@ -158,6 +158,7 @@ def scenario_dict(case: Case) -> dict[str, Any]:
             "second_choice_delay": case.text(r, 0, 4),
             "voucher": {"off": r.choice((0.1, 0.123457, 0.5)), "funded_by": r.choice(("seller", "platform"))},
             "feedback": _feedback(case),
+            "questions": {"moderators": r.randint(1, 7), "wage_per_hour": "13.37 USD"} if case.on("money") else None,
         },
         "engine": _engine(case),
         "payment": _payment(case),
@@ -206,6 +207,7 @@ def _region(case: Case, name: str, houses: list[str]) -> dict[str, Any]:
     holidays = [str(case.base.date())] if r.random() < 0.2 else []
     zone = r.choice(ZONES)
     region = {"name": name, "zone": zone, "nearest": nearest, "business_days": days, "holidays": holidays}
+    region["currency"] = r.choice(("", "GBP", "USD"))
     return region | ({"allocation": _choice(case, r, houses)} if case.on("region choice") and r.random() < 0.6 else {})
 
 
@@ -379,7 +381,7 @@ def _fees(case: Case) -> dict[str, Any]:
     r = case.random("fees")
     if not case.on("money"):
         return {}
-    rates = {name: r.choice((0, 0.02, 0.050001, 0.333333)) for name in ("platform", "creator", "payment")}
+    rates = {name: r.choice((0, 0.02, 0.050001, 0.333333)) for name in ("platform", "creator", "payment", "exchange")}
     rates["holding_per_day"] = r.choice((0, 0.7))
     return {**rates, "payment_fixed": "0.30 USD", "pick_pack": "0.55 GBP", "late_dispatch": "3.00 GBP"}
 

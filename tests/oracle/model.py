@@ -62,6 +62,7 @@ class Outcome:
     receipts: list[Receipt]
     replenishment_minor: int
     holding_minor: int
+    moderators_minor: int
 
 
 def run(scenario: Scenario, trace: Trace) -> Outcome:
@@ -105,6 +106,7 @@ def run(scenario: Scenario, trace: Trace) -> Outcome:
         supply.receipts,
         supply.cost_minor(),
         money.holding_minor(scenario, skus, stock.cells),
+        money.moderators_minor(scenario),
     )
 
 

@@ -73,6 +73,9 @@ class Till:
         money["voucher"] = half_up(goods, self.voucher_ppm) if order.voucher else 0
         money["captured"] = goods - money["voucher"]
         money["payment_fee"] = half_up(money["captured"], self.fees.payment) + self.payment_fixed
+        currency = self.scenario.regions[order.region].currency
+        if currency and currency != self.scenario.reporting_currency:
+            money["payment_fee"] += half_up(money["captured"], self.fees.exchange)
         if order.late or order.state == State.CANCELLED or order.reason in (Reason.RETURNED, Reason.REFUNDED):
             money["refunded"] = money["captured"]
             return
@@ -92,6 +95,15 @@ class Till:
             money["return_cost"] = self.return_cost
         if self.dispatch.is_late(order):
             money["late_penalty"] = self.late_dispatch
+
+
+def moderators_minor(scenario: Scenario) -> int:
+    """Wages of moderators: hour by hour of every show, to the nearest minor unit, halves up."""
+    questions = scenario.funnel.questions
+    if questions is None:
+        return 0
+    hours = sum(Fraction(show.length_us, 3_600_000_000) for show in scenario.programme.broadcasts)
+    return round_half_up(questions.moderators * hours * to_reporting_minor(scenario, questions.wage_per_hour))
 
 
 def wages(scenario: Scenario, overtime: list[tuple[int, int, int, int]]) -> tuple[int, int]:
