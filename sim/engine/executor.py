@@ -7,7 +7,7 @@ body differs (422) or the first request is still running (409).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from sim.engine import feed, problems
@@ -84,13 +84,13 @@ class Executor:
         replies = [self._run(group, call, now_us) for call in calls]
         changes = group.changes()
         if changes:
-            await self._store(changes)
+            await self._store(changes, group.fresh())
             group.keep(self.cache)
         return replies
 
-    async def _store(self, changes: Changes) -> None:
+    async def _store(self, changes: Changes, fresh: Collection[str]) -> None:
         try:
-            await self.store.write(changes)
+            await self.store.write(changes, fresh)
         except (OutcomeUnknown, asyncio.CancelledError):
             self._outdated = True
             raise

@@ -109,6 +109,7 @@ class Group(World):
         self.endpoints: MutableMapping[int, EndpointRow] = over(cache.endpoints)
         self.named: MutableMapping[tuple[int, str], int] = Layer(cache.named)
         self._catalogue = catalogue
+        self._keys_known = bool(fetched.idempotency)
         self.idempotency = fetched.idempotency  # with those of this group, which `answered` has alone
         self.answered: dict[bytes, IdempotencyRow] = {}
         self.provider_events: Layer[str, ProviderEventRow] = Layer(fetched.provider_events)
@@ -138,6 +139,12 @@ class Group(World):
         ):
             _add(changes, name, records)
         return changes
+
+    def fresh(self) -> list[str]:
+        """Return the tables that hold none of the group's rows yet: nearly every group has only new orders."""
+        assert isinstance(self.cases, Layer)
+        tables = [] if self.cases.base else ["orders", *CHILDREN]
+        return tables if self._keys_known else [*tables, "idempotency"]
 
     def keep(self, cache: Cache) -> None:
         """Take the group's changes of the small tables into the cache, once they are durable."""

@@ -10,8 +10,9 @@ from sim.engine.tables import TABLES, Mode, Table
 #: SQLSTATE of a write by an engine that another one has replaced.
 TAKEN_OVER = "LR001"
 
-#: One call stores a group: an array of rows a table, NULL for a table that the group leaves alone.
-WRITE = f"SELECT engine_write({', '.join(f'${number}' for number in range(1, len(TABLES) + 2))})"
+#: One call stores a group: the epoch, the names of the tables of which all rows are new, and an array of rows a table,
+#: NULL for a table that the group leaves alone.
+WRITE = f"SELECT engine_write({', '.join(f'${number}' for number in range(1, len(TABLES) + 3))})"
 
 #: Whatever stands in quotes, or a question mark outside of them.
 _QUOTED_OR_MARK = re.compile(r"'[^']*'|\"[^\"]*\"|\?")
@@ -25,10 +26,10 @@ def write_function() -> list[str]:
     nobody can take over in the middle of a group.
     """
     parameters = ", ".join(f"_{name} {name}[]" for name in TABLES)
-    steps = "\n".join(f"  IF _{table.name} IS NOT NULL THEN {_insert(table)}; END IF;" for table in TABLES.values())
+    steps = "\n".join(f"  IF _{table.name} IS NOT NULL THEN {_step(table)} END IF;" for table in TABLES.values())
     return [
         "DROP FUNCTION IF EXISTS engine_write",
-        f"""CREATE FUNCTION engine_write(_epoch BIGINT, {parameters}) RETURNS void LANGUAGE plpgsql AS $$
+        f"""CREATE FUNCTION engine_write(_epoch BIGINT, _fresh TEXT[], {parameters}) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM FROM meta WHERE epoch = _epoch FOR SHARE;
   IF NOT FOUND THEN RAISE EXCEPTION 'taken over by another engine' USING ERRCODE = '{TAKEN_OVER}'; END IF;
@@ -59,10 +60,13 @@ def select_whole(table: str) -> str:
     return f"SELECT {', '.join(known.columns)} FROM {table} ORDER BY {', '.join(known.key)}"
 
 
-def _insert(table: Table) -> str:
+def _step(table: Table) -> str:
+    """Return the statements that write a table's rows."""
     columns = ", ".join(table.columns)
-    statement = f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM unnest(_{table.name})"
+    insert = f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM unnest(_{table.name})"
     if table.mode == Mode.APPEND:
-        return statement
+        return f"{insert};"
     changed = [f"{column} = excluded.{column}" for column in table.columns if column not in table.key]
-    return f"{statement} ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {', '.join(changed)}"
+    upsert = f"{insert} ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {', '.join(changed)}"
+    # An upsert looks each key up beforehand, and logs each row a second time.
+    return f"IF '{table.name}' = ANY (_fresh) THEN {insert}; ELSE {upsert}; END IF;"

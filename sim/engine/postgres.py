@@ -7,7 +7,7 @@ again and makes sure by the epoch that nobody else has written in between.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -116,15 +116,15 @@ class PostgresStore:
         """See `Store.rows`."""
         return await self._fetch(select_by(table, column), keys)
 
-    async def write(self, changes: Changes) -> None:
+    async def write(self, changes: Changes, fresh: Collection[str] = ()) -> None:
         """See `Store.write`."""
         async with self._turn:
             connection = await self._connected()
             try:
                 try:
-                    await self._call(changes)
+                    await self._call(changes, fresh)
                 except asyncpg.CardinalityViolationError:  # one key twice: an upsert takes it only once
-                    await self._call({name: _last_of_each(name, rows) for name, rows in changes.items()})
+                    await self._call({name: _last_of_each(name, rows) for name, rows in changes.items()}, fresh)
             except BaseException as error:
                 self._let_go(connection, error)
                 raise
@@ -164,8 +164,9 @@ class PostgresStore:
             self._refuse(error)
             raise
 
-    async def _call(self, changes: Changes) -> None:
-        await self._statement.fetchval(self._epoch, *(changes.get(name) for name in TABLES), timeout=_ANSWER_S)
+    async def _call(self, changes: Changes, fresh: Collection[str]) -> None:
+        rows = (changes.get(name) for name in TABLES)
+        await self._statement.fetchval(self._epoch, fresh, *rows, timeout=_ANSWER_S)
 
     async def _fetch(self, query: str, *arguments: Any) -> Rows:
         """Read on the writing connection."""

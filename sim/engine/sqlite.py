@@ -11,7 +11,7 @@ import functools
 import json
 import sqlite3
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -89,14 +89,14 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise _unavailable(error) from error
 
-    async def write(self, changes: Changes) -> None:
+    async def write(self, changes: Changes, fresh: Collection[str] = ()) -> None:
         """See `Store.write`."""
         connection = self._write
         try:
             connection.execute("BEGIN IMMEDIATE")
             self._check_epoch()
             for name, rows in changes.items():
-                _insert(connection, TABLES[name], rows)
+                _insert(connection, TABLES[name], rows, upsert=name not in fresh)
             if self._thread is None:
                 connection.commit()
             else:
@@ -178,7 +178,7 @@ class SqliteStore:
             self._write.rollback()
 
 
-def _insert(connection: sqlite3.Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
+def _insert(connection: sqlite3.Connection, table: Table, rows: list[tuple[Any, ...]], *, upsert: bool) -> None:
     """Write rows in as few statements as their number allows."""
     start, width = 0, len(table.columns)
     while start < len(rows):
@@ -187,17 +187,17 @@ def _insert(connection: sqlite3.Connection, table: Table, rows: list[tuple[Any, 
         values = [*chain.from_iterable(rows[start : start + size])]
         for position, plain in enumerations(table.record):  # binding takes ten times as long for those that are not
             values[position::width] = map(plain, values[position::width])
-        connection.execute(_statement(table.name, size), values)
+        connection.execute(_statement(table.name, size, upsert), values)
         start += size
 
 
 @functools.cache
-def _statement(name: str, size: int) -> str:
+def _statement(name: str, size: int, upsert: bool) -> str:
     table = TABLES[name]
     values = f"({', '.join('?' * len(table.columns))})"
     # A conflict ends the transaction: else each statement would keep a copy of every page before it changes that.
     statement = f"INSERT OR ROLLBACK INTO {name} VALUES {', '.join([values] * size)}"
-    if table.mode == Mode.APPEND:
+    if table.mode == Mode.APPEND or not upsert:
         return statement
     changed = [f"{column} = excluded.{column}" for column in table.columns if column not in table.key]
     return f"{statement} ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {', '.join(changed)}"

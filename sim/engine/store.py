@@ -7,7 +7,7 @@ that an engine that was replaced cannot write any more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
 
 from sim.engine.tables import Changes
@@ -55,8 +55,11 @@ class Store(Protocol):
     async def rows(self, table: str, column: str, keys: Sequence[Any]) -> Rows:
         """Return the rows whose `column` is one of `keys`, in the order of the table's key; the writer's own view."""
 
-    async def write(self, changes: Changes) -> None:
+    async def write(self, changes: Changes, fresh: Collection[str] = ()) -> None:
         """Store the rows durably in one transaction, the last of several with one key.
+
+        No key of the `fresh` tables' rows is in the store or comes twice: they cost a third less. One that is there
+        after all is a defect of the rows.
 
         Raises StoreUnavailable with nothing stored, or OutcomeUnknown with everything stored or nothing; StoreRefused
         when another engine has taken over. Any other exception is a defect of the rows, with nothing stored.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
 import pytest
@@ -208,11 +208,11 @@ class Fated:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)
 
-    async def write(self, changes: Changes) -> None:
+    async def write(self, changes: Changes, fresh: Collection[str] = ()) -> None:
         fate, self.fate = self.fate, "stored"
         if fate == "refused":
             raise StoreUnavailable("no")
-        await self.store.write(changes)
+        await self.store.write(changes, fresh)
         if fate == "unknown":
             raise OutcomeUnknown("perhaps")
 

@@ -52,6 +52,17 @@ async def test_a_row_written_again_replaces_the_first(store: Store) -> None:
         assert await store.all_rows(name) == [rows[0], *samples()[name][1:]], name
 
 
+async def test_rows_of_a_fresh_table_are_written_and_one_that_was_there_is_refused(store: Store) -> None:
+    fresh = ("orders", "order_lines", "idempotency")
+    for name in fresh:
+        await store.write({name: [sample(name, number) for number in (1, 2)]}, fresh)
+        before = await dump(store)
+        with pytest.raises(FORBIDDEN):
+            await store.write({"shops": [(9, "new", "GBP", 0, 1)], name: [sample(name, 3), sample(name, 2)]}, fresh)
+        assert await dump(store) == before
+        assert len(await store.all_rows(name)) == 2
+
+
 async def test_of_two_rows_with_one_key_in_a_group_the_last_is_kept(store: Store) -> None:
     first, last = (1, "first", "GBP", 0, 1), (1, "last", "GBP", 0, 2)
     await store.write({"shops": [first, (2, "other", "GBP", 0, 1), last], "events": [sample("events", 1)]})

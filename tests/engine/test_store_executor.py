@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -111,13 +112,13 @@ class Unsure:
             raise StoreUnavailable("still away")
         return await self._store.all_rows(table)
 
-    async def write(self, changes: Changes) -> None:
+    async def write(self, changes: Changes, fresh: Collection[str] = ()) -> None:
         if self.lost:
-            await self._store.write(changes)
+            await self._store.write(changes, fresh)
             return
         self.lost = True
         if self._stored:
-            await self._store.write(changes)
+            await self._store.write(changes, fresh)
         raise OutcomeUnknown("lost")
 
 
@@ -148,7 +149,7 @@ async def test_a_failed_write_leaves_the_executor_as_it_was(store: Store) -> Non
     shopper = await opened_shop(store)
 
     class Full(Unsure):
-        async def write(self, changes: Changes) -> None:
+        async def write(self, changes: Changes, fresh: Collection[str] = ()) -> None:
             raise StoreUnavailable("full")
 
     healthy, shopper.executor.store = store, Full(store, stored=False)
