@@ -38,6 +38,14 @@ from sim.errors import UsageError
     help="Divide every timer by this.",
 )
 @click.option("--timers", default="{}", metavar="JSON", help="Timers of an order's life, before --speed divides them.")
+@click.option(
+    "--keep-keys",
+    type=click.FloatRange(min=24, max=1e6),
+    default=24.0,
+    show_default=True,
+    metavar="HOURS",
+    help="How long an Idempotency-Key knows its answer.",
+)
 @click.option("--unsafe", is_flag=True, help="Accept a database that may lose acknowledged orders.")
 @click.option("--max-group", type=click.IntRange(1, 10_000), default=256, show_default=True, help="Stored at once.")
 @click.option(

@@ -11,10 +11,11 @@ from sim.engine.auth import Keyring
 from sim.engine.clock import Clock
 from sim.engine.executor import Executor, Handler
 from sim.engine.metrics import Metrics
+from sim.engine.purger import KeyPurger
 from sim.engine.store import Store
 from sim.engine.sweeper import Sweeper
 from sim.engine.writer import MAX_GROUP, QUEUE_BOUND, Submitter, Writer
-from sim.orders.rules import Rules
+from sim.orders.rules import DAY_US, Rules
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -90,6 +91,7 @@ class Engine:
     handlers: dict[type, Handler] = field(default_factory=dict)
     speed: float = 1.0
     sweep_us: int = 1_000_000
+    keep_keys_us: int = DAY_US
     max_group: int = MAX_GROUP
     queue_bound: int = QUEUE_BOUND
     max_body_bytes: int = MAX_BODY_BYTES
@@ -118,7 +120,7 @@ class Engine:
         self.writer.start()
         if prepare is not None:
             await prepare(self)
-        self.companions.insert(0, Sweeper(self, round(self.sweep_us / self.speed)))
+        self.companions[:0] = [Sweeper(self, round(self.sweep_us / self.speed)), KeyPurger(self, self.keep_keys_us)]
         for companion in self.companions:
             companion.start()
         self.ready = True

@@ -14,6 +14,13 @@ TAKEN_OVER = "LR001"
 #: NULL for a table that the group leaves alone.
 WRITE = f"SELECT engine_write({', '.join(f'${number}' for number in range(1, len(TABLES) + 3))})"
 
+#: Pages of the table of keys; and what deletes old ones from some of its pages.
+KEY_PAGES = "SELECT pg_relation_size('idempotency') / current_setting('block_size')::bigint"
+PURGE = (
+    "DELETE FROM idempotency WHERE ctid >= $1::tid AND ctid < $2::tid AND created_us < $3 AND status <> 0 "
+    "AND EXISTS (SELECT FROM meta WHERE epoch = $4)"
+)
+
 #: Whatever stands in quotes, or a question mark outside of them.
 _QUOTED_OR_MARK = re.compile(r"'[^']*'|\"[^\"]*\"|\?")
 

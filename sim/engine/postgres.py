@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 from sim.engine.migrations import migrate_postgres
-from sim.engine.pgsql import TAKEN_OVER, WRITE, numbered, select_by, select_whole
+from sim.engine.pgsql import KEY_PAGES, PURGE, TAKEN_OVER, WRITE, numbered, select_by, select_whole
 from sim.engine.sharing import SharedReads
 from sim.engine.store import OutcomeUnknown, Rows, StoreRefused, StoreUnavailable
 from sim.engine.tables import TABLES, Changes, Mode
@@ -37,6 +37,8 @@ _LOCK_TRIES = 10
 _LOCK_WAIT_S = 0.1
 _LOCK_KEY = 0x4C697665_52757368  # "LiveRush"
 _READERS = 4
+#: Pages, some 20 keys each, that are looked at in one go when old keys are purged.
+_PURGED_PAGES = 64
 
 #: The server notices within half a minute that an engine's machine is gone, and lets go of its lock.
 _ALIVE = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
@@ -65,6 +67,7 @@ class PostgresStore:
         self._unsafe = unsafe
         self._revive = revive
         self._epoch = 0
+        self._purged = 0  # the page from which on old keys are looked for next
         self._shared = SharedReads(self._select)
         self._turn = asyncio.Lock()  # a connection runs one statement at a time
         self._audit = asyncio.Lock()  # one takes minutes of a reading connection; the others are for the rest
@@ -128,6 +131,23 @@ class PostgresStore:
             except BaseException as error:
                 self._let_go(connection, error)
                 raise
+
+    async def purge_keys(self, before_us: int) -> int:
+        """See `Store.purge_keys`; pages of the table take turns, so that it needs no index of ages."""
+        async with self._turn:
+            connection = await self._connected()
+            try:
+                pages = await connection.fetchval(KEY_PAGES)
+                start = self._purged if self._purged < pages else 0
+                self._purged = start + _PURGED_PAGES
+                bounds = (start, 0), (self._purged, 0)
+                told = await connection.execute(PURGE, *bounds, before_us, self._epoch)
+            except BaseException as error:
+                if _lost(error):
+                    connection.terminate()
+                self._refuse(error)
+                raise
+        return int(told.split()[-1])  # "DELETE 12"
 
     async def select(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
         """See `Store.select`."""

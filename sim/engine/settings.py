@@ -16,13 +16,14 @@ from sim.engine.psp.behaviour import Behaviour
 from sim.engine.store import Store
 from sim.engine.writer import MAX_GROUP, QUEUE_BOUND
 from sim.errors import UsageError
-from sim.orders.rules import SECOND_US, Rules
+from sim.orders.rules import HOUR_US, SECOND_US, Rules
 from sim.scenario.schema import Scenario
 
 DEFAULT_FOLDER = Path("results") / "engine"
 DEFAULT_PORT = 8080
 NO_FAULTS = "{}"
 NO_TIMERS = "{}"
+KEEP_KEYS_H = 24.0
 
 Duration = Annotated[int, Meta(ge=1, le=10**15)]
 
@@ -55,6 +56,7 @@ class Settings:
     psp_behaviour: str = NO_FAULTS
     speed: float = 1.0
     timers: str = NO_TIMERS
+    keep_keys: float = KEEP_KEYS_H
     unsafe: bool = False
     max_group: int = MAX_GROUP
     queue_bound: int = QUEUE_BOUND
@@ -82,6 +84,7 @@ class Plan:
     scenario: Scenario | None
     rules: Rules
     sweep_us: int
+    keep_keys_us: int
     speed: float
     max_group: int
     queue_bound: int
@@ -134,6 +137,7 @@ def plan_of(settings: Settings) -> Plan:
         scenario,
         rules,
         sweep_us,
+        round(settings.keep_keys * HOUR_US),
         settings.speed,
         settings.max_group,
         settings.queue_bound,

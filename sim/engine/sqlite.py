@@ -28,6 +28,12 @@ _FULL = 2
 #: Pages of the write-ahead log (16 MB) after which they go to the database's file: at the default, a quarter of this,
 #: every thirtieth group of a burst waits for that.
 _LOG_PAGES = 4000
+#: Keys that are looked at in one go when old ones are purged: a millisecond or two.
+_PURGED_ROWS = 500
+_KEY_BOUNDS = (
+    "SELECT COALESCE((SELECT MIN(rowid) FROM idempotency), 1), COALESCE((SELECT MAX(rowid) FROM idempotency), 0)"
+)
+_PURGE = "DELETE FROM idempotency WHERE rowid > ? AND rowid <= ? AND created_us < ? AND status <> 0"
 #: A thread that has ended its commit waits at most this long for the interpreter.
 _SWITCH_S = 0.0005
 
@@ -41,6 +47,8 @@ class SqliteStore:
         self.path = self.place = str(path)
         self._unsafe = unsafe
         self._epoch = 0
+        self._purged = 0  # the row after which old keys are looked for next
+        self._turn = asyncio.Lock()  # a connection has one transaction at a time
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit") if threaded else None
         self._lock: sqlite3.Connection
         self._write: sqlite3.Connection
@@ -91,21 +99,41 @@ class SqliteStore:
 
     async def write(self, changes: Changes, fresh: Collection[str] = ()) -> None:
         """See `Store.write`."""
-        connection = self._write
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            self._check_epoch()
-            for name, rows in changes.items():
-                _insert(connection, TABLES[name], rows, upsert=name not in fresh)
-            if self._thread is None:
+        async with self._turn:
+            connection = self._write
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                self._check_epoch()
+                for name, rows in changes.items():
+                    _insert(connection, TABLES[name], rows, upsert=name not in fresh)
+                if self._thread is None:
+                    connection.commit()
+                else:
+                    await asyncio.get_running_loop().run_in_executor(self._thread, connection.commit)
+            except BaseException as error:
+                self._roll_back()
+                if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
+                    raise _unavailable(error) from error
+                raise
+
+    async def purge_keys(self, before_us: int) -> int:
+        """See `Store.purge_keys`; rows lie in the order in which they came."""
+        async with self._turn:
+            connection = self._write
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                self._check_epoch()
+                first, last = connection.execute(_KEY_BOUNDS).fetchone()
+                start = self._purged if first <= self._purged < last else first - 1
+                self._purged = start + _PURGED_ROWS
+                deleted = connection.execute(_PURGE, (start, self._purged, before_us)).rowcount
                 connection.commit()
-            else:
-                await asyncio.get_running_loop().run_in_executor(self._thread, connection.commit)
-        except BaseException as error:
-            self._roll_back()
-            if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
-                raise _unavailable(error) from error
-            raise
+            except BaseException as error:
+                self._roll_back()
+                if isinstance(error, sqlite3.Error):
+                    raise _unavailable(error) from error
+                raise
+        return deleted
 
     async def select(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
         """See `Store.select`."""

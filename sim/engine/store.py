@@ -65,6 +65,12 @@ class Store(Protocol):
         when another engine has taken over. Any other exception is a defect of the rows, with nothing stored.
         """
 
+    async def purge_keys(self, before_us: int) -> int:
+        """Delete answers kept before an instant from a bounded part of the idempotency keys; return how many.
+
+        Calls look at one part after the other, and begin anew after the last. Keys of running requests stay.
+        """
+
     async def select(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
         """Read committed rows; `?` marks a parameter in either dialect."""
 

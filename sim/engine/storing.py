@@ -111,6 +111,7 @@ def engine_of(plan: Plan, observe: Callable[[int, float], None]) -> Engine:
         handlers=HANDLERS,
         speed=plan.speed,
         sweep_us=plan.sweep_us,
+        keep_keys_us=plan.keep_keys_us,
         max_group=plan.max_group,
         queue_bound=plan.queue_bound,
         observe=observe,

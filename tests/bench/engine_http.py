@@ -22,6 +22,7 @@ from typing import Any
 import asyncpg
 
 from sim.engine.pgserver import PrivatePostgres
+from tests.bench.engine_disk import sync_figures
 from tests.bench.engine_servers import Server, echo_server, engine_server
 from tests.bench.process import Bench, JobFailed
 from tests.bench.rows import ROOT, Target, make_row
@@ -175,11 +176,13 @@ def _closed(lab: Lab, chance: random.Random) -> dict[tuple[str, int], list[Row]]
 
 
 def _paced(lab: Lab, chance: random.Random, store: str, rate: float) -> dict[str, list[Row]]:
-    """The engine and the echo at one rate, half of what the engine can do."""
-    found: dict[str, list[Row]] = {store: [], "echo": []}
+    """The engine and the echo at one rate, half of what the engine can do; and the bare disk."""
+    found: dict[str, list[Row]] = {store: [], "echo": [], "disk": []}
     for _ in range(lab.size.paced_rounds):
-        for name in chance.sample(list(found), 2):
-            found[name].append(lab.measure(name, 1, rate))
+        for name in chance.sample(list(found), 3):
+            found[name].append(
+                sync_figures(lab.folder, min(1.0, lab.size.seconds)) if name == "disk" else lab.measure(name, 1, rate)
+            )
     return found
 
 
@@ -214,7 +217,10 @@ def _row(
             "p99_ratio": _median(paced[store], "p99_ms") / _median(paced["echo"], "p99_ms"),
             "paced_per_s": rate / 2,
             "paced_p99_ms": _median(paced[store], "p99_ms"),
+            "paced_p50_ms": _median(paced[store], "p50_ms"),
+            "paced_cpu_us": _cpu_us(paced[store]),
             "echo_paced_p99_ms": _median(paced["echo"], "p99_ms"),
+            **{name: _median(paced["disk"], name) for name in paced["disk"][0]},
         },
         repeats={
             "per_s": [found["per_s"] for found in hot],

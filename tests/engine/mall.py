@@ -41,7 +41,15 @@ class Mall:
     async def open(self) -> None:
         keys = keyring({}, loopback=True)
         self.engine = Engine(
-            self.store, self._clock, keys, self.rules, HANDLERS, psp_secret=SECRET, loopback=True, sweep_us=_NEVER_US
+            self.store,
+            self._clock,
+            keys,
+            self.rules,
+            HANDLERS,
+            psp_secret=SECRET,
+            loopback=True,
+            sweep_us=_NEVER_US,
+            keep_keys_us=_NEVER_US,
         )
         await self.engine.open()
         self.client = Client(App(self.engine, ALL_ROUTES), self.engine)
