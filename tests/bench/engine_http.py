@@ -180,9 +180,10 @@ def _paced(lab: Lab, chance: random.Random, store: str, rate: float) -> dict[str
     found: dict[str, list[Row]] = {store: [], "echo": [], "disk": []}
     for _ in range(lab.size.paced_rounds):
         for name in chance.sample(list(found), 3):
-            found[name].append(
-                sync_figures(lab.folder, min(1.0, lab.size.seconds)) if name == "disk" else lab.measure(name, 1, rate)
-            )
+            if name == "disk":
+                found[name].append(sync_figures(lab.folder, min(1.0, lab.size.seconds)))
+            else:
+                found[name].append(lab.measure(name, 1, rate))
     return found
 
 

@@ -29,7 +29,11 @@ def operation(method: str, path: str) -> Any:
 
 def check(method: str, path: str, answer: Any) -> None:
     """Assert that an answer is one that the document knows."""
-    response = operation(method, path)["responses"][str(answer.status)]
+    match(operation(method, path)["responses"][str(answer.status)], answer)
+
+
+def match(response: Any, answer: Any) -> None:
+    """Assert that an answer is as a response of the document."""
     (media,) = response["content"]
     assert answer.headers["content-type"] == media
     schema = response["content"][media]["schema"]
@@ -168,6 +172,9 @@ def test_the_engine_serves_its_document_and_its_page(client_on: SqliteStore) -> 
             assert page.headers["content-type"] == "text/html; charset=utf-8"
             other = await client.call("DELETE", "/docs")
             assert (other.status, other.code, other.headers["allow"]) == (405, "method_not_allowed", "GET")
-            assert (await client.get("/nowhere")).code == "no_such_route"
+            match(SPEC["components"]["responses"]["MethodNotAllowed"], other)
+            nowhere = await client.get("/nowhere")
+            assert nowhere.code == "no_such_route"
+            match(SPEC["components"]["responses"]["NoSuchRoute"], nowhere)
 
     asyncio.run(main())

@@ -27,8 +27,8 @@ _GENERIC = re.compile(r"\b(Page|Listed)_(\w+?)View_")
 _PATH_PARAMETER = re.compile(r"{(\w+)}")
 _ABOUT = """\
 Ids are opaque strings. Money is integer minor units in a string: `{"amount": "1999", "currency": "GBP"}` is 19.99
-pounds. Instants are RFC 3339 in UTC. Every error is an RFC 9457 problem with a stable `code`. A path with another
-method is 405, an unknown path 404."""
+pounds. Instants are RFC 3339 in UTC. Every error is an RFC 9457 problem with a stable `code`. Another method
+of a path is 405, `MethodNotAllowed` among the components, another path 404, `NoSuchRoute`: they are no operation's."""
 _TAGS = {
     "catalogue": "Shops, products with their SKUs, shelves and prices.",
     "inventory": "Units of SKUs.",
@@ -67,6 +67,7 @@ def document(routes: Iterable[Route]) -> bytes:
         "paths": paths,
         "components": {
             "schemas": components,
+            "responses": _of_no_operation(shapes[Problem]),
             "examples": {code: _example(code, status) for code, status in statuses().items()},
             "securitySchemes": {
                 role: {"type": "http", "scheme": "bearer", "description": text} for role, text in _ROLES.items()
@@ -164,6 +165,15 @@ def _responses(route: Route, shapes: dict[Any, Any]) -> dict[str, Any]:
     return found
 
 
+def _of_no_operation(schema: Any) -> dict[str, Any]:
+    """Return the answers to what is no operation: another method of a path, or another path."""
+    allow = {"Allow": _answered("The methods that the path has.")}
+    return {
+        "MethodNotAllowed": _problems(["method_not_allowed"], schema) | {"headers": allow},
+        "NoSuchRoute": _problems(["no_such_route"], schema),
+    }
+
+
 def _success(route: Route, status: int, kind: Any, shapes: dict[Any, Any]) -> dict[str, Any]:
     response: dict[str, Any] = {"description": route.summary}
     if kind is not None:
@@ -177,16 +187,20 @@ def _success(route: Route, status: int, kind: Any, shapes: dict[Any, Any]) -> di
 
 
 def _failure(route: Route, status: int, codes: list[str], schema: Any) -> dict[str, Any]:
-    response: dict[str, Any] = {
-        "description": "; ".join(title(code) for code in codes),
-        "content": {PROBLEM: {"schema": schema, "examples": {code: {"$ref": _EXAMPLE + code} for code in codes}}},
-    }
+    response = _problems(codes, schema)
     headers: dict[str, Any] = {}
     if status in (429, 503) or "key_in_use" in codes:
         headers["Retry-After"] = _answered("Seconds to wait.", "integer")
     if status == 401:
         headers["WWW-Authenticate"] = _answered("Bearer")
     return _with_headers(response, headers, replayed=route.idempotent and status in (402, 404, 409, 422))
+
+
+def _problems(codes: list[str], schema: Any) -> dict[str, Any]:
+    return {
+        "description": "; ".join(title(code) for code in codes),
+        "content": {PROBLEM: {"schema": schema, "examples": {code: {"$ref": _EXAMPLE + code} for code in codes}}},
+    }
 
 
 def _with_headers(response: dict[str, Any], headers: dict[str, Any], *, replayed: bool) -> dict[str, Any]:
