@@ -11,7 +11,7 @@ import numpy as np
 from sim.demand.trace import Trace
 from sim.operations.carts import CHUNK_ORDERS, Carts, Column, Ints, served_lines
 from sim.operations.contribution import value_of_goods
-from sim.operations.money import Prices, money_chunks
+from sim.operations.money import Prices, sales_chunks
 from sim.operations.outcome import Outcome
 from sim.operations.stock_moves import StockMoves
 from sim.operations.timeline import Grid
@@ -147,7 +147,7 @@ def by_content(scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts)
     names = ("intents", "going", "placed", "refused", "paid", "gmv_minor", "captured_minor")
     sums = {name: np.zeros(kinds, np.int64) for name in names}
     by_seller = Prices.of(scenario).voucher_by_seller
-    for chunk, money in money_chunks(scenario, trace, outcome, carts=carts):
+    for chunk, money in sales_chunks(scenario, trace, outcome, carts):
         content = chunk.first_of("content").astype(np.int64)  # -1 is the last
         orders = {name: outcome.orders[name][chunk.orders] for name in ("reason", "state", "placed_us", "paid_us")}
         refused = (orders["state"] == State.NONE) & np.isin(orders["reason"], list(REFUSALS))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from sim.demand.trace import Trace
 from sim.operations.carts import Carts, Column, Ints
 from sim.operations.contribution import value_of_goods
-from sim.operations.money import Prices, money_chunks
+from sim.operations.money import Prices, sales_chunks
 from sim.operations.outcome import Outcome
 from sim.operations.responses import ENGINE_FAILURES
 from sim.orders.states import REFUSALS, Reason, State
@@ -162,7 +162,7 @@ def timeline_content(scenario: Scenario, trace: Trace, outcome: Outcome, carts: 
     cells = {name: np.zeros(size, np.int32) for name in ("intents", "placed", "paid")}
     gmv_minor = np.zeros(size, np.int64)
     by_seller = Prices.of(scenario).voucher_by_seller
-    for chunk, money in money_chunks(scenario, trace, outcome, carts=carts):
+    for chunk, money in sales_chunks(scenario, trace, outcome, carts):
         content = chunk.first_of("content").astype(np.int64) + 1
         value = value_of_goods(money, by_seller)
         for name, time_us in (

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -23,6 +24,7 @@ from sim.reports.review.groups import BY
 from sim.reports.review.reviewing import review
 from sim.reports.review.text import review_text
 from sim.reports.run_files import Run
+from sim.scenario.tables import sku_names
 from tests.experiments import show
 from tests.reports.load_runs import write_load_run
 
@@ -275,3 +277,29 @@ def test_a_load_run_tells_carts_and_refusals(tmp_path: Path) -> None:
     total = found["totals"]
     assert total["placed"] + total["refused"] + total["missed"] <= total["checkouts"]
     assert "Review of a load run" in review_text(found)
+
+
+def test_a_load_run_is_told_by_group_where_its_trace_can_be_made_again(tmp_path: Path) -> None:
+    scenario = show.load(tmp_path).scenario
+    trace = generate(scenario, scenario.seed)
+    directory = write_load_run(tmp_path / "run", "nothing")
+    (directory / "scenario.yaml").write_text(show.TEXT, encoding="utf-8")
+    summary = json.loads((directory / "summary.json").read_text("utf-8"))
+    summary |= {"seed": scenario.seed, "trace": {"fingerprint": trace.fingerprint(), "carts": trace.orders}}
+    (directory / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    schema = pq.read_schema(directory / "requests.parquet")
+    asked = [("checkout", "ok", 0), ("checkout", "shed", 1), ("checkout", "ok", 1), ("checkout", "refused", 2),
+             ("checkout", "timeout", 3), ("payment", "ok", 0), ("payment", "declined", 1)]  # fmt: skip
+    rows = [
+        dict.fromkeys(schema.names, 0) | {"endpoint": endpoint, "outcome": outcome, "reason": "", "cart": cart}
+        for endpoint, outcome, cart in asked
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), directory / "requests.parquet")
+    found = review(directory)
+    wanted = {"checkouts": 4, "placed": 2, "paid": 1, "confirmed": 0, "refused": 1, "missed": 1, "tried_again": 1}
+    assert {key: found["totals"][key] for key in wanted} == wanted
+    for rows_of in found["groups"].values():
+        assert sum(row["checkouts"] for row in rows_of) == 4
+    first = trace.lines["sku"][np.flatnonzero(trace.lines["kind"] == 3)[0]]
+    names = {row["name"] for row in found["groups"]["sku"]}
+    assert sku_names(scenario)[first] in names
