@@ -158,7 +158,7 @@ _BASE: dict[str, Any] = {
 }
 
 #: What differs from the first: `grid` counts in whole seconds, so that ties abound; `corner` is a plain shop without a
-#: store, staff or waves, whose shelves stay empty.
+#: store, staff or waves, whose shelves stay empty; `ahead` sells what it does not have, and keeps some of what it has.
 _SHOPS: dict[str, tuple[dict[str, Any], int, int]] = {
     "rush": ({}, 1200, 1),
     "grid": (
@@ -192,6 +192,45 @@ _SHOPS: dict[str, tuple[dict[str, Any], int, int]] = {
         700,
         1,
     ),
+    "ahead": (
+        {
+            "catalogue": [
+                {"name": "mug", "price": "12.90 GBP", "cost": "5.17 GBP", "stock": {"north": 40, "south": 50}},
+                {"name": "lamp", "price": "33.33 USD", "cost": "11.11 USD", "stock": {"north": 40, "south": 30}},
+                {"name": "set", "price": "40.05 GBP", "bundle": [{"sku": "mug"}, {"sku": "lamp", "units": 2}]},
+                {"name": "card", "price": "3.05 GBP", "cost": "0.20 GBP", "stock": {"north": 3, "south": 300}},
+                {"name": "cup", "price": "4.00 GBP", "cost": "1.00 GBP", "stock": {"north": 300, "south": 3}},
+            ],
+            "programme": {
+                "broadcasts": [
+                    {"name": "show", "start": 0, "length": "20m", "entries": [{"at": 0, "per_min": 1}]},
+                    {"name": "next", "start": "30m", "length": "10m", "entries": [{"at": 0, "per_min": 1}]},
+                ]
+            },
+            "regions": [
+                {"name": "here", "zone": "Asia/Tokyo", "allocation": {"choice": "cheapest", "otherwise": "wait"}},
+                {"name": "there", "zone": "America/New_York", "holidays": ["2026-11-20"]},
+            ],
+            "payment": {"hold_window": "60s"},
+            "stock": {"s": 2, "S": 30, "review": "20m", "lead_time": "40m"},
+            "allocation": {
+                "choice": "central_first",
+                "warehouse": "south",
+                "otherwise": "refuse",
+                "max_wait": "50m",
+                "presale": [{"sku": "mug", "units": 60, "lead": "1d"}, {"sku": "lamp", "units": 90, "lead": "30m"}],
+                "reserves": [
+                    {"sku": "mug", "units": {"north": 20, "south": 30}, "broadcast": "show"},
+                    {"sku": "lamp", "units": {"north": 20}, "broadcast": "next"},
+                    {"sku": "lamp", "units": {"north": 5, "south": 12}, "release": "5m"},
+                    {"sku": "card", "units": {"north": 2, "south": 150}, "release": "35m"},
+                    {"sku": "cup", "units": {"north": 40, "south": 2}, "broadcast": "next"},
+                ],
+            },
+        },
+        800,
+        SECOND_US,
+    ),
 }
 NAMES = tuple(_SHOPS)
 
@@ -199,7 +238,7 @@ NAMES = tuple(_SHOPS)
 def named(name: str) -> tuple[Scenario, Trace]:
     """The shop of that name, and what its buyers want."""
     parts, carts, grain_us = _SHOPS[name]
-    changed = {key: {**_BASE[key], **part} if isinstance(part, dict) else part for key, part in parts.items()}
+    changed = {key: {**_BASE.get(key, {}), **part} if isinstance(part, dict) else part for key, part in parts.items()}
     if changed.get("stock") == {"policy": "none"}:
         changed["stock"] = {"policy": "none"}
     scenario = Scenario.model_validate({**_BASE, **changed, "name": name})

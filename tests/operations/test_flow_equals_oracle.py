@@ -29,6 +29,11 @@ RARE = (
     "not_confirmed", "slow_told", "sold_out_told", "put_off",
 )  # fmt: skip
 AT_LEAST = 5
+#: What the shop that sells ahead must have met, as often.
+OF_ALLOCATION = (
+    "not_split", "waited", "waited_for_one_warehouse", "served_later", "served_past_another", "served_when_confirmed",
+    "not_supplied", "took_of_a_reserve", "refilled_a_reserve", "released",
+)  # fmt: skip
 
 
 def assert_equal(scenario: Scenario, trace: Trace, case: object, *, fast: bool) -> model.Outcome:
@@ -107,6 +112,11 @@ def test_the_first_named_shop_meets_every_rare_thing_at_least_five_times() -> No
 def test_a_named_shop_orders_by_thresholds_and_in_emergencies_and_finds_its_supplier_short() -> None:
     times = met("grid", False)
     assert all(times[name] > 0 for name in ("thresholds", "emergency_orders", "supplier_short", "looked_again_later"))
+
+
+def test_a_named_shop_keeps_stock_sells_ahead_and_lets_orders_wait() -> None:
+    times = met("ahead", False)
+    assert {rare: times[rare] for rare in OF_ALLOCATION if times[rare] < AT_LEAST} == {}
 
 
 def test_the_named_shops_together_meet_every_rare_thing_more_than_ten_times() -> None:
