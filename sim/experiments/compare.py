@@ -23,6 +23,7 @@ from sim.experiments.verdict import METRIC, half_width, summary_of_study, values
 from sim.experiments.workers import in_order
 from sim.measure.directory import whole_directory
 from sim.measure.record import RunRecord
+from sim.operations.strategies.own import check_own
 from sim.operations.strategies.planned import pilots_for
 from sim.scenario.study import Study
 from sim.stats.sequential import LEAST, MOST, Precision, is_precise, looks, needed_for
@@ -119,6 +120,8 @@ def _replicate(study: Study, plan: Plan, seed: int, journal: Journal, tell: Tell
         known += 1
     runs = planned[-1] * len(study.strategies)
     results: list[Result] = []
+    for strategy in study.strategies:
+        check_own(strategy.scenario)
     pilots = {key: units for strategy in study.strategies for key, units in pilots_for(strategy.scenario).items()}
     work = partial(replicate_study, study, seed, runs, pilots=pilots)
     fresh = in_order(work, range(known, planned[-1]), plan.workers, plan.cluster)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sysconfig
-import traceback
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-import sim
 from sim.demand.generate import generate
 from sim.demand.streams import stream
 from sim.demand.trace import Trace
@@ -22,6 +18,7 @@ from sim.operations.outcome import Outcome
 from sim.operations.simulate import simulate
 from sim.operations.stock_moves import StockMoves
 from sim.operations.strategies.forecast import Units, remember
+from sim.operations.strategies.own import line_of_user
 from sim.scenario.schema import Scenario
 from sim.scenario.study import Study, demand_key
 from sim.scenario.tables import sku_table
@@ -102,13 +99,9 @@ def backlog_at(outcome: Outcome, grid_us: Ints) -> Ints:
 
 
 def _told(error: Exception, name: str, replication: int) -> Exception:
-    """An error of the user's own policy as one line; ours stay what they are."""
+    """An error of the user's own code as one line; ours stay what they are."""
+    told = f"strategy {name}, replication {replication}: "
     if isinstance(error, LiveRushError):
-        return error
-    ours = (Path(sim.__file__).parent, *(Path(sysconfig.get_path(key)) for key in ("stdlib", "purelib", "platlib")))
-    for step in reversed(traceback.extract_tb(error.__traceback__)):
-        if not any(folder in Path(step.filename).resolve().parents for folder in (f.resolve() for f in ours)):
-            where = f"{Path(step.filename).name}:{step.lineno}"
-            words = " ".join(str(error).split())
-            return UsageError(f"strategy {name}, replication {replication}: {type(error).__name__} in {where}: {words}")
-    return error
+        return UsageError(f"{told}{error}") if type(error) is UsageError else error
+    where = line_of_user(error)
+    return UsageError(f"{told}{type(error).__name__} in {where}: {' '.join(str(error).split())}") if where else error

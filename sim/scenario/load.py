@@ -122,7 +122,7 @@ def validate_tree(root: Node) -> tuple[Scenario | None, list[Problem]]:
         scenario = Scenario.model_validate(plain(root), by_alias=True, by_name=False)
     except ValidationError as error:
         return None, schema_problems(error, root) + _told(root, crosscheck_the_rest(root, error))
-    return scenario, _told(root, crosscheck(scenario))
+    return scenario.read_from(str(FilePath(root.place.file).resolve().parent)), _told(root, crosscheck(scenario))
 
 
 def _told(root: Node, findings: Iterable[Finding]) -> list[Problem]:

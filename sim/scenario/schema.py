@@ -6,9 +6,10 @@ Checks that need several parts at once (names that must exist, windows inside wi
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import AwareDatetime, Field, field_validator
+from pydantic import AwareDatetime, Field, PrivateAttr, field_validator
 
 from sim.scenario.allocation import Allocation
 from sim.scenario.base import Name, Part, equal_shares
@@ -22,6 +23,13 @@ from sim.scenario.system import Confirmation, Engine, Payment, Slo
 from sim.scenario.units import DurationUs
 
 MAX_ROWS = 50_000_000
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The folder of the file that a scenario was read from. Any two are equal: scenarios are what they say."""
+
+    folder: str = field(default="", compare=False)
 
 
 class Scenario(Part):
@@ -53,6 +61,18 @@ class Scenario(Part):
     allocation: Allocation = Allocation()
     slos: tuple[Slo, ...] = ()
     strategies: tuple[Strategy, ...] = Field((), max_length=200, description="what `liverush compare` compares")
+
+    _origin: Origin = PrivateAttr(default=Origin())
+
+    @property
+    def origin(self) -> Origin:
+        """Where it came from, for files that it names (a stock policy of the user's)."""
+        return self._origin
+
+    def read_from(self, folder: str) -> Scenario:
+        """The same, now that its folder is known."""
+        self._origin = Origin(folder)
+        return self
 
     @field_validator("regions", mode="before")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -14,6 +15,11 @@ LawName = Literal["normal", "poisson", "lognormal", "negative_binomial"]
 POLICIES = ("none", "base_stock", "s_S", "r_Q", "newsvendor", "wagner_whitin")
 PLANNED = ("newsvendor", "wagner_whitin")
 Allotted = Literal["none", "proportional", "equal_fractile"]
+
+
+def is_own(policy: str) -> bool:
+    """Whether it names a class of the user's, `module:Class`."""
+    return re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", policy) is not None
 
 
 class Levels(Part):
@@ -78,7 +84,8 @@ class StockPolicy(Part):
     Reviews are at `offset` (if above 0) and every `review` after; with `review: 0` base stock and (s,S) are reviewed
     continuously too, at each sale. `newsvendor`: for every show, a lead time ahead (its 95 % quantile), order up to the
     stock of greatest expected contribution until the next show. `wagner_whitin`: the same stocks, in lots of the
-    cheapest ordering and holding. Both look after every SKU in every warehouse.
+    cheapest ordering and holding. Both look after every SKU in every warehouse. `module:Class`: a policy of your own
+    (docs/own-policy.md), found beside the scenario file or on Python's path.
     """
 
     policy: str = "none"
@@ -113,8 +120,8 @@ class StockPolicy(Part):
     @field_validator("policy")
     @classmethod
     def _known(cls, value: str) -> str:
-        if value not in POLICIES:
-            raise ValueError(f"not one of the words allowed here: {', '.join(POLICIES)}")
+        if value not in POLICIES and not is_own(value):
+            raise ValueError(f"not one of the words allowed here: {', '.join(POLICIES)}, or module:Class of your own")
         return value
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from sim.operations.strategies.analytic.allocation import allot
 from sim.operations.strategies.base_stock import base_stock
 from sim.operations.strategies.emergency import emergency
 from sim.operations.strategies.newsvendor import newsvendor
+from sim.operations.strategies.own import own_policy
 from sim.operations.strategies.planned import Planner
 from sim.operations.strategies.r_q import r_q
 from sim.operations.strategies.s_s import s_s
@@ -18,7 +19,7 @@ from sim.operations.strategies.wagner_whitin import wagner_whitin
 from sim.operations.suppliers import Supplier
 from sim.scenario.quantiles import at_u32, quantile_table
 from sim.scenario.schema import Scenario
-from sim.scenario.stocking import PLANNED
+from sim.scenario.stocking import PLANNED, is_own
 from sim.scenario.tables import SkuRow, sku_table
 
 
@@ -42,10 +43,13 @@ def start_replenishment(
         _share_out(front, planner, believed, plain)
     if plan.policy == "none" and fast is None:
         return stock
+    own = own_policy(scenario) if is_own(plan.policy) else None
     for item in _items(stock, scenario, front, plain):
         if plan.allocation != "none":
             item.aims = planner.aims(item.sku, plan.allocation, _stretch_us(believed))
-        if plan.policy != "none":
+        if own is not None:
+            env.process(own(item))
+        elif plan.policy != "none":
             env.process(_policy(scenario, table[item.sku], item, planner))
         if fast is not None:
             env.process(emergency(item, fast.level, fast.up_to))
@@ -62,10 +66,10 @@ def _share_out(front: FrontFlow, planner: Planner, believed: Scenario, plain: li
 
 
 def _items(stock: Replenishment, scenario: Scenario, front: FrontFlow, plain: list[int]) -> list[Item]:
-    """The items in order of SKU and warehouse: those with stock at the start, or (planned orders) all."""
+    """The items in order of SKU and warehouse: those with stock at the start, or all (planned, own)."""
     table, initial = sku_table(scenario), front.state.stock[fs.ON_HAND]
     houses = range(len(scenario.warehouses))
-    every = scenario.stock.policy in PLANNED
+    every = scenario.stock.policy in PLANNED or is_own(scenario.stock.policy)
     for sku in plain:
         if scenario.stock.allocation != "none":
             if every or initial[sku].any():
