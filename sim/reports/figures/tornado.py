@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from sim.reports.figures.frame import COLOURS, INK, SOFT, Frame, name_text
+from sim.reports.figures.frame import OTHER as GREY
 from sim.reports.review.explain_text import explain_sentence
 from sim.reports.run_files import Run
 from sim.reports.words import amount, major, plural, shortened
@@ -47,17 +48,20 @@ def draw_tornado(frame: TornadoFrame) -> None:
             ends += _draw_step(axes, at, height, step, _colour(row, k), currency)
     axes.axvline(0, color=INK, linewidth=0.8)
     low, high = min(ends), max(ends)
-    axes.set_xlim(low - 0.22 * (high - low), high + 0.22 * (high - low))
+    axes.set_xlim(low - 0.27 * (high - low), high + 0.27 * (high - low))
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_yticks(range(len(rows)), [_label(row) for row in rows])
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.grid(False, axis="y")
     axes.set_xlabel(f"change of contribution, {currency}: mean and 95 % interval")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    frame.notes.append("one default at a time, the same buyers; at each bar the value in its place")
+    frame.notes.append("at each bar the value in the default's place; grey: not told from no change")
 
 
 def _colour(row: dict[str, Any], k: int) -> str:
+    step = row["steps"][k]
+    if step["low"] is not None and step["low"] <= 0 <= step["high"]:
+        return GREY
     return (_LOWER, _HIGHER)[k] if len(row["steps"]) == 2 else _OTHER
 
 

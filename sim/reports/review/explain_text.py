@@ -56,6 +56,10 @@ def _notes(found: dict[str, Any], currency: str) -> list[str]:
         f"{plural(found['replications'], 'replication')}, {count(found['runs'])} simulations; "
         f"contribution as run {amount(found['base']['mean'], currency)}",
     ]
+    known = [step for row in found["values"] for step in row["steps"] if step["low"] is not None]
+    open_ = [step for step in known if step["low"] <= 0 <= step["high"] and step["low"] < step["high"]]
+    if open_:
+        notes.append(f"{len(open_)} of {len(known)} changes cannot be told from none in so few replications")
     if idle:
         notes.append(f"{len(idle)} moved nothing: {_names(idle)}")
     if stepless:
