@@ -34,13 +34,25 @@ def asked_per_s(questions: Questions, present: Floats) -> Floats:
 
 
 def answered_share(questions: Questions, per_s: Floats) -> Floats:
-    """The share answered at each rate of questions, by straight lines between points that lie closer at low rates."""
+    """The share answered at each rate of questions: by the host up to a limit, the rest by moderators.
+
+    Moderators' share is read by straight lines between points that lie closer at low rates.
+    """
+    host_per_s = questions.host_answers_per_min / 60
+    by_host = np.divide(host_per_s, per_s, out=np.ones_like(per_s), where=per_s > host_per_s)
+    if host_per_s == 0:
+        by_host = np.zeros_like(per_s)
+    by_moderators = _by_moderators(questions, per_s * (1 - by_host))
+    return np.asarray(np.rint((by_host + (1 - by_host) * by_moderators) / _FINE) * _FINE)
+
+
+def _by_moderators(questions: Questions, per_s: Floats) -> Floats:
     top = float(np.max(per_s, initial=0.0))
     if top == 0:
-        return np.ones_like(per_s)
+        return np.full_like(per_s, float(questions.moderators > 0))
     table = _answered(questions.handle_us, questions.patience_us, questions.moderators, top)
     points = top * (np.arange(_POINTS) / (_POINTS - 1)) ** 2
-    return np.asarray(np.rint(np.interp(per_s, points, table) / _FINE) * _FINE)
+    return np.asarray(np.interp(per_s, points, table))
 
 
 @lru_cache(maxsize=256)

@@ -20,6 +20,7 @@ class Questions(Part):
     handle_us: DurationUs = Field("20s", alias="handle", gt=0, validate_default=True)
     patience_us: DurationUs = Field("60s", alias="patience", validate_default=True)
     moderators: int = Field(0, ge=0, le=10_000, description="at work all through every show")
+    host_answers_per_min: float = Field(0.0, ge=0, le=1000, description="by the host, before moderators are asked")
     wage_per_hour: Money | None = Field(None, description="of one moderator, for the length of every show")
     ask_share: Share = 0.19
     lift: float = Field(0.16, ge=0, le=10)

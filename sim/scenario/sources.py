@@ -69,6 +69,7 @@ SOURCES: dict[str, str] = {
     "funnel.price": "no price response",
     "funnel.questions": "no questions",
     "funnel.questions.asks_per_viewer_hour": _ASKS,
+    "funnel.questions.host_answers_per_min": "a host who sells answers none; from about 40 a minute most are missed",
     "funnel.questions.handle": "15-30 s an answer, a plausible range",
     "funnel.questions.patience": "assumed: within about a minute the product changes and viewers leave",
     "funnel.questions.ask_share": "inferred: 19 % who ask make of +15.99 % among askers +3.00 % among all",

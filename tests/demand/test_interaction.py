@@ -169,6 +169,21 @@ def test_knobs_of_interaction_can_be_set_one_by_one() -> None:
     assert scenario.funnel.questions == Questions(moderators=2)
 
 
+def test_a_host_answers_up_to_a_limit_and_leaves_the_rest_to_moderators() -> None:
+    per_s = np.array([0.0, 0.1, 0.5, 1.0, 4.0])  # the host manages one every two seconds
+    alone = answered_share(Questions(host_answers_per_min=30), per_s)
+    assert alone == pytest.approx([1, 1, 1, 0.5, 0.125], abs=1e-5)
+    helped = answered_share(Questions(host_answers_per_min=30, moderators=4), per_s)
+    left = erlang_a(0.5, 1 / 20, 4, 1 / 60).answered_share
+    assert helped[3] == pytest.approx(0.5 + 0.5 * left, abs=5e-4)
+
+
+def test_where_nobody_asks_moderators_would_answer_at_once() -> None:
+    nobody = np.zeros(3)
+    assert answered_share(Questions(moderators=1), nobody).tolist() == [1, 1, 1]
+    assert answered_share(Questions(moderators=0), nobody).tolist() == [0, 0, 0]
+
+
 def test_more_moderators_never_answer_less() -> None:
     per_s = np.linspace(0, 2, 50)
     shares = [answered_share(Questions(moderators=n), per_s) for n in range(6)]
