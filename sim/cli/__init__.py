@@ -6,6 +6,7 @@ Only plumbing lives here. Each verb imports what it needs when it runs, so that 
 from sim.cli import (
     comparing,
     loading,
+    optimising,
     reporting,
     reviewing,
     scenarios,
@@ -19,6 +20,7 @@ __all__ = [
     "find_scenario",
     "loading",
     "main",
+    "optimising",
     "reporting",
     "reviewing",
     "run",

@@ -87,7 +87,7 @@ def compare(
     key = hashlib.sha256(f"{study.fingerprint()}:{seed}".encode()).hexdigest()
     record, journal = RunRecord(), Journal(out, key)
     with record.stage("simulate"):
-        results, reached = _replicate(study, plan, seed, journal, tell)
+        results, reached = replications_of(study, plan, seed, journal, tell)
     name = f"{study.scenario.name}-compare-{_run_id(key, plan)}"
     with whole_directory(out, name) as partial_directory:
         summary = summary_of_study(study, results, plan.metric, seed, _precision(plan, study, results, reached))
@@ -110,8 +110,8 @@ def _run_id(key: str, plan: Plan) -> str:
     return hashlib.sha256(f"{key}:{asked}".encode()).hexdigest()[:10]
 
 
-def _replicate(study: Study, plan: Plan, seed: int, journal: Journal, tell: Tell) -> tuple[list[Result], bool]:
-    """Replications 0, 1, ... until the plan is content, and whether it is."""
+def replications_of(study: Study, plan: Plan, seed: int, journal: Journal, tell: Tell) -> tuple[list[Result], bool]:
+    """Replications 0, 1, ... until the plan is content, and whether it is. The journal keeps each that is finished."""
     planned = plan.looks(study)
     kept = journal.read()
     journal.start(kept)

@@ -14,10 +14,10 @@ from sim.experiments.replicating import Result
 from sim.scenario.as_run import write_as_run
 from sim.scenario.study import Study
 
-_NAME = pa.dictionary(pa.int32(), pa.string())
-RESULTS = {"strategy": _NAME, "replication": pa.int32(), "metric": _NAME, "value": pa.float64()}
-MONEY = {"strategy": _NAME, "replication": pa.int32(), "line": _NAME, "amount_minor": pa.int64()}
-INPUTS = {"replication": pa.int32(), "input": _NAME, "number": pa.float64(), "value": pa.string()}
+NAME = pa.dictionary(pa.int32(), pa.string())
+RESULTS = {"strategy": NAME, "replication": pa.int32(), "metric": NAME, "value": pa.float64()}
+MONEY = {"strategy": NAME, "replication": pa.int32(), "line": NAME, "amount_minor": pa.int64()}
+INPUTS = {"replication": pa.int32(), "input": NAME, "number": pa.float64(), "value": pa.string()}
 _LINE = "contribution."
 Rows = list[tuple[Any, ...]]
 
@@ -26,6 +26,11 @@ def write_study(directory: Path, study: Study, results: Sequence[Result], summar
     """Write scenario, summary and tables into an existing directory."""
     write_as_run(directory, study.scenario, study.loaded.written)
     write_json(directory / "summary.json", summary)
+    write_results(directory, study, results, summary)
+
+
+def write_results(directory: Path, study: Study, results: Sequence[Result], summary: dict[str, Any]) -> None:
+    """Write the tables of a study: what every strategy came to, line by line, and the inputs that were drawn."""
     about = {key: summary[key] for key in ("format", "scenario", "start_utc", "currency")}
     values: Rows = []
     money: Rows = []
@@ -36,15 +41,15 @@ def write_study(directory: Path, study: Study, results: Sequence[Result], summar
             lines = ((path, value) for path, value in found["values"].items() if path.startswith(_LINE))
             money += [(name, r, path.removeprefix(_LINE), int(value)) for path, value in lines]
             money.append((name, r, "contribution_minor", int(found["values"]["contribution_minor"])))
-    _write(directory / "results.parquet", RESULTS, values, about)
-    _write(directory / "money.parquet", MONEY, money, about)
+    write_table(directory / "results.parquet", RESULTS, values, about)
+    write_table(directory / "money.parquet", MONEY, money, about)
     if study.uncertain:
         drawn = [
             (result["replication"], name, number, str(study.uncertain[name].value(number)))
             for result in results
             for name, number in result["inputs"].items()
         ]
-        _write(directory / "inputs.parquet", INPUTS, drawn, about)
+        write_table(directory / "inputs.parquet", INPUTS, drawn, about)
 
 
 def write_json(path: Path, value: object) -> None:
@@ -53,11 +58,12 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
-def _write(path: Path, types: dict[str, pa.DataType], rows: Rows, about: dict[str, Any]) -> None:
+def write_table(path: Path, types: dict[str, pa.DataType], rows: Rows, about: dict[str, Any]) -> None:
+    """Write rows as a Parquet file; `about` goes into its metadata."""
     schema = pa.schema(list(types.items()), metadata={b"liverush": json.dumps(about).encode()})
     columns = list(zip(*rows, strict=True)) or [()] * len(types)
     arrays = [
-        pa.array(list(column), pa.string()).dictionary_encode() if kind == _NAME else pa.array(list(column), kind)
+        pa.array(list(column), pa.string()).dictionary_encode() if kind == NAME else pa.array(list(column), kind)
         for column, kind in zip(columns, types.values(), strict=True)
     ]
     pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path, compression="zstd")

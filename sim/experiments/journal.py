@@ -13,12 +13,14 @@ FORMAT = 1
 class Journal:
     """The file beside the run directories in which a study's progress is kept. Lines cut off by a kill are left out."""
 
-    def __init__(self, out: Path, key: str) -> None:
+    def __init__(self, out: Path, key: str, by: str = "replication") -> None:
+        """`key`: what the results depend on. `by`: the name of what numbers them."""
+        self._by = by
         self.path = out / f".progress-{key[:16]}.jsonl"
         self._head = {"format": FORMAT, "study": key}
 
     def read(self) -> dict[int, Result]:
-        """The results that are there by number of the replication."""
+        """The results that are there by their number."""
         try:
             lines = self.path.read_text(encoding="utf-8").splitlines()
         except OSError:
@@ -32,7 +34,7 @@ class Journal:
             if number == 0 and value != self._head:
                 return {}
             if number:
-                found[value["replication"]] = value
+                found[value[self._by]] = value
         return found
 
     def start(self, kept: dict[int, Result]) -> None:

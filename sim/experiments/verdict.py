@@ -92,7 +92,7 @@ def _strategies(
     return [
         {
             "name": name,
-            "changes": {path: _plain(value) for path, value in changes.get(name, {}).items()},
+            "changes": {path: plain_value(value) for path, value in changes.get(name, {}).items()},
             "mean": t_interval(values[k]).mean,
             "against_best": {key: _finite(value) for key, value in against[k]._asdict().items()},
             "may_be_best": not any(_is_below(pairs, j, k) for j in range(len(values)) if j != k),
@@ -197,5 +197,6 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A value of a strategy's changes as JSON takes it."""
     return value if isinstance(value, str | int | float | bool | None | list | dict) else str(value)

@@ -19,13 +19,13 @@ from sim.errors import UsageError
 from sim.measure.machine import usable_cores
 
 _T = TypeVar("_T")
-Work = Callable[[int], _T]
+Work = Callable[[Any], _T]
 TRIES = 3
 _CONNECT_S = 10
 
 
-def in_order(work: Work[_T], numbers: Sequence[int], workers: int | None, cluster: str | None = None) -> Iterator[_T]:
-    """Yield `work(number)` for each of `numbers` in order; close the iterator to stop early.
+def in_order(work: Work[_T], numbers: Sequence[Any], workers: int | None, cluster: str | None = None) -> Iterator[_T]:
+    """Yield `work(number)` for each of `numbers` (replications, or what has one) in order; close it to stop early.
 
     `workers`: processes, by default one a core. `cluster`: address of a Dask scheduler, whose workers are used instead.
     Raises UsageError where the cluster does not answer or workers keep being killed.
@@ -40,7 +40,7 @@ def in_order(work: Work[_T], numbers: Sequence[int], workers: int | None, cluste
     yield from _again(numbers, lambda rest: _in_processes(work, rest, number))
 
 
-def _again(numbers: Sequence[int], start: Callable[[Sequence[int]], Iterator[_T]]) -> Iterator[_T]:
+def _again(numbers: Sequence[Any], start: Callable[[Sequence[Any]], Iterator[_T]]) -> Iterator[_T]:
     """What `start(numbers)` yields; where a worker was killed it is started again with the rest."""
     done, failed = 0, 0
     while done < len(numbers):
@@ -65,7 +65,7 @@ def _is_killed(error: Exception) -> bool:
     return bool(names & {"BrokenProcessPool", "KilledWorker", "CommClosedError"})
 
 
-def _in_processes(work: Work[_T], numbers: Sequence[int], workers: int) -> Iterator[_T]:
+def _in_processes(work: Work[_T], numbers: Sequence[Any], workers: int) -> Iterator[_T]:
     from joblib import Parallel, delayed
 
     ending = {"initializer": end_with, "initargs": (os.getpid(),)}
@@ -80,7 +80,7 @@ def _in_processes(work: Work[_T], numbers: Sequence[int], workers: int) -> Itera
             results.close()
 
 
-def _on_cluster(work: Work[_T], numbers: Sequence[int], address: str) -> Iterator[_T]:
+def _on_cluster(work: Work[_T], numbers: Sequence[Any], address: str) -> Iterator[_T]:
     """On a cluster through joblib's Dask backend, which has no generator: a block as large as the cluster at a time."""
     from joblib import Parallel, delayed, parallel_config
 

@@ -37,6 +37,8 @@ def _run(directory: Path) -> tuple[Values, Values]:
 
 def _results(summary: dict[str, Any]) -> Values:
     """Means by path; of a study with the strategy's name before it."""
+    if summary.get("kind") == "optimise":
+        summary = summary["confirmation"] or {"intervals": {}}
     if summary.get("kind") == "compare":
         return {
             f"{each['name']}: {path}": found["mean"]

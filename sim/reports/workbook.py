@@ -8,6 +8,7 @@ from typing import Any
 
 from sim.reports.compare_text import sentences
 from sim.reports.run_files import Run
+from sim.reports.search_text import verdict_of_search
 from sim.reports.words import CONTRIBUTION_LINES, major
 
 _MOST_RESULTS = 200_000
@@ -16,11 +17,19 @@ Row = Sequence[Any]
 
 def write_workbook(directory: Path) -> Path:
     """Write `workbook.xlsx` into the run directory of a study: verdict, strategies, pairs, money, results, inputs."""
+    return _write(directory, _sheets(Run(directory)))
+
+
+def write_search_workbook(directory: Path) -> Path:
+    """Write `workbook.xlsx` into the run directory of a search: verdict, points, and its confirmation as a study."""
+    return _write(directory, _search_sheets(Run(directory)))
+
+
+def _write(directory: Path, sheets: Iterable[tuple[str, Iterable[Row]]]) -> Path:
     import openpyxl
 
-    run = Run(directory)
     book = openpyxl.Workbook(write_only=True)
-    for title, rows in _sheets(run):
+    for title, rows in sheets:
         sheet = book.create_sheet(title)
         sheet.freeze_panes = "B2"
         for column, width in zip("ABCDEFGHIJ", (34, *[18] * 9), strict=True):
@@ -50,6 +59,41 @@ def _sheets(run: Run) -> Iterable[tuple[str, Iterable[Row]]]:
         rows = zip(inputs["replication"].tolist(), names.codes.tolist(), inputs["number"].tolist(), strict=True)
         yield "inputs", [["replication", "input", "value (us, minor units, shares or plain)"],
                          *([r, names.names[code], value] for r, code, value in rows)]  # fmt: skip
+
+
+def _search_sheets(run: Run) -> Iterable[tuple[str, Iterable[Row]]]:
+    summary, study = run.summary, run.summary["confirmation"]
+    yield "verdict", [["in words"], *([sentence] for sentence in verdict_of_search(summary))]
+    yield "points", _points(summary)
+    if study is not None:
+        yield "strategies", _strategies(study)
+        yield "pairs", _pairs(study)
+        yield "money", _money(study)
+
+
+def _points(summary: dict[str, Any]) -> Iterable[Row]:
+    unit, scale = _unit(summary["metric"], summary["currency"])
+    name = summary["metric"].removesuffix("_minor")
+    limits = [limit["metric"] for limit in summary["limits"]]
+    heads = ["point", "kind", "replications", f"mean of {name} ({unit})", f"better than {summary['base']} by ({unit})",
+             f"95 % low ({unit})", f"95 % high ({unit})", "keeps the limits", "on time (share)"]  # fmt: skip
+    limited = [f"{path} ({_unit(path, summary['currency'])[0]})" for path in limits]
+    yield [*heads, *limited, *(knob["path"] for knob in summary["knobs"])]
+    for point in summary["points"]:
+        gain = [None if point["gain"][key] is None else point["gain"][key] * scale for key in ("mean", "low", "high")]
+        head = [point["name"], point["kind"], point["replications"], point["mean"] * scale, *gain]
+        means = [(path, point["limits"].get(path)) for path in limits]
+        told = [None if mean is None else mean * _unit(path, summary["currency"])[1] for path, mean in means]
+        knobs = [point["values"][knob["path"]] for knob in summary["knobs"]] if point["values"] else []
+        yield [*head, point["feasible"], point["on_time_share"], *told, *(_number(value) for value in knobs)]
+
+
+def _number(text: str) -> str | float:
+    """A plain number as one, so that a spreadsheet can calculate with it."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _unit(path: str, currency: str) -> tuple[str, float]:

@@ -1,4 +1,4 @@
-"""Strategies that a scenario names for `liverush compare`."""
+"""What a scenario says for `liverush compare` and `liverush optimise`: strategies, and knobs to search over."""
 
 from __future__ import annotations
 
@@ -17,3 +17,13 @@ class Strategy(Part):
 
     name: Name
     changes: dict[str, Any] = Field(default_factory=dict, alias="set", description="such as `{stock.policy: none}`")
+
+
+class SearchSpace(Part):
+    """What `liverush optimise` searches over. `knobs` holds `dotted.path: LOW:HIGH`, `LOW:HIGH:STEP` or `one|other`.
+
+    `subject_to` are limits on metrics that a strategy has to keep, such as `ldr <= 4 %` or `fill_rate >= 95 %`.
+    """
+
+    knobs: dict[str, str] = Field(default_factory=dict, description="such as `{stock.S: 500:5000:100}`")
+    subject_to: tuple[str, ...] = ()

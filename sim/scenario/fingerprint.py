@@ -13,8 +13,9 @@ from sim.scenario.stocking import is_own
 def canonical_json(scenario: Scenario) -> str:
     """The loaded scenario, defaults included, as JSON with sorted keys and no blanks."""
     data = scenario.model_dump(mode="json", by_alias=True)
-    if not data["strategies"]:
-        del data["strategies"]  # so that scenarios without any keep the name that they have
+    for part, empty in (("strategies", []), ("optimise", {"knobs": {}, "subject_to": []})):
+        if data[part] == empty:
+            del data[part]  # so that scenarios without any keep the name that they have
     if is_own(scenario.stock.policy):
         data["stock"]["policy_source"] = _source_of(scenario)
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)

@@ -11,6 +11,7 @@ from sim.errors import UsageError
 from sim.scenario.human import share_text
 from sim.scenario.nodes import Node, Place, Scalar, dotted
 from sim.scenario.shape import annotation_at
+from sim.scenario.texts import scalar
 from sim.scenario.uncertain import is_whole, measure, write
 from sim.scenario.vary import parse_path
 
@@ -64,7 +65,7 @@ def _shown(value: Scalar) -> str:
 def _axis(text: str) -> list[tuple[str, Scalar]]:
     key, _, tail = text.partition("=")
     parts = [part.strip() for part in tail.split(":")]
-    found = [measure(_scalar(part)) for part in parts]
+    found = [measure(scalar(part)) for part in parts]
     read = [each for each in found if each is not None]
     if not key.strip() or len(read) != 3 or len(found) != 3:
         raise UsageError(f"--vary {text!r}: {_FORM}")
@@ -82,18 +83,9 @@ def _axis(text: str) -> list[tuple[str, Scalar]]:
     if number > MOST:
         raise UsageError(f"--vary {text!r} has {number:,} values; at most {MOST} can be compared")
     unit = "share" if "share" in units else units.pop()
-    plain_whole = all(isinstance(_scalar(part), int) for part in parts)
+    plain_whole = all(isinstance(scalar(part), int) for part in parts)
     whole = unit == "" and (plain_whole or is_whole(annotation_at(path)))
     values = [write(unit, whole, round(low + k * step, 9)) for k in range(number)]
     if unit == "share":
         values = [share_text(value) if isinstance(value, float) else value for value in values]
     return [(dotted(path), value) for value in values]
-
-
-def _scalar(text: str) -> Scalar:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

@@ -82,6 +82,16 @@ values:
   dispatch.thresholds.ldr_at_most: {value: 5 %, source: "seller handbook, page 14", known: published}
 ```
 
+## What may be searched
+
+`optimise:` names knobs and limits of `liverush optimise` ([optimise.md](optimise.md)):
+
+```yaml
+optimise:
+  knobs: {stock.s: 50:500, warehouses.main.waves.every: 5m:1h, stock.policy: s_S|base_stock}
+  subject_to: [ldr <= 4 %]
+```
+
 ## Uncertain inputs
 
 Any number, duration, share or amount of money may be `{low: 5 %, mode: 8 %, high: 20 %}`: a triangular law. `liverush

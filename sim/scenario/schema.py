@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, Field, PrivateAttr, field_validator
 
 from sim.scenario.allocation import Allocation
 from sim.scenario.base import Name, Part, equal_shares
-from sim.scenario.comparing import Strategy
+from sim.scenario.comparing import SearchSpace, Strategy
 from sim.scenario.dispatch import DispatchRules
 from sim.scenario.logistics import AfterSales, Fees, Fulfilment, Lane, Warehouse
 from sim.scenario.programme import Programme
@@ -61,6 +61,7 @@ class Scenario(Part):
     allocation: Allocation = Allocation()
     slos: tuple[Slo, ...] = ()
     strategies: tuple[Strategy, ...] = Field((), max_length=200, description="what `liverush compare` compares")
+    optimise: SearchSpace = SearchSpace()
 
     _origin: Origin = PrivateAttr(default=Origin())
 

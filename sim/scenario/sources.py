@@ -104,6 +104,7 @@ SOURCES: dict[str, str] = {
     "allocation": "one order of warehouses, nothing kept back, nothing sold ahead",
     "allocation.max_wait": "assumed; TikTok Shop US cancels pre-orders 5 business days after their dispatch date",
     "strategies": NOTHING,
+    "optimise": NOTHING,
     "engine": "a small reference engine on one machine; calibrate to yours",
 }
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path as FilePath
+from typing import Any
 
 from sim.errors import ScenarioError, UsageError
 from sim.scenario.fingerprint import canonical_json
@@ -17,7 +18,7 @@ from sim.scenario.nodes import Node
 from sim.scenario.schema import Scenario
 from sim.scenario.shape import listing_of, suggestion
 from sim.scenario.uncertain import Uncertain, take_uncertain
-from sim.scenario.variants import add_strategies, of_strategy, variants
+from sim.scenario.variants import Variant, add_strategies, of_strategy, variants
 from sim.scenario.vary import put
 
 AS_WRITTEN = "as written"
@@ -28,6 +29,7 @@ _NOT_DEMAND = (
     "dispatch",
     "fees",
     "lanes",
+    "optimise",
     "seed",
     "slos",
     "stock",
@@ -63,6 +65,10 @@ class Strategist:
             raise UsageError(f"strategy {self.name}: inputs that do not go together ({drawn}): {problems[0]}")
         return scenario
 
+    def content(self) -> list[Any]:
+        """All that its results depend on but seed and replication, as plain values."""
+        return [canonical_json(self.scenario), [[each.name, list(each.numbers), each.unit] for each in self.uncertain]]
+
 
 @dataclass(frozen=True)
 class Study:
@@ -92,10 +98,7 @@ class Study:
 
     def fingerprint(self) -> str:
         """SHA-256 of all that the results depend on but seed and replications, in hexadecimal."""
-        parts = [
-            [s.name, canonical_json(s.scenario), [[each.name, list(each.numbers), each.unit] for each in s.uncertain]]
-            for s in self.strategies
-        ]
+        parts = [[strategy.name, *strategy.content()] for strategy in self.strategies]
         return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()
 
 
@@ -111,24 +114,41 @@ def load_study(
 
     Where one strategy is named, the scenario as written comes first. Raises ScenarioError or UsageError.
     """
+    loaded, found = read_variants(path, overrides, strategies, only, vary)
+    if not found:
+        raise UsageError("nothing to compare: name strategies in `strategies:` or with --strategy NAME=KEY=VALUE")
+    return study_of(loaded, found)
+
+
+def read_variants(
+    path: str | FilePath,
+    overrides: Sequence[str] = (),
+    strategies: Sequence[str] = (),
+    only: Sequence[str] = (),
+    vary: Sequence[str] = (),
+) -> tuple[Loaded, list[Variant]]:
+    """The scenario and the trees of its strategies, chosen as for `load_study`. Raises ScenarioError or UsageError."""
     root, folder, problems = read_root(path, overrides)
     root = add_strategies(root, strategies)
     loaded = validate_root(root, folder, str(path), problems)
-    found = [_strategist(name, tree) for name, tree, _ in variants(root, folder)]
+    found = variants(root, folder)
     if only:
         found = _chosen(found, only)
     if vary:
         root = with_grid(root, vary, only)
         loaded = validate_root(root, folder, str(path), problems)
-        found = [_strategist(name, tree) for name, tree, _ in variants(root, folder)]
-    if not found:
-        raise UsageError("nothing to compare: name strategies in `strategies:` or with --strategy NAME=KEY=VALUE")
-    if len(found) == 1:
-        found.insert(0, _strategist(AS_WRITTEN, root))
-    return Study(loaded, tuple(found))
+        found = variants(root, folder)
+    return loaded, found
 
 
-def _strategist(name: str, tree: Node) -> Strategist:
+def study_of(loaded: Loaded, found: Sequence[Variant]) -> Study:
+    """The study of these strategies; of none or one the scenario as written comes first. Raises ScenarioError."""
+    as_written = [Variant(AS_WRITTEN, loaded.written, [])] if len(found) < 2 else []
+    return Study(loaded, tuple(strategist(name, tree) for name, tree, _ in [*as_written, *found]))
+
+
+def strategist(name: str, tree: Node) -> Strategist:
+    """The strategy whose scenario is this tree, uncertain inputs as written. Raises ScenarioError."""
     with_modes, uncertain, _ = take_uncertain(tree)
     scenario, problems = validate_tree(with_modes)
     if scenario is None or problems:
@@ -136,8 +156,8 @@ def _strategist(name: str, tree: Node) -> Strategist:
     return Strategist(name, with_modes, scenario, tuple(uncertain))
 
 
-def _chosen(found: Sequence[Strategist], names: Sequence[str]) -> list[Strategist]:
-    by_name = {strategy.name: strategy for strategy in found}
+def _chosen(found: Sequence[Variant], names: Sequence[str]) -> list[Variant]:
+    by_name = {variant.name: variant for variant in found}
     for name in names:
         if name not in by_name:
             known = listing_of(by_name) if by_name else "none"

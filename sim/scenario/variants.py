@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sim.errors import Problem, ScenarioError, UsageError
 from sim.scenario.nodes import Node, Place
+from sim.scenario.texts import split
 from sim.scenario.vary import put_changes
 from sim.scenario.yaml_tree import read_yaml
 
@@ -66,7 +67,7 @@ def _strategy(text: str) -> Node:
     place = Place(f"--strategy {text}")
     name, equals, tail = text.partition("=")
     changes = {}
-    for change in _split(tail):
+    for change in split(tail, ","):
         key, sign, value = change.partition("=")
         if not key.strip() or not sign or not value.strip():
             raise UsageError(f"--strategy {text!r}: write {_FORM}")
@@ -84,21 +85,3 @@ def _value(text: str, value: str, place: Place) -> Node:
     if problems:
         raise UsageError(f"--strategy {text!r}: {value.strip()}: {problems[0].message}")
     return node
-
-
-def _split(text: str) -> list[str]:
-    """Split at commas outside brackets and quotes."""
-    parts, start, depth, quote = [], 0, 0, ""
-    for i, char in enumerate(text):
-        if quote:
-            quote = "" if char == quote else quote
-        elif char in "\"'":
-            quote = char
-        elif char in "{[(":
-            depth += 1
-        elif char in "}])":
-            depth -= 1
-        elif char == "," and depth == 0:
-            parts.append(text[start:i])
-            start = i + 1
-    return [part for part in [*parts, text[start:]] if part.strip()]

@@ -68,6 +68,18 @@ def put(root: Node, path: Path, value: Node) -> Node:
     return _put(root, path, value, ())
 
 
+def node_at(root: Node, path: Path) -> Node | None:
+    """What is written at `path`, whose list elements are named by number or by name; None where nothing is."""
+    node: Node | None = root
+    for key in path:
+        if node is not None and isinstance(node.value, list) and isinstance(key, str):
+            names = [_name_of(element) for element in node.value]
+            node = node.value[names.index(key)] if names.count(key) == 1 else None
+        elif node is not None:
+            node = node.child(key)
+    return node
+
+
 def parse_path(text: str) -> Path:
     """`catalogue.lipstick.price` or `payment.methods[0].declines` as a path."""
     return _parse(f"{text}=0")[0]

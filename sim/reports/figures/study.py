@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from sim.reports.compare_text import sentences, shown
@@ -77,23 +78,30 @@ def draw_pareto(frame: StudyFrame) -> None:
         frame.empty("no deliveries")
         return
     axes = frame.rows([4.2])[0]
-    best = _front([(x["mean"], y["mean"]) for _, x, y in known])
+    best = front([(x["mean"], y["mean"]) for _, x, y in known])
     for k, (name, x, y) in enumerate(known):
         colour = COLOURS[k % len(COLOURS)]
         across, up = (_arms(each) for each in (x, y))
         mark, arms = "o" if k in best else "x", [[frame.in_units(arm[0])] for arm in up]
         axes.errorbar(x["mean"], frame.in_units(y["mean"]), fmt=mark, color=colour, markersize=7, xerr=across,
                       yerr=arms, label=name_text(name, 30))  # fmt: skip
-    front = sorted((known[k][1]["mean"], frame.in_units(known[k][2]["mean"])) for k in best)
-    axes.plot(*zip(*front, strict=True), color=SOFT, linewidth=0.8, linestyle="--", zorder=0)
-    axes.set_xlabel("orders delivered on time (OTDR)")
+    joined = sorted((known[k][1]["mean"], frame.in_units(known[k][2]["mean"])) for k in best)
+    axes.plot(*zip(*joined, strict=True), color=SOFT, linewidth=0.8, linestyle="--", zorder=0)
+    share_axis(axes)
     axes.set_ylabel(frame.unit)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     legend(axes)
     names = [known[k][0] for k in best]
     frame.takeaway = f"No other strategy is better in both than {' or '.join(names[:4])}."
     frame.notes.append("95 % intervals of each strategy alone")
+
+
+def share_axis(axes: Axes) -> None:
+    """Shares of orders on time along the bottom, not beyond all of them."""
+    left, right = axes.get_xlim()
+    axes.set_xlim(left, min(right, 1 + 0.02 * (1 - left)) if left < 1 else right)
+    axes.set_xlabel("orders delivered on time (OTDR)")
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
 
 
 def _strategies(frame: StudyFrame) -> list[dict[str, Any]]:
@@ -110,7 +118,7 @@ def _arms(found: dict[str, float]) -> list[list[float]]:
     return [[0.0], [0.0]] if low is None else [[found["mean"] - low], [high - found["mean"]]]
 
 
-def _front(points: list[tuple[float, float]]) -> list[int]:
+def front(points: list[tuple[float, float]]) -> list[int]:
     """Numbers of the points that no other one beats in one of both and matches in the other."""
     return [k for k, (x, y) in enumerate(points) if not any(a >= x and b >= y and (a, b) != (x, y) for a, b in points)]
 

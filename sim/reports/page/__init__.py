@@ -30,6 +30,10 @@ def write(directory: Path) -> Path:
         from sim.reports.compare_files import draw_study
 
         return draw_study(directory)[-1]
+    if run.summary.get("kind") == "optimise":
+        from sim.reports.search_files import draw_search
+
+        return draw_search(directory)[-1]
     if is_load(run.summary):
         write_summaries(directory)
         html = _of_load(LoadRun(directory))

@@ -1,0 +1,158 @@
+"""The verb that searches: `optimise`, in either spelling."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sim.cli.frame import DEFAULT_OUT, MAX_SEED, debug_option, find_scenario, verbs
+from sim.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from sim.experiments.optimise import Progress as Told
+    from sim.experiments.optimise import SearchPlan, Tell
+
+_FEW, _MANY = click.IntRange(2, 10_000), click.IntRange(1, 100_000)
+
+
+@verbs.command()
+@click.argument("scenario")
+@click.option(
+    "--knob", "knobs", multiple=True, metavar="KEY=LOW:HIGH[:STEP]", help="What to turn; or KEY=one|other. Repeatable."
+)
+@click.option(
+    "--subject-to", "limits", multiple=True, metavar="LIMIT", help="What has to hold, such as 'ldr<=4 %'. Repeatable."
+)
+@click.option("--metric", default="contribution_minor", show_default=True, help="Dotted path of what is sought.")
+@click.option("--least", is_flag=True, help="Seek as little of the metric as can be.")
+@click.option("--from", "start", metavar="NAME", default="", help="Turn knobs on this strategy. [default: the base]")
+@click.option(
+    "--strategy", "strategies", multiple=True, metavar="NAME=KEY=VALUE,...", help="One more strategy; repeatable."
+)
+@click.option("--only", metavar="NAME,NAME", default="", help="Of the named strategies these only, the base first.")
+@click.option("--trials", type=_MANY, default=60, show_default=True, help="How many points to try.")
+@click.option("--replications", type=_FEW, default=4, show_default=True, help="Of every point, at least.")
+@click.option("--max-replications", type=_FEW, default=16, show_default=True, help="Of a point that may be best.")
+@click.option(
+    "--confirm", type=click.IntRange(0, 100_000), default=20, show_default=True, help="On fresh seeds; 0: none."
+)
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Seed of every stream; else the scenario's.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value; may be repeated.")
+@click.option("--workers", type=click.IntRange(1, 1024), help="Processes. [default: one a core]")
+@click.option("--cluster", metavar="ADDRESS", help="Run on the workers of this Dask scheduler, tcp://HOST:PORT.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DEFAULT_OUT,
+    show_default=True,
+    help="Folder for the run directory.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--no-figures", is_flag=True, help="Draw no figures and write no workbook.")
+@debug_option
+def optimise(scenario: str, as_json: bool, no_figures: bool, **given: Any) -> ExitCode:
+    """Search for the best values of some knobs of SCENARIO.
+
+    Points are raced with the same buyers, and what was found is confirmed on fresh seeds against the base and the best
+    named strategy. Ctrl-C ends a search with what was found by then; the same command goes on from there.
+
+    Exit codes: 0 found and better on fresh seeds, 1 nothing better or nothing within the limits, 2 usage or scenario.
+    """
+    from sim.experiments import optimise as experiment
+    from sim.scenario.search import load_search
+
+    only = [name.strip() for name in given["only"].split(",") if name.strip()]
+    search = load_search(
+        find_scenario(scenario), given["overrides"], given["strategies"], only, given["knobs"], given["limits"],
+        given["start"],
+    )  # fmt: skip
+    with _progress(shown=not as_json and sys.stderr.isatty()) as tell:
+        done = experiment.optimise(
+            search,
+            _plan(given),
+            given["out"],
+            draw=None if no_figures else _draw,
+            tell=tell,
+            overrides=given["overrides"],
+        )
+    if as_json:
+        import json
+
+        click.echo(json.dumps({"directory": str(done.directory), **done.summary}, indent=2, ensure_ascii=False))
+    else:
+        from sim.reports.search_text import search_text
+
+        click.echo(search_text(done.summary))
+        click.echo(f"Run directory: {done.directory}")
+    return exit_code_of(done.summary)
+
+
+american = copy.copy(optimise)
+american.hidden = True
+verbs.add_command(american, "optimize")
+
+
+def exit_code_of(summary: dict[str, Any]) -> ExitCode:
+    """0: found, and better on fresh seeds where that was tested; 1: nothing better, or nothing within the limits."""
+    if summary["stopped"]:
+        return ExitCode.INTERRUPTED
+    if not summary["feasible"] or summary["found"] is None:
+        return ExitCode.NO
+    told = summary["confirmed"]
+    return ExitCode.YES if told is None or (told["better"] and told["limits_kept"]) else ExitCode.NO
+
+
+def _plan(given: dict[str, Any]) -> SearchPlan:
+    from sim.experiments.evaluating import Where
+    from sim.experiments.optimise import SearchPlan
+
+    if given["max_replications"] < given["replications"]:
+        raise UsageError("--max-replications is at least --replications")
+    if given["confirm"] == 1:
+        raise UsageError("--confirm: one replication has no interval; 2 at least, or 0 for none")
+    return SearchPlan(
+        trials=given["trials"],
+        first=given["replications"],
+        most=given["max_replications"],
+        confirm=given["confirm"],
+        metric=given["metric"],
+        least=given["least"],
+        seed=given["seed"],
+        where=Where(given["workers"], given["cluster"]),
+    )
+
+
+def _draw(directory: Path) -> object:
+    from sim.reports.search_files import draw_search
+
+    return draw_search(directory)
+
+
+@contextmanager
+def _progress(*, shown: bool) -> Iterator[Tell]:
+    """A progress bar on stderr: points tried and what the best is ahead by, then replications that confirm."""
+    if not shown:
+        yield lambda _progress: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("points", total=None, note="")
+
+        def step(told: Told) -> None:
+            ahead = "" if told.gain is None else f", best is ahead by {told.gain:+,.4g}"
+            note = f"{told.simulations:,} simulations{ahead}"
+            if told.to_confirm:
+                bar.update(task, description="confirming", completed=told.confirmed, total=told.to_confirm, note=note)
+            else:
+                bar.update(task, description="points", completed=told.tried, total=told.of, note=note)
+
+        yield step

@@ -1,0 +1,183 @@
+"""Figures of a search: the points as they were tried, each knob, what was found against on-time delivery."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+
+from sim.reports.figures.frame import BAD, COLOURS, GOOD, INK, OTHER_VIDEO, SOFT, legend, name_text
+from sim.reports.figures.study import StudyFrame, front, share_axis
+from sim.reports.search_text import leader_of, verdict_of_search
+from sim.reports.words import duration, major, plural
+
+_MOST_KNOBS, _MOST_LABELS = 12, 8
+Point = dict[str, Any]
+
+
+class SearchFrame(StudyFrame):
+    """A frame whose footer tells of a search."""
+
+    def footer(self) -> str:
+        """Which search this is."""
+        summary = self.run.summary
+        parts = [f"scenario {summary['scenario']}", f"seed {summary['seed']}", plural(summary["tried"], "point")]
+        return "  ·  ".join([*parts, *self.notes])
+
+    def gain(self, point: Point) -> float:
+        """By how much a point is better than the base, as an axis shows it."""
+        return self.in_units(point["gain"]["mean"])
+
+    def gain_axis(self, axes: Axes) -> None:
+        """The vertical axis of gains."""
+        axes.set_ylabel(f"better than {name_text(self.run.summary['base'])}\n{self.unit}")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+        axes.axhline(0, color=INK, linewidth=0.8)
+
+
+def draw_trials(frame: SearchFrame) -> None:
+    """Every point in the order in which it was tried, the best so far, and what was there before."""
+    summary = frame.run.summary
+    points = [point for point in summary["points"] if point["kind"] == "proposed"]
+    frame.title = "The search, point by point"
+    frame.takeaway = verdict_of_search(summary)[0]
+    if not points:
+        frame.empty("no point was tried")
+        return
+    axes = frame.rows([4.0])[0]
+    for feasible, colour, label in ((True, GOOD, "keeps the limits"), (False, BAD, "breaks a limit")):
+        chosen = [point for point in points if point["feasible"] is feasible]
+        if not chosen:
+            continue
+        sizes = [10 + 4 * point["replications"] for point in chosen]
+        label = label if summary["limits"] else "point"
+        axes.scatter([_trial(p) for p in chosen], [frame.gain(p) for p in chosen], s=sizes, color=colour,
+                     alpha=0.7, label=label, marker="o" if feasible else "x")  # fmt: skip
+    best, steps = None, []
+    for point in points:
+        if point["feasible"]:
+            best = frame.gain(point) if best is None else max(best, frame.gain(point))
+        steps.append(best)
+    known = [(_trial(p), best) for p, best in zip(points, steps, strict=True) if best is not None]
+    if known:
+        axes.step(*zip(*known, strict=True), where="post", color=SOFT, linewidth=1, label="largest mean so far")
+    for k, point in enumerate(p for p in summary["points"] if p["kind"] != "proposed" and p["number"]):
+        colour = COLOURS[(k + 1) % len(COLOURS)]
+        axes.axhline(frame.gain(point), color=colour, linewidth=1, linestyle="--", label=name_text(point["name"], 26))
+    leader = leader_of(summary)
+    if leader["kind"] == "proposed":
+        axes.scatter([_trial(leader)], [frame.gain(leader)], s=160, facecolors="none", edgecolors=INK, label="leads")
+    axes.set_xlabel("trial")
+    frame.gain_axis(axes)
+    legend(axes)
+    frame.notes.append("larger marks: more replications; a point of few is less sure than it looks")
+
+
+def _trial(point: Point) -> int:
+    """The number in the name of a point that was proposed."""
+    return int(point["name"].split()[-1])
+
+
+def draw_knobs(frame: SearchFrame) -> None:
+    """One panel a knob: where the points stood, and what they came to."""
+    summary = frame.run.summary
+    knobs = summary["knobs"][:_MOST_KNOBS]
+    points = [point for point in summary["points"] if point["numbers"] is not None]
+    frame.title = "Each knob against what the points came to"
+    across = min(3, len(knobs))
+    down = -(-len(knobs) // across)
+    frame.figure.set_size_inches(frame.width_in, 2.7 * down + 1.5)
+    grid = frame.figure.add_gridspec(down, across)
+    most = max((point["number"] for point in points), default=1) or 1
+    leader = leader_of(summary)
+    for k, knob in enumerate(knobs):
+        axes = frame.figure.add_subplot(grid[k // across, k % across])
+        for feasible in (False, True):
+            chosen = [point for point in points if point["feasible"] is feasible]
+            places = [_position(frame, knob, point["numbers"][k]) for point in chosen]
+            gains, sizes = [frame.gain(point) for point in chosen], [10 + 3 * p["replications"] for p in chosen]
+            if feasible:
+                shades = [point["number"] / most for point in chosen]
+                axes.scatter(places, gains, s=sizes, c=shades, cmap="viridis_r", vmin=0, vmax=1)
+            else:
+                axes.scatter(places, gains, s=sizes, color=OTHER_VIDEO, marker="x", linewidths=0.8)
+        if leader["numbers"] is not None:
+            axes.scatter([_position(frame, knob, leader["numbers"][k])], [frame.gain(leader)], s=140,
+                         facecolors="none", edgecolors=INK)  # fmt: skip
+        axes.set_title(name_text(knob["path"], 44))
+        axes.axhline(0, color=INK, linewidth=0.8)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+        _knob_axis(frame, axes, knob)
+        if k % across == 0:
+            axes.set_ylabel(f"better than {name_text(summary['base'], 14)}\n{frame.unit}")
+    best = f"{name_text(leader['name'])} leads (ringed)." if leader["numbers"] is not None else ""
+    frame.takeaway = f"A knob whose points lie level matters little. {best}"
+    told = ["dark: tried late"]
+    if any(not point["feasible"] for point in points):
+        told.append("grey crosses break a limit")
+    if len(summary["knobs"]) > len(knobs):
+        told.append(f"{len(summary['knobs']) - len(knobs)} more knobs not drawn")
+    frame.notes += told
+
+
+def _position(frame: SearchFrame, knob: dict[str, Any], number: float) -> float:
+    unit = knob["unit"]
+    return major(number, unit) if len(unit) == 3 and unit.isupper() else number
+
+
+def _knob_axis(frame: SearchFrame, axes: Axes, knob: dict[str, Any]) -> None:
+    axes.xaxis.set_major_locator(_few())
+    if "choices" in knob:
+        axes.set_xticks(range(len(knob["choices"])), [name_text(choice, 16) for choice in knob["choices"]])
+        axes.set_xlim(-0.6, len(knob["choices"]) - 0.4)
+    elif knob["unit"] == "us":
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: duration(max(0.0, value))))
+    elif knob["unit"] == "share":
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    else:
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+        if knob["unit"]:
+            axes.set_xlabel(knob["unit"])
+
+
+def _few() -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(5)
+
+
+def draw_pareto(frame: SearchFrame) -> None:
+    """What the points came to against on-time delivery; those that no other beats in both are joined."""
+    summary = frame.run.summary
+    frame.title = f"{frame.unit[:1].upper()}{frame.unit[1:]} against on-time delivery"
+    known = [point for point in summary["points"] if point["on_time_share"] is not None]
+    if not known:
+        frame.takeaway = "No order was due for delivery."
+        frame.empty("no deliveries")
+        return
+    axes = frame.rows([4.2])[0]
+    kinds = (("proposed", True, GOOD, "o", "point"), ("proposed", False, BAD, "x", "breaks a limit"),
+             ("named", None, COLOURS[1], "s", "named"), ("analytic", None, COLOURS[3], "D", "formula"))  # fmt: skip
+    for kind, feasible, colour, mark, label in kinds:
+        chosen = [p for p in known if p["kind"] == kind and feasible in (None, p["feasible"])]
+        if chosen:
+            axes.scatter([p["on_time_share"] for p in chosen], [frame.gain(p) for p in chosen], color=colour,
+                         marker=mark, s=36, alpha=0.8, label=label)  # fmt: skip
+    best = [known[k] for k in front([(p["on_time_share"], p["gain"]["mean"]) for p in known])]
+    ordered = sorted((p["on_time_share"], frame.gain(p)) for p in best)
+    axes.plot(*zip(*ordered, strict=True), color=SOFT, linewidth=0.8, linestyle="--", zorder=0)
+    named = [p for p in known if p["kind"] != "proposed" or p["number"] == summary["leader"]][:_MOST_LABELS]
+    for point in named:
+        axes.annotate(name_text(point["name"], 20), (point["on_time_share"], frame.gain(point)), xytext=(5, 5),
+                      textcoords="offset points", fontsize=7.5, color=INK)  # fmt: skip
+    share_axis(axes)
+    frame.gain_axis(axes)
+    legend(axes)
+    names = [p["name"] for p in sorted(best, key=lambda p: -p["gain"]["mean"])]
+    more = f" (and {len(names) - 4} more)" if len(names) > 4 else ""
+    frame.takeaway = f"No other is better in both than {' or '.join(names[:4])}{more}."
+    frame.notes.append("means on the replications that were searched on")
+
+
+DRAWINGS = {"search": draw_trials, "knobs": draw_knobs, "pareto": draw_pareto}

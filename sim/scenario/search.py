@@ -1,0 +1,108 @@
+"""A scenario to be searched: its named strategies, and knobs on one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path as FilePath
+
+from sim.errors import Problem, ScenarioError, UsageError
+from sim.scenario.knobs import Knob, parse_knob
+from sim.scenario.nodes import Node
+from sim.scenario.shape import listing_of, suggestion
+from sim.scenario.study import AS_WRITTEN, Strategist, Study, read_variants, strategist, study_of
+from sim.scenario.vary import node_at, put_changes
+
+Codes = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Search:
+    """Named strategies, the first of them the base, and the knobs that a search turns on the strategy `start`.
+
+    A point is one code a knob (`sim.scenario.knobs`).
+    """
+
+    study: Study
+    start: str
+    tree: Node
+    knobs: tuple[Knob, ...]
+    limits: tuple[str, ...] = ()
+
+    def at(self, codes: Codes, name: str) -> Strategist | Problem:
+        """The strategy at a point, or why the scenario cannot be so."""
+        values = {knob.name: knob.node(code) for knob, code in zip(self.knobs, codes, strict=True)}
+        tree, problems = put_changes(self.tree, values, FilePath())
+        if problems:
+            return problems[0]
+        try:
+            return strategist(name, tree)
+        except ScenarioError as error:
+            return error.problems[0]
+
+    def point_of(self, tree: Node) -> Codes | None:
+        """The point at which the knobs stand in a tree; None where one stands outside its range."""
+        codes = [knob.code_of(node_at(tree, knob.path)) for knob in self.knobs]
+        return None if None in codes else tuple(code for code in codes if code is not None)
+
+    def point_near(self, values: Mapping[str, float], start: Codes) -> Codes:
+        """The point nearest to values given by dotted path in the units of the knobs, the other knobs as at `start`."""
+        codes = []
+        for knob, code in zip(self.knobs, start, strict=True):
+            if knob.name in values and not knob.choices:
+                code = min(knob.count - 1, max(0, round((values[knob.name] - knob.low) / knob.step)))
+            codes.append(code)
+        return tuple(codes)
+
+    def changes(self, codes: Codes) -> dict[str, str]:
+        """What a point changes, as people write it: dotted path -> value."""
+        return {knob.name: knob.shown(code) for knob, code in zip(self.knobs, codes, strict=True)}
+
+
+def load_search(
+    path: str | FilePath,
+    overrides: Sequence[str] = (),
+    strategies: Sequence[str] = (),
+    only: Sequence[str] = (),
+    knobs: Sequence[str] = (),
+    limits: Sequence[str] = (),
+    start: str = "",
+) -> Search:
+    """Read a scenario to be searched; knobs and limits are those given and those of the scenario's `optimise:`.
+
+    `start`: the strategy on which the knobs are turned, by default the base. A knob that is given takes the place of
+    the scenario's on the same value. Raises ScenarioError or UsageError.
+    """
+    loaded, found = read_variants(path, overrides, strategies, only)
+    study = study_of(loaded, found)
+    trees = {AS_WRITTEN: loaded.written} | {variant.name: variant.tree for variant in found}
+    chosen = start or study.names[0]
+    if chosen not in trees:
+        raise UsageError(f"no strategy is called {chosen!r}{suggestion(chosen, trees)}; there are: {listing_of(trees)}")
+    own = loaded.scenario.optimise
+    turned = _knobs([f"{key}={value}" for key, value in own.knobs.items()], knobs)
+    search = Search(study, chosen, trees[chosen], turned, (*own.subject_to, *limits))
+    for knob in turned:
+        _, problems = put_changes(search.tree, {knob.name: knob.node(0)}, FilePath())
+        if problems:
+            raise UsageError(str(replace(problems[0], file=f"--knob {knob.text}", line=0)))
+    return search
+
+
+def _knobs(own: Sequence[str], given: Sequence[str]) -> tuple[Knob, ...]:
+    """The knobs of the scenario and of the command line, which come first where both name a value."""
+    by_path = {knob.path: knob for knob in map(parse_knob, own)}
+    names = [knob.name for knob in map(parse_knob, given)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UsageError(f"--knob {twice} is given twice")
+    by_path |= {knob.path: knob for knob in map(parse_knob, given)}
+    if not by_path:
+        raise UsageError(
+            "nothing to search: name knobs with --knob KEY=LOW:HIGH or in the scenario's `optimise: {knobs: ...}`"
+        )
+    for inner in by_path:
+        outer = next((path for path in by_path if path != inner and inner[: len(path)] == path), None)
+        if outer:
+            raise UsageError(f"--knob {by_path[inner].name} lies inside another knob, {by_path[outer].name}")
+    return tuple(by_path.values())
