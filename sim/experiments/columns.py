@@ -56,6 +56,7 @@ ORDERS: dict[str, pa.DataType] = {
 PARCELS: dict[str, pa.DataType] = {
     "order": pa.int32(),
     "warehouse": NAME,
+    "carrier": NAME,
     "picked_us": pa.int64(),
     "packed_us": pa.int64(),
     "collected_us": pa.int64(),
@@ -103,6 +104,7 @@ HOURS: dict[str, pa.DataType] = {
 PICKUPS: dict[str, pa.DataType] = {
     "time_us": pa.int64(),
     "warehouse": NAME,
+    "carrier": NAME,
     "local_date": pa.string(),
     "capacity": pa.int32(),
     "collected": pa.int32(),

@@ -22,13 +22,13 @@ from sim.measure.machine import usable_cores
 from sim.operations import tables
 from sim.operations.carts import CartChunk, Carts
 from sim.operations.money import money_chunks
-from sim.operations.outcome import ORDER_COLUMNS, PARCEL_COLUMNS, WAITING_COLUMNS, Outcome
+from sim.operations.outcome import ORDER_COLUMNS, WAITING_COLUMNS, Outcome
 from sim.operations.reviewing import Reviewing, pages
 from sim.operations.timeline import Grid, timeline, timeline_content
 from sim.operations.waiting import waiting_column
 from sim.orders.states import Reason, State
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import contents, sku_names, sku_table
+from sim.scenario.tables import carrier_table, contents, has_carriers, sku_names, sku_table
 from sim.scenario.units import US_PER_S
 
 Column = npt.NDArray[Any]
@@ -90,6 +90,7 @@ class _Names:
     """The names behind the numbers of the columns, and what is written into every file's metadata."""
 
     def __init__(self, scenario: Scenario) -> None:
+        self.carriers = has_carriers(scenario)
         self.metadata = {
             b"liverush": json.dumps(
                 {
@@ -106,6 +107,7 @@ class _Names:
             "sku": sku_names(scenario),
             "second_sku": sku_names(scenario),
             "warehouse": [warehouse.name for warehouse in scenario.warehouses],
+            "carrier": [row.name for row in carrier_table(scenario)],
             "method": [method.name for method in scenario.payment.methods],
             "state": [state.name for state in State],
             "reason": [reason.name for reason in Reason],
@@ -139,7 +141,7 @@ def start_utc(scenario: Scenario) -> str:
 
 def _write(path: Path, names: _Names, make: Callable[[], Iterator[Columns]], stop: Event) -> None:
     """Write one file, a row group a chunk, unless told to `stop`."""
-    types = FILES[path.name]
+    types = {name: kind for name, kind in FILES[path.name].items() if name != "carrier" or names.carriers}
     schema = pa.schema(list(types.items()), metadata=names.metadata)
     with pq.ParquetWriter(path, schema, **_form(types)) as writer:
         for columns in make():
@@ -192,7 +194,7 @@ def _intents(chunk: CartChunk, trace: Trace) -> dict[str, Column]:
 
 def _parcel_chunks(outcome: Outcome) -> Iterator[Columns]:
     for first in range(0, len(outcome.parcels["order"]), PARCEL_CHUNK):
-        yield {name: outcome.parcels[name][first : first + PARCEL_CHUNK] for name in PARCEL_COLUMNS}
+        yield {name: column[first : first + PARCEL_CHUNK] for name, column in outcome.parcels.items()}
 
 
 def _viewers(scenario: Scenario) -> dict[str, Column]:

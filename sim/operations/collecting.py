@@ -24,7 +24,8 @@ U32 = npt.NDArray[np.uint32]
 U16 = npt.NDArray[np.uint16]
 U8 = npt.NDArray[np.uint8]
 
-RESTOCKS, HORIZON_US, WINDOW_US = range(3)
+RESTOCKS, HORIZON_US, WINDOW_US, BORDERS = range(4)
+CARRIER_USE, CUSTOMS_USE, CUSTOMS_DELAY_USE = 1, 2, 3  # of the uniform of the loss
 AHEAD = 16  # how many orders ahead their columns are fetched
 IN_TRANSIT, CANCELLED = int(State.IN_TRANSIT), int(State.CANCELLED)
 LOST, RETURNED, REFUNDED = int(Reason.LOST), int(Reason.RETURNED), int(Reason.REFUNDED)
@@ -34,8 +35,10 @@ class Road(NamedTuple):
     """What happens behind the warehouse door. n = carts."""
 
     reg: I64  # scalars by the names above
-    lead: I64  # [warehouses, regions, 1025]: quantile tables of the lanes
-    loss: I64  # [warehouses, regions]: lost below this
+    lead: I64  # [carriers, regions, 1025]: quantile tables; a warehouse without several is a carrier
+    loss: I64  # [carriers, regions]: lost below this
+    held: I64  # [carriers, regions]: held by customs below this; empty where there are none
+    customs: I64  # [carriers, regions, 1025]: how long; empty where there are none
     return_delay: I64  # [1025]
     return_transit: I64
     transit_u32: U32  # [n]
@@ -49,16 +52,29 @@ class Road(NamedTuple):
 
 
 @kernel
-def arrival_us(f: Front, road: Road, order: int, house: int, collected_us: int) -> int:
+def arrival_us(f: Front, road: Road, order: int, carrier: int, collected_us: int) -> int:
     """When a parcel arrives, or is known to be lost."""
     region = f.line_region[f.first[order]]
-    return collected_us + max(1, delay_us(road.lead[house, region], int(road.transit_u32[order])))
+    transit = max(1, delay_us(road.lead[carrier, region], int(road.transit_u32[order])))
+    if road.reg[BORDERS] != 0 and _mixed(int(road.loss_u32[order]), CUSTOMS_USE) < road.held[carrier, region]:
+        uniform = _mixed(int(road.loss_u32[order]), CUSTOMS_DELAY_USE)
+        transit += delay_us(road.customs[carrier, region], uniform)
+    return collected_us + transit
 
 
 @kernel
-def is_lost(f: Front, road: Road, order: int, house: int) -> bool:
-    """Whether a parcel is lost on its lane."""
-    return bool(int(road.loss_u32[order]) < road.loss[house, f.line_region[f.first[order]]])
+def _mixed(uniform: int, use: int) -> int:
+    """`sim.scenario.quantiles.derived_u32`: products may overflow, their low 32 bits are right."""
+    x = (uniform ^ (use * 0x9E3779B9)) & 0xFFFFFFFF
+    x = ((x ^ (x >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
+    x = ((x ^ (x >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
+    return x ^ (x >> 16)
+
+
+@kernel
+def is_lost(f: Front, road: Road, order: int, carrier: int) -> bool:
+    """Whether a parcel is lost on its way."""
+    return bool(int(road.loss_u32[order]) < road.loss[carrier, f.line_region[f.first[order]]])
 
 
 @kernel
@@ -110,8 +126,8 @@ def find_cancelled(f: Front, orders: I32, cancelled: U8) -> None:
 
 
 @kernel
-def collect(f: Front, road: Road, orders: I32, house: int, now_us: int, number: int) -> None:
-    """The parcels of `orders` leave `house` at `now_us`, in pick-up `number`; split orders are passed over."""
+def collect(f: Front, road: Road, orders: I32, carrier: int, now_us: int, number: int) -> None:
+    """A carrier takes the parcels of `orders` at `now_us`, in pick-up `number`; split orders are passed over."""
     for k in range(len(orders)):
         if k + AHEAD < len(orders):
             touch(f.times, orders[k + AHEAD])
@@ -122,5 +138,5 @@ def collect(f: Front, road: Road, orders: I32, house: int, now_us: int, number: 
         f.small[order, STATE] = IN_TRANSIT
         road.pick_up[order] = number
         if f.small[order, AFTER] == RETURN:
-            arrived = arrival_us(f, road, order, house, now_us)
-            plan_return(f, road, order, arrived, is_lost(f, road, order, house))
+            arrived = arrival_us(f, road, order, carrier, now_us)
+            plan_return(f, road, order, arrived, is_lost(f, road, order, carrier))

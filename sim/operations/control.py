@@ -21,7 +21,7 @@ from sim.operations.warehouses import Delivery
 from sim.scenario.allocation_tables import reserve_table
 from sim.scenario.calendar import capacity_changes, overtime_times, pick_up_times
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import deal_table, sku_table
+from sim.scenario.tables import carrier_table, deal_table, sku_table
 
 (
     WORKERS_RANK, OUTAGE_ENDS, OUTAGE_STARTS, SHELF, DEAL_CLOSES, DEAL_OPENS, SHIFTS,
@@ -46,8 +46,9 @@ def start_control(
     _start_deals(env, scenario, front)
     _start_releases(env, scenario, front)
     _start_shifts(env, scenario, front, delivery)
-    for number, house in enumerate(scenario.warehouses):
-        _run(env, PICK_UPS + number, pick_up_times(scenario, house), _pick_up_at(env, delivery, number))
+    for number, row in enumerate(carrier_table(scenario)):
+        times = pick_up_times(scenario, scenario.warehouses[row.warehouse], row.carrier)
+        _run(env, PICK_UPS + number, times, _pick_up_at(env, delivery, number))
     for day_us in platform.times_us:
         if day_us + 1 < scenario.horizon_us:
             _run(env, LAST_OF_THE_INSTANT_BEFORE, [(day_us + 1, day_us)], platform.end_of_day)

@@ -15,6 +15,7 @@ import numpy as np
 
 from sim.demand.interaction import questions_told
 from sim.demand.trace import Trace
+from sim.operations.carriers import carriers
 from sim.operations.carts import CartChunk, Carts, Ints
 from sim.operations.contribution import Ledger, contribution_lines, margin_lost_minor
 from sim.operations.money import Prices, money_chunks
@@ -25,7 +26,7 @@ from sim.operations.wages import HOUR_US, overtime_us, wages_minor
 from sim.operations.waiting import Waits
 from sim.orders.states import REFUSALS, Reason, State
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import contents, deal_table, sku_names
+from sim.scenario.tables import contents, deal_table, has_carriers, sku_names
 
 Metrics = dict[str, Any]
 
@@ -51,6 +52,7 @@ def summarise(scenario: Scenario, trace: Trace, outcome: Outcome) -> Metrics:
         **_engine_and_parcels(outcome),
         **punctuality(scenario, trace, outcome, carts),
         **_overtime(scenario, outcome),
+        **({"carriers": carriers(scenario, outcome)} if has_carriers(scenario) else {}),
         "stock": _stock(outcome),
         "deals": _deals(scenario, outcome),
     }
@@ -196,7 +198,7 @@ def _engine_and_parcels(outcome: Outcome) -> Metrics:
             "collected": int(np.count_nonzero(parcels["collected_us"] >= 0)),
             "arrived": int(np.count_nonzero(arrived & ~lost)),
             "lost": int(np.count_nonzero(arrived & lost)),
-            "carried_over": outcome.carried,
+            "carried_over": sum(outcome.carried),
         },
     }
 

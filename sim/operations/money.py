@@ -19,7 +19,7 @@ from sim.operations.outcome import Outcome
 from sim.operations.punctuality import DISPATCHED_BY
 from sim.orders.states import Reason, State
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import deal_table, lane_table, sku_table, to_reporting_minor
+from sim.scenario.tables import carriage_table, deal_table, freight_minor, sku_table, to_reporting_minor
 from sim.scenario.units import PPM
 
 MONEY_COLUMNS = (
@@ -47,7 +47,7 @@ class Prices:
     list_minor: Ints  # [sku]
     cost_minor: Ints  # [sku], a bundle's is that of its parts
     deal_minor: Ints  # [deal]
-    freight_minor: Ints  # [warehouse, region]
+    freight_minor: Ints  # [row of carriers, region]
     voucher_ppm: int
     voucher_by_seller: bool
     platform_ppm: int
@@ -73,7 +73,7 @@ class Prices:
             np.array([row.price_minor for row in skus], np.int64),
             np.array([sum(own[part] * units for part, units in row.components) for row in skus], np.int64),
             np.array([row.price_minor for row in deal_table(scenario)], np.int64),
-            np.array([[minor(lane.cost) for lane in row] for row in lane_table(scenario)], np.int64),
+            np.array([[freight_minor(scenario, each) for each in row] for row in carriage_table(scenario)], np.int64),
             round(scenario.funnel.voucher.off * PPM),
             scenario.funnel.voucher.funded_by == "seller",
             fees.platform,
@@ -148,6 +148,7 @@ class _Till:
         self.restock = trace.carts["restock"]
         self.orders = outcome.orders
         self.parcels = outcome.parcels
+        self.houses = len(scenario.warehouses)
         self.splits = _by_order(outcome.allocations)
 
     def columns(self, chunk: CartChunk) -> dict[str, Ints]:
@@ -207,7 +208,8 @@ class _Till:
         out = np.flatnonzero(parcels["collected_us"] >= 0)
         gone, size, prices = order[out], len(chunk), self.prices
         packed = np.bincount(order[parcels["packed_us"] >= 0], minlength=size)
-        lane = prices.freight_minor[parcels["warehouse"][out], chunk.first_of("region")[gone]]
+        carrier = parcels.get("carrier", parcels["warehouse"])[out]
+        lane = prices.freight_minor[carrier, chunk.first_of("region")[gone]]
         shipped = np.zeros(size, np.bool_)
         shipped[gone] = True
         goods = cost * (shipped & ~resold)
@@ -224,7 +226,7 @@ class _Till:
         rows = {name: column[here] for name, column in self.splits.items()}
         order = rows["order"].astype(np.int64) - chunk.first
         goods[order] = 0
-        houses = len(self.prices.freight_minor)
+        houses = self.houses
         wanted = order * houses + rows["warehouse"]
         have = (parcels["order"].astype(np.int64) - chunk.first) * houses + parcels["warehouse"]
         kept = (parcels["collected_us"] >= 0) & ~(resold[have // houses] & (parcels["lost"] == 0))

@@ -80,7 +80,7 @@ class Outcome:
         str, Column
     ]  # split orders only: order i4, line i4 (row of the trace), sku i4, warehouse i2, units i4
     deal_left: list[int]
-    carried: int  # parcels that were in time for a pick-up and found no room
+    carried: list[int]  # by row of carriers: parcels that were in time for a pick-up and found no room
     receipts: list[tuple[int, int, int, int]]  # (time_us, sku, warehouse, units) of replenishment
     queue_peak: npt.NDArray[np.int32]  # longest engine queue within each second from time 0 (may end early)
     overtime: list[tuple[int, int, int, int]] = field(default_factory=list)  # (time_us, warehouse, row, backlog) called

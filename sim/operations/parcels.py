@@ -18,7 +18,7 @@ from sim.operations.settling import gather_rows
 
 Column = npt.NDArray[np.int64]
 
-PICKED, PACKED, COLLECTED = range(3)
+PICKED, PACKED, COLLECTED, PICK_UP = range(4)
 
 
 class Parcels:
@@ -32,22 +32,23 @@ class Parcels:
         self.picked_us = np.zeros(orders, dtype=np.int64)
         self.packed_us = np.zeros(orders, dtype=np.int64)
         self.pick_up: npt.NDArray[Any] = np.zeros(orders, dtype=np.uint16 if pick_ups < 1 << 16 else np.uint32)
-        self._pick_up_us = [-1]  # by number of the pick-up; 0 is none
+        self._pick_up_us, self._pick_up_by = [-1], [-1]  # by number of the pick-up: time, carrier; 0 is none
         self.of_split: dict[int, list[int]] = {}  # split order -> its warehouses
         self.split_stamps: dict[
             tuple[int, int], list[int]
-        ] = {}  # (split order, warehouse) -> picked, packed, collected
+        ] = {}  # (split order, warehouse) -> picked, packed, collected, number of the pick-up
 
-    def begin_pick_up(self, now_us: int) -> int:
-        """The number of one more pick-up."""
+    def begin_pick_up(self, now_us: int, carrier: int) -> int:
+        """The number of one more pick-up, by a row of carriers."""
         self._pick_up_us.append(now_us)
+        self._pick_up_by.append(carrier)
         return len(self._pick_up_us) - 1
 
     def split(self, order: int, houses: list[int]) -> None:
         """Make the parcels of a split order."""
         self.of_split[order] = houses
         for house in houses:
-            self.split_stamps[order, house] = [0, 0, 0]
+            self.split_stamps[order, house] = [0, 0, 0, 0]
 
     def stamp_splits(self, which: int, small: fs.U8, ids: npt.NDArray[np.int32], house: int, at_us: Column) -> None:
         """Stamp those of `ids` that are split, which is seldom any."""
@@ -66,10 +67,15 @@ class Parcels:
         split: list[int] = ids[small[ids, fs.HOUSE] == fs.SPLIT].tolist() if self.of_split else []
         return split
 
-    def table(self, handle: fs.Front, rows: int, fast: bool) -> dict[str, npt.NDArray[Any]]:
+    def carrier_of(self, order: int, house: int) -> int:
+        """The row of carriers that took the parcel of a split order."""
+        return self._pick_up_by[self.split_stamps[order, house][PICK_UP]]
+
+    def table(self, handle: fs.Front, rows: int, fast: bool, several: bool) -> dict[str, npt.NDArray[Any]]:
         """Columns order, warehouse and the stamps (-1: never), sorted by order, then nearest warehouse first.
 
-        `rows` orders have one parcel. Takes the columns apart, so that nothing is held twice: call it once, at the end.
+        `rows` orders have one parcel; with `several` carriers a column tells whose it is (-1: nobody's yet). Takes the
+        columns apart, so that nothing is held twice: call it once, at the end.
         """
         columns: dict[str, npt.NDArray[Any]] = {
             "order": pages(rows, np.int32),
@@ -79,7 +85,11 @@ class Parcels:
             "collected_us": pages(rows, np.int64),
         }
         gather: Any = choose(gather_rows, fast)
-        gather(handle, *columns.values(), self.pick_up, np.array(self._pick_up_us, dtype=np.int64))
+        by = pages(rows if several else 0, np.int16)
+        pick_ups = np.array(self._pick_up_us, dtype=np.int64), np.array(self._pick_up_by, dtype=np.int16)
+        gather(handle, *columns.values(), by, self.pick_up, *pick_ups)
+        if several:
+            columns["carrier"] = by
         self.picked_us.resize(rows, refcheck=False)
         self.packed_us.resize(rows, refcheck=False)
         del self.picked_us, self.packed_us, self.pick_up
@@ -90,8 +100,10 @@ class Parcels:
         stamps[stamps == 0] = -1
         keys = np.array(list(self.split_stamps), dtype=np.int64)
         more = {"order": keys[:, 0], "warehouse": keys[:, 1]} | {
-            name: stamps[:, k] for k, name in enumerate(list(columns)[2:])
+            name: stamps[:, k] for k, name in enumerate(("picked_us", "packed_us", "collected_us"))
         }
+        if "carrier" in columns:
+            more["carrier"] = np.array(self._pick_up_by)[np.maximum(stamps[:, PICK_UP], 0)]
         for name in columns:
             columns[name] = np.concatenate([columns[name], more[name].astype(columns[name].dtype)])
         rank = np.argsort(columns["order"], kind="stable")

@@ -52,6 +52,7 @@ class Table(NamedTuple):
 
     order: I32
     warehouse: I16
+    carrier: I16  # row of carriers; the same column where each warehouse has one
     packed_us: I64
     collected_us: I64
     arrived_us: I64
@@ -66,12 +67,14 @@ def gather_rows(
     picked: I64,
     packed: I64,
     collected_out: I64,
+    carrier_out: I16,
     pick_up: U16,
     pick_up_us: I64,
+    pick_up_by: I16,
 ) -> None:
     """Move the stamps of confirmed orders with one parcel together, in place (0 becomes -1).
 
-    `pick_up_us` is by number of the pick-up.
+    `pick_up_us` and `pick_up_by` (rows of carriers) are by number of the pick-up; `carrier_out` may be empty.
     """
     row = 0
     for order in range(len(picked)):
@@ -81,6 +84,8 @@ def gather_rows(
         house_out[row] = f.small[order, HOUSE]
         picked[row] = picked[order] if picked[order] > 0 else -1
         packed[row] = packed[order] if packed[order] > 0 else -1
+        if len(carrier_out) > 0:
+            carrier_out[row] = pick_up_by[pick_up[order]]
         collected_out[row] = pick_up_us[pick_up[order]]
         row += 1
 
@@ -133,9 +138,9 @@ def settle_all(f: Front, road: Road, table: Table) -> int:
 @kernel
 def _arrive(f: Front, road: Road, table: Table, row: int) -> bool:
     """Write when a collected parcel arrives; returns whether it is lost."""
-    order, house = int(table.order[row]), int(table.warehouse[row])
-    lost = is_lost(f, road, order, house)
-    table.arrived_us[row] = arrival_us(f, road, order, house, int(table.collected_us[row]))
+    order, carrier = int(table.order[row]), int(table.carrier[row])
+    lost = is_lost(f, road, order, carrier)
+    table.arrived_us[row] = arrival_us(f, road, order, carrier, int(table.collected_us[row]))
     table.lost[row] = 1 if lost else 0
     return lost
 

@@ -18,7 +18,7 @@ from sim.operations.timeline import Grid
 from sim.orders.states import REFUSALS, Reason, State
 from sim.scenario.calendar import pick_up_times
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import contents, sku_table
+from sim.scenario.tables import carrier_table, contents, sku_table
 from sim.scenario.units import US_PER_S
 
 HOUR_S = 3_600
@@ -93,21 +93,21 @@ def _parcel_chunks(outcome: Outcome) -> Iterator[dict[str, Column]]:
 
 
 def pick_ups(scenario: Scenario, outcome: Outcome) -> dict[str, list[int | str | None]]:
-    """Columns of `pickups.parquet`, by time and warehouse; `warehouse` is a number."""
-    rows: list[tuple[int, int, str, int | None, int]] = []
-    for number, warehouse in enumerate(scenario.warehouses):
-        times = pick_up_times(scenario, warehouse)
+    """Columns of `pickups.parquet`, by time, warehouse and carrier; these two are numbers."""
+    rows: list[tuple[int, int, int, str, int | None, int]] = []
+    for number, (house, _, carrier) in enumerate(carrier_table(scenario)):
+        times = pick_up_times(scenario, scenario.warehouses[house], carrier)
         at_us = np.array([time_us for time_us, _ in times], np.int64)
         collected = np.zeros(len(times) + 1, np.int64)
         for parcels in _parcel_chunks(outcome):
-            mine = (parcels["warehouse"] == number) & (parcels["collected_us"] >= 0)
+            mine = (parcels.get("carrier", parcels["warehouse"]) == number) & (parcels["collected_us"] >= 0)
             collected += np.bincount(np.searchsorted(at_us, parcels["collected_us"][mine]), minlength=len(times) + 1)
-        zone = ZoneInfo(warehouse.zone)
+        zone = ZoneInfo(scenario.warehouses[house].zone)
         for (time_us, capacity), count in zip(times, collected.tolist(), strict=False):
             local = (scenario.start + dt.timedelta(microseconds=time_us)).astimezone(zone)
-            rows.append((time_us, number, local.date().isoformat(), capacity or None, count))
-    names = ("time_us", "warehouse", "local_date", "capacity", "collected")
-    return {name: [row[k] for row in sorted(rows, key=lambda r: r[:2])] for k, name in enumerate(names)}
+            rows.append((time_us, house, number, local.date().isoformat(), capacity or None, count))
+    names = ("time_us", "warehouse", "carrier", "local_date", "capacity", "collected")
+    return {name: [row[k] for row in sorted(rows, key=lambda r: r[:3])] for k, name in enumerate(names)}
 
 
 def skus(scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts) -> dict[str, Column]:

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.demand.trace import Trace
-from sim.flow.batches import WaveStation, take_batch
+from sim.flow.batches import WaveStation
 from sim.flow.jit import choose
-from sim.flow.pages import moved, pages
+from sim.flow.pages import pages
 from sim.flow.stations import Station
 from sim.flow.structs import handle
 from sim.operations import front_state as fs
@@ -25,19 +25,20 @@ from sim.operations.collecting import (
     Road,
     arrival_us,
     collect,
-    find_cancelled,
     is_lost,
     plan_return,
 )
+from sim.operations.docks import Docks
 from sim.operations.front import FrontFlow
 from sim.operations.parcels import COLLECTED, PACKED, PICKED, Parcels
 from sim.operations.settling import Table, close_records, settle_all, write_deliveries
 from sim.operations.shipping import ship_split
 from sim.orders.states import State
 from sim.scenario.calendar import pick_up_times
+from sim.scenario.carriage import Customs
 from sim.scenario.quantiles import quantile_table
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import lane_table
+from sim.scenario.tables import carriage_table, carrier_table, has_carriers
 
 Ids = npt.NDArray[np.int32]
 Times = npt.NDArray[np.int64]
@@ -53,18 +54,13 @@ class Warehouse:
 
     def __init__(self, scenario: Scenario, trace: Trace, number: int, front: FrontFlow, parcels: Parcels) -> None:
         plan, times, fast = scenario.warehouses[number], front.state.times, front.fast
-        self.number, self._cut_off_us = number, plan.cut_off_us
+        self.number, self.docks = number, Docks(scenario, trace, number, fast)
         self.wave: WaveStation | None = None
         if plan.waves:
             came_us, gone_us = ready_us(front.state), times[:, fs.CLOSED]
             self.wave = WaveStation(plan.waves.every_us, plan.waves.capacity, came_us, gone_us, fast)
         self.pickers = Station(trace.carts["pick_us"], times, 0, fast, fs.CLOSED, parcels.picked_us)
         self.packers = Station(trace.carts["pack_us"], times, 0, fast, fs.CLOSED, parcels.packed_us)
-        self._find_cancelled = choose(find_cancelled, fast)
-        self._ids: Ids = np.empty(0, dtype=np.int32)
-        self._ats: Times = np.empty(0, dtype=np.int64)
-        self._packed = 0
-        self.carried = 0
         self._planned, self._more = [0, 0], [0, 0]  # pickers, packers
 
     def plan(self, team: int, servers: int) -> None:
@@ -99,35 +95,16 @@ class Warehouse:
             self.packers.join(ids, at_us)
         for ids, at_us in self.packers.serve_until(end_us):
             parcels.stamp_splits(PACKED, f.small, ids, self.number, at_us)
-            self._put_down(ids, at_us)
-
-    def _put_down(self, ids: Ids, at_us: Times) -> None:
-        """Parcels are packed, after all that were packed before."""
-        count, packed = self._packed, self._packed + len(ids)
-        if packed > len(self._ids):
-            self._ids, self._ats = moved(self._ids, 0, count, 2 * packed), moved(self._ats, 0, count, 2 * packed)
-        self._ids[count:packed], self._ats[count:packed] = ids, at_us
-        self._packed = packed
+            self.docks.put_down(f, ids, at_us)
 
     def release(self) -> None:
         """Give back the memory of the queues."""
-        self._ids, self._ats, self._packed = self._ids[:0].copy(), self._ats[:0].copy(), 0
+        for dock in self.docks.docks:
+            dock.release()
         self.pickers.release()
         self.packers.release()
         if self.wave is not None:
             self.wave.release()
-
-    def pick_up(self, now_us: int, capacity: int, handle: fs.Front) -> Ids:
-        """The carrier comes: returns the orders whose parcels it takes, first packed first."""
-        ids, at_us = self._ids[: self._packed], self._ats[: self._packed]
-        limit = min(now_us - 1, now_us - self._cut_off_us)
-        gone = pages(int(np.searchsorted(at_us, limit, side="right")), np.uint8)
-        self._find_cancelled(handle, ids[: len(gone)], gone)
-        taken, ids, at_us, left = take_batch(ids, at_us, gone.view(np.bool_), limit, capacity)
-        self.carried += left
-        self._packed = len(ids)
-        self._ids, self._ats = moved(ids, 0, len(ids), len(ids)), moved(at_us, 0, len(ids), len(ids))
-        return taken
 
 
 class Delivery:
@@ -136,7 +113,9 @@ class Delivery:
     def __init__(self, scenario: Scenario, trace: Trace, front: FrontFlow) -> None:
         self._front, self._fast, self._plans = front, front.fast, scenario.warehouses
         self.overtime: list[tuple[int, int, int, int]] = []  # (time_us, warehouse, row, backlog) of those called
-        self.parcels = Parcels(trace.orders, sum(len(pick_up_times(scenario, plan)) for plan in scenario.warehouses))
+        self._rows, self._several = carrier_table(scenario), has_carriers(scenario)
+        times = (pick_up_times(scenario, scenario.warehouses[row.warehouse], row.carrier) for row in self._rows)
+        self.parcels = Parcels(trace.orders, sum(map(len, times)))
         self.houses = [
             Warehouse(scenario, trace, number, front, self.parcels) for number in range(len(scenario.warehouses))
         ]
@@ -158,9 +137,9 @@ class Delivery:
         self.houses[number].add(-plan.pickers, -plan.packers)
 
     @property
-    def carried(self) -> int:
-        """Parcels that were in time for a pick-up and found no room."""
-        return sum(house.carried for house in self.houses)
+    def carried(self) -> list[int]:
+        """By row of carriers: parcels that were in time for a pick-up and found no room."""
+        return [dock.carried for house in self.houses for dock in house.docks.docks]
 
     def catch_up(self, end_us: int) -> int:
         """Move everything that the front has confirmed, and all that waits, up to `end_us`."""
@@ -193,16 +172,19 @@ class Delivery:
         chosen: Ids = orders[mine]
         return chosen
 
-    def pick_up(self, house: int, now_us: int, capacity: int) -> None:
-        """The carrier comes to a warehouse: parcels leave, and what will return is known."""
-        orders = self.houses[house].pick_up(now_us, capacity, self._front.handle)
+    def pick_up(self, carrier: int, now_us: int, capacity: int) -> None:
+        """A carrier (by row) comes to its warehouse: parcels leave, and what will return is known."""
+        house = self._rows[carrier].warehouse
+        first = next(number for number, row in enumerate(self._rows) if row.warehouse == house)
+        front = self._front
+        orders = self.houses[house].docks.pick_up(carrier - first, now_us, capacity, front.handle, front.state)
         if not len(orders):
             return
         self._make_room(len(orders))
-        number = self.parcels.begin_pick_up(now_us)
-        self._collect(self._front.handle, handle(self._road, self._fast), orders, house, now_us, number)
-        for order in self.parcels.split_among(orders, self._front.state.small):
-            self._collect_split(order, house, now_us)
+        number = self.parcels.begin_pick_up(now_us, carrier)
+        self._collect(front.handle, handle(self._road, self._fast), orders, carrier, now_us, number)
+        for order in self.parcels.split_among(orders, front.state.small):
+            self._collect_split(order, house, now_us, number)
         self._put_back()
 
     def _make_room(self, orders: int) -> None:
@@ -218,22 +200,23 @@ class Delivery:
         self._road.reg[RESTOCKS] = 0
         self._front.plan_restocks(self._road.restock_id[:count], self._road.restock_at[:count])
 
-    def _collect_split(self, order: int, house: int, now_us: int) -> None:
+    def _collect_split(self, order: int, house: int, now_us: int, number: int) -> None:
         """One more parcel of a split order is collected; with the last one its end is known."""
         parcels, f, road = self.parcels, self._front.state, self._road
         stamps = parcels.split_stamps
-        stamps[order, house][COLLECTED] = now_us
+        stamps[order, house][COLLECTED:] = now_us, number
         ship_split(f, self._allocations(order), house)
         houses = parcels.of_split[order]
         if any(stamps[order, other][COLLECTED] == 0 for other in houses):
             f.small[order, fs.STATE] = int(State.PARTIALLY_SHIPPING)
             return
         f.small[order, fs.STATE] = int(State.IN_TRANSIT)
-        lost = {other for other in houses if is_lost(f, road, order, other)}
+        by = {other: parcels.carrier_of(order, other) for other in houses}
+        lost = {other for other in houses if is_lost(f, road, order, by[other])}
         for row in self._allocations(order):
             if int(f.allocations[row, 3]) in lost:
                 f.allocations[row, 3] = -1 - f.allocations[row, 3]  # not put back on the shelf by a return
-        end_us = max(arrival_us(f, road, order, other, stamps[order, other][COLLECTED]) for other in houses)
+        end_us = max(arrival_us(f, road, order, by[other], stamps[order, other][COLLECTED]) for other in houses)
         plan_return(f, road, order, end_us, len(lost) == len(houses))
 
     def settle(self, horizon_us: int) -> tuple[dict[str, npt.NDArray[Any]], int]:
@@ -244,14 +227,17 @@ class Delivery:
         spent = ("pick_up", "restock_id", "restock_at")
         self._road = self._road._replace(**{name: getattr(self._road, name)[:0].copy() for name in spent})
         choose(close_records, self._fast)(front.handle, horizon_us)
-        columns = self.parcels.table(front.handle, front.confirmed - len(self.parcels.of_split), self._fast)
+        columns = self.parcels.table(
+            front.handle, front.confirmed - len(self.parcels.of_split), self._fast, self._several
+        )
         rows = len(columns["order"])
         columns |= {"arrived_us": np.full(rows, -1, dtype=np.int64), "lost": pages(rows, np.uint8)}
         road, table = handle(self._road, self._fast), self._table(columns)
         return columns, choose(settle_all, self._fast)(front.handle, road, table)
 
     def _table(self, columns: dict[str, npt.NDArray[Any]]) -> Table:
-        return handle(Table(**{name: column for name, column in columns.items() if name != "picked_us"}), self._fast)
+        named = {name: column for name, column in columns.items() if name != "picked_us"}
+        return handle(Table(**{"carrier": columns["warehouse"], **named}), self._fast)
 
     def delivered_us(self, columns: dict[str, npt.NDArray[Any]]) -> Times:
         """When each order was delivered, -1 not, of the parcels that `settle` gave."""
@@ -262,12 +248,19 @@ class Delivery:
 
 def _road(scenario: Scenario, trace: Trace, parcels: Parcels) -> Road:
     """The road at time 0."""
-    lanes = lane_table(scenario)
+    terms = carriage_table(scenario)
+    borders = any(each.customs is not None for row in terms for each in row)
+    shape = len(terms) * borders, len(scenario.regions)
+    customs = [[each.customs or Customs() for each in row] for row in terms] if borders else []
     names = ("transit_u32", "loss_u32", "after_u32", "back_u32", "restock")
     return Road(
-        reg=np.array([0, scenario.horizon_us, scenario.after_sales.return_window_us], dtype=np.int64),
-        lead=np.array([[quantile_table(lane.lead_time) for lane in row] for row in lanes]),
-        loss=np.array([[round(lane.lost * 2**32) for lane in row] for row in lanes], dtype=np.int64),
+        reg=np.array([0, scenario.horizon_us, scenario.after_sales.return_window_us, borders], dtype=np.int64),
+        lead=np.array([[quantile_table(each.lead_time) for each in row] for row in terms]),
+        loss=np.array([[round(each.lost * 2**32) for each in row] for row in terms], dtype=np.int64),
+        held=np.array([[round(each.held * 2**32) for each in row] for row in customs], np.int64).reshape(shape),
+        customs=np.array([[quantile_table(each.delay) for each in row] for row in customs], np.int64).reshape(
+            *shape, 1025
+        ),
         return_delay=quantile_table(scenario.after_sales.return_delay),
         return_transit=quantile_table(scenario.after_sales.return_transit),
         **{name: np.require(trace.carts[name], requirements=["C", "W"]) for name in names},

@@ -239,6 +239,11 @@ class _Page:
             rows.append(self._row("carried over", "parcels.carried_over", count, note))
         if self._some("parcels.lost"):
             rows.append(self._row("lost", "parcels.lost", count))
+        gap = ["", ""] if self.many else []
+        for row in self.metrics.get("carriers", []):
+            name = shortened(f"by {row['carrier'] or 'its carrier'}, {row['warehouse']}", _NAME_COLUMNS)
+            note = f"of {count(row['capacity_parcels'])} that it could take" if row["capacity_parcels"] else ""
+            rows.append([name, *gap, count(row["collected"]), note])
         if self._some("orders_auto_cancelled"):
             rows.append(self._row("cancelled by the platform", "orders_auto_cancelled", count, "orders not dispatched"))
         if metric(self.metrics, "overtime.called") is not None:

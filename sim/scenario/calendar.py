@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from sim.scenario.base import EVERY_DAY, Servers, Weekday
+from sim.scenario.carriage import Carrier
 from sim.scenario.days_off import public_holidays
 from sim.scenario.dispatch import BusinessCalendar
 from sim.scenario.logistics import Warehouse
@@ -48,13 +49,16 @@ def _shift_windows(scenario: Scenario, servers: Servers) -> Iterator[tuple[int, 
                     yield start_us, end_us, shift.servers
 
 
-def pick_up_times(scenario: Scenario, warehouse: Warehouse) -> list[tuple[int, int]]:
-    """`[(time_us, capacity)]` of every carrier pick-up strictly after the start and before the horizon, in order."""
-    zone, found = ZoneInfo(warehouse.zone), []
+def pick_up_times(scenario: Scenario, warehouse: Warehouse, carrier: Carrier | None = None) -> list[tuple[int, int]]:
+    """`[(time_us, capacity)]` of every pick-up strictly after the start and before the horizon, in order.
+
+    Of the `carrier`, or of the warehouse's only one.
+    """
+    zone, found, plan = ZoneInfo(warehouse.zone), [], warehouse if carrier is None else carrier
     for day in _local_days(scenario, warehouse.zone):
-        if not is_business_day(day, warehouse.pick_up_days, warehouse.holidays, warehouse.public_holidays):
+        if not is_business_day(day, plan.pick_up_days, plan.holidays, plan.public_holidays):
             continue
-        for pick_up in warehouse.pick_ups:
+        for pick_up in plan.pick_ups:
             time_us = offset_us(scenario, _at(day, pick_up.at_min, zone))
             if 0 < time_us < scenario.horizon_us:
                 found.append((time_us, pick_up.capacity))

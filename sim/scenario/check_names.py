@@ -9,13 +9,14 @@ from sim.scenario.nodes import Path
 from sim.scenario.schema import Scenario
 from sim.scenario.shape import listing_of
 from sim.scenario.shop import Listing
-from sim.scenario.tables import contents, sku_names
+from sim.scenario.tables import carrier_table, contents, sku_names
 
 MAX_NAME = 64
 _RESERVED = "/[]="
 #: Limits of the trace's columns.
 MAX_CONTENTS, MAX_DEALS, MAX_REGIONS, MAX_METHODS, MAX_SKUS = 32_000, 32_000, 255, 255, 1_000_000
 MAX_WAREHOUSES = 250  # an order's warehouse is a byte, of which a few values mean something else
+MAX_CARRIERS = 900  # ranks of pick-ups among the control events of one instant
 
 
 def check_names(scenario: Scenario) -> Iterator[Finding]:
@@ -32,6 +33,8 @@ def _unique(scenario: Scenario) -> Iterator[Finding]:
     programme = scenario.programme
     yield from _named(("shops",), "shop", [shop.name for shop in scenario.shops])
     yield from _named(("catalogue",), "listing", [listing.name for listing in scenario.catalogue])
+    for i, house in enumerate(scenario.warehouses):
+        yield from _named(("warehouses", i, "carriers"), "carrier", [carrier.name for carrier in house.carriers])
     for i, listing in enumerate(scenario.catalogue):
         yield from _named(("catalogue", i, "skus"), "SKU", [sku.name for sku in listing.skus])
     yield from _named(("regions",), "region", [region.name for region in scenario.regions])
@@ -74,6 +77,7 @@ def _counts(scenario: Scenario) -> Iterator[Finding]:
         (("warehouses",), "warehouses", len(scenario.warehouses), MAX_WAREHOUSES),
         (("payment", "methods"), "payment methods", len(scenario.payment.methods), MAX_METHODS),
         (("catalogue",), "SKUs", len(sku_names(scenario)), MAX_SKUS),
+        (("warehouses",), "carriers", len(carrier_table(scenario)), MAX_CARRIERS),
     ):
         if count > limit:
             yield Finding(path, f"too many {what}", f"at most {limit:,}", f"{count:,}")
@@ -173,6 +177,10 @@ def _places(scenario: Scenario) -> Iterator[Finding]:
         yield from repeated(("regions", i, "nearest"), region.nearest, "is named already", "each warehouse once")
         for name in region.payment_mix:
             yield from unknown(("regions", i, "payment_mix", name), "payment method", name, methods)
+    for i, house in enumerate(scenario.warehouses):
+        for j, carrier in enumerate(house.carriers):
+            for name in carrier.to:
+                yield from unknown(("warehouses", i, "carriers", j, "to", name), "region", name, regions)
     seen: dict[tuple[str, str], int] = {}
     for i, lane in enumerate(scenario.lanes):
         yield from unknown(("lanes", i, "warehouse"), "warehouse", lane.warehouse, houses)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from sim.scenario.base import Duration, Servers
+from sim.scenario.carriage import SERVICE_DAYS, parse_lead_time
 from sim.scenario.schema import Scenario
 from sim.scenario.system import GroupCommit
 from sim.scenario.uncertain import KEYS
@@ -92,6 +93,8 @@ class _Human(GenerateJsonSchema):
     """Writes values that we parse ourselves in the form in which they are written."""
 
     def function_before_schema(self, schema: Any) -> JsonSchemaValue:
+        if schema["function"]["function"] is parse_lead_time:
+            return {"anyOf": [{"enum": list(SERVICE_DAYS)}, super().function_before_schema(schema)]}
         human = _HUMAN.get(schema["function"]["function"])
         return dict(human) if human is not None else super().function_before_schema(schema)
 

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from sim.scenario.base import EVERY_DAY, Country, Duration, Name, Part, Servers, Weekday, in_zone
+from sim.scenario.base import (
+    EVERY_DAY,
+    Country,
+    Duration,
+    Name,
+    Part,
+    Servers,
+    Weekday,
+    equal_shares,
+    in_zone,
+)
+from sim.scenario.carriage import OF_WAREHOUSE, Carrier, PickUp
 from sim.scenario.units import ClockMin, DurationUs, Money, RatePpm, Share
 
 
@@ -15,13 +26,6 @@ class Waves(Part):
     """Orders are released to the pickers every `every`, at most `capacity` a wave (0: no limit)."""
 
     every_us: DurationUs = Field(alias="every", gt=0)
-    capacity: int = Field(0, ge=0, le=100_000_000)
-
-
-class PickUp(Part):
-    """The carrier comes at a local time of day and takes at most `capacity` parcels (0: no limit)."""
-
-    at_min: ClockMin = Field(alias="at")
     capacity: int = Field(0, ge=0, le=100_000_000)
 
 
@@ -58,6 +62,10 @@ class Warehouse(Part):
     holidays: tuple[dt.date, ...] = ()
     public_holidays: Country = ""
     cut_off_us: DurationUs = Field("2h", alias="cut_off", validate_default=True)
+    carriers: tuple[Carrier, ...] = Field((), description="several, each with pick-ups of its own; empty: one")
+    carrier_choice: Literal["cheapest", "fastest", "share"] = Field(
+        "cheapest", description="who gets a parcel first; what finds no room goes to the next"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -67,22 +75,21 @@ class Warehouse(Part):
         teams = {key: in_zone(value[key], value["zone"]) for key in ("pickers", "packers") if key in value}
         return {**value, **teams}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _own_pick_ups(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not isinstance(value.get("carriers"), list | tuple):
+            return value
+        given = {key: value[key] for key in OF_WAREHOUSE if key in value}
+        rows = [{**given, **row} if isinstance(row, dict) else row for row in value["carriers"]]
+        return {**value, "carriers": equal_shares(rows, "share")}
+
 
 class Fulfilment(Part):
     """Work on one parcel."""
 
     pick: Duration = Field({"dist": "lognormal", "median": "40s", "sigma": 0.5}, validate_default=True)
     pack: Duration = Field({"dist": "lognormal", "median": "30s", "sigma": 0.4}, validate_default=True)
-
-
-class Lane(Part):
-    """Carriage from a warehouse to a region: lead time from pick-up to door, freight a parcel, share lost."""
-
-    warehouse: Name
-    region: Name
-    lead_time: Duration = Field({"dist": "gamma", "mean": "2d", "shape": 8}, validate_default=True)
-    cost: Money | None = None
-    lost: Share = 0.0
 
 
 class ReturnShares(Part):

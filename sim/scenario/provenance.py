@@ -48,7 +48,7 @@ def _of_policy(row: ValueRow, policy: Policy) -> ValueRow:
 
 def _rows(value: Any, node: Node | None, path: Path) -> Iterator[ValueRow]:
     if isinstance(value, Duration):
-        node = _spelled_out(node, "mean")
+        node = _spelled_out(node, "mean", "median", "sigma")
     if isinstance(value, BaseModel) and not isinstance(value, Money):
         for key, info in fields_by_key(type(value)).items():
             name = next(name for name, field in type(value).model_fields.items() if field is info)
@@ -84,11 +84,11 @@ def _child(node: Node | None, key: str | int) -> Node | None:
     return node if key == "constant" else None  # as a number alone is that of a constant
 
 
-def _spelled_out(node: Node | None, key: str) -> Node | None:
-    """A short form `250ms` as the mapping that it stands for."""
+def _spelled_out(node: Node | None, *keys: str) -> Node | None:
+    """A short form (`250ms`, `premium`) as the mapping that it stands for."""
     if node is None or isinstance(node.value, list) or (isinstance(node.value, dict) and set(node.value) != set(KEYS)):
         return node
-    return Node(node.place, {"dist": node, key: node})
+    return Node(node.place, dict.fromkeys(("dist", *keys), node))
 
 
 def _unused(part: BaseModel, name: str) -> bool:

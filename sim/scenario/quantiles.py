@@ -6,6 +6,8 @@ uint32 instead, and `at_u32` reads the law's quantile table with integer arithme
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy import special
@@ -45,3 +47,23 @@ def at_u32(table: npt.NDArray[np.int64], uniform: int) -> int:
     fraction = (uniform >> (32 - CELLS_LOG2 - FRACTION_BITS)) & ((1 << FRACTION_BITS) - 1)
     low = int(table[cell])
     return low + (((int(table[cell + 1]) - low) * fraction) >> FRACTION_BITS)
+
+
+def derived_u32(uniform: int, use: int) -> int:
+    """A uniform of 32 bits made of another, for a second use of it: the finaliser of MurmurHash3 (Appleby 2011).
+
+    A bijection for each `use`, so exactly as uniform; the two tell nothing of each other that a share could notice.
+    """
+    return int(_mixed(uniform, use))
+
+
+def derived_u32s(uniforms: npt.NDArray[np.uint32], use: int) -> npt.NDArray[np.int64]:
+    """`derived_u32` of every entry, int64 of the same shape."""
+    return np.asarray(_mixed(uniforms.astype(np.uint64), use)).astype(np.int64)
+
+
+def _mixed(x: Any, use: int) -> Any:
+    x = (x ^ (use * 0x9E3779B9)) & 0xFFFFFFFF
+    x = ((x ^ (x >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
+    x = ((x ^ (x >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
+    return x ^ (x >> 16)

@@ -92,6 +92,25 @@ optimise:
   subject_to: [ldr <= 4 %]
 ```
 
+## Carriers and borders
+
+A warehouse has one carrier, whose pick-ups stand with it and whose terms are the `lanes`. With `carriers` it has more:
+
+```yaml
+warehouses:
+  - name: main
+    carrier_choice: cheapest # or fastest, or share; what finds no room goes to the next one
+    carriers:
+      - {name: post, pick_ups: [{at: "16:00", capacity: 800}], to: {home: {lead_time: 3d, cost: 2.40 GBP}}}
+      - name: courier
+        pick_ups: [{at: "13:00"}, {at: "19:00"}]
+        to: {home: {lead_time: 1d, cost: 4.10 GBP}, abroad: {lead_time: express, customs: {held: 5 %, cost: 3.00 GBP}}}
+```
+
+`lead_time` may be a cross-border service: `premium` (5-10 days), `standard` (10-18), `economy` (20-45), `express`
+(3-7), `line` (7-15), `post` (15-40). These presets come from trade pages and give directions only; each is a lognormal
+law of which 5 % lie below the first day and 5 % above the last.
+
 ## Uncertain inputs
 
 Any number, duration, share or amount of money may be `{low: 5 %, mode: 8 %, high: 20 %}`: a triangular law. `liverush

@@ -13,9 +13,10 @@ from pydantic import AwareDatetime, Field, PrivateAttr, field_validator
 
 from sim.scenario.allocation import Allocation
 from sim.scenario.base import Name, Part, equal_shares
+from sim.scenario.carriage import Lane
 from sim.scenario.comparing import SearchSpace, Strategy
 from sim.scenario.dispatch import DispatchRules
-from sim.scenario.logistics import AfterSales, Fees, Fulfilment, Lane, Warehouse
+from sim.scenario.logistics import AfterSales, Fees, Fulfilment, Warehouse
 from sim.scenario.programme import Programme
 from sim.scenario.shop import CurrencyRate, Funnel, Listing, Region, Shop
 from sim.scenario.stocking import StockPolicy

@@ -8,7 +8,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import NamedTuple
 
-from sim.scenario.logistics import Lane
+from sim.scenario.carriage import Carriage, Carrier, Lane
 from sim.scenario.programme import Deal
 from sim.scenario.schema import Scenario
 from sim.scenario.shop import Listing
@@ -149,6 +149,46 @@ def lane_table(scenario: Scenario) -> list[list[Lane]]:
         ]
         for house in scenario.warehouses
     ]
+
+
+class CarrierRow(NamedTuple):
+    """A carrier of a warehouse (by number); one that has no `carriers` has one without a name."""
+
+    warehouse: int
+    name: str
+    carrier: Carrier | None
+
+
+def carrier_table(scenario: Scenario) -> list[CarrierRow]:
+    """Every carrier, by warehouse and then in the order of the file; without several, a row a warehouse."""
+    return [
+        CarrierRow(number, carrier.name if carrier is not None else "", carrier)
+        for number, house in enumerate(scenario.warehouses)
+        for carrier in house.carriers or (None,)
+    ]
+
+
+def has_carriers(scenario: Scenario) -> bool:
+    """Whether any warehouse names its carriers."""
+    return any(house.carriers for house in scenario.warehouses)
+
+
+def carriage_table(scenario: Scenario) -> list[list[Carriage]]:
+    """`carriage_table(s)[row of carrier_table][region]`: the carrier's own terms, or those of the lane."""
+    lanes = lane_table(scenario)
+    return [
+        [
+            lane if row.carrier is None else row.carrier.to.get(region.name, lane)
+            for region, lane in zip(scenario.regions, lanes[row.warehouse], strict=True)
+        ]
+        for row in carrier_table(scenario)
+    ]
+
+
+def freight_minor(scenario: Scenario, carriage: Carriage) -> int:
+    """What a parcel costs on its way, customs included, in minor units of the reporting currency."""
+    customs = carriage.customs.cost if carriage.customs is not None else None
+    return to_reporting_minor(scenario, carriage.cost) + to_reporting_minor(scenario, customs)
 
 
 def nearest_warehouses(scenario: Scenario) -> list[list[int]]:

@@ -6,7 +6,7 @@ from sim.demand.trace import Trace
 from sim.operations.money import money_columns
 from sim.operations.outcome import Outcome
 from sim.scenario.schema import Scenario
-from tests.operations.compare import PARCEL_FIELDS
+from tests.operations.compare import parcel_rows
 from tests.oracle import model
 
 oracle_run = model.run
@@ -17,8 +17,7 @@ def unequal(scenario: Scenario, trace: Trace, flow: Outcome, oracle: model.Outco
     mine = {**flow.orders, **money_columns(scenario, trace, flow)}
     found = [name for name, column in mine.items() if name in oracle.orders and column.tolist() != oracle.orders[name]]
     found += [name for name in oracle.orders if name not in mine]
-    rows = list(zip(*(flow.parcels[name].tolist() for name in PARCEL_FIELDS), strict=True))
-    if rows != [tuple(row) for row in oracle.parcels]:
+    if parcel_rows(flow) != [tuple(row) for row in oracle.parcels]:
         found.append("parcels")
     for (sku, house), cell in oracle.stock.items():
         found += [f"{name} of {sku} at {house}" for name in cell if int(flow.stock[name][sku, house]) != cell[name]]

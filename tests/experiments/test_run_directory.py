@@ -21,7 +21,8 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "run-directory.md"
 #: What makes a summary tell all that it can.
 EVERYTHING = (
     "allocation.otherwise=wait",
-    "dispatch.rules=house rules",
+    "dispatch.policy=tiktok_us_2026_03",
+    "warehouses.south.carriers=[{name: post}, {name: swift}]",
     "warehouses.north.overtime=[{at: '12:00', backlog: 1, pickers: 1, packers: 1, length: 1h}]",
 )
 UNITS = ("_us", "_s", "_minor", "_units", "_share")

@@ -11,6 +11,7 @@ from sim.operations.outcome import ORDER_COLUMNS, PARCEL_COLUMNS, STOCK_FIELDS, 
 from sim.scenario.allocation_tables import may_wait
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table
+from tests.operations.compare import PARCEL_FIELDS
 from tests.oracle import model
 from tests.oracle.records import Order, read_orders
 
@@ -26,7 +27,7 @@ def oracle_outcome(scenario: Scenario, trace: Trace) -> tuple[Outcome, model.Out
     with mock.patch.object(model, "read_orders", read):
         theirs = model.run(scenario, trace)
     columns = {**theirs.orders, "refused_line": _replaced_lines(kept, read_orders(trace))}
-    parcels = np.array(theirs.parcels, np.int64).reshape(-1, len(PARCEL_COLUMNS))
+    parcels = np.array(theirs.parcels, np.int64).reshape(-1, len(PARCEL_FIELDS))
     stock = {name: np.zeros((len(sku_table(scenario)), len(scenario.warehouses)), np.int64) for name in STOCK_FIELDS}
     for (sku, house), cell in theirs.stock.items():
         for name in STOCK_FIELDS:
@@ -41,7 +42,7 @@ def oracle_outcome(scenario: Scenario, trace: Trace) -> tuple[Outcome, model.Out
     kinds = ORDER_COLUMNS | (WAITING_COLUMNS if may_wait(scenario) else {})
     outcome = Outcome(
         orders={name: np.array(columns[name], kind) for name, kind in kinds.items()},
-        parcels={name: parcels[:, k].astype(kind) for k, (name, kind) in enumerate(PARCEL_COLUMNS.items())},
+        parcels={name: parcels[:, PARCEL_FIELDS.index(name)].astype(kind) for name, kind in PARCEL_COLUMNS.items()},
         stock=stock,
         allocations={
             name: rows[:, k].astype("i2" if name == "warehouse" else "i4")

@@ -157,8 +157,32 @@ _BASE: dict[str, Any] = {
     "stock": {"policy": "s_S", "s": 4, "S": 30, "review": "50m", "lead_time": "35m"},
 }
 
+
+def _with_carriers(name: str, zone: str, choice: str) -> dict[str, Any]:
+    """A warehouse of three carriers, small ones, and overtime whenever a little waits."""
+    overtime = {"length": "7m", "backlog": 3, "pickers": 3, "packers": 4, "wage_per_h": "19.07 USD"}
+    customs = {"held": 0.3, "delay": {"dist": "exponential", "mean": "15m"}, "cost": "1.11 USD"}
+    near: dict[str, Any] = {"lead_time": {"dist": "gamma", "mean": "30m", "shape": 3}, "cost": "2.31 GBP", "lost": 0.08}
+    far: dict[str, Any] = {"lead_time": "20m", "cost": "4.05 USD", "customs": customs, "lost": 0.06}
+    pick_ups = [{"at": _clock(60 * hour + 20), "capacity": 9} for hour in range(24)]
+    return {
+        **_warehouse(name, zone, 30),
+        "pickers": 1,
+        "packers": 1,
+        "wage_per_h": "11.44 GBP",
+        "overtime": [{"at": _clock(10 * k), **overtime} for k in range(144)],
+        "carrier_choice": choice,
+        "carriers": [
+            {"name": "swift", "share": 0.5, "to": {"here": far, "there": near}, "pick_ups": pick_ups},
+            {"name": "post", "share": 0.2, "to": {"here": near}},
+            {"name": "barrow", "share": 0.3, "to": {"there": far}, "pick_ups": [{"at": "11:30"}, {"at": "16:30"}]},
+        ],
+    }
+
+
 #: What differs from the first: `grid` counts in whole seconds, so that ties abound; `corner` is a plain shop without a
-#: store, staff or waves, whose shelves stay empty; `ahead` sells what it does not have, and keeps some of what it has.
+#: store, staff or waves, whose shelves stay empty; `ahead` sells what it does not have, and keeps some of what it has;
+#: `market` has carriers, overtime and a platform's rules of dispatch.
 _SHOPS: dict[str, tuple[dict[str, Any], int, int]] = {
     "rush": ({}, 1200, 1),
     "grid": (
@@ -230,6 +254,26 @@ _SHOPS: dict[str, tuple[dict[str, Any], int, int]] = {
         },
         800,
         SECOND_US,
+    ),
+    "market": (
+        {
+            "warehouses": [
+                _with_carriers("north", "Europe/London", "cheapest"),
+                _with_carriers("south", "Asia/Kolkata", "share"),
+            ],
+            "dispatch": {
+                "calendar": {"zone": "UTC", "public_holidays": "US"},
+                "cut_off": "10:25",
+                "daily_capacity": 150,
+                "auto_cancel_days": 0,
+            },
+            "confirmation": {"mode": "staff", "on_hold": "2m", "staff": _shifts(6, 6, 6, 3, 3, 3, 3, 3)},
+            "lanes": [],
+            "engine": {"workers": 12, "changes": [], "outages": []},
+            "payment": {"outages": []},
+        },
+        1800,
+        1,
     ),
 }
 NAMES = tuple(_SHOPS)

@@ -28,6 +28,11 @@ RARE = (
     "resold_returns", "lost_parcels", "second_placed", "cancelled_on_hold", "cancelled_before_shipping",
     "not_confirmed", "slow_told", "sold_out_told", "put_off",
 )  # fmt: skip
+#: What the shop with carriers must have met too.
+RARE_AT_THE_MARKET = (
+    "told_to_the_next", "held_by_customs", "overtime", "over_capacity", "dispatched_late",
+    "dropped_on_hold", "dropped_unpacked", "dropped_packed", "split", "lost_parcels", "carried",
+)  # fmt: skip
 AT_LEAST = 5
 #: What the shop that sells ahead must have met, as often.
 OF_ALLOCATION = (
@@ -117,6 +122,11 @@ def test_a_named_shop_orders_by_thresholds_and_in_emergencies_and_finds_its_supp
 def test_a_named_shop_keeps_stock_sells_ahead_and_lets_orders_wait() -> None:
     times = met("ahead", False)
     assert {rare: times[rare] for rare in OF_ALLOCATION if times[rare] < AT_LEAST} == {}
+
+
+def test_the_shop_with_carriers_meets_what_is_rare_there_at_least_five_times() -> None:
+    times = met("market", False)
+    assert {rare: times.get(rare, 0) for rare in RARE_AT_THE_MARKET if times.get(rare, 0) < AT_LEAST} == {}
 
 
 def test_the_named_shops_together_meet_every_rare_thing_more_than_ten_times() -> None:

@@ -77,7 +77,9 @@ def trace_of(scenario: Scenario, time_us: Ints, seed: int) -> Trace:
     lines["time_us"], lines["cart"] = time_us, np.arange(number, dtype=np.int32)
     lines["buyer"] = lines["cart"]
     factors = np.array([ALWAYS], dtype=np.uint64)
-    carts = cart_columns(scenario, partial(stream, seed, 0), lines["sku"], lines["region"], lines["deal"], factors)
+    carts = cart_columns(
+        scenario, partial(stream, seed, 0), lines["sku"], lines["region"], lines["deal"], factors, None
+    )
     return Trace(lines, carts, factors, {"scenario": scenario.name})
 
 
@@ -172,7 +174,7 @@ def test_v29_a_burst_is_dispatched_late_by_what_the_carrier_cannot_take(
     late = summarise(scenario, trace, outcome)["late_dispatch"]
     assert (late["orders_due"], late["ldr_share"]) == (orders, pytest.approx(late_share, rel=1e-6, abs=1e-12))
     assert late_share == pytest.approx(max(0.0, 1 - days * a_day / orders), rel=1e-6)
-    assert outcome.carried == sum(max(0, orders - k * a_day) for k in range(1, 1 + -(-orders // a_day)))
+    assert sum(outcome.carried) == sum(max(0, orders - k * a_day) for k in range(1, 1 + -(-orders // a_day)))
     collected_us = outcome.parcels["collected_us"]
     assert np.all(np.diff(collected_us) >= 0)  # first come, first taken
     assert collected_us.min() == DAY_US + 18 * HOUR_US

@@ -24,6 +24,7 @@ TICKS, MINUTES, ODD = "ticks", "minutes", "odd"
 MODES = (TICKS, MINUTES, ODD)
 
 FEATURES = (
+    "carriers", "customs",
     "regions", "warehouses", "catalogue", "bundle", "multi", "shelf", "deals", "buyers", "seconds", "scarce", "factors",
     "changes", "bound", "timeout", "group", "linger", "outages", "crash",
     "provider", "declines", "holds", "staff", "shifts", "waves", "cut_off", "carrier", "loss",
@@ -338,6 +339,9 @@ def _warehouse(case: Case, name: str) -> dict[str, Any]:
     house["pick_ups"] = [{"at": _day_time(time), "capacity": capacity} for time in times]
     if case.on("waves"):
         house["waves"] = {"every": f"{max(1, case.units(r, 1, 9))}us", "capacity": r.choice((0, 1, 2, 4))}
+    if case.on("carriers") and r.random() < 0.8:
+        house["carrier_choice"] = r.choice(("cheapest", "fastest", "share"))
+        house["carriers"] = [_carrier(case, zone, f"c{k}", r) for k in range(r.randint(1, 3))]
     if case.on("overtime"):
         house["wage_per_h"] = r.choice(("11.44 GBP", "12.21 USD"))
         house["overtime"] = [
@@ -354,14 +358,31 @@ def _warehouse(case: Case, name: str) -> dict[str, Any]:
     return house
 
 
+def _carrier(case: Case, zone: str, name: str, r: Random) -> dict[str, Any]:
+    carrier: dict[str, Any] = {"name": name}
+    if r.random() < 0.8:
+        times = sorted(case.clock(zone, mark) for mark in case.marks(r, r.randint(1, 6)))
+        capacity = r.choice((0, 1, 1, 2, 3)) if case.on("carrier") else 0
+        carrier["pick_ups"] = [{"at": _day_time(time), "capacity": capacity} for time in times]
+    regions = ["r0", "r1"] if case.on("regions") else ["r0"]
+    carrier["to"] = {region: _carriage(case, r) for region in regions if r.random() < 0.7}
+    return carrier
+
+
+def _carriage(case: Case, r: Random) -> dict[str, Any]:
+    terms: dict[str, Any] = {"lead_time": case.law(r, 0, 12)}
+    if case.on("loss"):
+        terms["lost"] = r.choice((0.0, 0.2, 0.5))
+    if case.on("money"):
+        terms["cost"] = r.choice(("2.31 GBP", "4.05 USD", "1.00 GBP"))
+    if case.on("customs"):
+        terms["customs"] = {"held": r.choice((0.0, 0.3, 1.0)), "delay": case.law(r, 0, 9), "cost": "1.11 USD"}
+    return terms
+
+
 def _lane(case: Case, house: str, region: str) -> dict[str, Any]:
     r = case.random(f"{house}/{region}")
-    lane = {"warehouse": house, "region": region, "lead_time": case.law(r, 0, 12)}
-    if case.on("loss"):
-        lane["lost"] = r.choice((0.0, 0.2, 0.5))
-    if case.on("money"):
-        lane["cost"] = r.choice(("2.31 GBP", "4.05 USD"))
-    return lane
+    return {"warehouse": house, "region": region, **_carriage(case, r)}
 
 
 def _after_sales(case: Case) -> dict[str, Any]:

@@ -34,7 +34,7 @@ _LEVELS = (
     "on_hand", "held", "committed", "releasing", "available", "received", "restocked", "shipped", "waited_for",
 )  # fmt: skip
 
-ParcelRow = tuple[int, int, int, int, int, int, int]
+ParcelRow = tuple[int, int, int, int, int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -42,18 +42,18 @@ class Outcome:
     """What happened before the horizon.
 
     `orders`: a column a name, one entry a cart. `parcels`: (order, warehouse, picked_us, packed_us, collected_us,
-    arrived_us, lost). `stock` by (SKU, warehouse). `deal_left`: units left of each deal. `carried`: parcels that were
-    in time for a pick-up and found no room. `rates`: what the platform counts, of how many how many. `overtime`: (time,
-    warehouse, row, backlog) of those called; `wages`: of planned hands, and of overtime. `met`: how often
-    each rare thing happened. `purchases`: orders to suppliers;
-    `receipts`: what they have delivered; the last two are what that and holding have cost.
+    arrived_us, lost, carrier). `stock` by (SKU, warehouse). `deal_left`: units left of each deal. `carried`: parcels
+    that were in time for a pick-up and found no room, by carrier. `rates`: what the platform counts.
+    `overtime`: (time, warehouse, row, backlog) of those called; `wages`: of planned hands, and of overtime.
+    `purchases`: orders to suppliers; `receipts`: what they have delivered; the last two are what that and holding have
+    cost. `met`: how often each rare thing happened.
     """
 
     orders: dict[str, list[int]]
     parcels: list[ParcelRow]
     stock: dict[tuple[int, int], dict[str, int]]
     deal_left: list[int]
-    carried: int
+    carried: list[int]
     rates: dict[str, tuple[int, int]]
     overtime: list[tuple[int, int, int, int]]
     wages: tuple[int, int]
@@ -83,8 +83,8 @@ def run(scenario: Scenario, trace: Trace) -> Outcome:
     env.process(_arrivals(env, orders, feedback.factors, life))
     env.run(until=scenario.horizon_us)
 
-    carried = sum(warehouse.carried for warehouse in logistics.warehouses)
-    met["carried"] = carried
+    carried = [number for warehouse in logistics.warehouses for number in warehouse.carried]
+    met["carried"] = sum(carried)
     _check_stock(stock, orders)
     met["over_capacity"] = dispatch.mark_over_capacity(orders)
     till = money.Till(scenario, skus, checkout.deals, dispatch)
@@ -134,7 +134,7 @@ def _columns(orders: list[Order], till: money.Till) -> dict[str, list[int]]:
 
 def _parcel_rows(orders: list[Order]) -> list[ParcelRow]:
     return [
-        (o.number, p.warehouse, p.picked_us, p.packed_us, p.collected_us, p.arrived_us, p.lost)
+        (o.number, p.warehouse, p.picked_us, p.packed_us, p.collected_us, p.arrived_us, p.lost, p.carrier)
         for o in orders
         for p in o.parcels
     ]

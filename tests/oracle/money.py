@@ -9,7 +9,7 @@ from sim.orders.states import Reason, State
 from sim.scenario.base import Servers
 from sim.scenario.calendar import capacity_changes
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import DealRow, SkuRow, lane_table, to_reporting_minor
+from sim.scenario.tables import DealRow, SkuRow, carriage_table, to_reporting_minor
 from tests.oracle.dispatch import Dispatch
 from tests.oracle.records import Order
 from tests.oracle.stock import Cell
@@ -49,7 +49,7 @@ class Till:
         self.payment_fixed = to_reporting_minor(scenario, self.fees.payment_fixed)
         self.pick_pack = to_reporting_minor(scenario, self.fees.pick_pack)
         self.late_dispatch = to_reporting_minor(scenario, self.fees.late_dispatch)
-        self.freight = [[to_reporting_minor(scenario, lane.cost) for lane in row] for row in lane_table(scenario)]
+        self.terms = carriage_table(scenario)
         sales = scenario.after_sales
         self.return_cost = to_reporting_minor(scenario, sales.return_freight)
         self.return_cost += to_reporting_minor(scenario, sales.return_handling)
@@ -88,7 +88,10 @@ class Till:
             if parcel.packed_us >= 0:
                 money["pick_pack"] += self.pick_pack
             if parcel.collected_us >= 0:
-                money["freight"] += self.freight[parcel.warehouse][order.region]
+                terms = self.terms[parcel.carrier][order.region]
+                money["freight"] += to_reporting_minor(self.scenario, terms.cost)
+                if terms.customs is not None:
+                    money["freight"] += to_reporting_minor(self.scenario, terms.customs.cost)
                 if not (order.restocked and not parcel.lost):
                     money["goods_cost"] += sum(take.units * self.skus[take.sku].cost_minor for take in parcel.takes)
         if order.reason == Reason.RETURNED:

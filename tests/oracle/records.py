@@ -41,6 +41,7 @@ class Parcel:
     takes: list[Take]
     released: simpy.Event  # from the wave to the pickers
     collected: simpy.Event  # by the carrier
+    carrier: int = -1  # that took it, by its row over all warehouses
     picked_us: int = -1
     packed_us: int = -1
     collected_us: int = -1

@@ -81,7 +81,7 @@ def test_a_cancel_at_the_instant_of_the_confirmation_comes_after_it() -> None:
     outcome = show([{"after": CANCEL_BEFORE_SHIPPING}])  # confirmed at 8, cancelled at 8
     assert (outcome.orders["confirmed_us"], outcome.orders["closed_us"]) == ([8], [8])
     # The pick began at 8 and is finished; the parcel goes no further.
-    assert outcome.parcels == [(0, 0, 9, -1, -1, -1, 0)]
+    assert outcome.parcels == [(0, 0, 9, -1, -1, -1, 0, -1)]
     assert outcome.stock[0, 0]["available"] == 10
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
 
 from simpy.events import ProcessGenerator
@@ -9,11 +10,13 @@ from simpy.events import ProcessGenerator
 from sim.demand.trace import REFUND_ONLY, RETURN
 from sim.orders.states import Reason, State
 from sim.scenario.calendar import capacity_changes, overtime_times, pick_up_times
+from sim.scenario.carriage import Carriage
 from sim.scenario.logistics import Warehouse as WarehouseOptions
-from sim.scenario.quantiles import at_u32
+from sim.scenario.quantiles import at_u32, derived_u32
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import lane_table
+from sim.scenario.tables import carriage_table
 from tests.oracle.allocation import rules
+from tests.oracle.carriers import CUSTOMS_DELAY_USE, CUSTOMS_USE, Carriers
 from tests.oracle.clock import (
     BACK,
     COMPLETION,
@@ -56,14 +59,16 @@ class Warehouse:
     ) -> None:
         self.env, self.options, self.stock, self.met = env, options, stock, met
         self.waiting: list[Parcel] = []  # for a wave, first confirmed first
-        self.dock: list[Parcel] = []  # for the carrier, first packed first
-        self.carried = 0
+        self.carriers = Carriers(scenario, number)
+        self.docks: list[list[Parcel]] = [[] for _ in self.carriers.rows]  # for each carrier, first packed first
+        self.carried = [0 for _ in self.carriers.rows]
         self.pickers = self._pool(scenario, number, 0)
         self.packers = self._pool(scenario, number, 1)
         self.waves: Grid | None = None
         if options.waves is not None:
             self.waves = Grid(env, options.waves.every_us, priority(CONTROL, WAVES, number), self._wave)
-        env.process(self._carrier(pick_up_times(scenario, options), number))
+        for carrier, (row, plan) in enumerate(self.carriers.rows):
+            env.process(self._carrier(pick_up_times(scenario, options, plan), carrier, row))
         self.parcels: list[Parcel] = []  # all that it has to send
         self.overtime: list[tuple[int, int, int]] = []  # (time, row, backlog) of those called
         for time_us, row in overtime_times(scenario, options):
@@ -125,7 +130,7 @@ class Warehouse:
 
     def _to_dock(self, parcel: Parcel) -> None:
         order = parcel.order
-        self.dock.append(parcel)
+        self.docks[self.carriers.first(order)].append(parcel)
         if order.state == State.AWAITING_SHIPMENT and all(other.packed_us >= 0 for other in order.parcels):
             order.go(State.AWAITING_COLLECTION)
 
@@ -142,17 +147,24 @@ class Warehouse:
             self.met["wave_left_behind"] += 1
             self.waves.due(self.env.now + 1)
 
-    def _carrier(self, pick_ups: list[tuple[int, int]], number: int) -> ProcessGenerator:
-        """Process: the carrier comes and takes what is ready."""
+    def _carrier(self, pick_ups: list[tuple[int, int]], carrier: int, row: int) -> ProcessGenerator:
+        """Process: a carrier comes and takes what is ready; what finds no room is told to the next."""
         for time_us, capacity in pick_ups:
-            yield self.env.at(time_us, priority(CONTROL, PICK_UPS, number))
+            yield self.env.at(time_us, priority(CONTROL, PICK_UPS, row))
             latest_us = min(time_us - 1, time_us - self.options.cut_off_us)
-            self.dock = [parcel for parcel in self.dock if not parcel.order.cancelled]
-            ready = [parcel for parcel in self.dock if parcel.packed_us <= latest_us]
+            dock = [parcel for parcel in self.docks[carrier] if not parcel.order.cancelled]
+            ready = [parcel for parcel in dock if parcel.packed_us <= latest_us]
             room = min(capacity or len(ready), len(ready))
-            self.dock = self.dock[room:]  # those ready come first, for they were packed first
-            self.carried += len(ready) - room
+            self.docks[carrier] = dock[room:]  # those ready come first, for they were packed first
+            self.carried[carrier] += len(ready) - room
+            for parcel in ready[room:]:
+                following = self.carriers.after(carrier, parcel.order)
+                if following != carrier:
+                    self.met["told_to_the_next"] += 1
+                    self.docks[carrier].remove(parcel)
+                    insort(self.docks[following], parcel, key=lambda each: (each.packed_us, each.order.number))
             for parcel in ready[:room]:
+                parcel.carrier = row
                 self._collect(parcel)
 
     def _collect(self, parcel: Parcel) -> None:
@@ -172,9 +184,7 @@ class Logistics:
         self.warehouses = [
             Warehouse(env, scenario, number, options, stock, met) for number, options in enumerate(scenario.warehouses)
         ]
-        self.lanes = lane_table(scenario)
-        self.lead_times = [[law_table(lane.lead_time) for lane in row] for row in self.lanes]
-        self.lost_below = [[round(lane.lost * 2**32) for lane in row] for row in self.lanes]
+        self.terms = carriage_table(scenario)
         self.rules = rules(scenario)
         sales = scenario.after_sales
         self.return_delay, self.return_transit = (
@@ -202,11 +212,11 @@ class Logistics:
         yield from self.warehouses[parcel.warehouse].fulfil(parcel)
         if parcel.collected_us < 0:
             return
-        lane = parcel.warehouse, order.region
-        transit_us = max(1, at_u32(self.lead_times[lane[0]][lane[1]], order.transit_u32))
+        terms = self.terms[parcel.carrier][order.region]
+        transit_us = max(1, at_u32(law_table(terms.lead_time), order.transit_u32)) + self._at_customs_us(terms, order)
         yield self.env.at(self.env.now + transit_us, priority(COMPLETION, BACK, order.number, parcel.position))
         parcel.arrived_us = self.env.now
-        parcel.lost = int(order.loss_u32 < self.lost_below[lane[0]][lane[1]])
+        parcel.lost = int(order.loss_u32 < round(terms.lost * 2**32))
         self.met["lost_parcels"] += parcel.lost
         if all(other.arrived_us >= 0 for other in order.parcels):
             if all(other.lost for other in order.parcels):
@@ -215,6 +225,13 @@ class Logistics:
                 order.go(State.DELIVERED)
                 order.delivered_us = self.env.now
                 yield from self._after_delivery(order)
+
+    def _at_customs_us(self, terms: Carriage, order: Order) -> int:
+        """How long customs keep a parcel."""
+        if terms.customs is None or derived_u32(order.loss_u32, CUSTOMS_USE) >= round(terms.customs.held * 2**32):
+            return 0
+        self.met["held_by_customs"] += 1
+        return at_u32(law_table(terms.customs.delay), derived_u32(order.loss_u32, CUSTOMS_DELAY_USE))
 
     def _after_delivery(self, order: Order) -> ProcessGenerator:
         wait_us, reason = self.return_window_us, Reason.NOTHING

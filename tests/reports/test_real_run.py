@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sim.cli import run
-from sim.reports.figures import DRAWINGS, draw_all
+from sim.reports.figures import draw_all
 from sim.reports.text import summary_text
-from tests.reports.test_figures import SCENARIOS, assert_drawn
+from tests.reports.test_figures import OF_EACH_RUN, SCENARIOS, assert_drawn
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +22,11 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_run_holds_its_figures(directory: Path) -> None:
-    assert_drawn([directory / f"{name}.png" for name in DRAWINGS])
+    assert_drawn([directory / f"{name}.png" for name in OF_EACH_RUN])
 
 
 def test_drawing_again_gives_the_same_bytes(directory: Path) -> None:
-    before = [(directory / f"{name}.png").read_bytes() for name in DRAWINGS]
+    before = [(directory / f"{name}.png").read_bytes() for name in OF_EACH_RUN]
     assert [path.read_bytes() for path in draw_all(directory)] == before
 
 

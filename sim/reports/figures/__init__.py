@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sim.reports.figures.carriers import draw_carriers
 from sim.reports.figures.engine import draw_engine
 from sim.reports.figures.frame import draw
 from sim.reports.figures.funnel import draw_funnel
@@ -13,6 +14,7 @@ from sim.reports.figures.parcels import draw_parcels
 from sim.reports.figures.stock import draw_stock
 from sim.reports.figures.viewers import draw_viewers
 from sim.reports.run_files import Run
+from sim.scenario.tables import has_carriers
 
 DRAWINGS = {
     "orders": draw_orders,
@@ -20,6 +22,7 @@ DRAWINGS = {
     "engine": draw_engine,
     "stock": draw_stock,
     "parcels": draw_parcels,
+    "carriers": draw_carriers,
     "funnel": draw_funnel,
     "money": draw_money,
 }
@@ -32,5 +35,6 @@ def draw_all(directory: Path) -> list[Path]:
 
 
 def names_of(run: Run) -> list[str]:
-    """The figures that suit a run: viewers only where there is a broadcast, as a short video has no room to be in."""
-    return [name for name in DRAWINGS if name != "viewers" or run.scenario.programme.broadcasts]
+    """The figures that suit a run: viewers only where there is a broadcast, carriers where a warehouse has several."""
+    suits = {"viewers": bool(run.scenario.programme.broadcasts), "carriers": has_carriers(run.scenario)}
+    return [name for name in DRAWINGS if suits.get(name, True)]

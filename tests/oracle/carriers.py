@@ -1,0 +1,61 @@
+"""Who carries a parcel: the first choice among a warehouse's carriers, and who is asked when that one has no room."""
+
+from __future__ import annotations
+
+from sim.scenario.carriage import Carriage, Carrier
+from sim.scenario.quantiles import at_u32, derived_u32
+from sim.scenario.schema import Scenario
+from sim.scenario.tables import to_reporting_minor
+from tests.oracle.records import Order, law_table
+
+#: Uses of an order's uniform of loss.
+CARRIER_USE, CUSTOMS_USE, CUSTOMS_DELAY_USE = 1, 2, 3
+
+
+class Carriers:
+    """The carriers of one warehouse: `rows` are (row over all warehouses, carrier), None for an only one."""
+
+    def __init__(self, scenario: Scenario, number: int) -> None:
+        self.scenario, self.house = scenario, scenario.warehouses[number]
+        before = sum(max(len(house.carriers), 1) for house in scenario.warehouses[:number])
+        self.rows: list[tuple[int, Carrier | None]] = [(before, None)]
+        if self.house.carriers:
+            self.rows = [(before + k, carrier) for k, carrier in enumerate(self.house.carriers)]
+
+    def first(self, order: Order) -> int:
+        """The carrier that gets the parcel first."""
+        if self.house.carriers and self.house.carrier_choice == "share":
+            uniform, total = derived_u32(order.loss_u32, CARRIER_USE), 0.0
+            for number, carrier in enumerate(self.house.carriers[:-1]):
+                total += carrier.share
+                if uniform < round(total * 2**32):
+                    return number
+            return len(self.house.carriers) - 1
+        return self._ring(order)[0]
+
+    def after(self, carrier: int, order: Order) -> int:
+        """Who is asked next."""
+        ring = self._ring(order)
+        return ring[(ring.index(carrier) + 1) % len(ring)]
+
+    def _ring(self, order: Order) -> list[int]:
+        numbers = list(range(len(self.rows)))
+        if not self.house.carriers or self.house.carrier_choice == "share":
+            return numbers
+        cost = self._cost_minor if self.house.carrier_choice == "cheapest" else self._median_us
+        return sorted(numbers, key=lambda number: (cost(self._terms(number, order)), number))
+
+    def _terms(self, number: int, order: Order) -> Carriage:
+        region = self.scenario.regions[order.region].name
+        named = self.house.carriers[number].to
+        if region in named:
+            return named[region]
+        lanes = [lane for lane in self.scenario.lanes if (lane.warehouse, lane.region) == (self.house.name, region)]
+        return lanes[0] if lanes else Carriage()
+
+    def _cost_minor(self, terms: Carriage) -> int:
+        customs = terms.customs.cost if terms.customs is not None else None
+        return to_reporting_minor(self.scenario, terms.cost) + to_reporting_minor(self.scenario, customs)
+
+    def _median_us(self, terms: Carriage) -> int:
+        return at_u32(law_table(terms.lead_time), 1 << 31)
