@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import pytest
 
@@ -265,8 +265,8 @@ async def _unknown_outcome(it: Mall) -> None:
     sku = await it.sku(2)
     write = it.store.write
 
-    async def stored_but_silent(changes: Changes) -> None:
-        await write(changes)
+    async def stored_but_silent(changes: Changes, fresh: Collection[str] = ()) -> None:
+        await write(changes, fresh)
         raise OutcomeUnknown("gone")
 
     it.store.write = stored_but_silent  # type: ignore[method-assign]

@@ -416,11 +416,11 @@ def test_a_delivery_that_could_not_be_written_down_is_made_again(tmp_path: Path)
             real = desk.store.write
             failures = iter(range(3))
 
-            async def failing(changes: Any) -> None:
+            async def failing(changes: Any, fresh: Any = ()) -> None:
                 rows = changes.get("deliveries", [])
                 if any(row[3] == DELIVERED for row in rows) and next(failures, None) is not None:
                     raise StoreUnavailable("disk full")
-                await real(changes)
+                await real(changes, fresh)
 
             desk.store.write = failing  # type: ignore[method-assign]
             await desk.place()
