@@ -12,7 +12,7 @@ import numpy as np
 
 from sim.operations.punctuality import DISPATCHED_BY
 from sim.orders.states import REFUSALS
-from sim.reports.review.facts import Facts, Flags, Ints
+from sim.reports.review.facts import CANCELS, Facts, Flags, Ints
 from sim.scenario.tables import sku_table
 
 LATE_CAUSES = {
@@ -171,7 +171,7 @@ def returns(facts: Facts) -> list[Row]:
 def cancels(facts: Facts) -> list[Row]:
     """Placed orders that ended before delivery, by reason, with the hours from placing to the end."""
     rows = []
-    for name in ("EXPIRED", "BUYER_CANCELLED", "NOT_CONFIRMED", "NOT_SUPPLIED", "AUTO_CANCELLED", "LOST"):
+    for name in ("EXPIRED", *CANCELS, "LOST"):
         flags = facts.reason(name)
         if flags.any():
             waited_us = (facts.orders["closed_us"] - facts.orders["placed_us"])[flags]

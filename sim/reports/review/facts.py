@@ -31,6 +31,7 @@ _ALL_OF_ORDERS = (
 )
 #: An order's costs, which contribution takes off what was asked.
 COSTS = (*OF_ORDERS.values(), "goods_cost")
+CANCELS = ("BUYER_CANCELLED", "NOT_CONFIRMED", "AUTO_CANCELLED", "NOT_SUPPLIED")
 FAILURES = ("ENGINE_BUSY", "ENGINE_TIMEOUT", "ENGINE_CRASHED")
 _NUMBERS = (
     *("arrived_us", "lines", "quantity", "buyer", "deal", "second", "late", "placed_us", "paid_us", "confirmed_us"),

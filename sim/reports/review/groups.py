@@ -11,7 +11,8 @@ import numpy as np
 
 from sim.demand.reach import offset_us, quarter_of
 from sim.demand.regions import QUARTER_US
-from sim.reports.review.facts import FAILURES, Facts, Flags, Ints
+from sim.orders.states import REFUSALS
+from sim.reports.review.facts import CANCELS, FAILURES, Facts, Flags, Ints
 from sim.reports.run_files import Labels
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import contents, sku_names, sku_table
@@ -19,6 +20,7 @@ from sim.scenario.units import US_PER_S
 
 BY = ("content", "listing", "sku", "region", "hour")
 NO_CONTENT = "no content"
+_REFUSALS = frozenset(reason.name for reason in REFUSALS)
 Group = dict[str, Any]
 
 
@@ -140,7 +142,7 @@ def _sums(facts: Facts, found: Grouping) -> dict[str, list[Any]]:
         "first_refused": count((orders["second"] == 1) & ~first.where("NOTHING")),
         "second_placed": count(facts.placed & (orders["second"] == 1)),
         "expired": count(facts.reason("EXPIRED")),
-        "cancelled": count(facts.reason("BUYER_CANCELLED", "NOT_CONFIRMED", "AUTO_CANCELLED")),
+        "cancelled": count(facts.reason(*CANCELS)),
         "delivered": count(orders["delivered_us"] >= 0),
         "returned": count(facts.reason("RETURNED", "REFUNDED")),
         "gmv_minor": amount(orders["gmv_minor"]),
@@ -194,7 +196,7 @@ def reasons(facts: Facts) -> list[Group]:
     """Refusals and failures by reason: of first choices, and for good, with the value asked where it is known."""
     final, first = facts.labels("reason"), facts.labels("first_refusal")
     second = facts.orders["second"] == 1
-    told = [name for name in dict.fromkeys((*final.names, *first.names)) if name not in _NO_REFUSAL]
+    told = [name for name in dict.fromkeys((*final.names, *first.names)) if name in _REFUSALS or name in FAILURES]
     rows = [
         {
             "reason": name,
@@ -207,18 +209,3 @@ def reasons(facts: Facts) -> list[Group]:
     ]
     kept = [row for row in rows if row["for_good"] or row["first_choices"]]
     return sorted(kept, key=lambda row: (-row["for_good"] - row["first_choices"], str(row["reason"])))
-
-
-_NO_REFUSAL = frozenset(
-    {
-        "NOTHING",
-        "NOT_GOING",
-        "EXPIRED",
-        "BUYER_CANCELLED",
-        "NOT_CONFIRMED",
-        "LOST",
-        "RETURNED",
-        "REFUNDED",
-        "AUTO_CANCELLED",
-    }
-)
