@@ -110,6 +110,13 @@ PICKUPS: dict[str, pa.DataType] = {
     "collected": pa.int32(),
 }
 
+PURCHASES: dict[str, pa.DataType] = {
+    "ordered_us": pa.int64(),
+    **dict.fromkeys(("sku", "warehouse"), NAME),
+    **dict.fromkeys(("units", "due_us"), pa.int64()),
+    "emergency": pa.bool_(),
+}
+
 SKUS: dict[str, pa.DataType] = {
     "sku": NAME,
     "category": NAME,
@@ -140,6 +147,7 @@ FILES: dict[str, dict[str, pa.DataType]] = {
     "stock.parquet": STOCK,
     "hours.parquet": HOURS,
     "pickups.parquet": PICKUPS,
+    "purchases.parquet": PURCHASES,
     "skus.parquet": SKUS,
     "contents.parquet": CONTENTS,
 }

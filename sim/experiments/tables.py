@@ -70,6 +70,7 @@ def write_tables(
         "skus.parquet": lambda: iter([_skus(scenario, tables.skus(scenario, trace, outcome, carts))]),
         "hours.parquet": lambda: iter([tables.hours(scenario, outcome)]),
         "pickups.parquet": lambda: iter([tables.pick_ups(scenario, outcome)]),
+        "purchases.parquet": lambda: iter([tables.purchases(outcome)]),
         "viewers.parquet": lambda: iter([_viewers(scenario)]),
         "audience.parquet": lambda: iter([audience(scenario, trace.header["seed"], trace.header["replication"])]),
         "pages.parquet": lambda: iter([pages(scenario, trace)]),

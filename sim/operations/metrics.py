@@ -221,7 +221,19 @@ def _stock(outcome: Outcome) -> Metrics:
     initial = total["on_hand"] - total["received"] - total["restocked"] + total["shipped"]
     had = initial + total["received"]
     named = {f"{name}_units": total[name] for name in ("received", "restocked", "shipped", "on_hand", "available")}
-    return {"initial_units": initial, **named, "left_share": total["on_hand"] / had if had else None}
+    left = {"left_share": total["on_hand"] / had if had else None}
+    return {"initial_units": initial, **named, **left, **_purchases(outcome)}
+
+
+def _purchases(outcome: Outcome) -> Metrics:
+    """What was ordered from suppliers, arrived or not."""
+    hasty = [purchase.units for purchase in outcome.purchases if purchase.emergency]
+    return {
+        "orders_to_suppliers": len(outcome.purchases),
+        "ordered_units": sum(purchase.units for purchase in outcome.purchases),
+        "emergency_orders": len(hasty),
+        "emergency_units": sum(hasty),
+    }
 
 
 def _deals(scenario: Scenario, outcome: Outcome) -> list[Metrics]:

@@ -12,7 +12,7 @@ from sim.demand.trace import Trace
 from sim.operations.carts import CHUNK_ORDERS, Carts, Column, Ints, served_lines
 from sim.operations.contribution import value_of_goods
 from sim.operations.money import Prices, sales_chunks
-from sim.operations.outcome import Outcome
+from sim.operations.outcome import Outcome, Purchase
 from sim.operations.stock_moves import StockMoves
 from sim.operations.timeline import Grid
 from sim.orders.states import REFUSALS, Reason, State
@@ -108,6 +108,13 @@ def pick_ups(scenario: Scenario, outcome: Outcome) -> dict[str, list[int | str |
             rows.append((time_us, house, number, local.date().isoformat(), capacity or None, count))
     names = ("time_us", "warehouse", "carrier", "local_date", "capacity", "collected")
     return {name: [row[k] for row in sorted(rows, key=lambda r: r[:3])] for k, name in enumerate(names)}
+
+
+def purchases(outcome: Outcome) -> dict[str, list[int | str | None]]:
+    """Columns of `purchases.parquet`, in the order in which they were placed; SKU and warehouse are numbers."""
+    columns = zip(*outcome.purchases, strict=True) if outcome.purchases else [()] * len(Purchase._fields)
+    found: dict[str, list[int | str | None]] = dict(zip(Purchase._fields, map(list, columns), strict=True))
+    return {**found, "emergency": [bool(each) for each in found["emergency"]]}
 
 
 def skus(scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts) -> dict[str, Column]:

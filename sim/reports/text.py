@@ -279,8 +279,16 @@ class _Page:
         for name in ("shipped", "received", "restocked"):
             if self._some(f"stock.{name}_units"):
                 rows.append(self._row(f"{name} units", f"stock.{name}_units", count))
+        if self._some("stock.ordered_units"):
+            rows.append(self._row("ordered units", "stock.ordered_units", count, self._orders_to_suppliers(stock)))
         rows += self._deals(self.metrics.get("deals", []))
         return self._table("Stock", rows)
+
+    def _orders_to_suppliers(self, stock: dict[str, Any]) -> str:
+        """In how many orders, and how much of it in a hurry."""
+        said = f"in {plural(stock.get('orders_to_suppliers') or 0, 'order')}"
+        hasty = stock.get("emergency_units") or 0
+        return said + (f", {plural(hasty, 'unit')} from the emergency supplier" if hasty else "")
 
     def _some(self, path: str) -> bool:
         """Whether there is any of it, in replication 0 or another."""

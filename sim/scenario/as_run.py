@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from sim.scenario.base import Duration
+from sim.scenario.fingerprint import policy_file
 from sim.scenario.human import field_text, value_text
 from sim.scenario.nodes import Node, Path, dotted
 from sim.scenario.provenance import provenance
@@ -79,12 +81,19 @@ def _scalar(value: Any) -> str:
 
 
 def write_as_run(directory: pathlib.Path, scenario: Scenario, written: Node | None) -> None:
-    """Write `scenario.yaml` and `provenance.json` into a run directory: what ran, and whose each value is."""
+    """Write `scenario.yaml` and `provenance.json` into a run directory: what ran, and whose each value is.
+
+    A stock policy of the user's own that lies beside the scenario goes with it.
+    """
     rows = provenance(scenario, written)
     notes = {row.path: "default" for row in rows if written is not None and row.origin == "default"}
     notes |= {row.path: row.source for row in rows if row.source.startswith("--set")}
     head = f"# {scenario.name} as run; where each value comes from: provenance.json\n"
     (directory / "scenario.yaml").write_text(head + scenario_yaml(scenario, notes), encoding="utf-8", newline="\n")
+    own = policy_file(scenario)
+    if own is not None:
+        (directory / own).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(pathlib.Path(scenario.origin.folder) / own, directory / own)
     given = {} if written is not None else {"origin": "given", "source": ""}  # made in Python: nobody can tell
     text = json.dumps([{**row._asdict(), **given} for row in rows], indent=1, ensure_ascii=False, allow_nan=False)
     (directory / "provenance.json").write_text(text + "\n", encoding="utf-8", newline="\n")

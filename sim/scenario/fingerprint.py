@@ -16,16 +16,19 @@ def canonical_json(scenario: Scenario) -> str:
     for part, empty in (("strategies", []), ("optimise", {"knobs": {}, "subject_to": []})):
         if data[part] == empty:
             del data[part]  # so that scenarios without any keep the name that they have
-    if is_own(scenario.stock.policy):
-        data["stock"]["policy_source"] = _source_of(scenario)
+    own = policy_file(scenario)
+    if own is not None:
+        source = Path(scenario.origin.folder, own).read_bytes()
+        data["stock"]["policy_source"] = hashlib.sha256(source).hexdigest()
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
-def _source_of(scenario: Scenario) -> str:
-    """SHA-256 of the user's own policy beside the scenario; '' where it lies on Python's path."""
-    module = scenario.stock.policy.partition(":")[0]
-    file = Path(scenario.origin.folder, *module.split(".")).with_suffix(".py")
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+def policy_file(scenario: Scenario) -> Path | None:
+    """The file of the user's own stock policy, relative to the scenario's folder; None where it is not beside it."""
+    if not is_own(scenario.stock.policy):
+        return None
+    file = Path(*scenario.stock.policy.partition(":")[0].split(".")).with_suffix(".py")
+    return file if Path(scenario.origin.folder, file).is_file() else None
 
 
 def scenario_fingerprint(scenario: Scenario) -> str:

@@ -40,6 +40,12 @@ def test_the_example_is_compared_with_a_policy_of_ours(tmp_path: Path) -> None:
     done = liverush(tmp_path, BLOCKS["sh"].strip())
     assert done.returncode == 0, done.stderr
     assert "moving average" in done.stdout
+    done = liverush(tmp_path, "simulate my_show.yaml --no-figures --out runs")
+    assert done.returncode == 0, done.stderr
+    (kept,) = (tmp_path / "runs").glob("*/scenario.yaml")
+    again = liverush(tmp_path, f"simulate {kept} --no-figures --out again")
+    assert again.returncode == 0, again.stderr
+    assert [path.name for path in (tmp_path / "again").iterdir()] == [kept.parent.name]
 
 
 @pytest.mark.parametrize("verb", ["simulate my_show.yaml --no-figures", "compare my_show.yaml --replications 2"])

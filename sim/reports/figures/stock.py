@@ -20,6 +20,7 @@ Floats = npt.NDArray[np.float64]
 _MOST = 8
 _MOST_POINTS = 3000
 _MOST_OTHERS = 200
+_MOST_MARKS = 120
 _LONG_TAIL = 4.0  # with a horizon this much longer than the programme, what comes after gets axes of its own
 
 
@@ -42,7 +43,7 @@ class _Sku:
 
 
 def draw_stock(frame: Frame) -> None:
-    """A step curve a SKU; crosses mark the moments of sold out."""
+    """A step curve a SKU; crosses mark the moments of sold out, circles orders to suppliers, triangles deliveries."""
     run = frame.run
     frame.title = "Stock available to sell, by SKU (all warehouses together)"
     skus = sorted(_read(run), key=lambda sku: -sku.moved)
@@ -53,12 +54,13 @@ def draw_stock(frame: Frame) -> None:
     programme, rest = _windows(run, skus)
     strip = strip_rows(run.scenario, programme, {})
     heights = [strip_height_in(strip), 2.8, *([2.0] if rest else [])]
-    axes = frame.rows(heights)
+    axes, bought = frame.rows(heights), _bought(run)
     draw_strip(axes[0], strip, programme)
     frame.time_axis(axes[0], programme, labelled=False)
     for ax, window in zip(axes[1:], (programme, rest), strict=False):
         assert window is not None
         _draw_curves(ax, skus, window)
+        _mark_orders(ax, skus, window, bought)
         frame.time_axis(ax, window)
     mark_deals(axes[:2], run.scenario, programme)
     if rest:
@@ -112,6 +114,32 @@ def _draw_curves(axes: Axes, skus: list[_Sku], window: Window) -> None:
         axes.plot(gone, [0] * len(gone), "x", color=BAD, markersize=7, markeredgewidth=2, clip_on=False, zorder=5,
                   label="sold out")  # fmt: skip
     count_axis(axes, "units available", top=most * 1.05 or 1)
+
+
+def _bought(run: Run) -> dict[str, tuple[Floats, Floats]]:
+    """By SKU when was ordered and when that was due, in seconds; nothing for a run of before there was such a table."""
+    if not (run.directory / "purchases.parquet").exists():
+        return {}
+    table, labels = run.numbers("purchases", ["ordered_us", "due_us"]), run.labels("purchases", "sku")
+    ordered, due = (table[name] / US_PER_S for name in ("ordered_us", "due_us"))
+    return {name: (ordered[rows], due[rows]) for name in labels.names if (rows := labels.where(name)).any()}
+
+
+def _mark_orders(axes: Axes, skus: list[_Sku], window: Window, bought: dict[str, tuple[Floats, Floats]]) -> None:
+    """Where orders to suppliers were placed and where they arrived, unless there are too many to tell them apart."""
+    shown = skus if len(skus) <= _MOST else skus[: _MOST - 1]
+    marks: list[tuple[_Sku, str, str, Floats]] = []
+    for sku, colour in zip(shown, COLOURS, strict=False):
+        for marker, times in zip("o^", bought.get(sku.name, ()), strict=False):
+            marks.append((sku, colour, marker, times[(times >= window.start_s) & (times <= window.end_s)]))
+    if sum(len(times) for *_, times in marks) > _MOST_MARKS:
+        return
+    for sku, colour, marker, times in marks:
+        level = np.maximum(np.searchsorted(sku.time_s, times, side="right") - 1, 0)
+        face = "white" if marker == "o" else colour
+        axes.plot(times, sku.units[level], marker, color=colour, markerfacecolor=face, markersize=5, zorder=4)
+    for marker, face, label in (("o", "white", "ordered"), ("^", OTHER_VIDEO, "delivered")) if bought else ():
+        axes.plot([], [], marker, color=OTHER_VIDEO, markerfacecolor=face, markersize=5, label=label)
 
 
 def _points(sku: _Sku, window: Window) -> tuple[Floats, Floats]:
