@@ -171,6 +171,8 @@ def demand_key(scenario: Scenario) -> str:
     kept = {key: value for key, value in data.items() if key not in _NOT_DEMAND}
     for key, names in _DEMAND_OF.items():
         kept[key] = {name: data[key][name] for name in names}
+    kept["funnel"].pop("feedback", None)
+    (kept["funnel"].get("questions") or {}).pop("wage_per_hour", None)
     for region in kept["regions"]:
         region.pop("allocation", None)
     for listing in kept["catalogue"]:

@@ -148,7 +148,12 @@ def test_a_scenario_with_strategies_is_written_and_read_again() -> None:
     [
         *("stock.policy=s_S,stock.S=9", "fees.platform=9 %", "dispatch.dispatch_days=3", "slos=[]", "engine.workers=1"),
         *("catalogue.serum.stock={main: 5}", "warehouses.main.pickers=2", "warehouses.main.waves={every: 1h}"),
-        *("after_sales.return_delay=1d", "confirmation.on_hold=5m", "lanes=[{warehouse: main, region: all}]"),
+        *(
+            "funnel.feedback.period=1m",
+            "after_sales.return_delay=1d",
+            "confirmation.on_hold=5m",
+            "lanes=[{warehouse: main, region: all}]",
+        ),
     ],
 )
 def test_strategies_with_one_demand_key_meet_the_same_trace(tmp_path: Path, override: str) -> None:
@@ -157,9 +162,23 @@ def test_strategies_with_one_demand_key_meet_the_same_trace(tmp_path: Path, over
     assert generate(first.scenario, 1).fingerprint() == generate(second.scenario, 1).fingerprint()
 
 
+def test_wages_of_moderators_leave_the_trace_alone(tmp_path: Path) -> None:
+    asking = MINIMAL + "funnel: {questions: {moderators: 1}}\n"
+    first, second = study(tmp_path, asking, "x=funnel.questions.wage_per_hour=15 GBP").strategies
+    assert demand_key(first.scenario) == demand_key(second.scenario)
+    assert generate(first.scenario, 1).fingerprint() == generate(second.scenario, 1).fingerprint()
+
+
 @pytest.mark.parametrize(
     "override",
-    ["funnel.order_given_click=2 %", "catalogue.serum.price=20 GBP", "after_sales.restock=10 %", "payment.pays=50 %"],
+    [
+        "funnel.order_given_click=2 %",
+        "funnel.questions.moderators=1",
+        "funnel.exposure.live=5 %",
+        "catalogue.serum.price=20 GBP",
+        "after_sales.restock=10 %",
+        "payment.pays=50 %",
+    ],
 )
 def test_strategies_that_change_demand_have_another_key(tmp_path: Path, override: str) -> None:
     first, second = study(tmp_path, MINIMAL, f"x={override}").strategies
