@@ -145,6 +145,17 @@ class FrontFlow:
         """Units that orders wait for whose region asks this warehouse first."""
         return int(self.state.waiting[sku, house])
 
+    def low_cells(self) -> list[tuple[int, int]]:
+        """Every (SKU, warehouse) whose units may be at a threshold or under, in order; (SKU, 0) with pools.
+
+        Units kept for some contents are left out here, which can only make it seem lower.
+        """
+        f = self.state
+        net = f.stock[fs.AVAILABLE] - f.waiting
+        if f.reg[fs.WATCHED] == fs.POOLS:
+            net = net.sum(axis=1, keepdims=True)
+        return [(int(sku), int(house)) for sku, house in np.argwhere(net <= f.threshold[:, : net.shape[1]])]
+
     def receive(self, now_us: int, sku: int, house: int, units: int) -> None:
         """Ordered units arrive."""
         for field in (fs.AVAILABLE, fs.ON_HAND, fs.RECEIVED):

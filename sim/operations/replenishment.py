@@ -158,6 +158,7 @@ class Replenishment:
         self.ordinary, self.emergency = ordinary, emergency
         self._every_us, self._offset_us = reviews
         self.items: list[Item] = []
+        self._item_at: dict[tuple[int, int], Item] = {}  # by SKU and first warehouse
         self.purchases: list[Purchase] = []
         front.on_crossing = self._crossed
 
@@ -169,6 +170,7 @@ class Replenishment:
     def add(self, sku: int, name: str, houses: tuple[int, ...]) -> Item:
         """One more item."""
         self.items.append(Item(self, len(self.items), sku, name, houses))
+        self._item_at[sku, houses[0]] = self.items[-1]
         return self.items[-1]
 
     def available(self, sku: int, houses: tuple[int, ...]) -> int:
@@ -198,8 +200,8 @@ class Replenishment:
         self.env.at(time_us, THRESHOLDS).callbacks.append(self._wake)
 
     def _wake(self, _: simpy.Event) -> None:
-        for item in self.items:
-            item.wake()
+        for cell in self._front.low_cells():
+            self._item_at[cell].wake()
 
     def buy(self, item: Item, units: int, supplier: Supplier, emergency: bool, aims: Sequence[Aim] | None) -> int:
         """Order units for an item; returns how many the supplier takes on."""

@@ -38,6 +38,10 @@ class _Front:
         """Backorders count as units below 0."""
         return 0
 
+    def low_cells(self) -> list[tuple[int, int]]:
+        """The only one."""
+        return [(0, 0)]
+
     def receive(self, now_us: int, sku: int, house: int, units: int) -> None:
         """Ordered units arrive."""
         self.units += units
