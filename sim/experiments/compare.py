@@ -26,7 +26,7 @@ from sim.measure.record import RunRecord
 from sim.operations.strategies.own import check_own
 from sim.operations.strategies.planned import pilots_for
 from sim.scenario.study import Study
-from sim.stats.sequential import LEAST, MOST, Precision, is_precise, looks, needed_for
+from sim.stats.sequential import LEAST, MOST, WIDENED, Precision, is_precise, looks, needed_for
 
 REPLICATIONS = 20
 MAX_REPLICATIONS = 1_000
@@ -160,7 +160,7 @@ def _precision(plan: Plan, study: Study, results: Sequence[Result], reached: boo
     return {
         "asked_half_width": goal,
         "relative": plan.precision.relative,
-        "half_width": width,
+        "half_width": width * WIDENED,
         "reached": reached,
         "at_most_replications": plan.most,
         "needed_replications": None if needed > MOST or reached else needed,

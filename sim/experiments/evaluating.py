@@ -13,6 +13,8 @@ from sim.experiments.journal import Journal
 from sim.experiments.replicating import A_DRAW, Result, replicate_study
 from sim.experiments.workers import in_order
 from sim.measure.machine import usable_cores
+from sim.operations.strategies.forecast import Units
+from sim.operations.strategies.planned import pilots_for
 from sim.scenario.search import Codes
 from sim.scenario.study import Strategist, Study
 
@@ -101,7 +103,8 @@ class Evaluations:
         ]
         if not pieces:
             return
-        work = _Work(self.seed, self.runs)
+        pilots = {key: units for point in points for key, units in pilots_for(point.strategist.scenario).items()}
+        work = _Work(self.seed, self.runs, pilots)
         fresh = in_order(work, pieces, self.where.workers, self.where.cluster)
         with closing(fresh):  # type: ignore[type-var]
             for piece in pieces:
@@ -140,9 +143,10 @@ class Evaluations:
 class _Work:
     seed: int
     runs: int
+    pilots: dict[str, Units]
 
     def __call__(self, piece: _Piece) -> Result:
-        return replicate_study(piece.study, self.seed, self.runs, piece.replication)
+        return replicate_study(piece.study, self.seed, self.runs, piece.replication, self.pilots)
 
 
 def _parts(keys: Sequence[str], groups: int) -> list[Sequence[str]]:

@@ -19,7 +19,7 @@ from sim.stats.best import Pairs, against_best, all_pairs
 from sim.stats.inputs import turns, variance_parts
 from sim.stats.intervals import LEVEL, t_interval
 from sim.stats.paired import differences, paired_interval, percent_of_base
-from sim.stats.sequential import MOST, needed_to_separate
+from sim.stats.sequential import MOST, WIDENED, needed_to_separate
 
 FORMAT = 1
 METRIC = "contribution_minor"
@@ -56,7 +56,7 @@ def summary_of_study(
 ) -> dict[str, Any]:
     """The summary of docs/run-directory.md."""
     values = values_of(study, results, metric)
-    pairs = all_pairs(values)
+    pairs = all_pairs(values, widened=1.0 if precision is None else WIDENED)
     scenario = study.scenario
     return {
         "format": FORMAT,
