@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sim.demand.streams import stream
+from sim.operations.simulate import simulate
 from sim.operations.strategies.analytic.base_stock import backordered_poisson, lost_poisson
 from sim.operations.strategies.analytic.bullwhip import bullwhip_ratio
 from sim.operations.strategies.analytic.demand import Demand
@@ -18,8 +19,10 @@ from sim.operations.strategies.analytic.s_s import s_s_cost
 from sim.operations.strategies.base_stock import base_stock
 from sim.operations.strategies.r_q import r_q
 from sim.operations.strategies.s_s import s_s
+from sim.orders.states import Reason
 from tests.demand.cases import assert_mean, expected, params
 from tests.operations.strategies.shelf import Shelf
+from tests.oracle.build import tiny_scenario, tiny_trace
 
 #: Time units until a shelf that starts full has forgotten it.
 WARM_UP = 20.0
@@ -173,3 +176,20 @@ def test_the_moving_average_of_the_documentation_has_chens_bullwhip(case: str) -
         return float(np.var(orders[20:]) / np.var(sizes[20:]))
 
     assert_mean(ratio, bullwhip_ratio(int(lead_time), int(periods), correlation))
+
+
+def test_a_simulated_shop_with_base_stock_loses_what_erlang_says() -> None:
+    """Through the whole simulation: each sale stops the front, and is ordered again a microsecond later."""
+    given = params("V05")
+    rate, lead, S, hours = given["lam"], given["L"], given["S"], 90
+    mug = {"name": "mug", "price": "10.00 GBP", "cost": "4.00 GBP", "stock": {"main": S}}
+    policy = {"policy": "base_stock", "S": S, "review": 0, "lead_time": f"{lead}h"}
+    scenario = tiny_scenario(horizon=f"{hours}h", catalogue=[mug], stock=policy)
+
+    def lost(seed: int) -> float:
+        times_us = [round(time * 3.6e9) for time in poisson_times(seed, rate, hours)]
+        outcome = simulate(scenario, tiny_trace(scenario, [{"time_us": at_us} for at_us in times_us]), fast=False)
+        late = np.array(times_us) > WARM_UP * 3.6e9 / 2
+        return float((outcome.orders["reason"][late] == Reason.SOLD_OUT).mean())
+
+    assert_mean(lost, lost_poisson(rate, lead, S).lost)
