@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 _F = TypeVar("_F", bound=Callable[..., Any])
 _kernels: set[Callable[..., Any]] = set()
 _compiled: dict[Callable[..., Any], Callable[..., Any]] = {}
+_inner: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 
 def touch(array: Any, row: int) -> None:
@@ -39,8 +40,16 @@ def kernel(function: _F) -> _F:
 def compiled(function: _F) -> _F:
     """The machine-code twin of a kernel; compiled at its first call unless it is kept on disk."""
     if function not in _compiled:
-        _compiled[function] = _compile(function)
+        _compiled[function] = _compile(function, cache=True)
     return _compiled[function]  # type: ignore[return-value]
+
+
+def _called(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The twin of a kernel for other kernels to call. It goes into their code, so it is neither kept on disk nor given
+    what lets Python call it: that would take about a quarter of the time that compiling takes (30 s instead of 22)."""
+    if function not in _inner:
+        _inner[function] = _compile(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    return _inner[function]
 
 
 _kernels.add(touch)
@@ -51,7 +60,7 @@ def choose(function: _F, fast: bool) -> _F:
     return compiled(function) if fast else function
 
 
-def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
+def _compile(function: Callable[..., Any], **options: bool) -> Callable[..., Any]:
     numba = numba_ready()
     if function is touch:
         from sim.flow.struct_type import touch_row
@@ -61,11 +70,11 @@ def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
     assert isinstance(function, types.FunctionType)
     names = dict(function.__globals__)
     for callee in _callees(function):
-        names[callee.__name__] = compiled(callee)
+        names[callee.__name__] = _called(callee)
     twin = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__)
     twin.__qualname__ = function.__qualname__
     numba.config.CACHE_DIR = str(_cache_folder() / _identity(function))
-    result: Callable[..., Any] = numba.njit(cache=True, error_model="numpy")(twin)
+    result: Callable[..., Any] = numba.njit(error_model="numpy", **options)(twin)
     return result
 
 
