@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sim.demand.trace import Trace
 from sim.operations.money import money_columns
-from sim.operations.outcome import Outcome
+from sim.operations.outcome import WAITING_COLUMNS, Outcome
+from sim.operations.waiting import waiting_column
 from sim.scenario.schema import Scenario
 from tests.operations.compare import parcel_rows
 from tests.oracle import model
@@ -14,7 +15,8 @@ oracle_run = model.run
 
 def unequal(scenario: Scenario, trace: Trace, flow: Outcome, oracle: model.Outcome) -> list[str]:
     """Names of the columns that differ: orders, money, parcels, stock, deals."""
-    mine = {**flow.orders, **money_columns(scenario, trace, flow)}
+    waits = {name: waiting_column(flow.orders, name, slice(None)) for name in WAITING_COLUMNS}
+    mine = {**flow.orders, **waits, **money_columns(scenario, trace, flow)}
     found = [name for name, column in mine.items() if name in oracle.orders and column.tolist() != oracle.orders[name]]
     found += [name for name in oracle.orders if name not in mine]
     if parcel_rows(flow) != [tuple(row) for row in oracle.parcels]:
