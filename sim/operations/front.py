@@ -137,13 +137,15 @@ class FrontFlow:
 
     def available(self, sku: int, house: int) -> int:
         """Units that can be sold, those kept for some contents among them."""
-        kept = self.state.reserve[self.state.reserve_first[sku] : self.state.reserve_first[sku + 1]]
-        here = kept[kept[:, fs.R_HOUSE] == house]
-        return int(self.state.stock[fs.AVAILABLE, sku, house] + here[:, fs.R_LEFT].sum())
+        units = int(self.state.stock[fs.AVAILABLE, sku, house])
+        if self.state.reg[fs.RESERVES]:
+            kept = self.state.reserve[self.state.reserve_first[sku] : self.state.reserve_first[sku + 1]]
+            units += int(kept[kept[:, fs.R_HOUSE] == house, fs.R_LEFT].sum())
+        return units
 
     def waited_for(self, sku: int, house: int) -> int:
         """Units that orders wait for whose region asks this warehouse first."""
-        return int(self.state.waiting[sku, house])
+        return int(self.state.waiting[sku, house]) if self.state.reg[fs.WAITERS] else 0
 
     def low_cells(self) -> list[tuple[int, int]]:
         """Every (SKU, warehouse) whose units may be at a threshold or under, in order; (SKU, 0) with pools.

@@ -38,8 +38,10 @@ def units_for(f: Front, order: int, sku: int, house: int) -> int:
 @kernel
 def _is_open_to(f: Front, order: int, row: int, house: int) -> bool:
     """Whether the order may take from this reserve in this warehouse."""
-    kept = f.reserve[row]
-    return bool(kept[R_HOUSE] == house and kept[R_FIRST] <= f.line_content[f.first[order]] < kept[R_END])
+    if f.reserve[row, R_HOUSE] != house:
+        return False
+    content = f.line_content[f.first[order]]
+    return bool(f.reserve[row, R_FIRST] <= content < f.reserve[row, R_END])
 
 
 @kernel
@@ -97,9 +99,18 @@ def give_back(f: Front, order: int, sku: int, house: int, units: int) -> None:
 
 
 @kernel
+def waited_for(f: Front, sku: int) -> int:
+    """Units of a SKU that orders wait for, wherever."""
+    units = 0
+    for house in range(f.waiting.shape[1]):
+        units += int(f.waiting[sku, house])
+    return units
+
+
+@kernel
 def wake(f: Front, sku: int) -> None:
     """Units of this SKU have come: orders that wait for it are to be looked at."""
-    if f.reg[WAITERS] > 0 and f.woken[sku] == 0 and f.waiting[sku].sum() > 0:
+    if f.reg[WAITERS] > 0 and f.woken[sku] == 0 and waited_for(f, sku) > 0:
         f.woken[sku] = 1
         f.woken_sku[f.reg[WOKEN]] = sku
         f.reg[WOKEN] += 1

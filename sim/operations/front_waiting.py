@@ -8,7 +8,7 @@ and as units are only taken until more come, only orders that want a SKU of whic
 from __future__ import annotations
 
 from sim.flow.jit import kernel
-from sim.operations.front_available import units_for, wake
+from sim.operations.front_available import units_for, waited_for, wake
 from sim.operations.front_state import (
     AVAILABLE,
     CLOSED,
@@ -71,7 +71,7 @@ def _needed(f: Front, order: int, wanted: int) -> int:
 @kernel
 def _promisable(f: Front, order: int, sku: int) -> int:
     """Units that the order's warehouses have, and may be sold ahead, beyond those waited for."""
-    units = int(f.presale_units[sku]) - int(f.waiting[sku].sum())
+    units = int(f.presale_units[sku]) - waited_for(f, sku)
     for house in f.asked[f.line_region[f.first[order]]]:
         if house >= 0:
             units += units_for(f, order, sku, int(house))
@@ -149,7 +149,8 @@ def _woken_units(f: Front) -> int:
     units = 0
     for k in range(f.reg[WOKEN]):
         sku = f.woken_sku[k]
-        units += int(f.stock[AVAILABLE, sku].sum())
+        for house in range(f.stock.shape[2]):
+            units += int(f.stock[AVAILABLE, sku, house])
         for row in range(f.reserve_first[sku], f.reserve_first[sku + 1]):
             units += int(f.reserve[row, R_LEFT])
     return units
