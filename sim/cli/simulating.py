@@ -26,6 +26,7 @@ MAX_REPLICATIONS = 100_000
 )
 @click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Seed of every stream; else the scenario's.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value; may be repeated.")
+@click.option("--strategy", metavar="NAME", help="As this strategy of the scenario changes it.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -41,6 +42,7 @@ def simulate(
     replications: int,
     seed: int | None,
     overrides: tuple[str, ...],
+    strategy: str | None,
     out: Path,
     as_json: bool,
     no_figures: bool,
@@ -49,6 +51,7 @@ def simulate(
     result = _simulate(
         find_scenario(scenario),
         list(overrides),
+        strategy,
         replications=replications,
         seed=seed,
         out=out,
@@ -108,18 +111,23 @@ def _demo_load(flagship: Path, out: Path, simulated: Path) -> int:
     return result.exit_code
 
 
-def _simulate(path: Path, overrides: list[str], *, figures: bool, **options: Any) -> RunResult:
+def _simulate(
+    path: Path, overrides: list[str], strategy: str | None = None, *, figures: bool, **options: Any
+) -> RunResult:
     """Load a scenario and run it."""
     from sim.scenario.load import load_with_source
+    from sim.scenario.study import load_strategy
 
-    loaded = load_with_source(path, overrides)
+    loaded = load_strategy(path, strategy, overrides) if strategy else load_with_source(path, overrides)
     from sim.experiments import simulate as experiment
 
     if loaded.uncertain:
         names = ", ".join(each.name for each in loaded.uncertain)
         click.echo(f"Uncertain inputs at their most likely values (`compare` draws them): {names}", err=True)
     draw = _figures() if figures else None
-    return experiment.run(loaded.scenario, written=loaded.written, overrides=overrides, draw=draw, **options)
+    return experiment.run(
+        loaded.scenario, written=loaded.written, overrides=overrides, strategy=strategy, draw=draw, **options
+    )
 
 
 def _figures() -> Callable[[Path], object]:

@@ -56,6 +56,7 @@ def run(
     draw: Callable[[Path], object] | None = None,
     progress: bool = False,
     overrides: Sequence[str] = (),
+    strategy: str | None = None,
     written: Node | None = None,
     workers: int | None = None,
 ) -> RunResult:
@@ -92,6 +93,7 @@ def run(
             "seed": chosen,
             "replications": replications,
             "overrides": list(overrides),
+            "strategy": strategy,
         }
         _write_json(partial / "run.json", {**what, **record.as_dict()})
         if draw is not None:

@@ -66,7 +66,8 @@ def _difference(summary: dict[str, Any], pair: dict[str, Any]) -> str:
         return f"{other} cannot be told from {base}: {_needed(summary, pair)}"
     verb = "earns" if summary["metric"] == _CONTRIBUTION else "has"
     more, ratio = "more" if pair["mean"] > 0 else "less", pair["percent"]
-    loses = summary["strategies"][0]["mean"] < 0  # "more" in percent of a loss would be read the wrong way round
+    means = {each["name"]: each["mean"] for each in summary["strategies"]}
+    loses = min(means[base], means[other]) < 0  # percent of a loss, or more than 100 % less, would be misread
     if ratio["low"] is None or loses:
         low, high = sorted((abs(pair["low"]), abs(pair["high"])))
         gap = shown(summary, abs(pair["mean"]))

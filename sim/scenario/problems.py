@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sim.errors import Problem
 from sim.scenario.findings import MAX_COLLECTED
 from sim.scenario.nodes import Node, Path, dotted, locate, shown
-from sim.scenario.shape import keys_at, listing_of, suggestion
+from sim.scenario.shape import keys_at, listing_of, nearest, suggestion
 
 MAX_PROBLEMS = 100
 _Words = Callable[[dict[str, Any]], tuple[str, str]]
@@ -57,7 +57,10 @@ _DATES = "a date such as 2026-11-20, for a moment with time and offset: 2026-11-
 
 def schema_problems(error: ValidationError, root: Node) -> list[Problem]:
     """Every error of the schema as a problem with its place in the file."""
-    problems = [_problem(entry, root) for entry in error.errors(include_url=False, include_input=False)[:MAX_COLLECTED]]
+    entries = error.errors(include_url=False, include_input=False)[:MAX_COLLECTED]
+    misspelt = {_meant(tuple(entry["loc"]), root) for entry in entries if entry["type"] == "extra_forbidden"}
+    told = [entry for entry in entries if entry["type"] != "missing" or tuple(entry["loc"]) not in misspelt]
+    problems = [_problem(entry, root) for entry in told]
     return list(dict.fromkeys(problem for problem in problems if problem is not None))
 
 
@@ -87,8 +90,17 @@ def _problem(entry: Any, root: Node) -> Problem | None:
     return Problem(place.file, place.line, dotted(written), message, found, allowed, place.cell)
 
 
+def _meant(unknown: Path, root: Node) -> Path:
+    """Where the key would stand that an unknown one comes near to: told there, it is not told as absent too."""
+    return (*unknown[:-1], nearest(str(unknown[-1]), _keys_beside(unknown, locate(root, unknown)[0])) or "")
+
+
+def _keys_beside(loc: Path, written: Path) -> list[str]:
+    return keys_at(loc[:-1]) or keys_at(written[:-1])
+
+
 def _unknown_key(loc: Path, written: Path, file: str, line: int, cell: str) -> Problem:
-    keys = keys_at(loc[:-1]) or keys_at(written[:-1])
+    keys = _keys_beside(loc, written)
     near = suggestion(str(loc[-1]), keys)
     return Problem(file, line, dotted(written), f"unknown key{near}", "", listing_of(keys, 40), cell)
 

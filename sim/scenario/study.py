@@ -141,6 +141,12 @@ def read_variants(
     return loaded, found
 
 
+def load_strategy(path: str | FilePath, name: str, overrides: Sequence[str] = ()) -> Loaded:
+    """The scenario as its strategy of this name changes it. Raises ScenarioError or UsageError."""
+    variant = read_variants(path, overrides, only=[name])[1][0]
+    return Loaded(strategist(name, variant.tree).scenario, variant.tree)
+
+
 def study_of(loaded: Loaded, found: Sequence[Variant]) -> Study:
     """The study of these strategies; of none or one the scenario as written comes first. Raises ScenarioError."""
     as_written = [Variant(AS_WRITTEN, loaded.written, [])] if len(found) < 2 else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,12 @@ def test_the_verdict_is_in_words(done: Compared) -> None:
     pair = done.summary["pairs"][0]
     assert pair["told_apart"]
     assert pair["low"] > 0
+
+
+def test_a_strategy_that_loses_money_is_told_in_amounts(tmp_path: Path) -> None:
+    ruin = study(tmp_path, TEXT, "ruin=fees.pick_pack=90 GBP", only=["today", "ruin"])
+    told = sentences(run(tmp_path, Plan(replications=3, workers=1), ruin).summary)[0]
+    assert re.fullmatch(r"ruin earns [\d,.]+ GBP less than today, 95 % interval [\d,.]+ GBP to [\d,.]+ GBP\.", told)
 
 
 def test_strategies_that_tie_may_both_be_best(tmp_path: Path) -> None:

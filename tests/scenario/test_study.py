@@ -11,7 +11,7 @@ from sim.errors import ScenarioError, UsageError
 from sim.scenario import load_scenario, scenario_from_text
 from sim.scenario.as_run import scenario_yaml
 from sim.scenario.fingerprint import canonical_json
-from sim.scenario.study import AS_WRITTEN, Study, demand_key, load_study
+from sim.scenario.study import AS_WRITTEN, Study, demand_key, load_strategy, load_study
 from tests.scenario.helpers import MINIMAL
 
 STRATEGIES = """
@@ -51,6 +51,16 @@ def test_strategies_change_the_scenario_and_nothing_else(tmp_path: Path) -> None
     assert (restock.scenario.stock.policy, restock.scenario.stock.S) == ("s_S", 400)
     assert dear.scenario.catalogue[0].price.minor == 1490
     assert dear.scenario.stock == today.scenario.stock
+
+
+def test_a_strategy_alone_is_the_scenario_as_it_changes_it(tmp_path: Path) -> None:
+    found = study(tmp_path)
+    alone = load_strategy(tmp_path / "show.yaml", "restock", ["stock.lead_time=4d"])
+    assert (alone.scenario.stock.policy, alone.scenario.stock.S) == ("s_S", 400)
+    assert alone.scenario.stock.lead_time.mean_us == 4 * 86_400_000_000
+    assert alone.scenario.strategies == found.scenario.strategies
+    with pytest.raises(UsageError, match="no strategy is called 'restok'; did you mean 'restock'"):
+        load_strategy(tmp_path / "show.yaml", "restok")
 
 
 def test_one_strategy_alone_is_compared_with_the_scenario_as_written(tmp_path: Path) -> None:
