@@ -16,6 +16,7 @@ from tests.bench.load import load_client, load_lag
 from tests.bench.process import Bench, JobFailed, back_memory, environment, timed_command
 from tests.bench.rows import Target, make_row
 from tests.bench.scaled import scaled_text
+from tests.bench.stall import load_stall
 
 Row = dict[str, Any]
 RECORD = Target("orders_per_s", 583_000, at_least=True)  # orders a second, 11 November 2020
@@ -148,6 +149,7 @@ BENCHES = {
     "compare": compare_mega,
     "load_client": load_client,
     "load_lag": load_lag,
+    "load_stall": load_stall,
     "engine_group": engine_group,
     "engine_http": engine_http,
 }

@@ -44,6 +44,7 @@ KEYS: dict[str, str] = {
     "client_ratio": "the same / that of Locust's FastHttpUser, in turn with it",
     "lag_p99_us": "99th percentile of sent - due of a load generator",
     "lag_us": "percentiles of the same",
+    "response_ms": "percentiles of response by who tells them, and requests planned and sent",
     "repeats": "every measured value, where one is chosen from several",
 }
 PLACE = ("targets", "met", "load_1m", "liverush", "commit", "command", "machine", "packages")
