@@ -99,7 +99,6 @@ def _provenance(run: LoadRun) -> Markup:
         *([f"trace: {key}", str(value)] for key, value in trace.items()),
         *told.provenance_rows(summary),
     ]
-    text = parts.scenario_text(run.directory)
     return parts.section(
         "provenance",
         "What was run",
@@ -107,5 +106,5 @@ def _provenance(run: LoadRun) -> Markup:
         tag("h3", "To repeat it"),
         tag("p", "The scenario as it was run is in this folder too, as scenario.yaml."),
         tag("pre", tag("code", told.command(summary))),
-        parts.folded("The scenario as run", tag("pre", tag("code", text))) if text else None,
+        parts.scenario_as_run(run.directory),
     )

@@ -125,7 +125,9 @@ def folded(title: str, *body: Child) -> Markup:
     return tag("details", tag("summary", title), *body)
 
 
-def scenario_text(directory: Path) -> str:
-    """The scenario as run, empty where its file is missing."""
+def scenario_as_run(directory: Path) -> Markup | None:
+    """The scenario as run, folded; None where its file is missing."""
     path = directory / "scenario.yaml"
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+    if not path.is_file():
+        return None
+    return folded("The scenario as run", tag("pre", tag("code", path.read_text(encoding="utf-8"))))

@@ -29,9 +29,7 @@ def search_page(run: Run, pictures: Mapping[str, Picture]) -> str:
             "main",
             parts.section("figures", "Figures", *(parts.figure(picture) for picture in pictures.values())),
             parts.section("tables", "All numbers", parts.tables(blocks)),
-            parts.section(
-                "scenario", "The scenario as written", tag("pre", tag("code", parts.scenario_text(run.directory)))
-            ),
+            parts.section("scenario", "What was run", parts.scenario_as_run(run.directory)),
         ),
         tag("footer", "Made by LiveRush from the files of this search."),
     )

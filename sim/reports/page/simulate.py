@@ -80,7 +80,6 @@ def _provenance(directory: Path, summary: Mapping[str, Any]) -> Markup:
     values = _json(directory / "provenance.json") or []
     rows = [[key.replace("_", " "), value] for key, value in _flat(told, "")]
     yours = [value for value in values if value.get("origin") == "yours"]
-    text = parts.scenario_text(directory)
     return parts.section(
         "provenance",
         "What was run",
@@ -90,7 +89,7 @@ def _provenance(directory: Path, summary: Mapping[str, Any]) -> Markup:
         tag("pre", tag("code", _command(summary))),
         parts.folded(f"Values set by the scenario's author ({len(yours)})", _values(yours)) if yours else None,
         parts.folded(f"Every value, with its origin ({len(values)})", _values(values)) if values else None,
-        parts.folded("The scenario as run", tag("pre", tag("code", text))) if text else None,
+        parts.scenario_as_run(directory),
     )
 
 
