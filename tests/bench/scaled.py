@@ -23,10 +23,14 @@ def scenario_file(name: str) -> Path:
 
 
 def scaled_scenario(name: str, factor: float, *, capacity: bool = True) -> Scenario:
-    """A shipped scenario with `factor` times the audience; its stock and capacity too, unless told not to."""
+    """A shipped scenario with `factor` times the audience; its stock and capacity too, unless told not to.
+
+    Strategies stay behind: their levels are written for the whole audience.
+    """
     if factor == 1:
         return load_scenario(scenario_file(name))
-    tree = plain(load_with_source(scenario_file(name)).written)
+    written = plain(load_with_source(scenario_file(name)).written)
+    tree = {key: part for key, part in written.items() if key not in ("strategies", "optimise")}
     keys = AUDIENCE + CAPACITY if capacity else AUDIENCE
     return Scenario.model_validate(_scaled(tree, "", keys, factor), by_alias=True, by_name=False)
 

@@ -40,9 +40,10 @@ def oracle_outcome(scenario: Scenario, trace: Trace) -> tuple[Outcome, model.Out
     ]
     rows = np.array(split, np.int64).reshape(-1, 5)
     kinds = ORDER_COLUMNS | (WAITING_COLUMNS if may_wait(scenario) else {})
+    parcel_kinds = {**PARCEL_COLUMNS, "carrier": "i2"}
     outcome = Outcome(
         orders={name: np.array(columns[name], kind) for name, kind in kinds.items()},
-        parcels={name: parcels[:, PARCEL_FIELDS.index(name)].astype(kind) for name, kind in PARCEL_COLUMNS.items()},
+        parcels={name: parcels[:, PARCEL_FIELDS.index(name)].astype(kind) for name, kind in parcel_kinds.items()},
         stock=stock,
         allocations={
             name: rows[:, k].astype("i2" if name == "warehouse" else "i4")
