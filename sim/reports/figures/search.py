@@ -127,7 +127,7 @@ def _position(frame: SearchFrame, knob: dict[str, Any], number: float) -> float:
 
 
 def _knob_axis(frame: SearchFrame, axes: Axes, knob: dict[str, Any]) -> None:
-    axes.xaxis.set_major_locator(_few())
+    axes.xaxis.set_major_locator(_few(_is_whole(knob)))
     if "choices" in knob:
         axes.set_xticks(range(len(knob["choices"])), [name_text(choice, 16) for choice in knob["choices"]])
         axes.set_xlim(-0.6, len(knob["choices"]) - 0.4)
@@ -141,10 +141,17 @@ def _knob_axis(frame: SearchFrame, axes: Axes, knob: dict[str, Any]) -> None:
             axes.set_xlabel(knob["unit"])
 
 
-def _few() -> Any:
+def _is_whole(knob: dict[str, Any]) -> bool:
+    """Whether a knob's values are whole numbers: no more of them than fit between its ends."""
+    if knob["unit"] or "choices" in knob or not (knob["low"].isdigit() and knob["high"].isdigit()):
+        return False
+    return int(knob["values"]) <= int(knob["high"]) - int(knob["low"]) + 1
+
+
+def _few(whole: bool) -> Any:
     from matplotlib.ticker import MaxNLocator
 
-    return MaxNLocator(5)
+    return MaxNLocator(5, integer=whole)
 
 
 def draw_pareto(frame: SearchFrame) -> None:
