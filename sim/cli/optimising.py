@@ -31,7 +31,7 @@ _FEW, _MANY = click.IntRange(2, 10_000), click.IntRange(1, 100_000)
 )
 @click.option("--metric", default="contribution_minor", show_default=True, help="Dotted path of what is sought.")
 @click.option("--least", is_flag=True, help="Seek as little of the metric as can be.")
-@click.option("--from", "start", metavar="NAME", default="", help="Turn knobs on this strategy. [default: the base]")
+@click.option("--from", "start", metavar="NAME", default="", help="Turn knobs on this strategy. [default: the best]")
 @click.option(
     "--strategy", "strategies", multiple=True, metavar="NAME=KEY=VALUE,...", help="One more strategy; repeatable."
 )

@@ -100,9 +100,9 @@ def optimise(
         confirmed = _confirm(search, plan, state, seed, confirmations, known, tell)
     name = f"{search.study.scenario.name}-optimise-{_run_id(key, search, plan)}"
     with whole_directory(out, name) as partial:
-        summary = summary_of_search(search, plan.trials, seed, state, _told(state, seed, confirmed))
+        summary = summary_of_search(plan.trials, seed, state, _told(state, seed, confirmed))
         with record.stage("report"):
-            write_search(partial, search, state, summary, confirmed)
+            write_search(partial, state, summary, confirmed)
             if draw is not None:
                 draw(partial)
         write_json(partial / "run.json", {"seed": seed, "overrides": list(overrides), **record.as_dict()})

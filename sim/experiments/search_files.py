@@ -33,12 +33,12 @@ EVALUATIONS = {"point": pa.int32(), "draw": pa.int32(), "metric": NAME, "value":
 
 def write_search(
     directory: Path,
-    search: Search,
     state: State,
     summary: dict[str, Any],
     confirmed: tuple[Study, Sequence[Result]] | None,
 ) -> None:
     """Write scenario, summary and tables into an existing directory."""
+    search = state.search
     write_as_run(directory, search.study.scenario, search.study.loaded.written)
     write_json(directory / "summary.json", summary)
     about = {key: summary[key] for key in ("format", "scenario", "start_utc", "currency")}

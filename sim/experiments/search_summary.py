@@ -19,11 +19,10 @@ FOUND = "best found"
 ON_TIME = "on_time_delivery.otdr_share"
 
 
-def summary_of_search(
-    search: Search, trials: int, seed: int, state: State, confirmation: dict[str, Any] | None
-) -> dict[str, Any]:
+def summary_of_search(trials: int, seed: int, state: State, confirmation: dict[str, Any] | None) -> dict[str, Any]:
     """The summary of docs/run-directory.md; `confirmation` is the summary of a study."""
-    scenario, leader = search.study.scenario, state.leader
+    search, leader = state.search, state.leader
+    scenario = search.study.scenario
     points = [_point(search, state, point) for point in state.points]
     return {
         "format": FORMAT,
@@ -54,6 +53,9 @@ def summary_of_search(
         "tried": state.tried,
         "stopped": state.stopped,
         "points": points,
+        "formulas": [
+            {"name": each.name, "values": dict(each.values), "assumes": each.assumes} for each in state.answers
+        ],
         "refused": [
             {"values": search.changes(codes), "reason": str(problem)} for codes, problem in state.refused[:100]
         ],

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sim.errors import Problem, UsageError
-from sim.experiments.analytic import answers
+from sim.experiments.analytic import Answer, answers
 from sim.experiments.evaluating import Evaluations, Point
 from sim.experiments.goals import Goal, metric_path, parse_limit
 from sim.experiments.proposing import Proposer
@@ -33,12 +33,15 @@ class State:
     """What is known at any moment of a search, so that it can be stopped.
 
     `points`: tried, the base first. `refused`: points that make no scenario, and why. `leader`: the best so far.
+    `answers`: what formulas say, by the name of the point that stands nearest to it.
     """
 
+    search: Search
     goal: Goal
     race: Race
     points: list[Point]
     refused: list[tuple[Codes, Problem]] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
     stopped: bool = False
 
     @property
@@ -79,17 +82,18 @@ def search_for(
 
     `watch(state)` is called after each change. Raises UsageError or OSError.
     """
-    start = search.point_of(search.tree)
-    base = Point(0, "named", search.study.strategies[0], start if search.start == search.study.names[0] else None)
+    base = Point(0, "named", search.study.strategies[0])
     known.need([base], known.step)
     goal = _goal(search, sought, known, base)
-    state = State(goal, Race(known, goal, sought.first, sought.most), [base])
+    state = State(search, goal, Race(known, goal, sought.first, sought.most), [base])
     known.tell = lambda: watch(state)
     proposer = Proposer(search.knobs, seed, sought.trials)
     try:
-        _enter(state, proposer, _given(search, base), new=[base])
+        _start(state)
+        _tell(state, proposer, state.points)
+        _enter(state, proposer, _from_formulas(state))
         while state.tried < sought.trials:
-            points = _proposed(search, state, proposer, min(_BATCH, sought.trials - state.tried))
+            points = _proposed(state, proposer, min(_BATCH, sought.trials - state.tried))
             if points is None:
                 break
             _enter(state, proposer, points)
@@ -112,21 +116,33 @@ def _goal(search: Search, sought: Sought, known: Evaluations, base: Point) -> Go
     return Goal(metric_path(sought.metric, metrics, "--metric"), sought.least, limits)
 
 
-def _given(search: Search, base: Point) -> list[Point]:
-    """The other named strategies, and the answers of formulas."""
-    start = search.point_of(search.tree)
-    found = [base]
-    for strategy in search.study.strategies[1:]:
-        found.append(Point(len(found), "named", strategy, start if strategy.name == search.start else None))
-    for name, answer in answers(search):
-        codes = search.point_near(answer, start or tuple(0 for _ in search.knobs))
-        made = search.at(codes, name)
+def _start(state: State) -> None:
+    """Race the named strategies; the best of them is what the knobs are turned on, where no other was asked for."""
+    others = state.search.study.strategies[1:]
+    state.points += [Point(number, "named", strategy) for number, strategy in enumerate(others, start=1)]
+    state.race.enter(state.points)
+    state.search = search = state.search.on(state.search.start or state.leader.strategist.name)
+    stands = search.point_of(search.tree)
+    for number, point in enumerate(state.points):
+        if point.strategist.name == search.start:
+            state.points[number] = replace(point, codes=stands)
+            if state.race.leader is point:
+                state.race.leader = state.points[number]
+
+
+def _from_formulas(state: State) -> list[Point]:
+    """The answers of formulas, each at the nearest point of the knobs; those that make no scenario left out."""
+    found: list[Point] = []
+    for answer in answers(state.search):
+        codes = state.search.point_near(answer.values)
+        made = state.search.at(codes, answer.name)
         if not isinstance(made, Problem):
-            found.append(Point(len(found), "analytic", made, codes))
-    return found[1:]
+            state.answers.append(answer)
+            found.append(Point(len(state.points) + len(found), "analytic", made, codes))
+    return found
 
 
-def _proposed(search: Search, state: State, proposer: Proposer, number: int) -> list[Point] | None:
+def _proposed(state: State, proposer: Proposer, number: int) -> list[Point] | None:
     """New points; those that make no scenario are told to the proposer and count as tried. None: nothing new."""
     asked = proposer.ask(number)
     if not asked:
@@ -134,7 +150,7 @@ def _proposed(search: Search, state: State, proposer: Proposer, number: int) -> 
     points: list[Point] = []
     for codes in asked:
         at = state.tried + len(points) + 1
-        made = search.at(codes, f"trial {at}")
+        made = state.search.at(codes, f"trial {at}")
         if isinstance(made, Problem):
             state.refused.append((codes, made))
             proposer.tell(codes, 0.0, [*(0.0 for _ in state.goal.limits), 1.0])
@@ -143,14 +159,17 @@ def _proposed(search: Search, state: State, proposer: Proposer, number: int) -> 
     return points
 
 
-def _enter(state: State, proposer: Proposer, points: list[Point], new: list[Point] | None = None) -> None:
-    """Race points and tell the proposer what they came to. `new`: points known already that it has not been told of."""
+def _enter(state: State, proposer: Proposer, points: list[Point]) -> None:
+    """Race points and tell the proposer what they came to."""
     state.points += points
-    entering = [*(new or []), *points]
-    if not entering:
-        return
-    state.race.enter(entering)
-    for point in entering:
+    if points:
+        state.race.enter(points)
+    _tell(state, proposer, points)
+
+
+def _tell(state: State, proposer: Proposer, points: list[Point]) -> None:
+    """Tell the proposer what points on the knobs came to."""
+    for point in points:
         if point.codes is not None:
             gains = state.gain_over_base(point)
             values = state.race.known.of(point, state.race.known.replications(point))

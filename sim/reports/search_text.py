@@ -59,7 +59,7 @@ def verdict_of_search(summary: dict[str, Any]) -> list[str]:
     elif summary["found"] is None:
         found.append(f"Nothing tried is better than {leader['name']}.")
     elif summary["confirmation"] is None:
-        found.append(f"Best found: {_setting(summary)}; not confirmed on fresh seeds.")
+        found.append(f"Best found{_by_formula(leader)}: {_setting(summary)}; not confirmed on fresh seeds.")
     else:
         found += _confirmed(summary)
     return found
@@ -100,7 +100,11 @@ def _confirmed(summary: dict[str, Any]) -> list[str]:
             ends = " to ".join(_value(summary, limit["metric"], interval[key]) for key in ("low", "high"))
             mean = _value(summary, limit["metric"], interval["mean"])
             found.append(f"{limit['text']} {'holds' if kept else 'does not hold'} there: {mean}, 95 % interval {ends}.")
-    return [f"Best found: {_setting(summary)}.", *found]
+    return [f"Best found{_by_formula(leader_of(summary))}: {_setting(summary)}.", *found]
+
+
+def _by_formula(leader: dict[str, Any]) -> str:
+    return f" (what the {leader['name']} says)" if leader["kind"] == "analytic" else ""
 
 
 def _setting(summary: dict[str, Any]) -> str:
@@ -124,7 +128,16 @@ def _found(summary: dict[str, Any]) -> Block:
         searched = " | ".join(knob["choices"]) if "choices" in knob else f"{knob['low']} to {knob['high']}"
         rows.append([knob["path"], searched, *(point["values"][knob["path"]] for point, _ in columns)])
     notes = [f"as a strategy: {strategy_line(summary)}"] if best else []
+    notes += [_formula(formula) for formula in summary["formulas"]]
     return Block("Knobs", rows, "<<" + ">" * len(columns), head=True, notes=notes)
+
+
+def _formula(formula: dict[str, Any]) -> str:
+    """What a formula says, before it is moved to the nearest point of the knobs, and what it assumes."""
+    values = [
+        f"{path} {value if isinstance(value, str) else count(value)}" for path, value in formula["values"].items()
+    ]
+    return f"{formula['name']}: {', '.join(values)}. It assumes: {formula['assumes']}"
 
 
 def strategy_line(summary: dict[str, Any]) -> str:

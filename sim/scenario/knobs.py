@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from sim.errors import ScenarioError, UsageError
 from sim.scenario.human import share_text
@@ -70,17 +69,27 @@ class Knob:
         if self.choices:
             found = [k for k, choice in enumerate(self.choices) if plain(choice) == plain(node)]
             return found[0] if found else None
-        return self.nearest_code(node.value, exactly=True)
+        code = self._position(node)
+        near = None if code is None else self.clipped_code(self.low + code * self.step)
+        return near if near is not None and code is not None and abs(code - near) <= 1e-6 else None
 
-    def nearest_code(self, value: Any, *, exactly: bool = False) -> int | None:
-        """The code nearest to a value inside the range; None outside, for choices, and where `exactly` is not met."""
-        measured = None if self.choices else measure(value)
+    def code_from(self, node: Node | None) -> int:
+        """The code nearest to a value that stands in a file; 0 for what is no value of the knob."""
+        exact, code = self.code_of(node), None if node is None or self.choices else self._position(node)
+        if exact is not None:
+            return exact
+        return 0 if code is None else self.clipped_code(self.low + code * self.step)
+
+    def clipped_code(self, number: float) -> int:
+        """The code nearest to a number in the knob's unit."""
+        return min(self.count - 1, max(0, round((number - self.low) / self.step)))
+
+    def _position(self, node: Node) -> float | None:
+        """Where a value stands, in steps from the lowest; None for what has another unit."""
+        measured = measure(node.value)
         if measured is None or measured[0] not in (self.unit, "" if self.unit == "share" else self.unit):
             return None
-        code = (measured[1] - self.low) / self.step
-        whole = min(self.count - 1, max(0, round(code)))
-        near = abs(code - whole) <= (1e-6 if exactly else 0.5 + 1e-9)
-        return whole if near else None
+        return (measured[1] - self.low) / self.step
 
 
 def parse_knob(text: str) -> Knob:

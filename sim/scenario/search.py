@@ -20,14 +20,29 @@ Codes = tuple[int, ...]
 class Search:
     """Named strategies, the first of them the base, and the knobs that a search turns on the strategy `start`.
 
-    A point is one code a knob (`sim.scenario.knobs`).
+    An empty `start` is still to be chosen (`on`). `trees`: by strategy. A point is one code a knob
+    (`sim.scenario.knobs`).
     """
 
     study: Study
     start: str
-    tree: Node
+    trees: Mapping[str, Node]
     knobs: tuple[Knob, ...]
     limits: tuple[str, ...] = ()
+
+    @property
+    def tree(self) -> Node:
+        """What the knobs are turned on; as long as that is open, the base."""
+        return self.trees[self.start or self.study.names[0]]
+
+    @property
+    def started(self) -> Strategist:
+        """The strategy that the knobs are turned on."""
+        return strategist(self.start or self.study.names[0], self.tree)
+
+    def on(self, start: str) -> Search:
+        """The same with the knobs turned on this strategy."""
+        return replace(self, start=start)
 
     def at(self, codes: Codes, name: str) -> Strategist | Problem:
         """The strategy at a point, or why the scenario cannot be so."""
@@ -45,14 +60,17 @@ class Search:
         codes = [knob.code_of(node_at(tree, knob.path)) for knob in self.knobs]
         return None if None in codes else tuple(code for code in codes if code is not None)
 
-    def point_near(self, values: Mapping[str, float], start: Codes) -> Codes:
-        """The point nearest to values given by dotted path in the units of the knobs, the other knobs as at `start`."""
-        codes = []
-        for knob, code in zip(self.knobs, start, strict=True):
-            if knob.name in values and not knob.choices:
-                code = min(knob.count - 1, max(0, round((values[knob.name] - knob.low) / knob.step)))
-            codes.append(code)
-        return tuple(codes)
+    def point_near(self, values: Mapping[str, float | str]) -> Codes:
+        """The point nearest to values given by dotted path, in the units of the knobs or as choices; the other knobs
+        as they stand, at the nearest end where that is outside, at the first choice where it is none."""
+        return tuple(self._code_near(knob, values.get(knob.name)) for knob in self.knobs)
+
+    def _code_near(self, knob: Knob, value: float | str | None) -> int:
+        if value is None:
+            return knob.code_from(node_at(self.tree, knob.path))
+        if knob.choices:
+            return knob.labels.index(str(value))
+        return knob.clipped_code(float(value))
 
     def changes(self, codes: Codes) -> dict[str, str]:
         """What a point changes, as people write it: dotted path -> value."""
@@ -70,18 +88,18 @@ def load_search(
 ) -> Search:
     """Read a scenario to be searched; knobs and limits are those given and those of the scenario's `optimise:`.
 
-    `start`: the strategy on which the knobs are turned, by default the base. A knob that is given takes the place of
+    `start`: the strategy on which the knobs are turned, by default open: the search takes the best. A knob
+    that is given takes the place of
     the scenario's on the same value. Raises ScenarioError or UsageError.
     """
     loaded, found = read_variants(path, overrides, strategies, only)
     study = study_of(loaded, found)
     trees = {AS_WRITTEN: loaded.written} | {variant.name: variant.tree for variant in found}
-    chosen = start or study.names[0]
-    if chosen not in trees:
-        raise UsageError(f"no strategy is called {chosen!r}{suggestion(chosen, trees)}; there are: {listing_of(trees)}")
+    if start and start not in trees:
+        raise UsageError(f"no strategy is called {start!r}{suggestion(start, trees)}; there are: {listing_of(trees)}")
     own = loaded.scenario.optimise
     turned = _knobs([f"{key}={value}" for key, value in own.knobs.items()], knobs)
-    search = Search(study, chosen, trees[chosen], turned, (*own.subject_to, *limits))
+    search = Search(study, start, trees, turned, (*own.subject_to, *limits))
     for knob in turned:
         _, problems = put_changes(search.tree, {knob.name: knob.node(0)}, FilePath())
         if problems:

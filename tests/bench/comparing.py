@@ -14,7 +14,8 @@ from tests.bench.process import Bench, JobFailed, environment
 from tests.bench.rows import Target, make_row
 
 SECONDS = Target("seconds", 60)
-STRATEGIES = ("today", "lean stock", "waveless", "fewer pickers")
+FEWER = "fewer pickers"
+STRATEGIES = ("today", "lean stock", "waveless", FEWER)
 REPLICATIONS, WORKERS, LIMIT_S = 20, 2, 900
 #: Runs the command and tells its wall time, CPU time and the memory of its largest process.
 _PROGRAM = """
@@ -38,6 +39,7 @@ def compare_mega(bench: Bench) -> list[dict[str, Any]]:
 
 def _measured(folder: Path, case: str) -> dict[str, Any]:
     arguments = ["compare", "mega_live", "--replications", str(REPLICATIONS), "--workers", str(WORKERS)]
+    arguments += ["--strategy", f"{FEWER}=warehouses.eindhoven.pickers=3"]
     arguments += ["--only", ",".join(STRATEGIES), "--out", str(folder / case.replace(" ", "-"))]
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM, *arguments],

@@ -75,7 +75,8 @@ def test_a_point_is_a_scenario_and_knows_where_it_stands(scenario: Path) -> None
     assert (made.scenario.stock.S, made.scenario.stock.policy) == (30, "base_stock")
     assert made.scenario.fees.platform == 30_000
     assert search.point_of(made.tree) == (2, 1)
-    assert search.point_near({"stock.S": 44.0}, (0, 1)) == (3, 1)
+    assert search.point_near({"stock.S": 44.0}) == (3, 0)
+    assert search.point_near({"stock.policy": "base_stock"}) == (0, 1)
     node = node_at(made.tree, ("catalogue", "mug", "price"))
     assert node is not None
     assert node.value == "10.00 GBP"
