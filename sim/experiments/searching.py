@@ -33,7 +33,7 @@ class State:
     """What is known at any moment of a search, so that it can be stopped.
 
     `points`: tried, the base first. `refused`: points that make no scenario, and why. `leader`: the best so far.
-    `answers`: what formulas say, by the name of the point that stands nearest to it.
+    `answers`: what formulas say, each with the name of the point that stands nearest to it.
     """
 
     search: Search
@@ -131,13 +131,13 @@ def _start(state: State) -> None:
 
 
 def _from_formulas(state: State) -> list[Point]:
-    """The answers of formulas, each at the nearest point of the knobs; those that make no scenario left out."""
+    """The answers of formulas, each at the nearest point of the knobs; one that makes no scenario is only told."""
     found: list[Point] = []
-    for answer in answers(state.search):
+    state.answers = answers(state.search)
+    for answer in state.answers:
         codes = state.search.point_near(answer.values)
         made = state.search.at(codes, answer.name)
         if not isinstance(made, Problem):
-            state.answers.append(answer)
             found.append(Point(len(state.points) + len(found), "analytic", made, codes))
     return found
 
