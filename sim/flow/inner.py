@@ -1,4 +1,4 @@
-"""What numba must know of kernels that only kernels call: one specialisation each, and no machine code of their own.
+"""How numba compiles kernels. Those that only kernels call: one specialisation each, and no machine code of their own.
 
 Left to itself, numba compiles such a function for every combination of types that its arguments come with (32 or 64
 bits, a variable or a literal), optimises each together with all that it calls, makes machine code of it that nobody
@@ -8,6 +8,7 @@ until the kernel that Python calls is optimised as a whole. That takes less than
 
 from __future__ import annotations
 
+import gc
 import types as python_types
 from typing import Any
 
@@ -59,6 +60,25 @@ class _InnerDispatcher(CPUDispatcher):
 
 def _widened(argument: Any) -> Any:
     return types.int64 if isinstance(argument, types.Integer) else types.unliteral(argument)
+
+
+class _OuterDispatcher(CPUDispatcher):
+    def compile(self, sig: Any) -> Any:
+        """numba's own, without collecting garbage meanwhile: there is hardly any, and looking takes a seventh."""
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return super().compile(sig)
+        finally:
+            if collecting:
+                gc.enable()
+
+
+def outer(function: python_types.FunctionType, **options: Any) -> Any:
+    """A numba dispatcher of `function` for Python to call, kept on disk."""
+    dispatcher = _OuterDispatcher(function, targetoptions={"nopython": True, **options})
+    dispatcher.enable_caching()
+    return dispatcher
 
 
 def inner(function: python_types.FunctionType, **options: Any) -> Any:

@@ -72,13 +72,11 @@ def _compile(function: Callable[..., Any], inner: bool) -> Callable[..., Any]:
         names[callee.__name__] = _called(callee)
     twin = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__)
     twin.__qualname__ = function.__qualname__
-    if inner:
-        from sim.flow.inner import inner as inner_twin
+    from sim.flow.inner import inner as inner_twin
+    from sim.flow.inner import outer as outer_twin
 
-        called: Callable[..., Any] = inner_twin(twin, error_model="numpy")
-        return called
     numba.config.CACHE_DIR = str(_cache_folder() / _identity(function))
-    result: Callable[..., Any] = numba.njit(error_model="numpy", cache=True)(twin)
+    result: Callable[..., Any] = (inner_twin if inner else outer_twin)(twin, error_model="numpy")
     return result
 
 
