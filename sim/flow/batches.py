@@ -119,8 +119,8 @@ class WaveStation:
 
     def release_until(self, end_us: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Run the waves before `end_us`; returns (ids, times) of those released, in order."""
-        most = int(self._reg[TAIL] - self._reg[HEAD])
-        if self._capacity:
+        most = int(self._reg[TAIL] - self._reg[HEAD]) if self._reg[NEXT_US] < end_us else 0
+        if self._capacity and most:
             most = min(
                 most, self._capacity * (1 + end_us // self._every_us - int(self._reg[NEXT_US]) // self._every_us)
             )

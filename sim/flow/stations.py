@@ -8,7 +8,7 @@ committed; completions leave in the order of time, then id.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -146,6 +146,7 @@ class Station:
             np.empty(PIECE, dtype=np.int32),
             np.empty(PIECE, dtype=np.int64),
         )
+        self._handle: Counter | None = None  # made at the next use: most catch-ups find the same arrays
 
     @property
     def waiting(self) -> int:
@@ -172,14 +173,14 @@ class Station:
     def release(self) -> None:
         """Give back the memory of the queue. The station does not serve after this."""
         names = ("queue_id", "queue_at", "heap", "stamp_us", "done_id", "done_at")
-        self._state = self._state._replace(**{name: getattr(self._state, name)[:0].copy() for name in names})
+        self._swap(**{name: getattr(self._state, name)[:0].copy() for name in names})
         self._reg[HEAD] = self._reg[TAIL] = self._reg[BUSY] = 0
 
     def join(self, ids: npt.NDArray[np.int32], at_us: npt.NDArray[np.int64]) -> None:
         """Customers arrive, in order, at or after everything that arrived before."""
         head, tail, new = int(self._reg[HEAD]), int(self._reg[TAIL]), len(ids)
         if tail + new > len(self._state.queue_id):
-            self._state = self._state._replace(
+            self._swap(
                 queue_id=with_room(self._state.queue_id, head, tail, new),
                 queue_at=with_room(self._state.queue_at, head, tail, new),
             )
@@ -196,9 +197,10 @@ class Station:
         most = self.busy + (self.waiting if self.servers else 0)
         if most:
             self._make_room(min(self.servers, most) + self.busy)
-            state, done = handle(self._state, self._fast), PIECE
+            self._handle = self._handle or handle(self._state, self._fast)
+            done = PIECE
             while done == PIECE:
-                self._serve(state, self._now_us, end_us, self.servers)
+                self._serve(self._handle, self._now_us, end_us, self.servers)
                 done = int(self._reg[DONE_COUNT])
                 yield self._state.done_id[:done], self._state.done_at[:done]
         self._now_us = end_us
@@ -210,9 +212,13 @@ class Station:
         if is_roomy(state.queue_id, tail - head):
             names = ("queue_id", "queue_at")
             size = 2 * (tail - head) + 64
-            self._state = state._replace(**{name: moved(getattr(state, name), head, tail, size) for name in names})
+            self._swap(**{name: moved(getattr(state, name), head, tail, size) for name in names})
             self._reg[HEAD], self._reg[TAIL] = 0, tail - head
 
     def _make_room(self, in_service: int) -> None:
         if len(self._state.heap) <= in_service:
-            self._state = self._state._replace(heap=moved(self._state.heap, 0, self.busy, 2 * in_service + 2))
+            self._swap(heap=moved(self._state.heap, 0, self.busy, 2 * in_service + 2))
+
+    def _swap(self, **arrays: npt.NDArray[Any]) -> None:
+        """Other arrays take the place of some of the state's; the handle would keep those alive."""
+        self._state, self._handle = self._state._replace(**arrays), None

@@ -144,7 +144,7 @@ class Delivery:
     def catch_up(self, end_us: int) -> int:
         """Move everything that the front has confirmed, and all that waits, up to `end_us`."""
         orders, houses = self._front.newly_confirmed()
-        for k in np.flatnonzero(houses == fs.SPLIT).tolist():
+        for k in np.flatnonzero(houses == fs.SPLIT).tolist() if len(orders) else []:
             self._split(int(orders[k]))
         for house in self.houses:
             house.move(self._of_house(orders, houses, house.number), self._front.state, end_us, self.parcels)
@@ -166,6 +166,8 @@ class Delivery:
         return rows
 
     def _of_house(self, orders: Ids, houses: fs.U8, number: int) -> Ids:
+        if not len(orders):
+            return orders
         mine = houses == number
         for k in np.flatnonzero(houses == fs.SPLIT).tolist() if self.parcels.of_split else []:
             mine[k] = number in self.parcels.of_split[int(orders[k])]
