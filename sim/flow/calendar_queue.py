@@ -101,7 +101,7 @@ def _free_blocks(first: int, count: int, last_link: int) -> npt.NDArray[np.int64
 def grown(calendar: _State, blocks: int, near: int, to_sort: int) -> _State:
     """The same state (a named tuple) with `blocks` free blocks, room for `near` in the heap and `to_sort` in a bin.
 
-    A bin is sorted with the help of the heap's room.
+    It is returned as it is if it has all that. A bin is sorted with the help of the heap's room.
     """
     pool = calendar.pool
     extra = max(blocks - int(calendar.cal[FREE_BLOCKS]), 0)
@@ -113,9 +113,10 @@ def grown(calendar: _State, blocks: int, near: int, to_sort: int) -> _State:
         pool[-len(fresh) :] = fresh
         calendar.cal[FREE_BLOCK] = old
         calendar.cal[FREE_BLOCKS] += extra
-    larger: _State = calendar._replace(
-        pool=pool, near=_at_least(calendar.near, max(near, to_sort)), sorted=_at_least(calendar.sorted, to_sort)
-    )
+    heap, in_order = _at_least(calendar.near, max(near, to_sort)), _at_least(calendar.sorted, to_sort)
+    if pool is calendar.pool and heap is calendar.near and in_order is calendar.sorted:
+        return calendar
+    larger: _State = calendar._replace(pool=pool, near=heap, sorted=in_order)
     return larger
 
 

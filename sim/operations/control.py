@@ -6,13 +6,11 @@ Ranks order the control events of one instant (docs/model.md); the sweep and the
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from functools import partial
 from typing import TypeVar
 
 import simpy
 
 from sim.flow.environment import FlowEnvironment
-from sim.operations.feedback import feed_back
 from sim.operations.front import FrontFlow
 from sim.operations.front_sharing import reserve_rows
 from sim.operations.platform import Platform
@@ -52,8 +50,6 @@ def start_control(
     for day_us in platform.times_us:
         if day_us + 1 < scenario.horizon_us:
             _run(env, LAST_OF_THE_INSTANT_BEFORE, [(day_us + 1, day_us)], platform.end_of_day)
-    if scenario.funnel.feedback is not None:
-        env.process(feed_back(env, front, scenario.funnel.feedback))
 
 
 def _run(env: FlowEnvironment, rank: int, plan: Iterable[tuple[int, _T]], act: Callable[[_T], object]) -> None:
@@ -109,13 +105,20 @@ def _switch(front: FrontFlow, name: str, number: int) -> Callable[[int], None]:
 
 def _start_shifts(env: FlowEnvironment, scenario: Scenario, front: FrontFlow, delivery: Delivery) -> None:
     _run(env, SHIFTS, capacity_changes(scenario, scenario.confirmation.staff), front.set_staff)
-    for number, (plan, house) in enumerate(zip(scenario.warehouses, delivery.houses, strict=True)):
+    for number, plan in enumerate(scenario.warehouses):
         for team, servers in enumerate((plan.pickers, plan.packers)):
             rank = SHIFTS + 1 + 2 * number + team
-            _run(env, rank, capacity_changes(scenario, servers), partial(house.plan, team))
-        rank = SHIFTS + 1 + 2 * len(delivery.houses) + number
+            _run(env, rank, capacity_changes(scenario, servers), _plan_at(env, delivery, number, team))
+        rank = SHIFTS + 1 + 2 * len(scenario.warehouses) + number
         for time_us, row in overtime_times(scenario, plan):
             env.process(_overtime(env, delivery, number, row, time_us, rank, plan.overtime[row].length_us))
+
+
+def _plan_at(env: FlowEnvironment, delivery: Delivery, number: int, team: int) -> Callable[[int], None]:
+    def act(servers: int) -> None:
+        delivery.plan(number, team, servers, int(env.now))
+
+    return act
 
 
 def _overtime(
@@ -124,4 +127,4 @@ def _overtime(
     yield env.at(time_us, rank)
     if delivery.decide_overtime(number, row, time_us):
         yield env.at(time_us + length_us, rank)
-        delivery.end_overtime(number, row)
+        delivery.end_overtime(number, row, int(env.now))

@@ -202,7 +202,9 @@ class FrontFlow:
 
     def _reserve(self, events: int) -> None:
         f = self.state
-        self._set_state(grown(f, events + 64, int(f.cal[NEAR_SIZE]) + events + 64, len(f.sorted)))
+        larger = grown(f, events + 64, int(f.cal[NEAR_SIZE]) + events + 64, len(f.sorted))
+        if larger is not f:
+            self._set_state(larger)
 
     def _give_back(self) -> None:
         """Give back memory whose peak is over: blocks of the calendar, and what is behind the heads of the lists."""

@@ -75,6 +75,7 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
         releasing=np.empty(_SPARE, dtype=np.int32),
         allocations=np.empty((_SPARE, 5), dtype=np.int32),
         factor=trace.factor_u64.astype(np.int64),
+        neutral=trace.factor_u64.astype(np.int64),
         heard=np.zeros((2, len(skus)), dtype=np.int64),
         shelf=np.array([not sku.shelf for sku in skus], dtype=np.uint8),
         **parts,
@@ -145,7 +146,7 @@ def _registers(scenario: Scenario, count: int, rows_a_cart: int) -> npt.NDArray[
         fs.RETRY_DELAY_US: payment.retry_delay_us,
         fs.SECOND_DELAY_US: scenario.funnel.second_choice_delay_us,
         fs.ON_HOLD_US: scenario.confirmation.on_hold_us,
-        fs.FEEDBACK: int(scenario.funnel.feedback is not None),
+        **_feedback(scenario),
         fs.STAFFED: int(scenario.confirmation.mode == "staff"),
         # every event may be a group that splits all its carts
         fs.ROWS_A_CART: rows_a_cart,
@@ -159,6 +160,20 @@ def _registers(scenario: Scenario, count: int, rows_a_cart: int) -> npt.NDArray[
     for register, value in values.items():
         reg[register] = value
     return reg
+
+
+def _feedback(scenario: Scenario) -> dict[int, int]:
+    """Registers of feedback; with it a period ends at 0, which plans the first."""
+    options = scenario.funnel.feedback
+    if options is None:
+        return {fs.PERIOD_END_US: FAR}
+    return {
+        fs.PERIOD_US: options.period_us,
+        fs.TOLERATED_US: options.tolerated_us,
+        fs.LOSS_PPM: options.loss_per_s,
+        fs.MOST_LOSS_PPM: options.most,
+        fs.SOLD_OUT_PPM: options.sold_out,
+    }
 
 
 def _parts(skus: list[SkuRow]) -> dict[str, Any]:

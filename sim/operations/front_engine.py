@@ -10,7 +10,7 @@ from __future__ import annotations
 from sim.flow.calendar_queue import FAR, schedule
 from sim.flow.heap import insertion_sort
 from sim.flow.jit import kernel, touch
-from sim.operations.front_heard import hear
+from sim.operations.front_feedback import hear
 from sim.operations.front_orders import asked_at, cancel, event_key, take_effect
 from sim.operations.front_state import (
     ARRIVAL,
@@ -23,7 +23,6 @@ from sim.operations.front_state import (
     CONFIRMATION,
     COUNT,
     CRASHED,
-    FEEDBACK,
     GROUP_A_US,
     GROUP_B_US,
     GROUP_DONE,
@@ -45,6 +44,7 @@ from sim.operations.front_state import (
     PAID_TAIL,
     PATIENCE_DUE,
     PAYMENT,
+    PERIOD_US,
     QUEUE_BOUND,
     QUEUE_FULL,
     REASON,
@@ -312,7 +312,7 @@ def _fail(f: Front, stage: int, order: int, attempt: int, now: int, reason: int)
 @kernel
 def _give_up_checkout(f: Front, order: int, attempt: int, now: int, reason: int) -> None:
     """The client leaves; work of it that goes on may still place the order."""
-    if f.reg[FEEDBACK] != 0:
+    if f.reg[PERIOD_US] > 0:
         hear(f, now - asked_at(f, CHECKOUT, order, attempt))
     if f.small[order, STATE] == NONE:
         f.small[order, REASON] = reason

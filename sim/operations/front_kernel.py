@@ -30,6 +30,7 @@ from sim.operations.front_engine import (
     start_waiting,
     time_out,
 )
+from sim.operations.front_feedback import end_period
 from sim.operations.front_orders import cancel, event_key, sweep
 from sim.operations.front_state import (
     ALLOCATED,
@@ -60,6 +61,7 @@ from sim.operations.front_state import (
     PAID_TAIL,
     PATIENCE_DUE,
     PAYMENT,
+    PERIOD_END_US,
     REASON,
     RELEASING_TAIL,
     RESTOCK,
@@ -114,9 +116,12 @@ def advance(f: Front) -> int:
         packed = next_packed(f)
         planned, head = next_due(f, packed), _next_head(f)
         now = min(planned, head) >> 4
-        if now >= reg[STOP_US]:
-            reg[NOW] = reg[STOP_US]
-            return DONE_ALL
+        if now >= min(reg[STOP_US], reg[PERIOD_END_US]):
+            if reg[PERIOD_END_US] >= reg[STOP_US]:
+                reg[NOW] = reg[STOP_US]
+                return DONE_ALL
+            end_period(f)
+            continue
         if packed == NO_EVENT and planned <= head:
             reg[NEED_SORTED] = bin_size(f)
             if reg[NEED_SORTED] > min(len(f.sorted), len(f.near)):

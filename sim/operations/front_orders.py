@@ -7,7 +7,7 @@ from sim.flow.calendar_queue import FAR, schedule
 from sim.flow.jit import kernel, touch
 from sim.flow.transit import delay_us
 from sim.operations.front_checkout import hold_cart
-from sim.operations.front_heard import hear, hear_first_answer
+from sim.operations.front_feedback import hear, hear_first_answer
 from sim.operations.front_state import (
     AFTER,
     ARRIVAL,
@@ -26,7 +26,6 @@ from sim.operations.front_state import (
     DONE_SECOND,
     END_US,
     EXPIRY_HEAD,
-    FEEDBACK,
     FIRST_REFUSAL,
     HOLD_WINDOW_US,
     HOUSE,
@@ -38,6 +37,7 @@ from sim.operations.front_state import (
     PAY_DUE,
     PAY_TRIES,
     PAYMENT,
+    PERIOD_US,
     PLACED,
     PLACED_TAIL,
     PLANNED,
@@ -159,7 +159,7 @@ def _answer(f: Front, stage: int, order: int, attempt: int, now: int) -> None:
     if stage != CHECKOUT:
         return
     small = f.small[order]
-    if f.reg[FEEDBACK] != 0:
+    if f.reg[PERIOD_US] > 0:
         hear(f, response_us)
         if attempt < SECOND_ROUND:
             hear_first_answer(f, order, small[REFUSAL] == SOLD_OUT)

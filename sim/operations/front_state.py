@@ -53,12 +53,13 @@ NOTHING_DUE = 16
     STAFFED, STAFF, STAFF_BUSY, CONFIRMED_TAIL, ALLOCATED, SPLIT_ROOM,
     NEED_BLOCKS, NEED_NEAR, NEED_SORTED, EVENTS, MAX_GROUP_MET, REPEATED, WAITED_OUT,
     HOLD_END_US, START_DUE, STORE_DUE, STAFF_DUE, PATIENCE_DUE, TRACE_DUE,
-    FEEDBACK, ASKING, HEARD, HEARD_US,
+    PERIOD_US, PERIOD_END_US, TOLERATED_US, LOSS_PPM, MOST_LOSS_PPM, SOLD_OUT_PPM,
+    ASKING, HEARD, HEARD_US, SOLD_OUT_HEARD, THINNED,
     STOP_US, WATCHED, CROSSED,
     RESERVES, TAKEN, WAITS, MAX_WAIT_US, QUEUE_HEAD, QUEUE_TAIL, WAITERS, WOKEN, ROWS_A_CART,
-) = range(70)  # fmt: skip
-# FEEDBACK: whether checkouts are counted; ASKING: rounds of checkout begun and not over; HEARD, HEARD_US: rounds over
-# since the last control period, and the sum of their times
+) = range(77)  # fmt: skip
+# feedback: PERIOD_US, 0 without; ASKING: rounds of checkout begun and not over; HEARD, HEARD_US: rounds over in this
+# period, and the sum of their times; SOLD_OUT_HEARD: first answers that were; THINNED: factors may be below the trace's
 # *_DUE: when a head's next event is due, as time << 4 | what; NEVER_DUE if it has none
 NEVER_DUE = FAR << 4
 REGISTERS = 96
@@ -118,7 +119,8 @@ class Front(NamedTuple):
     allocations: I32  # [rows, 5]: order, line, sku, warehouse, units of split carts
     # shop
     factor: I64  # [skus], 2^32: everybody goes ahead
-    heard: I64  # [2, skus]: since the last control period, by first line: first checkouts answered, and sold out
+    neutral: I64  # [skus]: the trace's factors
+    heard: I64  # [2, skus]: in this period of feedback, by first line: first checkouts answered, and sold out
     shelf: U8  # [skus]
     part_first: I32  # [skus + 1]
     part_sku: I32

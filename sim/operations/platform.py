@@ -8,7 +8,7 @@ import numpy as np
 
 from sim.operations import front_state as fs
 from sim.operations.front import FrontFlow
-from sim.operations.parcels import Parcels
+from sim.operations.warehouses import Delivery
 from sim.orders.states import Reason, State
 from sim.scenario.calendar import dispatch_day_ends
 from sim.scenario.schema import Scenario
@@ -17,8 +17,8 @@ from sim.scenario.schema import Scenario
 class Platform:
     """Looks at the end of each business day which orders have had their last; `times_us` are those ends."""
 
-    def __init__(self, scenario: Scenario, front: FrontFlow, parcels: Parcels) -> None:
-        self._front, self._parcels = front, parcels
+    def __init__(self, scenario: Scenario, front: FrontFlow, delivery: Delivery) -> None:
+        self._front, self._delivery = front, delivery
         self._at_packing = scenario.dispatch.event == "ready_to_ship"
         self._paid: defaultdict[int, list[tuple[int, int, int]]] = defaultdict(list)  # (region, clock from, before)
         days = scenario.dispatch.auto_cancel_days
@@ -44,9 +44,8 @@ class Platform:
             due |= (region == number) & (start_us >= from_us) & (start_us < before_us)
         orders = waiting[due].astype(np.int32)
         if self._at_packing:
-            ready = np.array([self._is_ready(order) for order in orders.tolist()], np.bool_)
+            self._delivery.catch_up(now_us + 1)
+            is_packed = self._delivery.parcels.is_packed
+            ready = np.array([is_packed(order) for order in orders.tolist()], np.bool_)
             orders = orders[~ready]
         self._front.cancel_all(orders, int(Reason.AUTO_CANCELLED), now_us)
-
-    def _is_ready(self, order: int) -> bool:
-        return self._parcels.is_packed(order)

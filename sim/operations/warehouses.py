@@ -1,8 +1,8 @@
 """Confirmed orders become parcels: waves, picking, packing, the carrier's pick-ups, transit, delivery, returns.
 
-A flow behind the front: whatever the front has confirmed before the end of a window is moved on in bulk. Pick-ups are
-control events; what they collect decides what returns to the shelf, and when. All else of a parcel is worked out when
-the run is over.
+What the front has confirmed is moved on in bulk, only when a control event asks for it: a shift, overtime, a pick-up.
+Until then warehouses lag behind, since nothing else of the shop looks at them. What a pick-up collects decides what
+returns to the shelf, and when. All else of a parcel is worked out when the run is over.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from sim.demand.trace import Trace
 from sim.flow.batches import WaveStation
+from sim.flow.environment import MAX_WINDOW_US
 from sim.flow.jit import choose
 from sim.flow.pages import pages
 from sim.flow.stations import Station
@@ -112,6 +113,7 @@ class Delivery:
 
     def __init__(self, scenario: Scenario, trace: Trace, front: FrontFlow) -> None:
         self._front, self._fast, self._plans = front, front.fast, scenario.warehouses
+        self._caught_up_us = 0
         self.overtime: list[tuple[int, int, int, int]] = []  # (time_us, warehouse, row, backlog) of those called
         self._rows, self._several = carrier_table(scenario), has_carriers(scenario)
         times = (pick_up_times(scenario, scenario.warehouses[row.warehouse], row.carrier) for row in self._rows)
@@ -122,8 +124,14 @@ class Delivery:
         self._road = _road(scenario, trace, self.parcels)
         self._collect = choose(collect, self._fast)
 
+    def plan(self, number: int, team: int, servers: int, now_us: int) -> None:
+        """From now on so many are planned to be at work in a warehouse; `team` 0 picks, 1 packs."""
+        self.catch_up(now_us)
+        self.houses[number].plan(team, servers)
+
     def decide_overtime(self, number: int, row: int, now_us: int) -> bool:
         """Whether the backlog of a warehouse calls for one of its rows of overtime, which then begins."""
+        self.catch_up(now_us)
         plan = self._plans[number].overtime[row]
         backlog = self.houses[number].backlog(self._front.state)
         if backlog > plan.backlog:
@@ -131,8 +139,9 @@ class Delivery:
             self.overtime.append((now_us, number, row, backlog))
         return backlog > plan.backlog
 
-    def end_overtime(self, number: int, row: int) -> None:
+    def end_overtime(self, number: int, row: int, now_us: int) -> None:
         """Those who worked overtime go home."""
+        self.catch_up(now_us)
         plan = self._plans[number].overtime[row]
         self.houses[number].add(-plan.pickers, -plan.packers)
 
@@ -141,14 +150,18 @@ class Delivery:
         """By row of carriers: parcels that were in time for a pick-up and found no room."""
         return [dock.carried for house in self.houses for dock in house.docks.docks]
 
-    def catch_up(self, end_us: int) -> int:
-        """Move everything that the front has confirmed, and all that waits, up to `end_us`."""
+    def catch_up(self, now_us: int) -> None:
+        """Move everything that the front, which is there already, has confirmed, and all that waits, up to now."""
+        while self._caught_up_us < now_us:
+            self._caught_up_us = min(now_us, self._caught_up_us + MAX_WINDOW_US)
+            self._move(self._caught_up_us)
+
+    def _move(self, end_us: int) -> None:
         orders, houses = self._front.newly_confirmed()
         for k in np.flatnonzero(houses == fs.SPLIT).tolist() if len(orders) else []:
             self._split(int(orders[k]))
         for house in self.houses:
             house.move(self._of_house(orders, houses, house.number), self._front.state, end_us, self.parcels)
-        return end_us
 
     def _split(self, order: int) -> None:
         f = self._front.state
@@ -176,6 +189,7 @@ class Delivery:
 
     def pick_up(self, carrier: int, now_us: int, capacity: int) -> None:
         """A carrier (by row) comes to its warehouse: parcels leave, and what will return is known."""
+        self.catch_up(now_us)
         house = self._rows[carrier].warehouse
         first = next(number for number, row in enumerate(self._rows) if row.warehouse == house)
         front = self._front

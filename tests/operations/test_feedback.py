@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import simpy
 
-from sim.flow.environment import FlowEnvironment
-from sim.operations.feedback import FEEDBACK_RANK, slowness_ppm
+from sim.operations import front_kernel
+from sim.operations import front_state as fs
+from sim.operations.front_build import build_front
+from sim.operations.front_feedback import end_period, slowness_ppm
 from sim.operations.metrics import summarise
 from sim.operations.simulate import simulate
 from sim.orders.states import Reason
-from sim.scenario.interaction import Feedback
 from tests.operations.shop import DAY_US, MINUTE_US, shop
 from tests.oracle.build import tiny_trace
 
@@ -27,12 +27,17 @@ def reasons(carts: list[dict[str, Any]], *overrides: str) -> list[Reason]:
     return [Reason(r) for r in simulate(scenario, tiny_trace(scenario, carts)).orders["reason"]]
 
 
-def test_a_mean_checkout_costs_by_the_second_beyond_what_is_tolerated_up_to_a_limit() -> None:
-    options = Feedback(tolerated="1s", loss_per_s="10 %", most="40 %")  # type: ignore[arg-type]
-    assert slowness_ppm(options, 0, 0) == 0
-    assert slowness_ppm(options, 2, 2 * S) == 0
-    assert slowness_ppm(options, 2, 5 * S) == 150_000
-    assert slowness_ppm(options, 1, 100 * S) == 400_000
+@pytest.mark.parametrize(
+    ("rounds", "sum_us", "lost_ppm"),
+    [(0, 0, 0), (2, 2 * S, 0), (2, 5 * S, 150_000), (1, 100 * S, 400_000), (1, 1 << 62, 400_000)],
+)
+def test_a_mean_checkout_costs_by_the_second_beyond_what_is_tolerated_up_to_a_limit(
+    rounds: int, sum_us: int, lost_ppm: int
+) -> None:
+    scenario = shop(*PLAIN, QUICK)
+    front = build_front(scenario, tiny_trace(scenario, [{"time_us": 0}]))
+    front.reg[[fs.HEARD, fs.HEARD_US]] = rounds, sum_us
+    assert slowness_ppm(front) == lost_ppm
 
 
 def test_after_a_slow_minute_those_stay_away_who_are_hardest_to_convince() -> None:
@@ -72,21 +77,14 @@ def test_feedback_only_thins_and_tells_how_many() -> None:
     assert met["orders_going"] + met["orders_put_off"] == unmet["orders_going"] == 400
 
 
-@pytest.fixture
-def ends(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    found: list[int] = []
-    plain = FlowEnvironment.at
+def test_no_period_ends_in_silence_but_for_the_first_after_a_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends: list[int] = []
 
-    def at(env: FlowEnvironment, time_us: int, rank: int) -> simpy.Event:
-        if rank == FEEDBACK_RANK:
-            found.append(time_us)
-        return plain(env, time_us, rank)
+    def noted(f: fs.Front) -> None:
+        ends.append(int(f.reg[fs.PERIOD_END_US]))
+        end_period(f)
 
-    monkeypatch.setattr(FlowEnvironment, "at", at)
-    return found
-
-
-def test_no_period_ends_in_silence_but_for_the_first_after_a_noise(ends: list[int]) -> None:
+    monkeypatch.setattr(front_kernel, "end_period", noted)
     reasons([{"time_us": at} for at in (0, 90 * S, DAY_US)], QUICK)
     day = DAY_US // MINUTE_US
-    assert [time_us // MINUTE_US for time_us in ends] == [1, 2, 3, day + 1, day + 2]
+    assert [time_us // MINUTE_US for time_us in ends] == [0, 1, 2, 3, day + 1, day + 2]
