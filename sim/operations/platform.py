@@ -44,7 +44,7 @@ class Platform:
             due |= (region == number) & (start_us >= from_us) & (start_us < before_us)
         orders = waiting[due].astype(np.int32)
         if self._at_packing:
-            self._delivery.catch_up(now_us + 1)
+            self._delivery.follow(now_us + 1)
             is_packed = self._delivery.parcels.is_packed
             ready = np.array([is_packed(order) for order in orders.tolist()], np.bool_)
             orders = orders[~ready]

@@ -37,13 +37,13 @@ def simulate(
     front = FrontFlow(scenario, trace, trace.orders * runs > SMALL_ORDERS if fast is None else fast)
     delivery = Delivery(scenario, trace, front)
     env = FlowEnvironment()
-    env.flows = [front]
+    env.flows = [front, delivery]
     platform = Platform(scenario, front, delivery)
     start_control(env, scenario, front, delivery, platform)
     stock = start_replenishment(env, scenario, trace, front, believed or scenario)
     env.run(until=scenario.horizon_us)
     env.catch_up(scenario.horizon_us)
-    delivery.catch_up(scenario.horizon_us)
+    delivery.follow(scenario.horizon_us)
     if scenario.horizon_us - 1 in platform.times_us:
         platform.end_of_day(scenario.horizon_us - 1)
     return _outcome(scenario, front, delivery, stock)

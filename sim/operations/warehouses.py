@@ -1,7 +1,7 @@
 """Confirmed orders become parcels: waves, picking, packing, the carrier's pick-ups, transit, delivery, returns.
 
-What the front has confirmed is moved on in bulk, only when a control event asks for it: a shift, overtime, a pick-up.
-Until then warehouses lag behind, since nothing else of the shop looks at them. What a pick-up collects decides what
+What the front has confirmed is moved on in bulk, when there is much of it or when a control event asks: a shift,
+overtime, a pick-up. Until then warehouses lag behind, since nothing else of the shop looks at them. What a pick-up collects decides what
 returns to the shelf, and when. All else of a parcel is worked out when the run is over.
 """
 
@@ -43,6 +43,8 @@ from sim.scenario.tables import carriage_table, carrier_table, has_carriers
 
 Ids = npt.NDArray[np.int32]
 Times = npt.NDArray[np.int64]
+
+MANY = 1 << 14  # orders confirmed
 
 
 def ready_us(f: fs.Front) -> Times:
@@ -126,12 +128,12 @@ class Delivery:
 
     def plan(self, number: int, team: int, servers: int, now_us: int) -> None:
         """From now on so many are planned to be at work in a warehouse; `team` 0 picks, 1 packs."""
-        self.catch_up(now_us)
+        self.follow(now_us)
         self.houses[number].plan(team, servers)
 
     def decide_overtime(self, number: int, row: int, now_us: int) -> bool:
         """Whether the backlog of a warehouse calls for one of its rows of overtime, which then begins."""
-        self.catch_up(now_us)
+        self.follow(now_us)
         plan = self._plans[number].overtime[row]
         backlog = self.houses[number].backlog(self._front.state)
         if backlog > plan.backlog:
@@ -141,7 +143,7 @@ class Delivery:
 
     def end_overtime(self, number: int, row: int, now_us: int) -> None:
         """Those who worked overtime go home."""
-        self.catch_up(now_us)
+        self.follow(now_us)
         plan = self._plans[number].overtime[row]
         self.houses[number].add(-plan.pickers, -plan.packers)
 
@@ -150,7 +152,13 @@ class Delivery:
         """By row of carriers: parcels that were in time for a pick-up and found no room."""
         return [dock.carried for house in self.houses for dock in house.docks.docks]
 
-    def catch_up(self, now_us: int) -> None:
+    def catch_up(self, end_us: int) -> int:
+        """Follow the front where it has confirmed so much that queues would grow long; otherwise lag behind."""
+        if self._front.state.reg[fs.CONFIRMED_TAIL] > MANY:
+            self.follow(end_us)
+        return end_us
+
+    def follow(self, now_us: int) -> None:
         """Move everything that the front, which is there already, has confirmed, and all that waits, up to now."""
         while self._caught_up_us < now_us:
             self._caught_up_us = min(now_us, self._caught_up_us + MAX_WINDOW_US)
@@ -189,7 +197,7 @@ class Delivery:
 
     def pick_up(self, carrier: int, now_us: int, capacity: int) -> None:
         """A carrier (by row) comes to its warehouse: parcels leave, and what will return is known."""
-        self.catch_up(now_us)
+        self.follow(now_us)
         house = self._rows[carrier].warehouse
         first = next(number for number, row in enumerate(self._rows) if row.warehouse == house)
         front = self._front
