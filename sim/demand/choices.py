@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 ALL = 1 << 32
+_NO_WEIGHT = "options need weights of 0 or more, and one above 0"
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,30 @@ class ChoiceTable:
         return np.asarray(np.searchsorted(self.ends, key, side="right") - self.firsts[group], np.int64)
 
 
-def choice_table(groups: Sequence[Sequence[float]]) -> ChoiceTable:
+def choice_table(groups: Sequence[Sequence[float]] | npt.NDArray[np.float64]) -> ChoiceTable:
     """A table from each group's weights. Raises ValueError for a group without weight or with a negative one."""
+    if isinstance(groups, np.ndarray):
+        return _even_table(groups)
     ends = [(g << 32) + cut for g, weights in enumerate(groups) for cut in _cuts(weights)]
     firsts = list(accumulate((len(weights) for weights in groups), initial=0))
     return ChoiceTable(np.array(ends, np.uint64), np.array(firsts[:-1], np.int64))
 
 
+def _even_table(weights: npt.NDArray[np.float64]) -> ChoiceTable:
+    """The same for thousands of groups of as many options: weights [groups, options]."""
+    groups, options = weights.shape
+    sums = np.cumsum(weights, axis=1)
+    if not (sums[:, -1] > 0).all() or (weights < 0).any():
+        raise ValueError(_NO_WEIGHT)
+    cuts = np.rint(sums / sums[:, -1:] * ALL).astype(np.uint64)
+    ends = cuts + (np.arange(groups, dtype=np.uint64) << np.uint64(32))[:, None]
+    return ChoiceTable(ends.reshape(-1), np.arange(groups) * options)
+
+
 def _cuts(weights: Sequence[float]) -> list[int]:
     sums = list(accumulate(weights))
     if not sums or sums[-1] <= 0 or min(weights) < 0:
-        raise ValueError("options need weights of 0 or more, and one above 0")
+        raise ValueError(_NO_WEIGHT)
     # The last sum over itself is exactly 1: an option of weight 0 at the end never wins the last number.
     return [round(part / sums[-1] * ALL) for part in sums]
 

@@ -6,7 +6,9 @@ once, rounded to whole microseconds, and a uniform 32-bit number is read through
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,13 +32,14 @@ class QuantileTable:
     tail_us: Floats
 
 
-class Quantiles(Protocol):
+class Quantiles(Hashable, Protocol):
     """Anything with quantiles: a law of durations or a kernel of delays."""
 
     def quantile(self, p: Floats) -> Floats:
         """The p-quantile."""
 
 
+@lru_cache(maxsize=128)  # many contents have the same few laws, of half a megabyte together
 def tabulate(law: Quantiles, limit_us: float = LIMIT_US) -> QuantileTable:
     """The table of `law`, rounded to whole microseconds and cut at `limit_us`.
 

@@ -56,9 +56,8 @@ def erlang_a(rate: float, service: float, servers: int, leaving: float) -> Queue
     if leaving == 0:
         return erlang_c(rate, service, servers)
     first, weights = _steady_state(rate, service, servers, leaving)
-    numbers = np.arange(first, first + len(weights))
-    queued, busy = np.maximum(numbers - servers, 0), np.minimum(numbers, servers)
-    waiting = float(weights @ queued)
+    numbers, waiting = np.arange(first, first + len(weights)), _mean_waiting(first, weights, servers)
+    busy = np.minimum(numbers, servers)
     return Queue(
         wait_share=float(weights[numbers >= servers].sum()),
         gives_up_share=min(1.0, leaving * waiting / rate),
@@ -67,6 +66,18 @@ def erlang_a(rate: float, service: float, servers: int, leaving: float) -> Queue
         waiting=waiting,
         present=float(weights @ numbers),
     )
+
+
+def share_answered(rate: float, service: float, servers: int, leaving: float) -> float:
+    """`erlang_a(...).answered_share`, without the rest."""
+    if rate == 0 or leaving == 0:
+        return erlang_a(rate, service, servers, leaving).answered_share
+    first, weights = _steady_state(rate, service, servers, leaving)
+    return 1 - min(1.0, leaving * _mean_waiting(first, weights, servers) / rate)
+
+
+def _mean_waiting(first: int, weights: Floats, servers: int) -> float:
+    return float(weights @ np.maximum(np.arange(first - servers, first - servers + len(weights)), 0))
 
 
 def _steady_state(rate: float, service: float, servers: int, leaving: float) -> tuple[int, Floats]:

@@ -6,6 +6,7 @@ Times are floats in any one unit. Each kernel has the closed forms that simulati
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from sim.demand.laws import Exponential, Floats
 from sim.scenario.programme import Kernel as KernelPart
 
 
-class Kernel(Protocol):
+class Kernel(Hashable, Protocol):
     """A density of delays."""
 
     def density(self, t: Floats) -> Floats:

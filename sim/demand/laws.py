@@ -8,6 +8,7 @@ exact for every arrival rate made of straight lines (`audience.mean_present`).
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +21,7 @@ from sim.scenario.base import Duration, Stay
 Floats = npt.NDArray[np.float64]
 
 
-class Law(Protocol):
+class Law(Hashable, Protocol):
     """A law of non-negative durations."""
 
     def mean(self) -> float:

@@ -21,6 +21,7 @@ from sim.scenario.shop import Region
 from sim.scenario.units import US_PER_S
 
 QUARTER_US = 900 * US_PER_S
+_EPOCH, _QUARTER, _DAY_HOURS = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.timedelta(minutes=15), 24
 Times = npt.NDArray[np.int64]
 
 
@@ -46,44 +47,48 @@ class Seasons:
 
 def seasons(scenario: Scenario, from_us: int, to_us: int, hourly: bool) -> Seasons:
     """The stretches over [from_us, to_us); `hourly`: with the factors by local hour, not only by weekday."""
-    starts, weights = [from_us], [_weights(scenario, from_us, hourly)]
+    times_us, weights = np.array([from_us], np.int64), _shares(scenario)
     if any(region.day_factors or (hourly and region.hour_factors) for region in scenario.regions):
-        for time_us in _quarters(scenario, from_us, to_us):
-            row = _weights(scenario, time_us, hourly)
-            if row != weights[-1]:
-                starts.append(time_us)
-                weights.append(row)
-    total = np.array([sum(row) for row in weights])
+        times_us, weights = _stretches(scenario, from_us, to_us, hourly)
+    total = np.cumsum(weights, axis=1)[:, -1]  # from left to right, as everywhere
     # Where nobody buys, the region is never asked for; the table still needs a weight.
-    table = choice_table([row if sum(row) > 0 else [1.0] * len(row) for row in weights])
-    return Seasons(np.array(starts, np.int64), total, table)
+    table = choice_table(np.where(total[:, None] > 0, weights, 1.0))
+    return Seasons(times_us, total, table)
 
 
-def _quarters(scenario: Scenario, from_us: int, to_us: int) -> range:
-    epoch_us = (scenario.start - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
-    first = from_us + (-(from_us + epoch_us)) % QUARTER_US
-    return range(first, to_us, QUARTER_US)
-
-
-def _weights(scenario: Scenario, time_us: int, hourly: bool) -> list[float]:
+def _shares(scenario: Scenario) -> Floats:
+    """Each region's share of the audience, [1, regions]."""
     shares = [region.audience for region in scenario.regions]
-    moment = scenario.start + dt.timedelta(microseconds=time_us)
-    whole = sum(shares)
-    return [
-        share / whole * _factor(region, moment, hourly) for share, region in zip(shares, scenario.regions, strict=True)
-    ]
+    return np.array([shares]) / sum(shares)
 
 
-def _factor(region: Region, moment: dt.datetime, hourly: bool) -> float:
-    if not region.day_factors and not (hourly and region.hour_factors):
-        return 1.0
-    weekday, hour = _local(region.zone, moment)
-    factor = region.day_factors.get(EVERY_DAY[weekday], 1.0)
-    return factor * region.hour_factors[hour] if hourly and region.hour_factors else factor
+def _stretches(scenario: Scenario, from_us: int, to_us: int, hourly: bool) -> tuple[Times, Floats]:
+    """When weights change, int64[stretches], and the weights from then on, [stretches, regions]."""
+    start_us = (scenario.start - _EPOCH) // dt.timedelta(microseconds=1)
+    first, last = (from_us + start_us) // QUARTER_US, -(-(max(to_us, from_us + 1) + start_us) // QUARTER_US)
+    # Many contents and every replication ask for some of the same quarters: local hours are kept for all of them.
+    begin = min(first, start_us // QUARTER_US)
+    end = max(last, (scenario.horizon_us + start_us) // QUARTER_US + 1)
+    factors = [_factors(region, hourly)[_local_hours(region.zone, begin, end)] for region in scenario.regions]
+    weights = _shares(scenario) * np.stack(factors, axis=1)[first - begin : last - begin]
+    changes = np.append(True, (weights[1:] != weights[:-1]).any(axis=1))
+    times_us = np.flatnonzero(changes) * QUARTER_US + (first * QUARTER_US - start_us)
+    times_us[0] = from_us
+    return times_us.astype(np.int64), weights[changes]
 
 
-@lru_cache(maxsize=1 << 17)  # many contents and every replication ask for the same quarters
-def _local(zone: str, moment: dt.datetime) -> tuple[int, int]:
-    """Weekday and hour on the clocks of a zone."""
-    local = moment.astimezone(ZoneInfo(zone))
-    return local.weekday(), local.hour
+def _factors(region: Region, hourly: bool) -> Floats:
+    """A region's factor at each hour of its local week, [168]."""
+    by_day = np.array([region.day_factors.get(day, 1.0) for day in EVERY_DAY])
+    by_hour = np.array(region.hour_factors) if hourly and region.hour_factors else np.ones(_DAY_HOURS)
+    return np.asarray((by_day[:, None] * by_hour).reshape(-1))
+
+
+@lru_cache(maxsize=64)
+def _local_hours(zone: str, begin: int, end: int) -> Times:
+    """The hour of the local week, 0 to 167, at the quarters of UTC from `begin` to `end` - 1 since 1970."""
+    clock, hours = ZoneInfo(zone), np.empty(end - begin, np.int64)
+    for k in range(end - begin):
+        local = (_EPOCH + (begin + k) * _QUARTER).astimezone(clock)
+        hours[k] = local.weekday() * _DAY_HOURS + local.hour
+    return hours

@@ -111,7 +111,9 @@ def _draw_video(scenario: Scenario, clip: Video, season: Seasons, buys: float, n
     limit = np.minimum(np.rint(season.total * (buys * ALL)), ALL).astype(np.uint64)
     bought = [np.empty(0, np.int64)]
     for seen_us in video_views(scenario, clip, named):
-        bought.append(seen_us[uniform_u32(chooser, len(seen_us)) < limit[season.at(seen_us)]])
+        uniform = uniform_u32(chooser, len(seen_us))
+        may = np.flatnonzero(uniform < limit.max())  # few of those who see it: only they need their season
+        bought.append(seen_us[may][uniform[may] < limit[season.at(seen_us[may])]])
     return np.sort(np.concatenate(bought))
 
 

@@ -1,8 +1,8 @@
 """Confirmed orders become parcels: waves, picking, packing, the carrier's pick-ups, transit, delivery, returns.
 
 What the front has confirmed is moved on in bulk, when there is much of it or when a control event asks: a shift,
-overtime, a pick-up. Until then warehouses lag behind, since nothing else of the shop looks at them. What a pick-up collects decides what
-returns to the shelf, and when. All else of a parcel is worked out when the run is over.
+overtime, a pick-up. Until then warehouses lag behind, since nothing else of the shop looks at them. What a pick-up
+collects decides what returns to the shelf, and when. All else of a parcel is worked out when the run is over.
 """
 
 from __future__ import annotations

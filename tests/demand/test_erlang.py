@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from sim.demand.erlang import erlang_a, erlang_c
+from sim.demand.erlang import erlang_a, erlang_c, share_answered
 from tests.demand.cases import assert_near, expected, params
 
 
@@ -60,6 +60,7 @@ def test_erlang_a_solves_the_balance_of_births_and_deaths(
     assert queue.wait_share == pytest.approx(share[number >= servers].sum(), rel=1e-9)
     assert queue.gives_up_share == pytest.approx(leaving * (share @ queued) / rate, rel=1e-9)
     assert queue.answered_share * rate == pytest.approx(service * (share @ np.minimum(number, servers)), rel=1e-9)
+    assert share_answered(rate, service, servers, leaving) == queue.answered_share
 
 
 def test_ever_slower_leaving_comes_to_erlang_c() -> None:
