@@ -15,6 +15,7 @@ from sim.demand.laws import Floats
 
 _SPAN = 12.0  # standard deviations of the number present on either side of its mode
 _SPARE = 50  # states more, for small numbers
+_TOGETHER = 32  # rates looked at side by side
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,9 @@ def erlang_a(rate: float, service: float, servers: int, leaving: float) -> Queue
     if leaving == 0:
         return erlang_c(rate, service, servers)
     first, weights = _steady_state(rate, service, servers, leaving)
-    numbers, waiting = np.arange(first, first + len(weights)), _mean_waiting(first, weights, servers)
-    busy = np.minimum(numbers, servers)
+    numbers = np.arange(first, first + len(weights))
+    queued, busy = np.maximum(numbers - servers, 0), np.minimum(numbers, servers)
+    waiting = float(weights @ queued)
     return Queue(
         wait_share=float(weights[numbers >= servers].sum()),
         gives_up_share=min(1.0, leaving * waiting / rate),
@@ -68,30 +70,43 @@ def erlang_a(rate: float, service: float, servers: int, leaving: float) -> Queue
     )
 
 
-def share_answered(rate: float, service: float, servers: int, leaving: float) -> float:
-    """`erlang_a(...).answered_share`, without the rest."""
-    if rate == 0 or leaving == 0:
-        return erlang_a(rate, service, servers, leaving).answered_share
-    first, weights = _steady_state(rate, service, servers, leaving)
-    return 1 - min(1.0, leaving * _mean_waiting(first, weights, servers) / rate)
+def shares_answered(rates: Floats, service: float, servers: int, leaving: float) -> Floats:
+    """`erlang_a(rate, ...).answered_share` at each of many rising rates > 0, same shape; the last bit may differ."""
+    if leaving == 0:
+        return np.array([erlang_c(rate, service, servers).answered_share for rate in rates.tolist()])
+    blocks = [rates[k : k + _TOGETHER] for k in range(0, len(rates), _TOGETHER)]  # of windows about as wide
+    return np.concatenate([_answered_together(block, service, servers, leaving) for block in blocks])
 
 
-def _mean_waiting(first: int, weights: Floats, servers: int) -> float:
-    return float(weights @ np.maximum(np.arange(first - servers, first - servers + len(weights)), 0))
+def _answered_together(rates: Floats, service: float, servers: int, leaving: float) -> Floats:
+    """Windows side by side, [rates, states], as wide as the widest; what is beyond a rate's own weighs nothing."""
+    first, last = np.array([_window(rate, service, servers, leaving) for rate in rates.tolist()]).T
+    number = first[:, None] + np.arange(int((last - first).max()) + 1)
+    ends = np.minimum(number, servers) * service + np.maximum(number - servers, 0) * leaving
+    ends[:, 0] = rates  # the window's first state has weight 1
+    logs = np.cumsum(np.log(rates)[:, None] - np.log(ends), axis=1)
+    logs[number > last[:, None]] = -np.inf
+    weights = np.exp(logs - logs.max(axis=1, keepdims=True))
+    waiting = (weights * np.maximum(number - servers, 0)).sum(axis=1) / weights.sum(axis=1)
+    return np.asarray(1 - np.minimum(1.0, leaving * waiting / rates))
 
 
 def _steady_state(rate: float, service: float, servers: int, leaving: float) -> tuple[int, Floats]:
     """The first state that matters, and the probabilities of it and those above it.
 
-    Birth and death balance from one state to the next, so logarithms of the weights add up; only a window around the
-    mode is looked at, since all else is below e^-70 of it.
+    Birth and death balance from one state to the next, so logarithms of the weights add up.
     """
-    load = rate / service
-    mode = load if load <= servers else servers + (rate - servers * service) / leaving
-    reach = _SPAN * math.sqrt(max(load, rate / leaving)) + _SPARE
-    first = max(0, math.floor(mode - reach))
-    number = np.arange(first + 1, math.ceil(mode + reach) + 1)
+    first, last = _window(rate, service, servers, leaving)
+    number = np.arange(first + 1, last + 1)
     ends = np.minimum(number, servers) * service + np.maximum(number - servers, 0) * leaving
     logs = np.concatenate(([0.0], np.cumsum(math.log(rate) - np.log(ends))))
     weights = np.exp(logs - logs.max())
     return first, weights / weights.sum()
+
+
+def _window(rate: float, service: float, servers: int, leaving: float) -> tuple[int, int]:
+    """The first and last state that matter: around the mode, since all else is below e^-70 of it."""
+    load = rate / service
+    mode = load if load <= servers else servers + (rate - servers * service) / leaving
+    reach = _SPAN * math.sqrt(max(load, rate / leaving)) + _SPARE
+    return max(0, math.floor(mode - reach)), math.ceil(mode + reach)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from sim.demand.choices import ALL
 from sim.demand.columns import Column
-from sim.demand.erlang import share_answered
+from sim.demand.erlang import shares_answered
 from sim.demand.laws import Floats
 from sim.demand.show import Show, viewers
 from sim.scenario.interaction import Questions
@@ -61,7 +61,7 @@ def _answered(handle_us: int, patience_us: int, moderators: int, top_per_s: floa
     leaving = US_PER_S / patience_us if patience_us else 0.0
     rates = top_per_s * (np.arange(_POINTS) / (_POINTS - 1)) ** 2
     rates[0] = rates[1] / 1e6  # without questions there is no share; this is its limit
-    return np.array([share_answered(rate, US_PER_S / handle_us, moderators, leaving) for rate in rates.tolist()])
+    return shares_answered(rates, US_PER_S / handle_us, moderators, leaving)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from sim.demand.erlang import erlang_a, erlang_c, share_answered
+from sim.demand.erlang import erlang_a, erlang_c, shares_answered
 from tests.demand.cases import assert_near, expected, params
 
 
@@ -60,7 +60,6 @@ def test_erlang_a_solves_the_balance_of_births_and_deaths(
     assert queue.wait_share == pytest.approx(share[number >= servers].sum(), rel=1e-9)
     assert queue.gives_up_share == pytest.approx(leaving * (share @ queued) / rate, rel=1e-9)
     assert queue.answered_share * rate == pytest.approx(service * (share @ np.minimum(number, servers)), rel=1e-9)
-    assert share_answered(rate, service, servers, leaving) == queue.answered_share
 
 
 def test_ever_slower_leaving_comes_to_erlang_c() -> None:
@@ -81,3 +80,10 @@ def test_more_questions_than_moderators_can_answer() -> None:
     assert erlang_a(1e6, 1, 1000, 1).answered_share == pytest.approx(1e-3, rel=1e-9)
     assert erlang_a(5, 1, 0, 1).answered_share == pytest.approx(0, abs=1e-12)
     assert erlang_a(0, 1, 3, 1).answered_share == 1
+
+
+@pytest.mark.parametrize(("servers", "leaving"), [(0, 0.5), (1, 0.01), (7, 2.0), (300, 0.1), (12, 0.0)])
+def test_shares_answered_at_many_rates_are_those_of_each(servers: int, leaving: float) -> None:
+    rates = 900 * (np.arange(1, 130) / 129) ** 2
+    each = [erlang_a(rate, 2.0, servers, leaving).answered_share for rate in rates.tolist()]
+    assert shares_answered(rates, 2.0, servers, leaving) == pytest.approx(each, rel=1e-9, abs=1e-12)
