@@ -7,6 +7,7 @@ about a request (another route, a query, pipelining, `Expect`, a connection that
 
 from __future__ import annotations
 
+import asyncio
 import time
 from functools import partial
 from typing import Any
@@ -15,23 +16,32 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from sim.engine.api.app import App
-from sim.engine.api.pipeline import Endpoint
+from sim.engine.api.pipeline import Endpoint, Headers
 from sim.engine.calls import Reply
+
+
+_CREATED = 201
+#: How nearly all answers begin, as the usual way writes it.
+_PLACED = STATUS_LINE[_CREATED] + b"content-type: application/json\r\ncontent-length: %d\r\nlocation: %b\r\n"
 
 
 class _Exchange:
     """A request that waits for its answer: what the protocol asks of a cycle of its own."""
 
-    __slots__ = ("begun_ns", "body", "disconnected", "endpoint", "keep_alive", "message_event", "response_complete")
+    __slots__ = ("begun_ns", "body", "disconnected", "endpoint", "headers", "keep_alive", "response_complete")
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, headers: dict[bytes, bytes]) -> None:
         self.endpoint = endpoint
+        self.headers = headers
         self.begun_ns = time.monotonic_ns()
         self.body = b""
         self.response_complete = False
         self.disconnected = False
         self.keep_alive = True
-        self.message_event = _NOBODY
+
+    @property
+    def message_event(self) -> _Nobody:
+        return _NOBODY
 
 
 class _Nobody:
@@ -44,6 +54,20 @@ class _Nobody:
 _NOBODY = _Nobody()
 
 
+def _lines(headers: Headers) -> bytes:
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
+
+
+def _is_plain(parser: httptools.HttpRequestParser, headers: dict[bytes, bytes]) -> bool:
+    """Whether the connection stays as it is: an older client that wants to keep it has to say so."""
+    return (
+        parser.should_keep_alive()
+        and b"expect" not in headers
+        and b"upgrade" not in headers
+        and (b"connection" not in headers or parser.get_http_version() == "1.1")
+    )
+
+
 class QuickProtocol(HttpToolsProtocol):
     """One connection of a server whose application is an `App`."""
 
@@ -53,24 +77,32 @@ class QuickProtocol(HttpToolsProtocol):
         assert isinstance(app, App)
         self._quick = app.quick
         self._exchange: _Exchange | None = None  # of the message that is being read
+        self._rested = 0.0  # when the last short answer was written
+        self._resting: asyncio.TimerHandle | None = None  # looks, now and then, whether that was long ago
+
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self.headers = []  # most of what the usual way notes here it notes when the headers are there: see below
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        endpoint = self._quick.get((self.parser.get_method(), self.url))
-        waiting: Any = self.cycle
-        if endpoint is None or not self._is_plain() or (waiting is not None and not waiting.response_complete):
-            self._exchange = None
-            super().on_headers_complete()
-        else:
-            self._exchange = self.cycle = _Exchange(endpoint)  # type: ignore[assignment]
-
-    def _is_plain(self) -> bool:
         parser: httptools.HttpRequestParser = self.parser
-        return (
-            not self.expect_100_continue
-            and parser.should_keep_alive()
-            and parser.get_http_version() == "1.1"
-            and not parser.should_upgrade()
-        )
+        endpoint = self._quick.get((parser.get_method(), self.url))
+        waiting: Any = self.cycle
+        if endpoint is not None and (waiting is None or waiting.response_complete):
+            headers = dict(self.headers)
+            if _is_plain(parser, headers):
+                self._exchange = self.cycle = _Exchange(endpoint, headers)  # type: ignore[assignment]
+                return
+        self._exchange = None
+        url, known = self.url, self.headers
+        super().on_message_begin()
+        self.on_url(url)
+        for name, value in known:
+            super().on_header(name, value)
+        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         exchange = self._exchange
@@ -86,26 +118,49 @@ class QuickProtocol(HttpToolsProtocol):
         if exchange is None:
             super().on_message_complete()
         elif not exchange.response_complete:
-            path = self.url.decode("ascii")
-            scope = {"headers": self.headers, "path": path, "query_string": b""}
-            exchange.endpoint.put(scope, exchange.body, partial(self._answer, exchange))
+            exchange.endpoint.put(exchange.headers, exchange.body, partial(self._answer, exchange))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._exchange = None
+        if self._resting is not None:
+            self._resting.cancel()
         super().connection_lost(exc)
 
     def _answer(self, exchange: _Exchange, reply: Reply) -> None:
         """Write an answer, head and body at once."""
-        headers, body = exchange.endpoint.answer(reply, exchange.begun_ns)
+        if reply.status == _CREATED and reply.location and not reply.replayed:
+            exchange.endpoint.count(reply, exchange.begun_ns)
+            head, body = _PLACED % (len(reply.body), reply.location.encode()), reply.body
+        else:
+            headers, body = exchange.endpoint.answer(reply, exchange.begun_ns)
+            head = STATUS_LINE[reply.status] + _lines(headers)
         if exchange.disconnected:
             return
-        lines = [STATUS_LINE[reply.status]]
-        for name, value in (*self.server_state.default_headers, *headers):
-            lines += (name, b": ", value, b"\r\n")
-        lines.append(b"\r\n" if exchange.keep_alive else b"connection: close\r\n\r\n")
-        lines.append(body)
-        self.transport.write(b"".join(lines))
+        end = b"\r\n" if exchange.keep_alive else b"connection: close\r\n\r\n"
+        self.transport.write(b"".join((head, _lines(self.server_state.default_headers), end, body)))
         exchange.response_complete = True
         if not exchange.keep_alive:
             self.transport.close()
-        self.on_response_complete()
+        if self.pipeline or self.flow.read_paused or self.transport.is_closing():
+            self.on_response_complete()
+        else:
+            self._rest()
+
+    def _rest(self) -> None:
+        """Do what `on_response_complete` does, but for a timer an answer, which is cancelled by the next request."""
+        self.server_state.total_requests += 1
+        self._rested = self.loop.time()
+        if self._resting is None:
+            self._resting = self.loop.call_later(self.timeout_keep_alive, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        """Close the connection if the last short answer was its last and is old enough; else look again."""
+        self._resting = None
+        waiting: Any = self.cycle
+        if not isinstance(waiting, _Exchange):
+            return  # the usual way has its own timer
+        left = self._rested + self.timeout_keep_alive - self.loop.time()
+        if left <= 0 and waiting.response_complete:
+            self.timeout_keep_alive_handler()
+        else:
+            self._resting = self.loop.call_later(max(left, 1.0), self._close_if_idle)

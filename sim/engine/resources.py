@@ -14,9 +14,13 @@ import msgspec
 from msgspec import Meta
 
 Id = Annotated[str, Meta(pattern=r"^[0-9]{1,18}$", description="an opaque id", examples=["176403962512345600"])]
-# No NUL in texts: PostgreSQL cannot store it.
-Word = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00]+$")]
-Text = Annotated[str, Meta(max_length=1024, pattern=r"^[^\x00]*$")]
+#: No NUL in texts: PostgreSQL cannot store it. Only documented here, as a pattern takes as long as all the rest of a
+#: body: `sim.engine.api.json_texts` looks for it.
+_NO_NUL = {"pattern": r"^[^\x00]*$"}
+Word = Annotated[str, Meta(min_length=1, max_length=128, extra_json_schema=_NO_NUL)]
+Text = Annotated[str, Meta(max_length=1024, extra_json_schema=_NO_NUL)]
+#: Of a carrier, a parcel: like a text, only shorter.
+Name = Annotated[str, Meta(max_length=128, extra_json_schema=_NO_NUL)]
 Minor = Annotated[str, Meta(pattern=r"^[0-9]{1,18}$", description="integer minor units", examples=["1999"])]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", examples=["GBP"])]
 Instant = Annotated[

@@ -7,10 +7,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from sim.engine.resources import Body, Id, Money, Quantity, Text, Word
+from sim.engine.resources import Body, Id, Money, Name, Quantity, Text, Word
 from sim.orders.entities import ReturnType
 
-Name = Annotated[str, Meta(max_length=128, pattern=r"^[^\x00]*$")]
 Lines = Annotated[list["CartLine"], Meta(min_length=1, max_length=100)]
 
 

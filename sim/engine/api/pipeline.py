@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import logging
@@ -12,7 +13,7 @@ from typing import Any
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from sim.engine.api.json_names import check_names
+from sim.engine.api.json_texts import check_texts
 from sim.engine.api.parameters import parse_query
 from sim.engine.api.request import Rejected, Request
 from sim.engine.api.route import Route
@@ -26,6 +27,7 @@ from sim.engine.writer import Deliver
 _log = logging.getLogger("liverush.engine")
 
 Headers = list[tuple[bytes, bytes]]
+_encode = msgspec.json.Encoder().encode
 
 MAX_KEY_LENGTH = 255
 _KEY = re.compile(rb"[ -~]{1,%d}" % MAX_KEY_LENGTH)
@@ -53,11 +55,11 @@ class Endpoint:
         reply = await self._answer(scope, receive)
         await _send(send, reply.status, *self.answer(reply, begun_ns))
 
-    def put(self, scope: Scope, raw: bytes, deliver: Deliver) -> None:
+    def put(self, headers: dict[bytes, bytes], raw: bytes, deliver: Deliver) -> None:
         """Check a request that has a call and hand that to the writer, without a task; `deliver` gets the answer."""
         try:
             assert self._route.call is not None
-            call = self._route.call(self._request(scope, raw))
+            call = self._route.call(self._request(headers, raw, self._route.path, {}))
         except Rejected as rejected:
             deliver(rejected.reply)
         except Exception:
@@ -66,9 +68,13 @@ class Endpoint:
         else:
             self._engine.writer.put(call, deliver)
 
+    def count(self, reply: Reply, begun_ns: int) -> None:
+        """Count an answer."""
+        self._observe(reply.status, (time.monotonic_ns() - begun_ns) / 1e9)
+
     def answer(self, reply: Reply, begun_ns: int) -> tuple[Headers, bytes]:
         """Return the headers and the body of an answer, and count it."""
-        self._observe(reply.status, (time.monotonic_ns() - begun_ns) / 1e9)
+        self.count(reply, begun_ns)
         return written(reply, next(self._ids) if reply.status >= _BAD_REQUEST else "", self._route.media)
 
     @property
@@ -82,7 +88,9 @@ class Endpoint:
     async def _answer(self, scope: Scope, receive: Receive) -> Reply:
         try:
             raw = await _body(receive, self._engine.max_body_bytes)
-            return await self._route.handler(self._request(scope, raw))
+            headers, parameters = dict(scope["headers"]), scope.get("path_params") or {}
+            request = self._request(headers, raw, scope["path"], parameters, scope["query_string"])
+            return await self._route.handler(request)
         except Rejected as rejected:
             return rejected.reply
         except StoreUnavailable:
@@ -91,10 +99,11 @@ class Endpoint:
             _log.exception("%s %s failed", self._route.method, self._route.path)
             return DEFECT
 
-    def _request(self, scope: Scope, raw: bytes) -> Request:
+    def _request(
+        self, headers: dict[bytes, bytes], raw: bytes, path: str, parameters: dict[str, str], query: bytes = b""
+    ) -> Request:
         """Check a request and return it with its body decoded. Raises Rejected."""
         engine, route = self._engine, self._route
-        headers = dict(scope["headers"])
         caller = None
         if route.roles:
             caller = engine.keys.find(headers.get(b"authorization", b""))
@@ -104,17 +113,15 @@ class Endpoint:
                 raise Rejected(http_problem("rate_limited"))
             if caller.role not in route.roles:
                 raise Rejected(http_problem("forbidden", f"This needs one of: {', '.join(sorted(route.roles))}."))
-        parameters = scope.get("path_params") or {}
-        query = parse_query(route, scope["query_string"]) if scope["query_string"] else {}
-        request = Request(engine, route, caller, headers, parameters, query, raw)
+        request = Request(engine, route, caller, headers, parameters, parse_query(route, query) if query else {}, raw)
         if self._decoder is not None:
             request.body = self._decode(headers, raw)
         if isinstance(request.body, Body):
-            raw = msgspec.json.encode(request.body)
-            check_names(request.raw, raw)
+            raw = _encode(request.body)
+            check_texts(request.raw, raw, request.body)
         if route.idempotent:
             assert caller is not None
-            request.key = _key(headers.get(b"idempotency-key", b""), caller.role, scope["path"])
+            request.key = _key(headers.get(b"idempotency-key", b""), caller.role, path)
             request.fingerprint = hashlib.sha256(raw).digest()
         return request
 
@@ -194,7 +201,13 @@ def _key(header: bytes, role: str, path: str) -> bytes:
     if not _KEY.fullmatch(key):
         detail = f"An Idempotency-Key has at most {MAX_KEY_LENGTH} characters, all of printable ASCII."
         raise Rejected(http_problem("malformed", detail))
-    return hashlib.blake2b(b"\0".join((role.encode(), path.encode(), key)), digest_size=16).digest()
+    return hashlib.blake2b(_scope(role, path) + key, digest_size=16).digest()
+
+
+@functools.lru_cache(maxsize=1024)
+def _scope(role: str, path: str) -> bytes:
+    """Return what stands before a key in what is hashed: who and where."""
+    return f"{role}\0{path}\0".encode()
 
 
 def _invalid(message: str) -> Reply:
