@@ -19,7 +19,6 @@ from sim.engine.api.app import App
 from sim.engine.api.pipeline import Endpoint, Headers
 from sim.engine.calls import Reply
 
-
 _CREATED = 201
 #: How nearly all answers begin, as the usual way writes it.
 _PLACED = STATUS_LINE[_CREATED] + b"content-type: application/json\r\ncontent-length: %d\r\nlocation: %b\r\n"
