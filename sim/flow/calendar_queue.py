@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sim.flow.heap import heap_drop, heap_push, insertion_sort
+from sim.flow.heap import heap_drop, heap_push, insertion_sort, shell_sort
 from sim.flow.jit import choose, kernel
 from sim.flow.pages import moved, pages
 from sim.flow.structs import handle
@@ -99,7 +99,7 @@ def _free_blocks(first: int, count: int, last_link: int) -> npt.NDArray[np.int64
 
 
 def grown(calendar: _State, blocks: int, near: int, to_sort: int) -> _State:
-    """The same state (a named tuple) with `blocks` free blocks, room for `near` in the heap and `to_sort` in a bin.
+    """A state (a named tuple) with `blocks` free blocks, room for `near` in the heap and `to_sort` in a bin.
 
     It is returned as it is if it has all that. A bin is sorted with the help of the heap's room.
     """
@@ -277,15 +277,17 @@ def _sort_into(calendar: Calendar, count: int) -> None:
     """
     near, events, slots = calendar.near, calendar.sorted, calendar.slots
     if count < _FEW:
-        events[:count] = near[:count]
-        events[:count].sort()
+        for k in range(count):
+            events[k] = near[k]
+        shell_sort(events, 0, count)
         return
     bits = 8
     while bits < _MOST_SLOTS_LOG2 and 1 << bits < count:
         bits += 1
     bits = min(bits, int(calendar.cal[WIDTH_LOG2]))
     shift = KEY_BITS + int(calendar.cal[WIDTH_LOG2]) - bits
-    slots[: (1 << bits) + 1] = 0
+    for slot in range((1 << bits) + 1):
+        slots[slot] = 0
     for k in range(count):
         slots[(near[k] >> shift) + 1] += 1
     for slot in range(1 << bits):
@@ -297,7 +299,7 @@ def _sort_into(calendar: Calendar, count: int) -> None:
     begin = 0
     for slot in range(1 << bits):
         if slots[slot] - begin > _MANY_IN_A_SLOT:
-            events[begin : slots[slot]].sort()
+            shell_sort(events, begin, slots[slot])
         begin = slots[slot]
     insertion_sort(events, 0, count)
 

@@ -1,4 +1,4 @@
-"""A binary heap of whole numbers in an array: the smallest first. The size is kept by the caller. And a small sort."""
+"""A binary heap of whole numbers in an array: the smallest first. The size is kept by the caller. And two sorts."""
 
 from __future__ import annotations
 
@@ -78,3 +78,23 @@ def insertion_sort(values: npt.NDArray[np.signedinteger], start: int, end: int) 
             values[at] = values[at - 1]
             at -= 1
         values[at] = value
+
+
+@kernel
+def shell_sort(values: npt.NDArray[np.signedinteger], start: int, end: int) -> None:
+    """Sort `values[start:end]` in place (Shell 1959, gaps of Knuth 1973): for stretches in no order.
+
+    numba's own sort is as quick, but takes a tenth of all compiling.
+    """
+    gap = 1
+    while gap < (end - start) // 3:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for k in range(start + gap, end):
+            value = values[k]
+            at = k
+            while at >= start + gap and values[at - gap] > value:
+                values[at] = values[at - gap]
+                at -= gap
+            values[at] = value
+        gap //= 3

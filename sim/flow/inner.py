@@ -17,6 +17,9 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.registry import CPUDispatcher
 
+from sim.flow.struct_type import type_of
+from sim.flow.structs import Handle
+
 
 class _NoEnvironments:
     """Stands for the place of machine code that has no place for what Python's calls need."""
@@ -63,6 +66,14 @@ def _widened(argument: Any) -> Any:
 
 
 class _OuterDispatcher(CPUDispatcher):
+    def typeof_pyval(self, val: Any) -> Any:
+        """numba's own, which asks half a dozen functions for what a handle can tell by itself."""
+        if type(val) is not Handle:
+            return super().typeof_pyval(val)
+        found = type_of(val)
+        self._types_active_call.add(found)
+        return found
+
     def compile(self, sig: Any) -> Any:
         """numba's own, without collecting garbage meanwhile: there is hardly any, and looking takes a seventh."""
         collecting = gc.isenabled()

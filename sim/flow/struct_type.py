@@ -41,9 +41,17 @@ class _StateModel(models.PrimitiveModel):
         super().__init__(manager, state_type, ir.IntType(8 * _WORD_BYTES).as_pointer())
 
 
+def type_of(handle: Handle) -> StateType:
+    """The type of a handle, which keeps it: kernels are called thousands of times."""
+    if handle.type is None:
+        handle.type = _type_of(handle.fields)
+    found: StateType = handle.type
+    return found
+
+
 @typeof_impl.register(Handle)
 def _typeof_handle(value: Handle, _context: Any) -> StateType:
-    return _type_of(value.fields)
+    return type_of(value)
 
 
 @cache

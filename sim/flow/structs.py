@@ -25,10 +25,11 @@ class Handle:
         for array in state:
             if not (array.flags.c_contiguous and array.flags.writeable):
                 raise ValueError("a kernel's state needs contiguous arrays that can be written")
-            words += [array.__array_interface__["data"][0], *array.shape]
+            words += [array.ctypes.data, *array.shape]
         self.state, self.table = state, np.array(words, dtype=np.int64)
         self.fields = tuple((name, array.dtype.str, array.ndim) for name, array in state._asdict().items())
         self.address = int(self.table.ctypes.data)
+        self.type: Any = None  # numba's, once it is known
 
 
 def handle(state: _Tuple, fast: bool) -> _Tuple:

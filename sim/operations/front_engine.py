@@ -8,7 +8,7 @@ of arrival, so each is a step of its place.
 from __future__ import annotations
 
 from sim.flow.calendar_queue import FAR, schedule
-from sim.flow.heap import insertion_sort
+from sim.flow.heap import shell_sort
 from sim.flow.jit import kernel, touch
 from sim.operations.front_feedback import hear
 from sim.operations.front_orders import asked_at, cancel, event_key, take_effect
@@ -198,7 +198,7 @@ def finish_group(f: Front, now: int) -> None:
             touch(f.times, soon)
             touch(f.answers, soon)
         take_effect(f, key >> 30, (key >> 4) & 0x3FFFFFF, key & 15, now)
-    _sort_paid(f, paid_before, int(reg[PAID_TAIL]))  # their ON_HOLD ends at one instant: ties go by order
+    shell_sort(f.paid, paid_before, int(reg[PAID_TAIL]))  # their ON_HOLD ends at one instant: ties go by order
     look_up_heads_of_lists(f, paid_before)
     look_up_store(f, now)
 
@@ -238,15 +238,6 @@ def look_up_staff(f: Front) -> None:
         reg[STAFF_DUE] = (reg[NOW] << 4) | STAFF_START
     else:
         reg[STAFF_DUE] = (end << 4) | JOIN
-
-
-@kernel
-def _sort_paid(f: Front, start: int, end: int) -> None:
-    """Sort a stretch of `paid`: by insertion if it is short, so that nothing is allocated."""
-    if end - start > 24:
-        f.paid[start:end].sort()
-    else:
-        insertion_sort(f.paid, start, end)
 
 
 @kernel
