@@ -26,6 +26,7 @@ from sim.demand.laws import from_duration
 from sim.demand.regions import Seasons, seasons
 from sim.demand.show import Show, bag_rate, make_show, pitch_rate
 from sim.demand.streams import uniform_u32
+from sim.scenario.lasting import of_last
 from sim.scenario.programme import Broadcast, Video
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import DealRow, deal_table
@@ -52,6 +53,7 @@ class Source:
     show: Show | None = None
 
 
+@of_last
 def sources(scenario: Scenario) -> list[Source]:
     """Every source, in the order of the programme."""
     listings, deals, found = by_listing(scenario), deal_table(scenario), list[Source]()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,14 @@ class Trace:
     def orders(self) -> int:
         """Number of carts."""
         return len(self.carts["go_u32"])
+
+    @cached_property
+    def buys(self) -> dict[str, Column]:
+        """The buy lines: the columns themselves where there are no other lines, else copies, made once."""
+        rows = np.flatnonzero(self.lines["kind"] == BUY)
+        if len(rows) == self.rows:
+            return self.lines
+        return {name: column[rows] for name, column in self.lines.items()}
 
     def fingerprint(self) -> str:
         """SHA-256 over the canonical little-endian bytes of every column, hex."""

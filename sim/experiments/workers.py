@@ -6,11 +6,13 @@ A worker that is killed is replaced, and what it did not finish is done again, t
 from __future__ import annotations
 
 import os
+import pickle
 import socket
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -65,9 +67,25 @@ def _is_killed(error: Exception) -> bool:
     return bool(names & {"BrokenProcessPool", "KilledWorker", "CommClosedError"})
 
 
+def _packed(work: Work[_T]) -> Work[_T]:
+    """The same work for other processes, which unpack it once: what they keep of a scenario is of use again."""
+    return partial(_do, pickle.dumps(work))
+
+
+def _do(packed: bytes, number: Any) -> Any:
+    return _unpacked(packed)(number)
+
+
+@lru_cache(maxsize=1)
+def _unpacked(packed: bytes) -> Work[Any]:
+    work: Work[Any] = pickle.loads(packed)
+    return work
+
+
 def _in_processes(work: Work[_T], numbers: Sequence[Any], workers: int) -> Iterator[_T]:
     from joblib import Parallel, delayed
 
+    work = _packed(work)
     ending = {"initializer": end_with, "initargs": (os.getpid(),)}
     pool = Parallel(n_jobs=workers, return_as="generator", max_nbytes=None, batch_size=1, **ending)
     results = pool(delayed(work)(number) for number in numbers)
@@ -84,6 +102,7 @@ def _on_cluster(work: Work[_T], numbers: Sequence[Any], address: str) -> Iterato
     """On a cluster through joblib's Dask backend, which has no generator: a block as large as the cluster at a time."""
     from joblib import Parallel, delayed, parallel_config
 
+    work = _packed(work)
     with ExitStack() as stack:
         client = stack.enter_context(_client(address))
         block = max(1, sum(client.nthreads().values()))

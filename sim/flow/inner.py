@@ -66,6 +66,8 @@ def _widened(argument: Any) -> Any:
 
 
 class _OuterDispatcher(CPUDispatcher):
+    _types_active_call: Any
+
     def typeof_pyval(self, val: Any) -> Any:
         """numba's own, which asks half a dozen functions for what a handle can tell by itself."""
         if type(val) is not Handle:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.demand.trace import BUY, Trace
+from sim.demand.trace import Trace
 
 Column = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
@@ -52,7 +52,7 @@ class CartChunk:
     first: int
     stop: int
     _lines: dict[str, Column]
-    _rows: slice | Column
+    _rows: slice
     _starts: Ints | None  # None: one line a cart
 
     def __len__(self) -> int:
@@ -74,7 +74,7 @@ class CartChunk:
         return np.arange(len(self)) if self._starts is None else self._starts
 
     def lines(self, name: str) -> Column:
-        """The trace column `name` of the chunk's buy lines (a view where it can be)."""
+        """A view of the trace column `name` of the chunk's buy lines."""
         return self._lines[name][self._rows]
 
     def first_of(self, name: str) -> Column:
@@ -95,14 +95,12 @@ class CartChunk:
 
 
 class Carts:
-    """Where each cart's buy lines stand in a trace; 8 bytes a buy line where it has other lines, else none."""
+    """Where each cart's lines stand among the buy lines of a trace."""
 
     def __init__(self, trace: Trace) -> None:
-        kind, cart = trace.lines["kind"], trace.lines["cart"]
-        self._lines = trace.lines
+        self._lines = trace.buys
         self._orders = trace.orders
-        self._rows = None if bool(np.all(kind == BUY)) else np.flatnonzero(kind == BUY).astype(np.int32)
-        self._cart = cart if self._rows is None else cart[self._rows]
+        self._cart = self._lines["cart"]
         for _ in cart_starts(self._cart, self._orders):
             pass  # raises where a chunk could not be found
 
@@ -116,8 +114,7 @@ class Carts:
             bounds = np.array([first, stop], dtype=self._cart.dtype)
             low, high = np.searchsorted(self._cart, bounds).tolist()
             starts = np.flatnonzero(np.diff(self._cart[low:high], prepend=-1))
-        rows: slice | Column = slice(low, high) if self._rows is None else self._rows[low:high]
-        return CartChunk(first, stop, self._lines, rows, starts)
+        return CartChunk(first, stop, self._lines, slice(low, high), starts)
 
     def chunks(self, size: int = CHUNK_ORDERS) -> Iterator[CartChunk]:
         """All carts, `size` at a time, in order."""

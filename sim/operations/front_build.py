@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.demand.trace import BUY, Trace
+from sim.demand.trace import Trace
 from sim.flow.calendar_queue import FAR, new_calendar
 from sim.flow.pages import pages
 from sim.operations import front_state as fs
@@ -26,7 +26,7 @@ LONGEST_WORK_US = 1 << 31  # a crash must still find work that would end after t
 
 def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
     """The front at time 0: nothing has arrived, engine and staff have the servers of time 0 (set by control)."""
-    lines = _buy_lines(trace)
+    lines = {name: _writable(column) for name, column in trace.buys.items()}
     carts = {name: _writable(column) for name, column in trace.carts.items()}
     count = trace.orders
     record = _records(count)
@@ -93,14 +93,6 @@ def build_front(scenario: Scenario, trace: Trace) -> fs.Front:
         queue_peak=pages(scenario.horizon_us // US_PER_S + 2, np.int32),
         **allocation_arrays(scenario, lines, count, rows_a_cart),
     )
-
-
-def _buy_lines(trace: Trace) -> dict[str, npt.NDArray[Any]]:
-    """The buy rows; the trace's own columns where it has no other rows."""
-    buys = trace.lines["kind"] == BUY
-    if bool(buys.all()):
-        return {name: _writable(column) for name, column in trace.lines.items()}
-    return {name: column[buys] for name, column in trace.lines.items()}
 
 
 def _writable(column: npt.NDArray[Any]) -> npt.NDArray[Any]:

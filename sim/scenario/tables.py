@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sim.scenario.carriage import Carriage, Carrier, Lane
+from sim.scenario.lasting import of_last
 from sim.scenario.programme import Deal
 from sim.scenario.schema import Scenario
 from sim.scenario.shop import Listing
@@ -68,6 +69,7 @@ def _names(listing: Listing) -> list[str]:
     return [f"{listing.name}/{sku.name}" for sku in listing.skus] if listing.skus else [listing.name]
 
 
+@of_last
 def sku_table(scenario: Scenario) -> list[SkuRow]:
     """Every SKU of the catalogue in number order."""
     number = {name: i for i, name in enumerate(sku_names(scenario))}

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.demand.generate import generate
-from sim.demand.trace import BUY, NEVER, Trace
+from sim.demand.trace import NEVER, Trace
 from sim.scenario.quantiles import at_u32, quantile_table
 from sim.scenario.schema import Scenario
 from sim.scenario.study import demand_key
@@ -134,8 +134,7 @@ def _count(scenario: Scenario, windows: Sequence[tuple[int, int]]) -> Units:
 
 def _wanted(trace: Trace, table: list[SkuRow], nearest: Units, houses: int) -> tuple[Units, Units, Units]:
     """Time, SKU x warehouses + warehouse, and units of each line that is wanted, bundles as their parts."""
-    buys = trace.lines["kind"] == BUY
-    lines = {name: column[buys] for name, column in trace.lines.items()}
+    lines = trace.buys
     first = np.flatnonzero(np.diff(lines["cart"], prepend=-1))
     going = trace.carts["go_u32"] < trace.factor_u64[lines["sku"][first]]
     serious = (going & (trace.carts["pay_delay_us"] != NEVER))[lines["cart"]]
