@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sim.cli.frame import DEFAULT_OUT, MAX_SEED, debug_option, find_scenario, verbs
-from sim.cli.progress import progress
+from sim.cli.progress import progress, sayer
 from sim.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -66,7 +66,13 @@ def _study(path: Path, given: dict[str, Any], *, as_json: bool, figures: bool) -
     plan = _plan(given, study.scenario.reporting_currency)
     with progress("replications", shown=not as_json and sys.stderr.isatty()) as tell:
         done = experiment.compare(
-            study, plan, given["out"], draw=_draw if figures else None, tell=tell, overrides=given["overrides"]
+            study,
+            plan,
+            given["out"],
+            draw=_draw if figures else None,
+            tell=tell,
+            say=sayer(quiet=as_json),
+            overrides=given["overrides"],
         )
     if as_json:
         import json

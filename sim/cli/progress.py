@@ -1,9 +1,11 @@
-"""A progress bar on stderr for verbs that run many simulations."""
+"""What verbs that run many simulations tell on stderr meanwhile: a progress bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+import click
 
 Tell = Callable[[int, int], object]
 
@@ -22,3 +24,8 @@ def progress(words: str, *, shown: bool) -> Iterator[Tell]:
         task = bar.add_task(words, total=None)
         step: Callable[[int, int], None] = lambda done, of: bar.update(task, completed=done, total=of)  # noqa: E731
         yield step
+
+
+def sayer(*, quiet: bool) -> Callable[[str], None]:
+    """What tells in a line on stderr that something will take long, unless `quiet`."""
+    return (lambda _text: None) if quiet else lambda text: click.echo(text, err=True)

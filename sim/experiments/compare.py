@@ -8,7 +8,7 @@ again goes on from there.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from sim.errors import UsageError
+from sim.experiments.ahead import ahead
 from sim.experiments.compare_files import write_json, write_study
 from sim.experiments.journal import Journal
-from sim.experiments.replicating import A_DRAW, Result, replicate_study
+from sim.experiments.replicating import A_DRAW, Result, make_traces, replicate_study
 from sim.experiments.verdict import METRIC, half_width, summary_of_study, values_of
 from sim.experiments.workers import in_order
 from sim.measure.directory import whole_directory
 from sim.measure.record import RunRecord
+from sim.operations.simulate import will_compile
 from sim.operations.strategies.own import check_own
 from sim.operations.strategies.planned import pilots_for
 from sim.scenario.study import Study
@@ -31,6 +33,7 @@ from sim.stats.sequential import LEAST, MOST, WIDENED, Precision, is_precise, lo
 REPLICATIONS = 20
 MAX_REPLICATIONS = 1_000
 Tell = Callable[[int, int], object]
+Say = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -76,18 +79,20 @@ def compare(
     *,
     draw: Callable[[Path], object] | None = None,
     tell: Tell = lambda _done, _of: None,
+    say: Say = lambda _text: None,
     overrides: Sequence[str] = (),
 ) -> Compared:
     """Simulate every strategy as often as the plan says and write the run directory into `out`.
 
-    `draw(directory)` adds workbook, figures and page. `tell(done, of)` is called after each replication. Raises
-    ScenarioError, UsageError or OSError; what was finished by then is kept for the next start.
+    `draw(directory)` adds workbook, figures and page. `tell(done, of)` is called after each replication,
+    `say(text)` before what takes long. Raises ScenarioError, UsageError or OSError; what was finished by then is kept
+    for the next start.
     """
     seed = study.scenario.seed if plan.seed is None else plan.seed
     key = hashlib.sha256(f"{study.fingerprint()}:{seed}".encode()).hexdigest()
     record, journal = RunRecord(), Journal(out, key)
     with record.stage("simulate"):
-        results, reached = replications_of(study, plan, seed, journal, tell)
+        results, reached = replications_of(study, plan, seed, journal, tell, say)
     name = f"{study.scenario.name}-compare-{_run_id(key, plan)}"
     with whole_directory(out, name) as partial_directory:
         summary = summary_of_study(study, results, plan.metric, seed, _precision(plan, study, results, reached))
@@ -110,7 +115,9 @@ def _run_id(key: str, plan: Plan) -> str:
     return hashlib.sha256(f"{key}:{asked}".encode()).hexdigest()[:10]
 
 
-def replications_of(study: Study, plan: Plan, seed: int, journal: Journal, tell: Tell) -> tuple[list[Result], bool]:
+def replications_of(
+    study: Study, plan: Plan, seed: int, journal: Journal, tell: Tell, say: Say = lambda _text: None
+) -> tuple[list[Result], bool]:
     """Replications 0, 1, ... until the plan is content, and whether it is. The journal keeps each that is finished."""
     planned = plan.looks(study)
     kept = journal.read()
@@ -118,14 +125,9 @@ def replications_of(study: Study, plan: Plan, seed: int, journal: Journal, tell:
     known = 0
     while known in kept:
         known += 1
-    runs = planned[-1] * len(study.strategies)
     results: list[Result] = []
-    for strategy in study.strategies:
-        check_own(strategy.scenario)
-    pilots = {key: units for strategy in study.strategies for key, units in pilots_for(strategy.scenario).items()}
-    work = partial(replicate_study, study, seed, runs, pilots=pilots)
-    fresh = in_order(work, range(known, planned[-1]), plan.workers, plan.cluster)
-    with closing(fresh):  # type: ignore[type-var]
+    fresh = _fresh(study, plan, seed, planned[-1] * len(study.strategies), range(known, planned[-1]), say)
+    with closing(fresh):
         for look in planned:
             while len(results) < look:
                 number = len(results)
@@ -140,6 +142,20 @@ def replications_of(study: Study, plan: Plan, seed: int, journal: Journal, tell:
             if _goal(plan, study, results)[0]:
                 return results, True
     return results, False
+
+
+def _fresh(study: Study, plan: Plan, seed: int, runs: int, numbers: range, say: Say) -> Generator[Result, None, None]:
+    """The results of replications `numbers`, of `runs` simulations in all."""
+    for strategy in study.strategies:
+        check_own(strategy.scenario)
+    pilots = {key: units for strategy in study.strategies for key, units in pilots_for(strategy.scenario).items()}
+    work, meanwhile = partial(replicate_study, study, seed, runs, pilots=pilots), None
+    with ahead() as shelf:
+        if plan.cluster is None and will_compile(study.scenario, runs):
+            say("compiling the kernels, once; it takes about 20 s")
+            work, meanwhile = partial(work, ahead=shelf), partial(make_traces, study, seed, shelf)
+        with closing(in_order(work, numbers, plan.workers, plan.cluster, meanwhile)) as results:
+            yield from results
 
 
 def _goal(plan: Plan, study: Study, results: Sequence[Result]) -> tuple[bool, float, float, int]:

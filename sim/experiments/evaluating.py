@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from sim.experiments.ahead import Ahead, ahead
 from sim.experiments.journal import Journal
-from sim.experiments.replicating import A_DRAW, Result, replicate_study
+from sim.experiments.replicating import A_DRAW, Result, make_traces, replicate_study
 from sim.experiments.workers import in_order
 from sim.measure.machine import usable_cores
+from sim.operations.simulate import will_compile
 from sim.operations.strategies.forecast import Units
 from sim.operations.strategies.planned import pilots_for
 from sim.scenario.search import Codes
@@ -104,9 +106,15 @@ class Evaluations:
         if not pieces:
             return
         pilots = {key: units for point in points for key, units in pilots_for(point.strategist.scenario).items()}
-        work = _Work(self.seed, self.runs, pilots)
-        fresh = in_order(work, pieces, self.where.workers, self.where.cluster)
-        with closing(fresh):  # type: ignore[type-var]
+        compiling = self.where.cluster is None and will_compile(self.study.scenario, self.runs)
+        with ahead() as shelf:
+            work = _Work(self.seed, self.runs, pilots, shelf if compiling else None)
+            meanwhile = work.make_traces if compiling else None
+            fresh = in_order(work, pieces, self.where.workers, self.where.cluster, meanwhile)
+            self._take_all(pieces, fresh)
+
+    def _take_all(self, pieces: Sequence[_Piece], fresh: Generator[Result, None, None]) -> None:
+        with closing(fresh):
             for piece in pieces:
                 result = next(fresh)["strategies"]
                 found = {key: each["values"] for key, each in zip(piece.keys, result, strict=True)}
@@ -144,9 +152,14 @@ class _Work:
     seed: int
     runs: int
     pilots: dict[str, Units]
+    ahead: Ahead | None = None
 
     def __call__(self, piece: _Piece) -> Result:
-        return replicate_study(piece.study, self.seed, self.runs, piece.replication, self.pilots)
+        return replicate_study(piece.study, self.seed, self.runs, piece.replication, self.pilots, self.ahead)
+
+    def make_traces(self, piece: _Piece) -> None:
+        assert self.ahead is not None
+        make_traces(piece.study, self.seed, self.ahead, piece.replication)
 
 
 def _parts(keys: Sequence[str], groups: int) -> list[Sequence[str]]:

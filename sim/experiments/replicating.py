@@ -12,6 +12,7 @@ from sim.demand.generate import generate
 from sim.demand.streams import stream
 from sim.demand.trace import Trace
 from sim.errors import LiveRushError, UsageError
+from sim.experiments.ahead import Ahead
 from sim.experiments.summary import numbers
 from sim.operations.metrics import summarise
 from sim.operations.outcome import Outcome
@@ -32,25 +33,28 @@ Ints = npt.NDArray[np.int64]
 
 
 def replicate_study(
-    study: Study, seed: int, runs: int, replication: int, pilots: Mapping[str, Units] | None = None
+    study: Study,
+    seed: int,
+    runs: int,
+    replication: int,
+    pilots: Mapping[str, Units] | None = None,
+    ahead: Ahead | None = None,
 ) -> Result:
     """What one replication came to, as plain values that JSON keeps exactly.
 
     `inputs`: uncertain inputs by dotted path. `strategies`, in order: `values` by dotted path into the metrics, and
     `on_hand`, `backlog` at FAN_POINTS times. `traces`: how many were made. `runs`: simulations of the whole study,
     which decides whether machine code is worth its compiling. `pilots`: what stock policies plan from (`pilots_for`),
-    made once a study. Plans rest on the modes of uncertain inputs, not on what is drawn. Raises UsageError where a
-    user's policy raises.
+    made once a study. `ahead`: where its traces may lie. Plans rest on the modes of uncertain inputs, not on what is
+    drawn. Raises UsageError where a user's policy raises.
     """
     remember(pilots or {})
-    drawn = study.draw(lambda name: float(stream(seed, replication // A_DRAW, f"uncertain/{name}").random()))
-    scenarios = [strategy.at(drawn) for strategy in study.strategies]
-    sharing: dict[str, list[int]] = {}
-    for number, scenario in enumerate(scenarios):
-        sharing.setdefault(demand_key(scenario), []).append(number)
+    drawn, scenarios, sharing = _inputs(study, seed, replication)
     found: dict[int, Result] = {}
-    for members in sharing.values():  # one trace in memory at a time
-        trace = generate(scenarios[members[0]], seed, replication)
+    for key, members in sharing.items():  # one trace in memory at a time
+        made = ahead.take(replication, key) if ahead else None
+        trace = made or generate(scenarios[members[0]], seed, replication)
+        del made
         for number in members:
             try:
                 found[number] = _one(scenarios[number], trace, runs, study.strategies[number].scenario)
@@ -59,6 +63,24 @@ def replicate_study(
         del trace
     strategies = [found[number] for number in range(len(scenarios))]
     return {"replication": replication, "inputs": drawn, "traces": len(sharing), "strategies": strategies}
+
+
+def make_traces(study: Study, seed: int, ahead: Ahead, replication: int) -> None:
+    """Make the traces of a replication, and keep them where `replicate_study` finds them."""
+    _, scenarios, sharing = _inputs(study, seed, replication)
+    for key, members in sharing.items():
+        if ahead.wants(replication, key):
+            ahead.keep(generate(scenarios[members[0]], seed, replication), replication, key)
+
+
+def _inputs(study: Study, seed: int, replication: int) -> tuple[dict[str, float], list[Scenario], dict[str, list[int]]]:
+    """The uncertain inputs drawn, the strategies' scenarios with them, and the numbers of those that share a trace."""
+    drawn = study.draw(lambda name: float(stream(seed, replication // A_DRAW, f"uncertain/{name}").random()))
+    scenarios = [strategy.at(drawn) for strategy in study.strategies]
+    sharing: dict[str, list[int]] = {}
+    for number, scenario in enumerate(scenarios):
+        sharing.setdefault(demand_key(scenario), []).append(number)
+    return drawn, scenarios, sharing
 
 
 def _one(scenario: Scenario, trace: Trace, runs: int, believed: Scenario) -> Result:

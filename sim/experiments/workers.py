@@ -9,10 +9,13 @@ import os
 import pickle
 import socket
 import threading
+import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import lru_cache, partial
+from itertools import chain, repeat
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -24,12 +27,21 @@ _T = TypeVar("_T")
 Work = Callable[[Any], _T]
 TRIES = 3
 _CONNECT_S = 10
+_NAP_S = 0.05
 
 
-def in_order(work: Work[_T], numbers: Sequence[Any], workers: int | None, cluster: str | None = None) -> Iterator[_T]:
+def in_order(
+    work: Work[_T],
+    numbers: Sequence[Any],
+    workers: int | None,
+    cluster: str | None = None,
+    meanwhile: Callable[[Any], object] | None = None,
+) -> Generator[_T, None, None]:
     """Yield `work(number)` for each of `numbers` (replications, or what has one) in order; close it to stop early.
 
     `workers`: processes, by default one a core. `cluster`: address of a Dask scheduler, whose workers are used instead.
+    `meanwhile(number)`: what the other processes do for the numbers to come until the first result is there, where
+    that leaves something behind which all others would have to make for themselves (compiled code).
     Raises UsageError where the cluster does not answer or workers keep being killed.
     """
     if cluster is not None:
@@ -39,7 +51,7 @@ def in_order(work: Work[_T], numbers: Sequence[Any], workers: int | None, cluste
     if number <= 1:
         yield from map(work, numbers)
         return
-    yield from _again(numbers, lambda rest: _in_processes(work, rest, number))
+    yield from _again(numbers, lambda rest: _in_processes(work, rest, number, meanwhile))
 
 
 def _again(numbers: Sequence[Any], start: Callable[[Sequence[Any]], Iterator[_T]]) -> Iterator[_T]:
@@ -76,26 +88,55 @@ def _do(packed: bytes, number: Any) -> Any:
     return _unpacked(packed)(number)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # work, and what is done meanwhile
 def _unpacked(packed: bytes) -> Work[Any]:
     work: Work[Any] = pickle.loads(packed)
     return work
 
 
-def _in_processes(work: Work[_T], numbers: Sequence[Any], workers: int) -> Iterator[_T]:
+def _in_processes(
+    work: Work[_T], numbers: Sequence[Any], workers: int, meanwhile: Callable[[Any], object] | None
+) -> Iterator[_T]:
     from joblib import Parallel, delayed
 
-    work = _packed(work)
+    asked: deque[bool] = deque()  # whether the results to come were asked for, in the order of the tasks
+    begun = threading.Event()
+
+    def tasks() -> Iterator[Any]:
+        """joblib takes one when a worker is free."""
+        main = delayed(_packed(work))
+        asked.append(True)
+        yield main(numbers[0])
+        for task in _until(begun, meanwhile, numbers[1:]) if meanwhile else ():
+            asked.append(False)
+            yield task
+        for number in numbers[1:]:
+            asked.append(True)
+            yield main(number)
+
     ending = {"initializer": end_with, "initargs": (os.getpid(),)}
     pool = Parallel(n_jobs=workers, return_as="generator", max_nbytes=None, batch_size=1, **ending)
-    results = pool(delayed(work)(number) for number in numbers)
+    results = pool(tasks())
     try:
-        for result in results:  # noqa: UP028 - `yield from` would close it before its remark can be silenced
-            yield result
+        for result in results:
+            begun.set()
+            if asked.popleft():
+                yield result
     finally:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # joblib's remark that a study which is precise enough has work left
             results.close()
+
+
+def _until(begun: threading.Event, meanwhile: Callable[[Any], object], numbers: Sequence[Any]) -> Iterator[Any]:
+    """Tasks until `begun`: `meanwhile` for each number, then naps, each as long as no worker minds."""
+    from joblib import delayed
+
+    ahead, nap = delayed(_packed(meanwhile)), delayed(time.sleep)
+    for task in chain(map(ahead, numbers), repeat(nap(_NAP_S))):
+        if begun.is_set():
+            return
+        yield task
 
 
 def _on_cluster(work: Work[_T], numbers: Sequence[Any], address: str) -> Iterator[_T]:

@@ -44,6 +44,12 @@ def compiled(function: _F) -> _F:
     return _compiled[function]  # type: ignore[return-value]
 
 
+def is_kept(function: Callable[..., Any]) -> bool:
+    """Whether machine code of a kernel, as it stands, lies on disk."""
+    assert isinstance(function, types.FunctionType)
+    return function in _compiled or any((_cache_folder() / _identity(function)).rglob("*.nbc"))
+
+
 def _called(function: Callable[..., Any]) -> Callable[..., Any]:
     """The twin of a kernel for other kernels to call. It goes into their code and is not kept on disk by itself."""
     if function not in _inner:

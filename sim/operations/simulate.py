@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sim.demand.sources import sources
 from sim.demand.trace import Trace
 from sim.flow.environment import FlowEnvironment
+from sim.flow.jit import is_kept
 from sim.operations import front_state as fs
 from sim.operations.control import start_control
 from sim.operations.front import FrontFlow
+from sim.operations.front_kernel import advance
 from sim.operations.outcome import Outcome
 from sim.operations.platform import Platform
 from sim.operations.replenishment import Replenishment
@@ -47,6 +50,11 @@ def simulate(
     if scenario.horizon_us - 1 in platform.times_us:
         platform.end_of_day(scenario.horizon_us - 1)
     return _outcome(scenario, front, delivery, stock)
+
+
+def will_compile(scenario: Scenario, runs: int) -> bool:
+    """Whether `runs` like this one are likely to need machine code that does not lie on disk yet."""
+    return not is_kept(advance) and sum(source.expected for source in sources(scenario)) * runs > SMALL_ORDERS
 
 
 def _outcome(scenario: Scenario, front: FrontFlow, delivery: Delivery, replenishment: Replenishment) -> Outcome:

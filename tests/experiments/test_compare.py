@@ -11,16 +11,19 @@ import openpyxl
 import pyarrow.parquet as pq
 import pytest
 
+from sim.demand.generate import generate
 from sim.errors import ExitCode, UsageError
 from sim.experiments import compare as experiment
 from sim.experiments import replicating
+from sim.experiments.ahead import Ahead
 from sim.experiments.compare import Compared, Plan, compare
 from sim.experiments.journal import Journal
+from sim.experiments.replicating import make_traces
 from sim.operations.strategies import start
 from sim.reports.compare_files import draw_study
 from sim.reports.compare_text import compare_text, sentences
 from sim.reports.run_changes import changes_of, changes_text
-from sim.scenario.study import Study, load_study
+from sim.scenario.study import Study, demand_key, load_study
 from sim.stats.sequential import Precision
 
 TEXT = """
@@ -136,6 +139,27 @@ def test_results_do_not_depend_on_the_number_of_workers(tmp_path: Path, done: Co
     assert other.summary == done.summary
     names = ("results.parquet", "money.parquet", "summary.json")
     assert all((other.directory / n).read_bytes() == (done.directory / n).read_bytes() for n in names)
+
+
+def test_results_do_not_depend_on_who_made_the_traces(
+    tmp_path: Path, done: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(experiment, "will_compile", lambda _scenario, _runs: True)
+    other = run(tmp_path, Plan(replications=8, workers=2), say=said.append)
+    assert other.summary == done.summary
+    assert said == ["compiling the kernels, once; it takes about 20 s"]
+
+
+def test_a_trace_made_ahead_is_taken_once(tmp_path: Path) -> None:
+    found, ahead = study(tmp_path), Ahead(tmp_path)
+    make_traces(found, 7, ahead, 3)
+    key = demand_key(found.scenario)
+    assert not ahead.wants(3, key)
+    trace = ahead.take(3, key)
+    assert trace is not None
+    assert trace.fingerprint() == generate(found.scenario, 7, 3).fingerprint()
+    assert ahead.take(3, key) is None
 
 
 def test_a_study_goes_on_where_it_was_stopped(tmp_path: Path, done: Compared, monkeypatch: pytest.MonkeyPatch) -> None:

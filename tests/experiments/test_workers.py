@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from functools import partial
 from pathlib import Path
 
@@ -46,3 +47,20 @@ def test_what_a_killed_worker_did_not_finish_is_done_again(tmp_path: Path) -> No
 def test_workers_that_are_killed_every_time_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="worker processes were killed 3 times at replication"):
         list(in_order(killed_always, range(6), 2))
+
+
+def slow_first(folder: Path, number: int) -> bool:
+    """Whether the others' preparation for this number was there; the first waits for all of it."""
+    end = time.monotonic() + 60
+    while number == 0 and len(list(folder.iterdir())) < 5 and time.monotonic() < end:
+        time.sleep(0.01)
+    return (folder / str(number)).exists()
+
+
+def prepare(folder: Path, number: int) -> None:
+    (folder / str(number)).touch()
+
+
+def test_others_prepare_until_the_first_result_is_there_and_then_work(tmp_path: Path) -> None:
+    found = list(in_order(partial(slow_first, tmp_path), range(6), 2, meanwhile=partial(prepare, tmp_path)))
+    assert found == [False, True, True, True, True, True]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.flow import jit
-from sim.flow.jit import compiled, kernel
+from sim.flow.jit import compiled, is_kept, kernel
 
 
 @kernel
@@ -35,6 +35,7 @@ def test_compiled_code_is_kept_on_disk_by_the_kernel_that_python_calls(tmp_path,
     arrays = np.array([1], np.int32), np.array([2], np.uint8), np.array([3], np.int64)
     for hits in (0, 1):
         jit._compiled.pop(_outer, None)
+        assert is_kept(_outer) == bool(hits)
         twin = compiled(_outer)
         assert twin(*arrays) == _outer(*(array.astype(np.int64) for array in arrays))
         assert sum(twin.stats.cache_hits.values()) == hits
