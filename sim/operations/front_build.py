@@ -105,11 +105,10 @@ def _records(count: int) -> npt.NDArray[np.int64]:
     raw = np.empty(count * 8 + 8, dtype=np.int64)
     skip = (-raw.ctypes.data % 64) // 8
     record = raw[skip : skip + count * 8].reshape(count, 8)
-    record[:, :6] = -1
-    record[:, 6:] = 0
-    small = record.view(np.uint8).reshape(count, 64)
-    small[:, fs.REFUSED_LINE] = fs.NO_LINE
-    small[:, fs.HOUSE] = fs.NOWHERE
+    first = np.full(8, -1, dtype=np.int64)
+    first[6:] = 0
+    first.view(np.uint8)[[fs.REFUSED_LINE, fs.HOUSE]] = fs.NO_LINE, fs.NOWHERE
+    record[:] = first  # in one pass: the memory is new, and large
     return record
 
 
