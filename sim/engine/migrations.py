@@ -17,8 +17,24 @@ from sim.engine.tables import POSTGRES, SQLITE, Dialect, ddl
 if TYPE_CHECKING:
     from asyncpg import Connection, Record
 
+
+def _append_keys(dialect: Dialect) -> list[str]:
+    """Take the index of idempotency keys out of a SQLite file: see `sim.engine.sqlite_keys`."""
+    if dialect is not SQLITE:
+        return []
+    columns = (
+        "key BLOB, fingerprint BLOB, status INTEGER, body BLOB, location TEXT, created_us INTEGER, subject_id INTEGER"
+    )
+    return [
+        "ALTER TABLE idempotency RENAME TO idempotency_indexed",
+        f"CREATE TABLE idempotency ({columns.replace(',', ' NOT NULL,')} NOT NULL, place INTEGER PRIMARY KEY) STRICT",
+        "INSERT INTO idempotency SELECT *, NULL FROM idempotency_indexed ORDER BY rowid",
+        "DROP TABLE idempotency_indexed",
+    ]
+
+
 #: From version n to n + 1, as statements in a dialect. Add at the end, never change.
-MIGRATIONS: tuple[Callable[[Dialect], list[str]], ...] = (ddl,)
+MIGRATIONS: tuple[Callable[[Dialect], list[str]], ...] = (ddl, _append_keys)
 
 
 def newer_schema(found: int) -> StoreRefused:

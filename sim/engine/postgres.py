@@ -132,6 +132,9 @@ class PostgresStore:
                 self._let_go(connection, error)
                 raise
 
+    async def rest(self) -> None:
+        """See `Store.rest`: the server has processes of its own for such things."""
+
     async def purge_keys(self, before_us: int) -> int:
         """See `Store.purge_keys`; pages of the table take turns, so that it needs no index of ages."""
         async with self._turn:

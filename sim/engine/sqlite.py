@@ -7,17 +7,21 @@ over the interpreter lock with the requests. Only the commit, which waits for th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
 import sqlite3
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from sim.engine import sqlite_keys
 from sim.engine.migrations import migrate_sqlite
+from sim.engine.sqlite_keys import KeyPlaces
 from sim.engine.store import Rows, StoreRefused, StoreUnavailable
 from sim.engine.tables import TABLES, Changes, Mode, Table, enumerations
 
@@ -28,12 +32,9 @@ _FULL = 2
 #: Pages of the write-ahead log (16 MB) after which they go to the database's file: at the default, a quarter of this,
 #: every thirtieth group of a burst waits for that.
 _LOG_PAGES = 4000
-#: Keys that are looked at in one go when old ones are purged: a millisecond or two.
-_PURGED_ROWS = 500
-_KEY_BOUNDS = (
-    "SELECT COALESCE((SELECT MIN(rowid) FROM idempotency), 1), COALESCE((SELECT MAX(rowid) FROM idempotency), 0)"
-)
-_PURGE = "DELETE FROM idempotency WHERE rowid > ? AND rowid <= ? AND created_us < ? AND status <> 0"
+#: Groups after which the log goes to the file as soon as nobody waits: then it is a few hundred pages, and half a
+#: millisecond. So a burst finds a short log, and a group that could be answered does not wait for that.
+_LOG_GROUPS = 50
 #: A thread that has ended its commit waits at most this long for the interpreter.
 _SWITCH_S = 0.0005
 
@@ -47,12 +48,13 @@ class SqliteStore:
         self.path = self.place = str(path)
         self._unsafe = unsafe
         self._epoch = 0
-        self._purged = 0  # the row after which old keys are looked for next
+        self._logged = 0  # groups since the log was last copied on purpose
         self._turn = asyncio.Lock()  # a connection has one transaction at a time
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit") if threaded else None
         self._lock: sqlite3.Connection
         self._write: sqlite3.Connection
         self._read: sqlite3.Connection
+        self._keys: KeyPlaces
 
     async def open(self) -> None:
         """See `Store.open`."""
@@ -62,6 +64,7 @@ class SqliteStore:
             self._write = self._connect()
             self._check_durability()
             self._epoch = migrate_sqlite(self._write)
+            self._keys = KeyPlaces(self._write)
             self._read = self._connect(reader=True)
         except BaseException as error:
             self._lock.close()
@@ -91,8 +94,8 @@ class SqliteStore:
     async def rows(self, table: str, column: str, keys: Sequence[Any]) -> Rows:
         """See `Store.rows`."""
         try:
-            if keys and isinstance(keys[0], bytes):
-                return self._rows_by_blob(table, column, keys)
+            if table == sqlite_keys.TABLE and keys:
+                return self._keys.rows(keys)
             return self._write.execute(_select_by(table, column), (json.dumps(keys),)).fetchall()
         except sqlite3.Error as error:
             raise _unavailable(error) from error
@@ -105,28 +108,34 @@ class SqliteStore:
                 connection.execute("BEGIN IMMEDIATE")
                 self._check_epoch()
                 for name, rows in changes.items():
-                    _insert(connection, TABLES[name], rows, upsert=name not in fresh)
-                if self._thread is None:
-                    connection.commit()
-                else:
-                    await asyncio.get_running_loop().run_in_executor(self._thread, connection.commit)
+                    if name == sqlite_keys.TABLE:
+                        self._keys.write(rows, partial(_insert, connection, TABLES[name]), upsert=name not in fresh)
+                    else:
+                        _insert(connection, TABLES[name], rows, upsert=name not in fresh)
+                await self._in_thread(connection.commit)
+                self._logged += 1
             except BaseException as error:
                 self._roll_back()
                 if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
                     raise _unavailable(error) from error
                 raise
 
+    async def rest(self) -> None:
+        """See `Store.rest`."""
+        if self._logged >= _LOG_GROUPS:
+            self._logged = 0
+            async with self._turn:
+                with contextlib.suppress(sqlite3.OperationalError):  # the next group will tell
+                    await self._in_thread(self._copy_log)
+
     async def purge_keys(self, before_us: int) -> int:
-        """See `Store.purge_keys`; rows lie in the order in which they came."""
+        """See `Store.purge_keys`."""
         async with self._turn:
             connection = self._write
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 self._check_epoch()
-                first, last = connection.execute(_KEY_BOUNDS).fetchone()
-                start = self._purged if first <= self._purged < last else first - 1
-                self._purged = start + _PURGED_ROWS
-                deleted = connection.execute(_PURGE, (start, self._purged, before_us)).rowcount
+                deleted = self._keys.purge(before_us)
                 connection.commit()
             except BaseException as error:
                 self._roll_back()
@@ -155,12 +164,15 @@ class SqliteStore:
         finally:
             connection.close()
 
-    def _rows_by_blob(self, table: str, column: str, keys: Sequence[bytes]) -> Rows:
-        padded = 1 << (len(keys) - 1).bit_length()  # few numbers of marks, so that the statements stay prepared
-        marks = ", ".join("?" * padded)
-        columns = ", ".join(TABLES[table].columns)
-        query = f"SELECT {columns} FROM {table} WHERE {column} IN ({marks})"
-        return self._write.execute(query, [*keys, *[keys[-1]] * (padded - len(keys))]).fetchall()
+    def _copy_log(self) -> None:
+        self._write.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    async def _in_thread(self, work: Callable[[], object]) -> None:
+        """Do what waits for the disk, in a thread where others need this one."""
+        if self._thread is None:
+            work()
+        else:
+            await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _take_lock(self) -> sqlite3.Connection:
         """Hold an exclusive lock on a file beside the database for as long as this process lives."""
@@ -206,17 +218,18 @@ class SqliteStore:
             self._write.rollback()
 
 
-def _insert(connection: sqlite3.Connection, table: Table, rows: list[tuple[Any, ...]], *, upsert: bool) -> None:
-    """Write rows in as few statements as their number allows."""
-    start, width = 0, len(table.columns)
+def _insert(connection: sqlite3.Connection, table: Table, rows: list[tuple[Any, ...]], *, upsert: bool = False) -> int:
+    """Write rows in as few statements as their number allows; return the rowid of the last, where they have any."""
+    start, width, last = 0, len(table.columns), 0
     while start < len(rows):
         left = len(rows) - start
         size = next((chunk for chunk in _CHUNKS if chunk <= left), left)
         values = [*chain.from_iterable(rows[start : start + size])]
         for position, plain in enumerations(table.record):  # binding takes ten times as long for those that are not
             values[position::width] = map(plain, values[position::width])
-        connection.execute(_statement(table.name, size, upsert), values)
+        last = connection.execute(_statement(table.name, size, upsert), values).lastrowid or 0
         start += size
+    return last
 
 
 @functools.cache
@@ -224,7 +237,7 @@ def _statement(name: str, size: int, upsert: bool) -> str:
     table = TABLES[name]
     values = f"({', '.join('?' * len(table.columns))})"
     # A conflict ends the transaction: else each statement would keep a copy of every page before it changes that.
-    statement = f"INSERT OR ROLLBACK INTO {name} VALUES {', '.join([values] * size)}"
+    statement = f"INSERT OR ROLLBACK INTO {name} ({', '.join(table.columns)}) VALUES {', '.join([values] * size)}"
     if table.mode == Mode.APPEND or not upsert:
         return statement
     changed = [f"{column} = excluded.{column}" for column in table.columns if column not in table.key]

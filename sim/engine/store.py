@@ -13,8 +13,6 @@ from typing import Any, Protocol
 from sim.engine.tables import Changes
 from sim.errors import LiveRushError, UsageError
 
-SCHEMA_VERSION = 1
-
 Rows = list[tuple[Any, ...]]
 
 
@@ -64,6 +62,9 @@ class Store(Protocol):
         Raises StoreUnavailable with nothing stored, or OutcomeUnknown with everything stored or nothing; StoreRefused
         when another engine has taken over. Any other exception is a defect of the rows, with nothing stored.
         """
+
+    async def rest(self) -> None:
+        """Use a moment in which nobody waits for a group, for a millisecond at most; nothing that is stored changes."""
 
     async def purge_keys(self, before_us: int) -> int:
         """Delete answers kept before an instant from a bounded part of the idempotency keys; return how many.

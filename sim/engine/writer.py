@@ -138,6 +138,8 @@ class Writer:
                 deliver(reply)
             answered = size
             await asyncio.sleep(0)  # the answers leave, and what has come meanwhile is seen
+            if not waiting:
+                await self.executor.store.rest()
 
     async def _answers(self, calls: list[Call]) -> list[Reply]:
         try:

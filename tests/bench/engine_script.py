@@ -14,6 +14,7 @@ import asyncpg
 
 from sim.engine.executor import IDS_PER_US
 from sim.engine.resources import instant
+from sim.engine.sqlite_keys import KeyPlaces
 from sim.engine.tables import TABLES
 from sim.orders.rules import Rules
 from tests.bench.engine_carts import CURRENCY, ON_HAND, PRICE_MINOR, SHOP, Cart
@@ -69,13 +70,17 @@ class SqliteScript:
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute("PRAGMA cache_size = -65536")
         assert self._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        self._connection.execute("PRAGMA temp_store = MEMORY")
+        KeyPlaces(self._connection)  # no key twice, as in the engine
 
     async def write(self, rows: Rows) -> None:
         """Store a group durably."""
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
+        (last,) = connection.execute("SELECT COALESCE(MAX(place), 0) FROM idempotency").fetchone()
         for name, values in rows.items():
             connection.executemany(_SQLITE[name], values)
+        connection.execute("INSERT INTO key_places SELECT key, place FROM idempotency WHERE place > ?", (last,))
         connection.execute("COMMIT")
 
     async def close(self) -> None:
@@ -106,7 +111,7 @@ class PostgresScript:
 
 def _statement(name: str, marks: Sequence[str]) -> str:
     table = TABLES[name]
-    insert = f"INSERT INTO {name} VALUES ({', '.join(marks)})"
+    insert = f"INSERT INTO {name} ({', '.join(table.columns)}) VALUES ({', '.join(marks)})"
     if name != "stocks":
         return insert
     changed = [f"{column} = excluded.{column}" for column in table.columns[1:]]

@@ -353,7 +353,7 @@ async def empty(store: Store) -> None:
     """Delete all rows behind the store's back."""
     if isinstance(store, SqliteStore):
         store._write.execute("BEGIN")
-        for name in TABLES:
+        for name in (*TABLES, "key_places"):
             store._write.execute(f"DELETE FROM {name}")
         store._write.execute("COMMIT")
     else:
