@@ -4,6 +4,8 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 CODE   := sim loadtests tests
+# These start servers and measure them: one after the other, when the rest has been run on all cores.
+SERVED := tests/bench tests/engine tests/load
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_LINK_MODE := copy
@@ -19,7 +21,10 @@ demo: $(STAMP) ## simulate the flagship show and say where to look
 	$(VENV)/bin/liverush demo
 
 test: $(STAMP) ## run the tests (without the long ones)
-	$(PY) -m pytest -q tests
+	@status=0; \
+	$(PY) -m pytest -q -n auto --dist worksteal $(SERVED:%=--ignore=%) tests || status=$$?; \
+	$(PY) -m pytest -q $(SERVED) || status=$$?; \
+	exit $$status
 
 check: $(STAMP) ## lint, format, strict types, import floors, tidiness
 	$(VENV)/bin/ruff check $(CODE)
