@@ -32,7 +32,10 @@ def pair_of(folder: Path, patch: pytest.MonkeyPatch, plan: Plan, gap: float, see
     patch.setattr(experiment, "replicate_study", replicate)
     patch.setattr(experiment, "check_own", lambda _scenario: None)
     patch.setattr(experiment, "pilots_for", lambda _scenario: {})
-    study: Any = SimpleNamespace(names=["A", "B"], strategies=[SimpleNamespace(scenario=None)] * 2, uncertain={})
+    patch.setattr(experiment, "will_compile", lambda _scenario, _runs: False)
+    study: Any = SimpleNamespace(
+        scenario=None, names=["A", "B"], strategies=[SimpleNamespace(scenario=None)] * 2, uncertain={}
+    )
     results, _ = replications_of(study, plan, seed, Journal(folder, f"{seed:064d}"), lambda _done, _of: None)
     widened = 1.0 if plan.precision is None else WIDENED
     found = all_pairs(values_of(study, results), widened=widened).of(0, 1)
