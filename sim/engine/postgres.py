@@ -7,17 +7,19 @@ again and makes sure by the epoch that nobody else has written in between.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
 from sim.engine.migrations import migrate_postgres
-from sim.engine.pgsql import KEY_PAGES, PURGE, TAKEN_OVER, WRITE, numbered, select_by, select_whole
+from sim.engine.pgsql import KEY_PAGES, PURGE, SHORT, TAKEN_OVER, WRITE, numbered, select_by, select_whole
 from sim.engine.sharing import SharedReads
 from sim.engine.store import OutcomeUnknown, Rows, StoreRefused, StoreUnavailable
-from sim.engine.tables import TABLES, Changes, Mode
+from sim.engine.tables import TABLES, Changes, Mode, Table
 
 if TYPE_CHECKING:
     from asyncpg.prepared_stmt import PreparedStatement
@@ -188,8 +190,10 @@ class PostgresStore:
             raise
 
     async def _call(self, changes: Changes, fresh: Collection[str]) -> None:
-        rows = (changes.get(name) for name in TABLES)
-        await self._statement.fetchval(self._epoch, fresh, *rows, timeout=_ANSWER_S)
+        short = [_shortened(table, changes, fresh) for table in SHORT]
+        sent = {table.name for table, found in zip(SHORT, short, strict=True) if found[0]}
+        rows = (None if name in sent else changes.get(name) for name in TABLES)
+        await self._statement.fetchval(self._epoch, fresh, *rows, *chain.from_iterable(short), timeout=_ANSWER_S)
 
     async def _fetch(self, query: str, *arguments: Any) -> Rows:
         """Read on the writing connection."""
@@ -311,6 +315,27 @@ def _lost(error: BaseException) -> bool:
     if isinstance(error, asyncpg.InterfaceError):
         return "clos" in str(error)  # "connection is closed", "... closing"; others are our mistakes
     return isinstance(error, OSError | TimeoutError | asyncpg.InternalClientError)
+
+
+def _shortened(table: Table, changes: Changes, fresh: Collection[str]) -> tuple[list[Any] | None, Any]:
+    """Return what differs in a table's new rows, and a row that has the rest of all; nothing where there is more."""
+    rows = changes.get(table.name)
+    if not rows or not (table.name in fresh or table.mode == Mode.APPEND):
+        return None, None
+    first, count = rows[0], len(rows)
+    columns = [*zip(*rows, strict=True)]
+    unlike = _unlike_places(table.name)
+    for place, column in enumerate(columns):
+        if place not in unlike and column.count(first[place]) < count:
+            return None, None
+    return [*zip(*[columns[place] for place in unlike], strict=True)], first
+
+
+@functools.cache
+def _unlike_places(name: str) -> dict[int, None]:
+    """Return where the columns are in which a table's new rows differ, in their order."""
+    table = TABLES[name]
+    return dict.fromkeys(map(table.columns.index, table.unlike))
 
 
 def _last_of_each(name: str, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -63,6 +63,20 @@ async def test_rows_of_a_fresh_table_are_written_and_one_that_was_there_is_refus
         assert len(await store.all_rows(name)) == 2
 
 
+@pytest.mark.parametrize("name", [name for name, table in TABLES.items() if table.unlike])
+async def test_new_rows_are_stored_as_they_are_however_alike(store: Store, name: str) -> None:
+    table = TABLES[name]
+    first = dict(zip(table.columns, sample(name, 1), strict=True))
+    second, third = (dict(zip(table.columns, sample(name, number), strict=True)) for number in (2, 3))
+    alike = [first, first | {column: second[column] for column in table.unlike}]
+    other = next(column for column in reversed(table.columns) if column not in table.unlike)
+    unlike = [third, first | {column: sample(name, 4)[table.columns.index(column)] for column in table.unlike}]
+    assert third[other] != first[other]
+    for rows in (alike, unlike):
+        await store.write({name: [tuple(row.values()) for row in rows]}, [name])
+    assert await store.all_rows(name) == [tuple(row.values()) for row in (*alike, *unlike)]
+
+
 async def test_of_two_rows_with_one_key_in_a_group_the_last_is_kept(store: Store) -> None:
     first, last = (1, "first", "GBP", 0, 1), (1, "last", "GBP", 0, 2)
     await store.write({"shops": [first, (2, "other", "GBP", 0, 1), last], "events": [sample("events", 1)]})
