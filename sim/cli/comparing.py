@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sim.cli.frame import DEFAULT_OUT, MAX_SEED, debug_option, find_scenario, verbs
+from sim.cli.frame import find_scenario, verbs
+from sim.cli.options import echo_json, names_in, study_options
 from sim.cli.progress import progress, sayer
 from sim.errors import ExitCode, UsageError
 
@@ -21,29 +22,12 @@ _COUNT = click.IntRange(2, 1_000_000)
 
 @verbs.command()
 @click.argument("what", nargs=-1, required=True, metavar="SCENARIO | RUN_A RUN_B")
-@click.option(
-    "--strategy", "strategies", multiple=True, metavar="NAME=KEY=VALUE,...", help="One more strategy; repeatable."
-)
-@click.option("--only", metavar="NAME,NAME", default="", help="Compare these only; the first is the base.")
 @click.option("--vary", multiple=True, metavar="KEY=LOW:HIGH:STEP", help="Every strategy at each value; repeatable.")
 @click.option("--replications", type=_COUNT, help="How many of each strategy. [default: 20]")
 @click.option("--precision", metavar="AMOUNT", help="Go on until differences are known to 1 % of the base, or 500 GBP.")
 @click.option("--max-replications", type=_COUNT, default=1_000, show_default=True, help="Stop here in any case.")
 @click.option("--metric", default="contribution_minor", show_default=True, help="Dotted path of what is compared.")
-@click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Seed of every stream; else the scenario's.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value; may be repeated.")
-@click.option("--workers", type=click.IntRange(1, 1024), help="Processes. [default: one a core]")
-@click.option("--cluster", metavar="ADDRESS", help="Run on the workers of this Dask scheduler, tcp://HOST:PORT.")
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=DEFAULT_OUT,
-    show_default=True,
-    help="Folder for the run directory.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@click.option("--no-figures", is_flag=True, help="Draw no figures and write no workbook.")
-@debug_option
+@study_options
 def compare(what: tuple[str, ...], as_json: bool, no_figures: bool, **given: Any) -> ExitCode:
     """Compare the strategies of SCENARIO, or two run directories.
 
@@ -61,7 +45,7 @@ def _study(path: Path, given: dict[str, Any], *, as_json: bool, figures: bool) -
     from sim.experiments import compare as experiment
     from sim.scenario.study import load_study
 
-    only = [name.strip() for name in given["only"].split(",") if name.strip()]
+    only = names_in(given["only"])
     study = load_study(path, given["overrides"], given["strategies"], only, given["vary"])
     plan = _plan(given, study.scenario.reporting_currency)
     with progress("replications", shown=not as_json and sys.stderr.isatty()) as tell:
@@ -75,9 +59,7 @@ def _study(path: Path, given: dict[str, Any], *, as_json: bool, figures: bool) -
             overrides=given["overrides"],
         )
     if as_json:
-        import json
-
-        click.echo(json.dumps({"directory": str(done.directory), **done.summary}, indent=2, ensure_ascii=False))
+        echo_json(done.directory, done.summary)
     else:
         from sim.reports.compare_text import compare_text
 

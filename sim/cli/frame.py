@@ -18,8 +18,6 @@ from sim.errors import ExitCode, LiveRushError, ScenarioError, UsageError
 
 _Verb = TypeVar("_Verb", bound=Callable[..., Any])
 
-DEFAULT_OUT = Path("results") / "runs"
-MAX_SEED = 2**63 - 1
 #: Errors of the user's disk or permissions rather than of ours.
 _OUTSIDE_ERRNOS = {
     getattr(errno, name)

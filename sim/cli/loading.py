@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sim.cli.frame import DEFAULT_OUT, MAX_SEED, debug_option, find_scenario, verbs
+from sim.cli.frame import find_scenario, verbs
+from sim.cli.options import echo_json, run_options
 from sim.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,8 +56,6 @@ class Duration(click.ParamType[int]):
 @click.option(
     "--as", "as_run", metavar="RUN", type=click.Path(path_type=Path), help="Send what went ahead in this run."
 )
-@click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Seed of every stream; else the scenario's.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value; may be repeated.")
 @click.option("--target", metavar="MODULE:CLASS", help="What to load; else the reference engine, started for it.")
 @click.option("--url", default="", help="Where the target runs already.")
 @click.option("--store", type=click.Choice(["sqlite", "postgres"]), default="sqlite", show_default=True)
@@ -72,16 +71,7 @@ class Duration(click.ParamType[int]):
     "--abort-on", multiple=True, metavar="RULE", help="End early: errors>5% or checkout.p99>2s, over 5 s; repeatable."
 )
 @click.option("--audit-sql", default="", metavar="URL", help="Database in which a target of yours can be audited.")
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=DEFAULT_OUT,
-    show_default=True,
-    help="Folder for the run directory.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@click.option("--no-figures", is_flag=True, help="Draw no figures and no page.")
-@debug_option
+@run_options
 def load(scenario: str, as_json: bool, no_figures: bool, **given: Any) -> int:
     """Replay SCENARIO's peak on an order engine, open loop, and audit it.
 
@@ -95,9 +85,7 @@ def load(scenario: str, as_json: bool, no_figures: bool, **given: Any) -> int:
     options = _options(find_scenario(scenario), given)
     result = harness.run(options, shower(quiet=as_json), None if no_figures else draw_page())
     if as_json:
-        import json
-
-        click.echo(json.dumps({"directory": str(result.directory), **result.summary}, indent=2, ensure_ascii=False))
+        echo_json(result.directory, result.summary)
     else:
         from sim.reports.load_text import load_text
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sim.cli.frame import DEFAULT_OUT, MAX_SEED, debug_option, find_scenario, verbs
+from sim.cli.frame import find_scenario, verbs
+from sim.cli.options import echo_json, names_in, study_options
 from sim.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -32,30 +33,13 @@ _FEW, _MANY = click.IntRange(2, 10_000), click.IntRange(1, 100_000)
 @click.option("--metric", default="contribution_minor", show_default=True, help="Dotted path of what is sought.")
 @click.option("--least", is_flag=True, help="Seek as little of the metric as can be.")
 @click.option("--from", "start", metavar="NAME", default="", help="Turn knobs on this strategy. [default: the best]")
-@click.option(
-    "--strategy", "strategies", multiple=True, metavar="NAME=KEY=VALUE,...", help="One more strategy; repeatable."
-)
-@click.option("--only", metavar="NAME,NAME", default="", help="Of the named strategies these only, the base first.")
 @click.option("--trials", type=_MANY, default=60, show_default=True, help="How many points to try.")
 @click.option("--replications", type=_FEW, default=4, show_default=True, help="Of every point, at least.")
 @click.option("--max-replications", type=_FEW, default=16, show_default=True, help="Of a point that may be best.")
 @click.option(
     "--confirm", type=click.IntRange(0, 100_000), default=20, show_default=True, help="On fresh seeds; 0: none."
 )
-@click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Seed of every stream; else the scenario's.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value; may be repeated.")
-@click.option("--workers", type=click.IntRange(1, 1024), help="Processes. [default: one a core]")
-@click.option("--cluster", metavar="ADDRESS", help="Run on the workers of this Dask scheduler, tcp://HOST:PORT.")
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=DEFAULT_OUT,
-    show_default=True,
-    help="Folder for the run directory.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@click.option("--no-figures", is_flag=True, help="Draw no figures and write no workbook.")
-@debug_option
+@study_options
 def optimise(scenario: str, as_json: bool, no_figures: bool, **given: Any) -> ExitCode:
     """Search for the best values of some knobs of SCENARIO.
 
@@ -67,7 +51,7 @@ def optimise(scenario: str, as_json: bool, no_figures: bool, **given: Any) -> Ex
     from sim.experiments import optimise as experiment
     from sim.scenario.search import load_search
 
-    only = [name.strip() for name in given["only"].split(",") if name.strip()]
+    only = names_in(given["only"])
     search = load_search(
         find_scenario(scenario), given["overrides"], given["strategies"], only, given["knobs"], given["limits"],
         given["start"],
@@ -82,9 +66,7 @@ def optimise(scenario: str, as_json: bool, no_figures: bool, **given: Any) -> Ex
             overrides=given["overrides"],
         )
     if as_json:
-        import json
-
-        click.echo(json.dumps({"directory": str(done.directory), **done.summary}, indent=2, ensure_ascii=False))
+        echo_json(done.directory, done.summary)
     else:
         from sim.reports.search_text import search_text
 

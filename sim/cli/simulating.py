@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sim.cli.frame import DEFAULT_OUT, MAX_SEED, debug_option, find_scenario, verbs
+from sim.cli.frame import debug_option, find_scenario, verbs
+from sim.cli.options import echo_json, out_option, run_options
 from sim.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -24,19 +25,8 @@ MAX_REPLICATIONS = 100_000
 @click.option(
     "--replications", type=click.IntRange(1, MAX_REPLICATIONS), default=1, show_default=True, help="How many runs."
 )
-@click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Seed of every stream; else the scenario's.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value; may be repeated.")
 @click.option("--strategy", metavar="NAME", help="As this strategy of the scenario changes it.")
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=DEFAULT_OUT,
-    show_default=True,
-    help="Folder for the run directory.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@click.option("--no-figures", is_flag=True, help="Draw no figures and write no page.")
-@debug_option
+@run_options
 def simulate(
     scenario: str,
     replications: int,
@@ -59,21 +49,13 @@ def simulate(
         progress=not as_json and sys.stderr.isatty(),
     )
     if as_json:
-        import json
-
-        click.echo(json.dumps({"directory": str(result.directory), **result.summary}, indent=2, ensure_ascii=False))
+        echo_json(result.directory, result.summary)
     else:
         _print_summary(result)
 
 
 @verbs.command()
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=DEFAULT_OUT,
-    show_default=True,
-    help="Folder for the run directory.",
-)
+@out_option
 @debug_option
 def demo(out: Path) -> int:
     """Simulate the flagship show, replay its peak on the order engine, and say where to look."""

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-from sim.reports.figures.clock import date_text
-from sim.reports.figures.frame import BAD, INK, Frame, count_axis, name_text
+from sim.reports.figures.clock import day_axis
+from sim.reports.figures.frame import BAD, Frame, count_axis, name_text
 from sim.reports.run_files import Run
 from sim.reports.words import count, plural, share_of
 
@@ -19,7 +19,6 @@ Ints = npt.NDArray[np.int64]
 _TAKEN = "#0072B2"
 _MOST_PANELS = 6
 _MOST_DAYS = 45
-_MOST_LABELS = 16
 
 
 @dataclass(frozen=True)
@@ -83,14 +82,7 @@ def _draw(axes: Axes, days: _Days, first: dt.date, last: dt.date) -> None:
     axes.set_title(name_text(days.name) + ("" if limited.all() else " (no limit)"))
     top = max([1, *collected.tolist(), *capacity[limited].tolist()])
     count_axis(axes, "parcels per day", top=top * 1.1)
-    ticks = range(0, (last - first).days + 1, -(-((last - first).days + 1) // _MOST_LABELS))
-    axes.set_xticks(list(ticks), [_label(first, k) for k in ticks], color=INK)
-    axes.set_xlim(-0.7, max((last - first).days + 0.7, 2.3))
-    axes.grid(False, axis="x")
-
-
-def _label(first: dt.date, day: int) -> str:
-    return date_text(first + dt.timedelta(days=day)).replace(" ", "\n", 1)
+    day_axis(axes, [first + dt.timedelta(days=k) for k in range((last - first).days + 1)])
 
 
 def _takeaway(run: Run, carriers: Sequence[_Days]) -> str:

@@ -6,11 +6,13 @@ Figures count seconds since the scenario's start on their axis; only tick labels
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 
 from sim.reports.words import duration
 from sim.scenario.schema import Scenario
@@ -95,6 +97,15 @@ def clock_of(scenario: Scenario) -> Clock:
     """The clock of the scenario's first region."""
     region = scenario.regions[0]
     return Clock(scenario.start.astimezone(dt.UTC), ZoneInfo(region.zone), f"region {region.name}")
+
+
+def day_axis(axes: Axes, days: Sequence[dt.date]) -> None:
+    """Make the horizontal axis one of days, or of blocks that begin on them: the k-th at k, at most 16 with labels."""
+    every = -(-len(days) // 16)
+    named = days[::every]
+    axes.set_xticks(range(0, len(days), every), [date_text(day).replace(" ", "\n", 1) for day in named])
+    axes.set_xlim(-0.7, max(len(days) - 0.3, 2.3))
+    axes.grid(False, axis="x")
 
 
 def date_text(day: dt.date) -> str:

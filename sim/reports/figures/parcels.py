@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-from sim.reports.figures.clock import Clock, busy_days, date_text
+from sim.reports.figures.clock import Clock, busy_days, date_text, day_axis
 from sim.reports.figures.frame import BAD, INK, Frame, count_axis, name_text
 from sim.reports.run_files import Run
 from sim.reports.words import count, metric, percent, plural
@@ -22,7 +22,6 @@ _PACKED, _COLLECTED, _WAITING = "#56B4E9", "#0072B2", "#E69F00"
 _BARS = ("packed", "collected", "waiting at\nthe day's end")
 _MOST_PANELS = 4
 _MOST_BARS = 45
-_MOST_LABELS = 16
 
 
 @dataclass(frozen=True)
@@ -169,10 +168,7 @@ def _draw_house(axes: Axes, days: _Days) -> None:
     )
     step_days = (days.dates[1] - days.dates[0]).days if len(days.dates) > 1 else 1
     count_axis(axes, "parcels per day" if step_days == 1 else f"parcels in {step_days} days", top=top * 1.1)
-    every = -(-len(at) // _MOST_LABELS)
-    axes.set_xticks(at[::every], [date_text(day).replace(" ", "\n", 1) for day in days.dates[::every]])
-    axes.set_xlim(-0.7, max(len(at) - 0.3, 2.3))
-    axes.grid(False, axis="x")
+    day_axis(axes, days.dates)
 
 
 def _takeaway(run: Run, houses: list[_Days]) -> str:
