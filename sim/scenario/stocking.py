@@ -114,7 +114,9 @@ class StockPolicy(Part):
         description="of newsvendor stocks: the law's critical fractile, or best in the worst law (Scarf 1958)",
     )
     count_on_returns: bool = Field(
-        True, description="newsvendor stocks count on the returns that will be sold again (Mostard & Teunter 2006)"
+        False,
+        description="newsvendor stocks count on the returns that will be sold again (Mostard & Teunter 2006): where "
+        "later shows sell them; those of a single show come back too late",
     )
 
     @field_validator("policy")

@@ -91,7 +91,10 @@ class Levels:
         are sold again. `shares`: of each item in it."""
         whole_us, parts = self._scenario.horizon_us, []
         for item, share in shares:
-            part, worth = self._part(item, whole_us, whole_us), worth_of(self._scenario, self._table[item.sku])
+            part, worth = (
+                self._part(item, whole_us, whole_us),
+                worth_of(self._scenario, self._table[item.sku], count_on_returns=True),
+            )
             if worth.eats > 0:
                 parts.append(part._replace(short=part.short / worth.eats, share=share, eats=worth.eats))
         return common_level(parts)
@@ -125,7 +128,7 @@ class Levels:
 
     def _part(self, item: Item, span_us: int, cycle_us: float) -> Part:
         """An item that has to last for `span_us`, and of which a unit left is left for a cycle."""
-        worth = worth_of(self._scenario, self._table[item.sku])
+        worth = worth_of(self._scenario, self._table[item.sku], count_on_returns=True)
         short = max(0.0, worth.nets - worth.eats * worth.cost)
         over = max(self._left(item, cycle_us), short * 1e-3, 1e-9)
         return Part(Demand(self._scenario.stock.forecast.law, *self._moments(item, span_us)), short, over)

@@ -42,7 +42,8 @@ class Planner:
 
     def orders(self, sku: int, houses: tuple[int, ...]) -> Plan:
         """The planned orders of one item, those of nothing left out."""
-        forecast, worth = self._forecast(), worth_of(self._scenario, self._table[sku])
+        forecast = self._forecast()
+        worth = worth_of(self._scenario, self._table[sku], count_on_returns=self._plan.count_on_returns)
         expected = [forecast.at(window, sku) for window in range(len(self._shows))]
         stocks = [best_stock(self._scenario, worth, _of(each, houses)) for each in expected]
         if self._plan.policy == "wagner_whitin":

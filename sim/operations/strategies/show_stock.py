@@ -11,7 +11,7 @@ from sim.scenario.tables import SkuRow, lane_table, nearest_warehouses, to_repor
 from sim.scenario.units import PPM
 
 
-def worth_of(scenario: Scenario, row: SkuRow) -> Worth:
+def worth_of(scenario: Scenario, row: SkuRow, *, count_on_returns: bool) -> Worth:
     """A unit of a SKU: its list price less commissions, payment fee and the seller's vouchers, its cost and salvage.
 
     With `count_on_returns` also what comes back: cancelled orders at once, returns by the share `restock`. A sale costs
@@ -22,7 +22,7 @@ def worth_of(scenario: Scenario, row: SkuRow) -> Worth:
     if voucher.funded_by == "seller":
         price *= 1 - voucher.share * voucher.off
     carriage = to_reporting_minor(scenario, fees.pick_pack) + _freight(scenario)
-    if not scenario.stock.count_on_returns:
+    if not count_on_returns:
         return Worth(price, row.cost_minor, row.salvage_minor, carriage=carriage)
     shares = sales.categories.get(row.category, sales.default)
     early = sales.cancel_on_hold + shares.before_shipping

@@ -49,7 +49,7 @@ stock: {policy: newsvendor, lead_time: 4h, order_cost: 15.00 GBP, forecast: {pil
         [],
         ["stock.forecast.law=lognormal", "stock.rule=min_max", "stock.allocation=proportional"],
         ["stock.policy=wagner_whitin", "stock.forecast.law=normal", "stock.initial_allocation=equal_fractile"],
-        ["stock.policy=wagner_whitin", "stock.allocation=equal_fractile", "stock.count_on_returns=false"],
+        ["stock.policy=wagner_whitin", "stock.allocation=equal_fractile", "stock.count_on_returns=true"],
     ],
 )
 def test_fitted_plans_are_the_oracles(overrides: list[str]) -> None:
