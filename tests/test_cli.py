@@ -97,6 +97,23 @@ def test_a_bare_name_means_a_shipped_scenario_and_a_path_means_a_file(tmp_path: 
     assert cli.find_scenario("mine.yaml") == Path("mine.yaml")
 
 
+def test_validate_finds_a_policy_of_ones_own_that_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, shipped = tmp_path / "mine.yaml", cli.shipped_scenarios()["minimal"].read_text(encoding="utf-8")
+    (tmp_path / "rules.py").write_text(
+        "class Good:\n    def __init__(self, scenario): pass\n    def run(self, item): yield\n"
+    )
+    for strategy, code in (("rules:Good", 0), ("rules:Bad", 2), ("nowhere:Good", 2)):
+        file.write_text(
+            f"{shipped}\nstrategies: [{{name: own, set: {{stock.policy: '{strategy}'}}}}]\n", encoding="utf-8"
+        )
+        assert cli.run(["validate", str(file)]) == code
+        told = capsys.readouterr()
+        assert bool(told.err) == bool(code)
+    assert "no module 'nowhere'" in told.err
+
+
 def test_new_does_not_overwrite_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "mine.yaml"
     target.write_text("keep me", encoding="utf-8")

@@ -18,14 +18,20 @@ from sim.errors import ExitCode, ScenarioError, UsageError
 def validate(files: tuple[str, ...]) -> ExitCode:
     """Check scenario files.
 
-    Prints every error with file, line and path, and exits with 2 when there is one.
+    Prints every error with file, line and path, and exits with 2 when there is one. A stock policy of your own is made
+    as a run would make it.
     """
+    from sim.operations.strategies.own import check_own
     from sim.scenario.load import load_with_source
+    from sim.scenario.study import load_study
 
     code = ExitCode.YES
     for file in files:
         try:
             loaded = load_with_source(find_scenario(file), [])
+            check_own(loaded.scenario)
+            for other in load_study(find_scenario(file)).strategies if loaded.scenario.strategies else ():
+                check_own(other.scenario)
         except (ScenarioError, UsageError) as error:
             click.echo(str(error), err=True)
             code = ExitCode.USAGE

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 
 from sim.errors import Problem, ScenarioError, UsageError
+from sim.scenario.as_run import scenario_yaml
 from sim.scenario.knobs import Knob, parse_knob
 from sim.scenario.nodes import Node
 from sim.scenario.shape import listing_of, suggestion
 from sim.scenario.study import AS_WRITTEN, Strategist, Study, read_variants, strategist, study_of
 from sim.scenario.vary import node_at, put_changes
+from sim.scenario.yaml_tree import read_yaml
 
 Codes = tuple[int, ...]
 
@@ -56,8 +58,9 @@ class Search:
             return error.problems[0]
 
     def point_of(self, tree: Node) -> Codes | None:
-        """The point at which the knobs stand in a tree; None where one stands outside its range."""
-        codes = [knob.code_of(node_at(tree, knob.path)) for knob in self.knobs]
+        """The point at which the knobs stand in a tree, by default where nothing is written; None where one stands
+        outside its range, or nowhere."""
+        codes = [knob.code_of(_standing(tree, knob)) for knob in self.knobs]
         return None if None in codes else tuple(code for code in codes if code is not None)
 
     def point_near(self, values: Mapping[str, float | str]) -> Codes:
@@ -67,7 +70,7 @@ class Search:
 
     def _code_near(self, knob: Knob, value: float | str | None) -> int:
         if value is None:
-            return knob.code_from(node_at(self.tree, knob.path))
+            return knob.code_from(_standing(self.tree, knob))
         if knob.choices:
             return knob.labels.index(str(value))
         return knob.clipped_code(float(value))
@@ -75,6 +78,15 @@ class Search:
     def changes(self, codes: Codes) -> dict[str, str]:
         """What a point changes, as people write it: dotted path -> value."""
         return {knob.name: knob.shown(code) for knob, code in zip(self.knobs, codes, strict=True)}
+
+
+def _standing(tree: Node, knob: Knob) -> Node | None:
+    """The value that a knob would change: as written, else its default; None where it has none."""
+    written = node_at(tree, knob.path)
+    if written is not None:
+        return written
+    whole, _ = read_yaml(scenario_yaml(strategist("", tree).scenario), "")
+    return node_at(whole, knob.path)
 
 
 def load_search(

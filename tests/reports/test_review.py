@@ -124,6 +124,15 @@ def test_slow_packers_are_told_as_the_cause_of_late_parcels(tmp_path_factory: py
     assert {row["cause"] for row in found["late_dispatch"]["causes"]} >= {"packed late"}
 
 
+def test_stock_that_came_late_is_told_as_the_cause_of_late_parcels(tmp_path_factory: pytest.TempPathFactory) -> None:
+    waiting = "allocation.presale=[{sku: mug, units: 400, lead: 0}]"
+    late = ("stock={policy: s_S, s: 0, S: 60, review: 1d, lead_time: 4d}", "dispatch.dispatch_days=1", "horizon=12d")
+    found = review(made(tmp_path_factory, waiting, *late).directory)
+    waited = next(row for row in found["late_dispatch"]["causes"] if row["cause"] == "waited for stock")
+    assert waited["orders"] > 10
+    assert "waited for stock until after the deadline" in review_text(found)
+
+
 def test_buyers_who_are_refused_again_are_counted_by_buyer(busy: RunResult, told: dict[str, Any]) -> None:
     table = pq.read_table(busy.directory / "orders.parquet", columns=["buyer", "state", "reason", "second"]).to_pylist()
     refusals = {"OFF_SHELF", "DEAL_CLOSED", "DEAL_SOLD_OUT", "PURCHASE_LIMIT", "SOLD_OUT"}

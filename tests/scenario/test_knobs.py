@@ -77,6 +77,7 @@ def test_a_point_is_a_scenario_and_knows_where_it_stands(scenario: Path) -> None
     assert search.point_of(made.tree) == (2, 1)
     assert search.point_near({"stock.S": 44.0}) == (3, 0)
     assert search.point_near({"stock.policy": "base_stock"}) == (0, 1)
+    assert load_search(scenario, start="cheaper", knobs=["stock.S=0:50:10"]).point_of(search.tree) == (0, 0)  # defaults
     node = node_at(made.tree, ("catalogue", "mug", "price"))
     assert node is not None
     assert node.value == "10.00 GBP"

@@ -111,25 +111,34 @@ def remember(pilots: Mapping[str, Units]) -> None:
 
 
 _known: dict[str, Units] = {}
+_last: tuple[str, list[tuple[Units, Units, Units]]] = "", []
 
 
 def _key(scenario: Scenario, windows: Sequence[tuple[int, int]]) -> str:
-    houses = [house.name for house in scenario.warehouses]
+    houses = [[house.name for house in scenario.warehouses], nearest_warehouses(scenario)]
     parts = [demand_key(scenario), scenario.seed, scenario.stock.forecast.pilots, houses, list(windows)]
     return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()
 
 
 def _count(scenario: Scenario, windows: Sequence[tuple[int, int]]) -> Units:
-    table, nearest = sku_table(scenario), np.array(nearest_warehouses(scenario))[:, 0]
-    pilots = scenario.stock.forecast.pilots
-    units = np.zeros((pilots, len(windows), len(table), len(scenario.warehouses)), np.int64)
-    for pilot in range(pilots):
-        trace = generate(scenario, scenario.seed, PILOTS + pilot)
-        time_us, cells, wanted = _wanted(trace, table, nearest, len(scenario.warehouses))
+    pilots = _pilots(scenario)
+    units = np.zeros((len(pilots), len(windows), len(sku_table(scenario)), len(scenario.warehouses)), np.int64)
+    for pilot, (time_us, cells, wanted) in enumerate(pilots):
         for window, (begin_us, end_us) in enumerate(windows):
             low, high = np.searchsorted(time_us, [begin_us, end_us])
             np.add.at(units[pilot, window].reshape(-1), cells[low:high], wanted[low:high])
     return units
+
+
+def _pilots(scenario: Scenario) -> list[tuple[Units, Units, Units]]:
+    """What each pilot wants (`_wanted`), kept until other demand is asked for: plans and formulas differ in windows."""
+    global _last
+    key = _key(scenario, [])
+    if _last[0] != key:
+        table, nearest = sku_table(scenario), np.array(nearest_warehouses(scenario))[:, 0]
+        traces = (generate(scenario, scenario.seed, PILOTS + k) for k in range(scenario.stock.forecast.pilots))
+        _last = key, [_wanted(trace, table, nearest, len(scenario.warehouses)) for trace in traces]
+    return _last[1]
 
 
 def _wanted(trace: Trace, table: list[SkuRow], nearest: Units, houses: int) -> tuple[Units, Units, Units]:

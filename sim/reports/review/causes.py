@@ -16,6 +16,7 @@ from sim.reports.review.facts import CANCELS, Facts, Flags, Ints
 from sim.scenario.tables import sku_table
 
 LATE_CAUSES = {
+    "waited for stock": "waited for stock until after the deadline",
     "confirmed late": "not confirmed before the deadline",
     "packed late": "confirmed in time, not picked and packed",
     "pick-up full": "packed in time, but a pick-up before the deadline was full",
@@ -91,7 +92,9 @@ class Lateness:
         causes = np.where(full, "pick-up full", "no pick-up")
         causes = np.where((packed_us < 0) | (packed_us > due_us), "packed late", causes)
         causes = np.where((confirmed_us < 0) | (confirmed_us > due_us), "confirmed late", causes)
-        return [str(cause) for cause in causes]
+        promised_us, allocated_us = (self.facts.orders[name][rows] for name in ("promised_us", "allocated_us"))
+        waited = (promised_us >= 0) & ((allocated_us < 0) | (allocated_us > due_us))
+        return [str(cause) for cause in np.where(waited, "waited for stock", causes)]
 
     def _full_pick_up(self, rows: Ints) -> Flags:
         """Whether a pick-up of the order's warehouse was full between packing (and cut-off) and deadline."""

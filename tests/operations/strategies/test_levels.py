@@ -59,7 +59,7 @@ def test_stock_that_is_shared_out_covers_each_share() -> None:
 
 
 def test_the_stock_of_a_season_is_what_the_policy_that_plans_for_shows_would_order(tmp_path: Path) -> None:
-    scenario = given(tmp_path, "fees.holding_per_day=0 %")
+    scenario = given(tmp_path, "fees.holding_per_day=0 %", "stock.count_on_returns=true")
     ((_, planned, _),) = Planner(scenario).orders(0, (0,))
     levels = Levels(scenario)
     assert levels.season_stock([(levels.items()[0], 1.0)]) == pytest.approx(planned, abs=1)

@@ -78,6 +78,7 @@ def test_pilots_are_made_once_and_can_be_handed_on(monkeypatch: pytest.MonkeyPat
         return generate(scenario, seed, replication)
 
     monkeypatch.setattr(forecast, "_known", {})
+    monkeypatch.setattr(forecast, "_last", ("", []))
     monkeypatch.setattr(forecast, "generate", counted)
     trace = generate(scenario, 1, 0)
     first, again = simulate(scenario, trace), simulate(scenario, trace)
@@ -87,6 +88,7 @@ def test_pilots_are_made_once_and_can_be_handed_on(monkeypatch: pytest.MonkeyPat
     forecast._known.clear()
     forecast.remember(pilots)
     assert simulate(scenario, trace).purchases == first.purchases
+    pilots_for(scenario_from_text(SHOP, overrides=["stock.forecast.pilots=3", "stock.policy=wagner_whitin"]))
     assert len(made) == 3
 
 
