@@ -114,10 +114,12 @@ def backlog_at(outcome: Outcome, grid_us: Ints) -> Ints:
     closed = orders["closed_us"]
     left = np.minimum(left, np.where(closed >= 0, closed, never))
     paid = orders["paid_us"] >= 0
-    came, went = np.sort(orders["paid_us"][paid]), np.sort(np.maximum(left, orders["paid_us"])[paid])
-    return np.asarray(
-        np.searchsorted(came, grid_us, side="right") - np.searchsorted(went, grid_us, side="right"), np.int64
-    )
+    return _by(grid_us, orders["paid_us"][paid]) - _by(grid_us, np.maximum(left, orders["paid_us"])[paid])
+
+
+def _by(grid_us: Ints, times_us: Ints) -> Ints:
+    """How many of the times are over just after each time of the grid."""
+    return np.cumsum(np.bincount(np.searchsorted(grid_us, times_us), minlength=len(grid_us) + 1)[:-1], dtype=np.int64)
 
 
 def _told(error: Exception, name: str, replication: int) -> Exception:

@@ -21,7 +21,7 @@ from sim.operations.contribution import Ledger, contribution_lines, margin_lost_
 from sim.operations.money import Prices, money_chunks
 from sim.operations.outcome import Outcome
 from sim.operations.punctuality import punctuality
-from sim.operations.responses import all_met, response_summary, slo_results
+from sim.operations.responses import all_met, failed_at_engine, response_summary, slo_results
 from sim.operations.wages import HOUR_US, overtime_us, wages_minor
 from sim.operations.waiting import Waits
 from sim.orders.states import REFUSALS, Reason, State
@@ -29,6 +29,7 @@ from sim.scenario.schema import Scenario
 from sim.scenario.tables import contents, deal_table, has_carriers, sku_names
 
 Metrics = dict[str, Any]
+_IS_REFUSAL = np.array([reason in REFUSALS for reason in Reason])
 
 
 def summarise(scenario: Scenario, trace: Trace, outcome: Outcome) -> Metrics:
@@ -108,8 +109,8 @@ class _Tally:
             "orders_going": (reason != Reason.NOT_GOING) & arrived,
             "orders_put_off": self._put_off(chunk, reason),
             "orders_placed": placed,
-            "orders_refused": never & np.isin(reason, list(REFUSALS)),
-            "orders_failed": never & (reason >= Reason.ENGINE_BUSY) & (reason <= Reason.ENGINE_CRASHED),
+            "orders_refused": never & _IS_REFUSAL[reason],
+            "orders_failed": never & failed_at_engine(reason),
             "orders_second_choice": placed & second,
             "orders_paid": paid,
             "orders_late_payment": orders["late"] == 1,

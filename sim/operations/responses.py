@@ -21,7 +21,11 @@ Ints = npt.NDArray[Any]
 ENDPOINTS = ("checkout", "payment", "confirmation")
 PERCENTILES = {"p50_us": "50", "p95_us": "95", "p99_us": "99", "p99_9_us": "99.9"}
 MIN_BEYOND = 10
-ENGINE_FAILURES = (Reason.ENGINE_BUSY, Reason.ENGINE_TIMEOUT, Reason.ENGINE_CRASHED)
+
+
+def failed_at_engine(reason: Ints) -> npt.NDArray[np.bool_]:
+    """Which orders ended because the engine was busy, too slow or crashed."""
+    return np.asarray((reason >= Reason.ENGINE_BUSY) & (reason <= Reason.ENGINE_CRASHED))
 
 
 def answered_and_requests(outcome: Outcome, endpoint: str, going: int) -> tuple[Ints, int]:
@@ -32,8 +36,7 @@ def answered_and_requests(outcome: Outcome, endpoint: str, going: int) -> tuple[
     orders = outcome.orders
     response = orders[f"{endpoint}_response_us"]
     if endpoint == "checkout":
-        gave_up = np.isin(orders["reason"], ENGINE_FAILURES)
-        return response[(response >= 0) & ~gave_up], going
+        return response[(response >= 0) & ~failed_at_engine(orders["reason"])], going
     due = orders["pay_due_us" if endpoint == "payment" else "confirm_due_us"]
     return response[response >= 0], int(np.count_nonzero(due >= 0))
 

@@ -15,7 +15,7 @@ from sim.operations.carts import Carts, Column, Ints
 from sim.operations.contribution import value_of_goods
 from sim.operations.money import Prices, sales_chunks
 from sim.operations.outcome import Outcome
-from sim.operations.responses import ENGINE_FAILURES
+from sim.operations.responses import failed_at_engine
 from sim.orders.states import REFUSALS, Reason, State
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import contents
@@ -80,7 +80,7 @@ def timeline(outcome: Outcome, carts: Carts, grid: Grid) -> dict[str, Column]:
             ("intents", arrived_us, None),
             ("going", arrived_us, reason != Reason.NOT_GOING),
             ("refused", arrived_us, never & np.isin(reason, list(REFUSALS))),
-            ("failed", arrived_us, never & np.isin(reason, ENGINE_FAILURES)),
+            ("failed", arrived_us, never & failed_at_engine(reason)),
             ("placed", orders["placed_us"], None),
             ("paid", orders["paid_us"], None),
             ("confirmed", orders["confirmed_us"], None),
