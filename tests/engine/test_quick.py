@@ -76,12 +76,14 @@ class Wire(asyncio.Transport):
 class Line:
     """A connection to a server without sockets."""
 
-    def __init__(self, *, most_bytes: int = 64 * 1024) -> None:
+    def __init__(self, *, most_bytes: int = 64 * 1024, idle_s: int = 75) -> None:
         self.desk = Desk()
         front = Front(self.desk, None, steady_clock(), keyring({}, loopback=True), Metrics())  # type: ignore[arg-type]
         front.max_body_bytes = most_bytes
         app: Any = App(front, ALL_ROUTES)
-        config = uvicorn.Config(app, http=QuickProtocol, ws="none", lifespan="off", log_config=None)
+        config = uvicorn.Config(
+            app, http=QuickProtocol, ws="none", lifespan="off", log_config=None, timeout_keep_alive=idle_s
+        )
         config.load()
         self.state = ServerState()
         self.protocol = QuickProtocol(config, self.state, {})
@@ -236,6 +238,35 @@ def test_an_answer_to_a_client_that_has_gone_is_dropped() -> None:
         assert not line.wire.written
 
     run(check)
+
+
+def test_a_connection_that_is_idle_for_long_is_closed_and_one_that_waits_for_its_answer_is_not() -> None:
+    async def check(line: Line) -> None:
+        await line.send(request())
+        line.desk.answer()
+        await line.send(request(key="b"))
+        assert not line.wire.closed
+        await asyncio.sleep(0.01)
+        assert not line.wire.closed
+        line.desk.answer()
+        while not line.wire.closed:
+            await asyncio.sleep(0.01)
+        assert line.heads == ["201", "201"]
+
+    run(check, idle_s=0)
+
+
+def test_a_connection_whose_last_answer_went_the_usual_way_is_closed_when_idle_too() -> None:
+    async def check(line: Line) -> None:
+        await line.send(request())
+        line.desk.answer()
+        await line.send(request(target="/v1/orders?", key="b"))
+        line.desk.answer()
+        while not line.wire.closed:
+            await asyncio.sleep(0.01)
+        assert line.heads == ["201", "201"]
+
+    run(check, idle_s=0)
 
 
 def test_expect_100_continue_takes_the_usual_way() -> None:
