@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,6 +50,8 @@ def _study(path: Path, given: dict[str, Any], *, as_json: bool, figures: bool) -
     only = names_in(given["only"])
     study = load_study(path, given["overrides"], given["strategies"], only, given["vary"])
     plan = _plan(given, study.scenario.reporting_currency)
+    if figures:  # what draws takes a second to import: done while the workers begin, which this process waits for
+        Thread(target=import_module, args=("sim.reports.compare_files",), daemon=True).start()
     with progress("replications", shown=not as_json and sys.stderr.isatty()) as tell:
         done = experiment.compare(
             study,

@@ -21,10 +21,10 @@ from sim.experiments.compare_files import write_json, write_study
 from sim.experiments.journal import Journal
 from sim.experiments.replicating import A_DRAW, Result, make_traces, replicate_study
 from sim.experiments.verdict import METRIC, half_width, summary_of_study, values_of
-from sim.experiments.workers import in_order
+from sim.experiments.workers import Meanwhile, in_order
 from sim.measure.directory import whole_directory
 from sim.measure.record import RunRecord
-from sim.operations.simulate import will_compile
+from sim.operations.simulate import is_compiled, will_compile
 from sim.operations.strategies.own import check_own
 from sim.operations.strategies.planned import pilots_for
 from sim.scenario.study import Study
@@ -153,7 +153,10 @@ def _fresh(study: Study, plan: Plan, seed: int, runs: int, numbers: range, say: 
     with ahead() as shelf:
         if plan.cluster is None and will_compile(study.scenario, runs):
             say("compiling the kernels, once; it takes about 20 s")
-            work, meanwhile = partial(work, ahead=shelf), partial(make_traces, study, seed, shelf)
+            work, meanwhile = (
+                partial(work, ahead=shelf),
+                Meanwhile(partial(make_traces, study, seed, shelf), is_compiled),
+            )
         with closing(in_order(work, numbers, plan.workers, plan.cluster, meanwhile)) as results:
             yield from results
 

@@ -12,9 +12,9 @@ from functools import cached_property
 from sim.experiments.ahead import Ahead, ahead
 from sim.experiments.journal import Journal
 from sim.experiments.replicating import A_DRAW, Result, make_traces, replicate_study
-from sim.experiments.workers import in_order
+from sim.experiments.workers import Meanwhile, in_order
 from sim.measure.machine import usable_cores
-from sim.operations.simulate import will_compile
+from sim.operations.simulate import is_compiled, will_compile
 from sim.operations.strategies.forecast import Units
 from sim.operations.strategies.planned import pilots_for
 from sim.scenario.search import Codes
@@ -109,7 +109,7 @@ class Evaluations:
         compiling = self.where.cluster is None and will_compile(self.study.scenario, self.runs)
         with ahead() as shelf:
             work = _Work(self.seed, self.runs, pilots, shelf if compiling else None)
-            meanwhile = work.make_traces if compiling else None
+            meanwhile = Meanwhile(work.make_traces, is_compiled) if compiling else None
             fresh = in_order(work, pieces, self.where.workers, self.where.cluster, meanwhile)
             self._take_all(pieces, fresh)
 

@@ -14,6 +14,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain, repeat
 from typing import Any, TypeVar
@@ -30,18 +31,25 @@ _CONNECT_S = 10
 _NAP_S = 0.05
 
 
+@dataclass(frozen=True)
+class Meanwhile:
+    """`work(number)` is of use for the numbers to come, until `is_over()`: what all need (compiled code) is there."""
+
+    work: Callable[[Any], object]
+    is_over: Callable[[], bool]
+
+
 def in_order(
     work: Work[_T],
     numbers: Sequence[Any],
     workers: int | None,
     cluster: str | None = None,
-    meanwhile: Callable[[Any], object] | None = None,
+    meanwhile: Meanwhile | None = None,
 ) -> Generator[_T, None, None]:
     """Yield `work(number)` for each of `numbers` (replications, or what has one) in order; close it to stop early.
 
     `workers`: processes, by default one a core. `cluster`: address of a Dask scheduler, whose workers are used instead.
-    `meanwhile(number)`: what the other processes do for the numbers to come until the first result is there, where
-    that leaves something behind which all others would have to make for themselves (compiled code).
+    `meanwhile`: what the other processes do while the first makes what all others would have to make for themselves.
     Raises UsageError where the cluster does not answer or workers keep being killed.
     """
     if cluster is not None:
@@ -94,9 +102,7 @@ def _unpacked(packed: bytes) -> Work[Any]:
     return work
 
 
-def _in_processes(
-    work: Work[_T], numbers: Sequence[Any], workers: int, meanwhile: Callable[[Any], object] | None
-) -> Iterator[_T]:
+def _in_processes(work: Work[_T], numbers: Sequence[Any], workers: int, meanwhile: Meanwhile | None) -> Iterator[_T]:
     from joblib import Parallel, delayed
 
     asked: deque[bool] = deque()  # whether the results to come were asked for, in the order of the tasks
@@ -107,7 +113,7 @@ def _in_processes(
         main = delayed(_packed(work))
         asked.append(True)
         yield main(numbers[0])
-        for task in _until(begun, meanwhile, numbers[1:]) if meanwhile else ():
+        for task in _until(begun.is_set, meanwhile, numbers[1:]) if meanwhile else ():
             asked.append(False)
             yield task
         for number in numbers[1:]:
@@ -128,13 +134,13 @@ def _in_processes(
             results.close()
 
 
-def _until(begun: threading.Event, meanwhile: Callable[[Any], object], numbers: Sequence[Any]) -> Iterator[Any]:
-    """Tasks until `begun`: `meanwhile` for each number, then naps, each as long as no worker minds."""
+def _until(begun: Callable[[], bool], meanwhile: Meanwhile, numbers: Sequence[Any]) -> Iterator[Any]:
+    """Tasks until the first result is there: `meanwhile` for each number, then naps as long as no worker minds."""
     from joblib import delayed
 
-    ahead, nap = delayed(_packed(meanwhile)), delayed(time.sleep)
+    ahead, nap = delayed(_packed(meanwhile.work)), delayed(time.sleep)
     for task in chain(map(ahead, numbers), repeat(nap(_NAP_S))):
-        if begun.is_set():
+        if begun() or meanwhile.is_over():
             return
         yield task
 

@@ -54,7 +54,12 @@ def simulate(
 
 def will_compile(scenario: Scenario, runs: int) -> bool:
     """Whether `runs` like this one are likely to need machine code that does not lie on disk yet."""
-    return not is_kept(advance) and sum(source.expected for source in sources(scenario)) * runs > SMALL_ORDERS
+    return not is_compiled() and sum(source.expected for source in sources(scenario)) * runs > SMALL_ORDERS
+
+
+def is_compiled() -> bool:
+    """Whether machine code of the largest kernel, which takes most of the time to compile, lies on disk."""
+    return is_kept(advance)
 
 
 def _outcome(scenario: Scenario, front: FrontFlow, delivery: Delivery, replenishment: Replenishment) -> Outcome:

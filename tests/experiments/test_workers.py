@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sim.errors import UsageError
-from sim.experiments.workers import in_order
+from sim.experiments.workers import Meanwhile, in_order
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="workers are killed by a signal")
 
@@ -62,5 +62,23 @@ def prepare(folder: Path, number: int) -> None:
 
 
 def test_others_prepare_until_the_first_result_is_there_and_then_work(tmp_path: Path) -> None:
-    found = list(in_order(partial(slow_first, tmp_path), range(6), 2, meanwhile=partial(prepare, tmp_path)))
+    meanwhile = Meanwhile(partial(prepare, tmp_path), lambda: False)
+    found = list(in_order(partial(slow_first, tmp_path), range(6), 2, meanwhile=meanwhile))
     assert found == [False, True, True, True, True, True]
+
+
+def sees_the_others(folder: Path, number: int) -> bool:
+    """Whether another number has been worked; the first waits for that."""
+    end = time.monotonic() + 60
+    while number == 0 and not (folder / "worked").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    seen = (folder / "worked").exists()
+    if number:
+        (folder / "worked").touch()
+    return seen
+
+
+def test_others_work_as_soon_as_what_they_wait_for_is_there(tmp_path: Path) -> None:
+    """Else they would nap until the first result is there, which here waits for them."""
+    meanwhile = Meanwhile(partial(prepare, tmp_path), (tmp_path / "1").exists)
+    assert next(in_order(partial(sees_the_others, tmp_path), range(3), 2, meanwhile=meanwhile))
