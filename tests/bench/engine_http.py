@@ -68,9 +68,10 @@ class Lab:
     def measure(self, store: str, skus: int = 1, rate: float = 0.0) -> Row:
         """Load an engine (or the echo) once; audit the engine afterwards."""
         with self._server(store, skus) as server:
-            before = server.cpu_s()
+            before, begun = server.cpu_s(), _stolen_s()
             found = self._load(server, rate)
-            after = server.cpu_s()
+            after, stolen_s = server.cpu_s(), _stolen_s() - begun
+            found["stolen_share"] = stolen_s / (self.size.warm_s + self.size.seconds) / (os.cpu_count() or 1)
             found["cpu_us"] = {name: (after[name] - before[name]) / found["total"] * 1e6 for name in after} | {
                 "client": found["cpu_us"]
             }
@@ -221,6 +222,8 @@ def _row(
             "paced_p50_ms": _median(paced[store], "p50_ms"),
             "paced_cpu_us": _cpu_us(paced[store]),
             "echo_paced_p99_ms": _median(paced["echo"], "p99_ms"),
+            "paced_stolen_share": _median(paced[store], "stolen_share"),
+            "echo_paced_stolen_share": _median(paced["echo"], "stolen_share"),
             **{name: _median(paced["disk"], name) for name in paced["disk"][0]},
         },
         repeats={
@@ -231,6 +234,14 @@ def _row(
             "echo_paced_p99_ms": [found["p99_ms"] for found in paced["echo"]],
         },
     )
+
+
+def _stolen_s() -> float:
+    """Seconds in which this machine's processors wanted to run and the host ran something else, all added up.
+
+    Above a hundredth of the time the p99 of what keeps processors busy is the host's.
+    """
+    return int(Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[8]) / os.sysconf("SC_CLK_TCK")
 
 
 def _rate(rounds: list[Row]) -> float:
