@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.demand.laws import Floats
 
@@ -56,8 +57,7 @@ def erlang_a(rate: float, service: float, servers: int, leaving: float) -> Queue
         return Queue(0.0 if servers else 1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     if leaving == 0:
         return erlang_c(rate, service, servers)
-    first, weights = _steady_state(rate, service, servers, leaving)
-    numbers = np.arange(first, first + len(weights))
+    numbers, weights = (found[0] for found in _steady_states(np.array([rate]), service, servers, leaving))
     queued, busy = np.maximum(numbers - servers, 0), np.minimum(numbers, servers)
     waiting = float(weights @ queued)
     return Queue(
@@ -79,7 +79,17 @@ def shares_answered(rates: Floats, service: float, servers: int, leaving: float)
 
 
 def _answered_together(rates: Floats, service: float, servers: int, leaving: float) -> Floats:
-    """Windows side by side, [rates, states], as wide as the widest; what is beyond a rate's own weighs nothing."""
+    numbers, weights = _steady_states(rates, service, servers, leaving)
+    waiting = (weights * np.maximum(numbers - servers, 0)).sum(axis=1)
+    return np.asarray(1 - np.minimum(1.0, leaving * waiting / rates))
+
+
+def _steady_states(rates: Floats, service: float, servers: int, leaving: float) -> tuple[npt.NDArray[np.int64], Floats]:
+    """The numbers present that matter at each rate, and their probabilities, both [rates, states].
+
+    Birth and death balance from one state to the next, so logarithms of the weights add up. Windows lie side by side,
+    as wide as the widest; what is beyond a rate's own weighs nothing.
+    """
     first, last = np.array([_window(rate, service, servers, leaving) for rate in rates.tolist()]).T
     number = first[:, None] + np.arange(int((last - first).max()) + 1)
     ends = np.minimum(number, servers) * service + np.maximum(number - servers, 0) * leaving
@@ -87,21 +97,7 @@ def _answered_together(rates: Floats, service: float, servers: int, leaving: flo
     logs = np.cumsum(np.log(rates)[:, None] - np.log(ends), axis=1)
     logs[number > last[:, None]] = -np.inf
     weights = np.exp(logs - logs.max(axis=1, keepdims=True))
-    waiting = (weights * np.maximum(number - servers, 0)).sum(axis=1) / weights.sum(axis=1)
-    return np.asarray(1 - np.minimum(1.0, leaving * waiting / rates))
-
-
-def _steady_state(rate: float, service: float, servers: int, leaving: float) -> tuple[int, Floats]:
-    """The first state that matters, and the probabilities of it and those above it.
-
-    Birth and death balance from one state to the next, so logarithms of the weights add up.
-    """
-    first, last = _window(rate, service, servers, leaving)
-    number = np.arange(first + 1, last + 1)
-    ends = np.minimum(number, servers) * service + np.maximum(number - servers, 0) * leaving
-    logs = np.concatenate(([0.0], np.cumsum(math.log(rate) - np.log(ends))))
-    weights = np.exp(logs - logs.max())
-    return first, weights / weights.sum()
+    return number, weights / weights.sum(axis=1, keepdims=True)
 
 
 def _window(rate: float, service: float, servers: int, leaving: float) -> tuple[int, int]:

@@ -7,7 +7,6 @@ of an hour of UTC, so that they make up the local hours of every zone.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 from functools import partial
 
@@ -15,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.demand.arrivals import RateCurve, cumulative
-from sim.demand.regions import QUARTER_US
+from sim.demand.regions import QUARTER_US, epoch_us
 from sim.demand.show import entries
 from sim.demand.sources import video_views
 from sim.demand.streams import stream
@@ -28,8 +27,7 @@ Ints = npt.NDArray[np.int64]
 
 def offset_us(scenario: Scenario) -> int:
     """How long after a whole quarter of an hour of UTC the scenario starts."""
-    epoch_us = (scenario.start - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
-    return epoch_us % QUARTER_US
+    return epoch_us(scenario) % QUARTER_US
 
 
 def quarter_of(time_us: Ints, offset: int) -> Ints:

@@ -56,6 +56,11 @@ def seasons(scenario: Scenario, from_us: int, to_us: int, hourly: bool) -> Seaso
     return Seasons(times_us, total, table)
 
 
+def epoch_us(scenario: Scenario) -> int:
+    """When the scenario starts, in microseconds since 1970."""
+    return (scenario.start - _EPOCH) // dt.timedelta(microseconds=1)
+
+
 def _shares(scenario: Scenario) -> Floats:
     """Each region's share of the audience, [1, regions]."""
     shares = [region.audience for region in scenario.regions]
@@ -64,7 +69,7 @@ def _shares(scenario: Scenario) -> Floats:
 
 def _stretches(scenario: Scenario, from_us: int, to_us: int, hourly: bool) -> tuple[Times, Floats]:
     """When weights change, int64[stretches], and the weights from then on, [stretches, regions]."""
-    start_us = (scenario.start - _EPOCH) // dt.timedelta(microseconds=1)
+    start_us = epoch_us(scenario)
     first, last = (from_us + start_us) // QUARTER_US, -(-(max(to_us, from_us + 1) + start_us) // QUARTER_US)
     # Many contents and every replication ask for some of the same quarters: local hours are kept for all of them.
     begin = min(first, start_us // QUARTER_US)

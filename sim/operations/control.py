@@ -1,6 +1,7 @@
 """Everything that is planned, as ordinary SimPy processes: capacity, outages, shelves, deals, shifts, pick-ups.
 
-Ranks order the control events of one instant (docs/model.md); the sweep and the waves lie on grids inside the flows.
+Ranks order the control events of one instant (docs/model.md); sweeps, waves and periods of feedback lie on
+grids inside the flows.
 """
 
 from __future__ import annotations

@@ -21,15 +21,14 @@ from sim.operations.contribution import Ledger, contribution_lines, margin_lost_
 from sim.operations.money import Prices, money_chunks
 from sim.operations.outcome import Outcome
 from sim.operations.punctuality import punctuality
-from sim.operations.responses import all_met, failed_at_engine, response_summary, slo_results
+from sim.operations.responses import all_met, failed_at_engine, refused_by_shop, response_summary, slo_results
 from sim.operations.wages import HOUR_US, overtime_us, wages_minor
 from sim.operations.waiting import Waits
-from sim.orders.states import REFUSALS, Reason, State
+from sim.orders.states import Reason, State
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import contents, deal_table, has_carriers, sku_names
 
 Metrics = dict[str, Any]
-_IS_REFUSAL = np.array([reason in REFUSALS for reason in Reason])
 
 
 def summarise(scenario: Scenario, trace: Trace, outcome: Outcome) -> Metrics:
@@ -109,7 +108,7 @@ class _Tally:
             "orders_going": (reason != Reason.NOT_GOING) & arrived,
             "orders_put_off": self._put_off(chunk, reason),
             "orders_placed": placed,
-            "orders_refused": never & _IS_REFUSAL[reason],
+            "orders_refused": never & refused_by_shop(reason),
             "orders_failed": never & failed_at_engine(reason),
             "orders_second_choice": placed & second,
             "orders_paid": paid,

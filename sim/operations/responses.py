@@ -14,13 +14,21 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.operations.outcome import Outcome
-from sim.orders.states import Reason
+from sim.orders.states import REFUSALS, Reason
 from sim.scenario.schema import Scenario
 
 Ints = npt.NDArray[Any]
 ENDPOINTS = ("checkout", "payment", "confirmation")
 PERCENTILES = {"p50_us": "50", "p95_us": "95", "p99_us": "99", "p99_9_us": "99.9"}
 MIN_BEYOND = 10
+
+
+_IS_REFUSAL = np.array([reason in REFUSALS for reason in Reason])
+
+
+def refused_by_shop(reason: Ints) -> npt.NDArray[np.bool_]:
+    """Which orders the shop refused."""
+    return np.asarray(_IS_REFUSAL[reason])
 
 
 def failed_at_engine(reason: Ints) -> npt.NDArray[np.bool_]:

@@ -13,9 +13,10 @@ from sim.operations.carts import CHUNK_ORDERS, Carts, Column, Ints, served_lines
 from sim.operations.contribution import value_of_goods
 from sim.operations.money import Prices, sales_chunks
 from sim.operations.outcome import Outcome, Purchase
+from sim.operations.responses import refused_by_shop
 from sim.operations.stock_moves import StockMoves
 from sim.operations.timeline import Grid
-from sim.orders.states import REFUSALS, Reason, State
+from sim.orders.states import Reason, State
 from sim.scenario.calendar import pick_up_times
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import carrier_table, contents, sku_table
@@ -157,7 +158,7 @@ def by_content(scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts)
     for chunk, money in sales_chunks(scenario, trace, outcome, carts):
         content = chunk.first_of("content").astype(np.int64)  # -1 is the last
         orders = {name: outcome.orders[name][chunk.orders] for name in ("reason", "state", "placed_us", "paid_us")}
-        refused = (orders["state"] == State.NONE) & np.isin(orders["reason"], list(REFUSALS))
+        refused = (orders["state"] == State.NONE) & refused_by_shop(orders["reason"])
         arrived = chunk.first_of("time_us") < scenario.horizon_us
         for name, amounts in (
             ("intents", np.ones(len(chunk), np.int64)),

@@ -15,8 +15,8 @@ from sim.operations.carts import Carts, Column, Ints
 from sim.operations.contribution import value_of_goods
 from sim.operations.money import Prices, sales_chunks
 from sim.operations.outcome import Outcome
-from sim.operations.responses import failed_at_engine
-from sim.orders.states import REFUSALS, Reason, State
+from sim.operations.responses import failed_at_engine, refused_by_shop
+from sim.orders.states import Reason, State
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import contents
 from sim.scenario.units import US_PER_S
@@ -79,7 +79,7 @@ def timeline(outcome: Outcome, carts: Carts, grid: Grid) -> dict[str, Column]:
         for name, time_us, flags in (
             ("intents", arrived_us, None),
             ("going", arrived_us, reason != Reason.NOT_GOING),
-            ("refused", arrived_us, never & np.isin(reason, list(REFUSALS))),
+            ("refused", arrived_us, never & refused_by_shop(reason)),
             ("failed", arrived_us, never & failed_at_engine(reason)),
             ("placed", orders["placed_us"], None),
             ("paid", orders["paid_us"], None),

@@ -6,7 +6,6 @@ Every model (flow, oracle, demand, load) numbers things the same way because it 
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import lru_cache
 from typing import NamedTuple
 
 from sim.scenario.carriage import Carriage, Carrier, Lane
@@ -75,7 +74,7 @@ def sku_table(scenario: Scenario) -> list[SkuRow]:
     number = {name: i for i, name in enumerate(sku_names(scenario))}
     rows: list[SkuRow] = []
     for index, listing in enumerate(scenario.catalogue):
-        shares = tuple(sku.share for sku in listing.skus) or (1.0,)
+        shares = [sku.share for sku in listing.skus] or [1.0]
         for k, name in enumerate(_names(listing)):
             rows.append(
                 SkuRow(
@@ -94,7 +93,7 @@ def sku_table(scenario: Scenario) -> list[SkuRow]:
     return rows
 
 
-def _stock(scenario: Scenario, listing: Listing, k: int, shares: tuple[float, ...]) -> tuple[int, ...]:
+def _stock(scenario: Scenario, listing: Listing, k: int, shares: list[float]) -> tuple[int, ...]:
     own = listing.skus[k].stock if listing.skus else {}
     return tuple(
         own.get(house.name, 0) + split_units(listing.stock.get(house.name, 0), shares)[k]
@@ -102,18 +101,17 @@ def _stock(scenario: Scenario, listing: Listing, k: int, shares: tuple[float, ..
     )
 
 
-@lru_cache(maxsize=1 << 12)  # fractions are slow, and every table of SKUs asks again
-def split_units(units: int, shares: tuple[float, ...]) -> tuple[int, ...]:
+def split_units(units: int, shares: list[float]) -> list[int]:
     """`units` divided by `shares` (any scale), largest remainders first, the sum kept."""
     total = sum(Fraction(str(share)) for share in shares)
     if total == 0:
-        return (0,) * len(shares)
+        return [0] * len(shares)
     exact = [units * Fraction(str(share)) / total for share in shares]
     parts = [int(x) for x in exact]
     order = sorted(range(len(parts)), key=lambda i: (parts[i] - exact[i], i))
     for i in order[: units - sum(parts)]:
         parts[i] += 1
-    return tuple(parts)
+    return parts
 
 
 def contents(scenario: Scenario) -> list[str]:

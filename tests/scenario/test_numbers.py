@@ -101,7 +101,7 @@ def test_warehouses_that_a_region_does_not_name_come_last() -> None:
 
 @given(st.integers(0, 10**9), st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_units_are_divided_without_loss(units: int, shares: list[float]) -> None:
-    parts = split_units(units, tuple(shares))
+    parts = split_units(units, shares)
     if sum(shares) == 0:
         assert sum(parts) == 0
         return
