@@ -56,7 +56,8 @@ clean: ## remove the virtual environment, caches and build output (runs stay)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# uv installs the lock in a third of pip's time; where it cannot, pip does the same work.
+# uv installs the lock in a third of pip's time; where it cannot, pip does the same work. Our own bytecode is compiled
+# like theirs: where Python may not write it later, every start would compile it again.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "LiveRush needs Python 3.11 or newer")'
 	@echo "Setting up $(VENV) (once, and again when the lock changes)"
@@ -65,4 +66,5 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(VENV)/bin/uv pip install -q --python $(PY) --compile-bytecode --no-deps -r requirements.lock \
 		|| $(PY) -m pip install -q --no-deps -r requirements.lock
 	@$(PY) -m pip install -q --no-deps --no-build-isolation -e .
+	@$(PY) -m compileall -q -j 0 sim loadtests
 	@touch $@
