@@ -2,8 +2,9 @@
 
 A kernel takes its state as one named tuple. Compiled as such, every call would copy the descriptors of all its arrays,
 for the front's sixty at a cost of minutes of compiling. `handle` gives the machine-code side a pointer to a table of
-the same fields instead; plain Python keeps the named tuple. Both see the same memory. The handle keeps the arrays
-alive, so machine code counts no references to them.
+the same fields instead. Plain Python keeps the named tuple, with its columns as memoryviews: read one at a time, an
+array makes objects of its own that cost several times as much as Python's numbers. All see the same memory. The handle
+keeps the arrays alive, so machine code counts no references to them.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ class Handle:
 
 
 def handle(state: _Tuple, fast: bool) -> _Tuple:
-    """`state` itself for plain Python; with `fast` a handle for compiled kernels that shares its arrays.
+    """What a kernel takes for `state`, sharing its arrays: with `fast` machine code, otherwise plain Python.
 
     Raises ValueError for an array that is not contiguous or cannot be written.
     """
     if not fast:
-        return state
+        return type(state)(*(memoryview(array) if array.ndim == 1 else array for array in state))
     numba_ready()
     import sim.flow.struct_type  # noqa: F401 - teaches numba what a Handle is
 

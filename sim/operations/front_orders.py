@@ -166,7 +166,7 @@ def _answer(f: Front, stage: int, order: int, attempt: int, now: int) -> None:
     if small[REFUSAL] == 0:
         _plan_payment(f, order, now)
         return
-    line = f.first[order] + small[REFUSED_LINE]
+    line = f.first[order] + int(small[REFUSED_LINE])
     if attempt < SECOND_ROUND and f.line_second[line] >= 0:
         small[FIRST_REFUSAL] = small[REFUSAL]
         small[SECOND] = 1

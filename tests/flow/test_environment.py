@@ -134,9 +134,12 @@ class Pair(NamedTuple):
     table: np.ndarray
 
 
-def test_plain_python_keeps_its_tuple_and_a_handle_shares_its_memory() -> None:
+def test_handles_share_the_memory_of_the_arrays() -> None:
     pair = Pair(np.zeros(3, dtype=np.int64), np.zeros((2, 2), dtype=np.uint8))
-    assert handle(pair, fast=False) is pair
+    plain = handle(pair, fast=False)
+    plain.numbers[1], plain.table[1, 0] = 7, 8
+    assert (pair.numbers[1], pair.table[1, 0]) == (7, 8)
+    assert type(plain.numbers[1]) is int
     agenda = Agenda(1000, fast=True)
     shared = handle(agenda.state, fast=True)
     compiled(schedule)(shared, 77, 5)
