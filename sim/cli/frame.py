@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -134,6 +136,23 @@ def debug_option(verb: _Verb) -> _Verb:
         help="Print the traceback of an error.",
     )
     return option(verb)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Modules and a scenario are loaded, which stay to the end: the garbage collector need not look at them, ever.
+
+    It would walk through all of them again and again, a twentieth of the time of a small run. Once a process.
+    """
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def shipped_scenarios() -> dict[str, Path]:

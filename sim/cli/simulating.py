@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sim.cli.frame import debug_option, find_scenario, verbs
+from sim.cli.frame import debug_option, find_scenario, loading, verbs
 from sim.cli.options import echo_json, out_option, run_options
 from sim.errors import ExitCode
 
@@ -97,11 +97,12 @@ def _simulate(
     path: Path, overrides: list[str], strategy: str | None = None, *, figures: bool, **options: Any
 ) -> RunResult:
     """Load a scenario and run it."""
-    from sim.scenario.load import load_with_source
-    from sim.scenario.study import load_strategy
+    with loading():
+        from sim.scenario.load import load_with_source
+        from sim.scenario.study import load_strategy
 
-    loaded = load_strategy(path, strategy, overrides) if strategy else load_with_source(path, overrides)
-    from sim.experiments import simulate as experiment
+        loaded = load_strategy(path, strategy, overrides) if strategy else load_with_source(path, overrides)
+        from sim.experiments import simulate as experiment
 
     if loaded.uncertain:
         names = ", ".join(each.name for each in loaded.uncertain)

@@ -14,7 +14,7 @@ from sim.demand.conversion import factor_u64
 from sim.demand.interaction import treatment
 from sim.demand.lines import Offers, buy_lines, offers, with_browsing
 from sim.demand.orders import cart_columns
-from sim.demand.sources import NamedStream, Source, sources
+from sim.demand.sources import NamedStream, Seen, Source, sources
 from sim.demand.streams import stream
 from sim.demand.trace import Trace
 from sim.errors import Problem, ScenarioError
@@ -24,14 +24,17 @@ from sim.scenario.schema import Scenario
 FORMAT = 1
 
 
-def generate(scenario: Scenario, seed: int, replication: int = 0) -> Trace:
-    """The trace of one replication. Raises ScenarioError when it has more rows than `max_rows`."""
+def generate(scenario: Scenario, seed: int, replication: int = 0, seen: Seen = lambda _content, _times: None) -> Trace:
+    """The trace of one replication; `seen` is told the views of videos, which are not in it.
+
+    Raises ScenarioError when it has more rows than `max_rows`.
+    """
     named = partial(stream, seed, replication)
     found = sources(scenario)
     # Before anything is drawn: a slip of a zero must not fill the memory. Re-shares have their own limit.
     live = [source for source in found if source.content < len(scenario.programme.broadcasts)]
     refuse_too_many(scenario, expected_rows(scenario, live) / 1.1)
-    carts, source = _carts(scenario, named, found)
+    carts, source = _carts(scenario, found, named, seen)
     first_sku = _first_skus(named, found, source)
     del source
     factors = factor_u64(scenario)
@@ -62,9 +65,9 @@ def refuse_too_many(scenario: Scenario, rows: float) -> None:
         )
 
 
-def _carts(scenario: Scenario, named: NamedStream, found: list[Source]) -> tuple[dict[str, Column], Column]:
+def _carts(scenario: Scenario, found: list[Source], named: NamedStream, seen: Seen) -> tuple[dict[str, Column], Column]:
     """Columns by cart in order of time (ties: in order of the sources), and the number of each cart's source."""
-    times = _times(scenario, named, found)
+    times = _times(scenario, found, named, seen)
     time_us = np.concatenate(times) if times else np.empty(0, np.int64)
     source = np.repeat(np.arange(len(found), dtype=np.uint16), [len(part) for part in times])
     del times
@@ -77,12 +80,12 @@ def _carts(scenario: Scenario, named: NamedStream, found: list[Source]) -> tuple
     return {"time_us": time_us, "content": content[source], "deal": deal[source], "region": region}, source
 
 
-def _times(scenario: Scenario, named: NamedStream, found: list[Source]) -> list[npt.NDArray[np.int64]]:
+def _times(scenario: Scenario, found: list[Source], named: NamedStream, seen: Seen) -> list[npt.NDArray[np.int64]]:
     """The sorted times of each source's carts that lie before the horizon."""
     times, carts = [], 0
     for source in found:
         try:
-            drawn_us = source.draw(named)
+            drawn_us = source.draw(named, seen)
         except OverflowError as error:
             raise ScenarioError(Problem(scenario.name, 0, f"programme ({source.name})", str(error))) from None
         times.append(drawn_us[: np.searchsorted(drawn_us, scenario.horizon_us)])

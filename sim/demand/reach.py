@@ -1,14 +1,11 @@
 """How many came to see each content, by quarters of an hour: what conversion and earnings are measured against.
 
 A view is somebody who enters a broadcast (the expected number; the trace draws purchases, not viewers), or a showing of
-a short video, re-shares included (as drawn: the streams of `sources` are read again). Quarters begin at whole quarters
-of an hour of UTC, so that they make up the local hours of every zone.
+a short video, re-shares included, as drawn. Quarters begin at whole quarters of an hour of UTC, so that they make up
+the local hours of every zone.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +13,6 @@ import numpy.typing as npt
 from sim.demand.arrivals import RateCurve, cumulative
 from sim.demand.regions import QUARTER_US, epoch_us
 from sim.demand.show import entries
-from sim.demand.sources import video_views
-from sim.demand.streams import stream
 from sim.scenario.schema import Scenario
 from sim.scenario.units import US_PER_S
 
@@ -40,34 +35,38 @@ def quarter_start_s(quarter: Ints, offset: int) -> npt.NDArray[np.int32]:
     return np.maximum((quarter * QUARTER_US - offset) // US_PER_S, 0).astype(np.int32)
 
 
-def audience(scenario: Scenario, seed: int, replication: int) -> dict[str, npt.NDArray[np.generic]]:
+class Views:
+    """The views of every video by quarter, counted while `generate` draws them."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.offset, self._shows = offset_us(scenario), len(scenario.programme.broadcasts)
+        quarters = int(quarter_of(np.array([scenario.horizon_us - 1]), self.offset)[0]) + 1
+        self.edges_us = np.arange(quarters + 1) * QUARTER_US - self.offset
+        self.edges_us[-1] = scenario.horizon_us
+        self.counts = np.zeros((len(scenario.programme.videos), quarters), np.int64)
+
+    def __call__(self, content: int, seen_us: Ints) -> None:
+        """Count views, before the horizon, of a video by its number among the contents."""
+        counts = self.counts[content - self._shows]
+        counts += np.bincount(quarter_of(seen_us, self.offset), minlength=len(counts))
+
+
+def audience(scenario: Scenario, views: Views) -> dict[str, npt.NDArray[np.generic]]:
     """Columns `time_s` (start of the quarter), `content`, `views` (float64, above 0), by content and time."""
-    offset = offset_us(scenario)
-    quarters, contents, views = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
-    for content, counts in enumerate(_counts(scenario, seed, replication, offset)):
-        some = np.flatnonzero(counts)
+    entered = [
+        np.diff(_up_to(entries(scenario, broadcast), views.edges_us)) for broadcast in scenario.programme.broadcasts
+    ]
+    quarters, contents, counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
+    for content, seen in enumerate([*entered, *views.counts.astype(np.float64)]):
+        some = np.flatnonzero(seen)
         quarters.append(some)
         contents.append(np.full(len(some), content))
-        views.append(counts[some])
+        counts.append(seen[some])
     return {
-        "time_s": quarter_start_s(np.concatenate(quarters), offset),
+        "time_s": quarter_start_s(np.concatenate(quarters), views.offset),
         "content": np.concatenate(contents),
-        "views": np.round(np.concatenate(views), 3),
+        "views": np.round(np.concatenate(counts), 3),
     }
-
-
-def _counts(scenario: Scenario, seed: int, replication: int, offset: int) -> Iterator[Floats]:
-    """Views by quarter of each content: broadcasts, then videos."""
-    number = int(quarter_of(np.array([scenario.horizon_us - 1]), offset)[0]) + 1
-    edges_us = np.arange(number + 1) * QUARTER_US - offset
-    edges_us[-1] = scenario.horizon_us
-    for broadcast in scenario.programme.broadcasts:
-        yield np.diff(_up_to(entries(scenario, broadcast), edges_us))
-    for clip in scenario.programme.videos:
-        counts = np.zeros(number, np.int64)
-        for seen_us in video_views(scenario, clip, partial(stream, seed, replication)):
-            counts += np.bincount(quarter_of(seen_us, offset), minlength=number)
-        yield counts.astype(np.float64)
 
 
 def _up_to(rates: RateCurve, edges_us: Ints) -> Floats:

@@ -33,11 +33,12 @@ from sim.scenario.tables import DealRow, deal_table
 
 Times = npt.NDArray[np.int64]
 NamedStream = Callable[[str], np.random.Generator]
+Seen = Callable[[int, Times], object]  # is told a video's number among the contents and times of views of it
 
 
 @dataclass(frozen=True)
 class Source:
-    """Carts of one origin. `options`: (SKU, weight) of the first line; `draw` gives the sorted times.
+    """Carts of one origin. `options`: (SKU, weight) of the first line; `draw` gives the sorted times, and tells views.
 
     `expected` is their mean number, children and reactions after the horizon included; `deal` is -1 outside deals;
     `show` is None for videos.
@@ -49,7 +50,7 @@ class Source:
     options: Options
     expected: float
     seasons: Seasons
-    draw: Callable[[NamedStream], Times]
+    draw: Callable[[NamedStream, Seen], Times]
     show: Show | None = None
 
 
@@ -88,11 +89,11 @@ def _of_broadcast(
         yield Source(name, content, number, [(row.sku, 1.0)], pool, show.seasons, draw, show)
 
 
-def _draw_poisson(name: str, rates: RateCurve, named: NamedStream) -> Times:
+def _draw_poisson(name: str, rates: RateCurve, named: NamedStream, _seen: Seen) -> Times:
     return arrivals(named(name), rates)
 
 
-def _draw_deal(name: str, pool: float, reaction: QuantileTable, open_us: int, named: NamedStream) -> Times:
+def _draw_deal(name: str, pool: float, reaction: QuantileTable, open_us: int, named: NamedStream, _seen: Seen) -> Times:
     return reactions(named(name), pool, 1.0, reaction) + open_us
 
 
@@ -104,23 +105,26 @@ def _of_video(scenario: Scenario, content: int, clip: Video, options: Options) -
     family = cluster_mean(clip.branching) if clip.branching < 1 else np.inf
     expected = exposures * family * min(1.0, buys) * float(season.total.max())
     name = f"video/{clip.name}"
-    draw = partial(_draw_video, scenario, clip, season, buys)
+    draw = partial(_draw_video, scenario, content, clip, season, buys)
     return Source(name, content, -1, options, expected, season, draw)
 
 
-def _draw_video(scenario: Scenario, clip: Video, season: Seasons, buys: float, named: NamedStream) -> Times:
+def _draw_video(
+    scenario: Scenario, content: int, clip: Video, season: Seasons, buys: float, named: NamedStream, seen: Seen
+) -> Times:
     chooser = named(f"video/{clip.name}/buy")
     limit = np.minimum(np.rint(season.total * (buys * ALL)), ALL).astype(np.uint64)
     bought = [np.empty(0, np.int64)]
-    for seen_us in video_views(scenario, clip, named):
+    for seen_us in _video_views(scenario, clip, named):
+        seen(content, seen_us)
         uniform = uniform_u32(chooser, len(seen_us))
         may = np.flatnonzero(uniform < limit.max())  # few of those who see it: only they need their season
         bought.append(seen_us[may][uniform[may] < limit[season.at(seen_us[may])]])
     return np.sort(np.concatenate(bought))
 
 
-def video_views(scenario: Scenario, clip: Video, named: NamedStream) -> Iterator[Times]:
-    """Times of all views of a video before the horizon in chunks, unsorted; the same for the same streams."""
+def _video_views(scenario: Scenario, clip: Video, named: NamedStream) -> Iterator[Times]:
+    """Times of all views of a video before the horizon in chunks, unsorted."""
     name, exposure, tiers = f"video/{clip.name}", clip.exposure, shown_tiers(scenario, clip)
     shown = pools.draw_tiers(named(f"{name}/tiers"), tiers, exposure.threshold, clip.quality)
     return pools.views(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sim.demand.generate import generate
+from sim.demand.reach import Views
 from sim.demand.trace import Trace
 from sim.experiments.columns import FILES
 from sim.experiments.summary import FORMAT, summary_of
@@ -145,7 +146,8 @@ def _first(
     """Replication 0: its tables are written; returns their rows, its metrics and what is said of its trace."""
     tell("demand")
     with record.stage("generate"):
-        trace = generate(scenario, seed, 0)
+        views = Views(scenario)
+        trace = generate(scenario, seed, 0, views)
     tell("operations")
     with record.stage("simulate"):
         outcome = simulate(scenario, trace, runs=replications)
@@ -153,7 +155,7 @@ def _first(
     with record.stage("report"):
         metrics = summarise(scenario, trace, outcome)
         grid = grid_of(scenario, trace)
-        write_tables(partial, scenario, trace, outcome, Carts(trace), grid, wrote=lambda _file: tell("writing"))
+        write_tables(partial, scenario, trace, views, outcome, Carts(trace), grid, wrote=lambda _file: tell("writing"))
         traced = _traced(trace)
     return grid, metrics, traced
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sim.demand.reach import audience
+from sim.demand.reach import Views, audience
 from sim.demand.show import viewers
 from sim.demand.trace import Trace
 from sim.experiments.columns import FILES
@@ -50,6 +50,7 @@ def write_tables(
     directory: Path,
     scenario: Scenario,
     trace: Trace,
+    views: Views,
     outcome: Outcome,
     carts: Carts,
     grid: Grid,
@@ -57,7 +58,8 @@ def write_tables(
 ) -> None:
     """Write every Parquet file of docs/run-directory.md into an existing directory, several at a time.
 
-    `wrote(file)` is called when a file is done. What is computed here mostly runs outside the interpreter's lock.
+    `views`: those of the videos, counted when the trace was drawn. `wrote(file)` is called when a file is done. What is
+    computed here mostly runs outside the interpreter's lock.
     """
     names, stop = _Names(scenario), Event()
     files: dict[str, Callable[[], Iterator[Columns]]] = {  # the longest first
@@ -72,7 +74,7 @@ def write_tables(
         "pickups.parquet": lambda: iter([tables.pick_ups(scenario, outcome)]),
         "purchases.parquet": lambda: iter([tables.purchases(outcome)]),
         "viewers.parquet": lambda: iter([_viewers(scenario)]),
-        "audience.parquet": lambda: iter([audience(scenario, trace.header["seed"], trace.header["replication"])]),
+        "audience.parquet": lambda: iter([audience(scenario, views)]),
         "pages.parquet": lambda: iter([pages(scenario, trace)]),
     }
     with ThreadPoolExecutor(min(usable_cores(), MAX_THREADS)) as pool:

@@ -202,7 +202,8 @@ def _warm_up(scenario: str) -> None:
 
 
 def _write(show: Scenario, trace: Trace, outcome: Outcome) -> None:
-    """The tables and metrics of a run directory, into a folder that is removed."""
+    """The tables and metrics of a run directory, into a folder that is removed; without views of videos."""
+    from sim.demand.reach import Views
     from sim.experiments.tables import write_tables
     from sim.operations.carts import Carts
     from sim.operations.metrics import summarise
@@ -210,7 +211,7 @@ def _write(show: Scenario, trace: Trace, outcome: Outcome) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         summarise(show, trace, outcome)
-        write_tables(Path(folder), show, trace, outcome, Carts(trace), grid_of(show, trace))
+        write_tables(Path(folder), show, trace, Views(show), outcome, Carts(trace), grid_of(show, trace))
 
 
 def _size(trace: Trace) -> Figures:

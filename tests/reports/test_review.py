@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from sim.cli import verbs
 from sim.demand.generate import generate
-from sim.demand.reach import audience
+from sim.demand.reach import Views, audience
 from sim.demand.trace import KINDS
 from sim.errors import UsageError
 from sim.experiments.simulate import RunResult, run
@@ -162,14 +162,18 @@ def test_views_of_a_broadcast_are_its_expected_entries(told: dict[str, Any]) -> 
 
 def test_views_of_a_video_are_its_showings_before_the_horizon(tmp_path: Path) -> None:
     scenario = show.load(tmp_path, "programme.videos[0].branching=0", "programme.videos[0].quality=1").scenario
-    found = audience(scenario, 3, 0)
+    views = Views(scenario)
+    generate(scenario, 3, 0, views)
+    found = audience(scenario, views)
     assert found["views"][found["content"] == 1].sum() == 300 + 2000
     assert all(time_s % 900 == 0 for time_s in found["time_s"])
 
 
 def test_quarters_are_those_of_the_clock_where_the_show_starts_between_them(tmp_path: Path) -> None:
     scenario = show.load(tmp_path, "start=2026-06-01T10:07:30+00:00").scenario
-    times = np.unique(audience(scenario, 3, 0)["time_s"])
+    views = Views(scenario)
+    generate(scenario, 3, 0, views)
+    times = np.unique(audience(scenario, views)["time_s"])
     assert times[:3].tolist() == [0, 450, 1350]
 
 
