@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.demand.drawing import CHUNK, QuantileTable, read
+from sim.demand.drawing import QuantileTable, read
 from sim.demand.streams import uniform_u32
 
+CHUNK = 1 << 18
 Column = npt.NDArray[Any]
 Uniform = npt.NDArray[np.uint32]
 

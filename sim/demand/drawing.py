@@ -19,7 +19,7 @@ from sim.demand.streams import uniform_u32
 CELLS_LOG2 = 14
 TAIL_LOG2 = 10
 LIMIT_US = 2.0**53
-CHUNK = 1 << 18
+PIECE = 1 << 15
 
 Floats = npt.NDArray[np.float64]
 
@@ -68,17 +68,21 @@ def read(table: QuantileTable, uniform: npt.NDArray[np.uint32]) -> Floats:
 
 
 def _line(table: Floats, cell: npt.NDArray[np.uint32], rest: npt.NDArray[np.uint32], bits: int) -> Floats:
-    low = table[cell]
-    return np.asarray(low + (table[1:][cell] - low) * (rest * 2.0**-bits))
+    low, time_us = table[cell], table[1:][cell]
+    time_us -= low  # in place: memory that was touched just now is at hand
+    time_us *= rest * 2.0**-bits
+    time_us += low
+    return time_us
 
 
 def draw_us(rng: np.random.Generator, table: QuantileTable, size: int, dtype: str = "i8") -> npt.NDArray[Any]:
     """`size` durations in whole microseconds as `dtype`, cut at its largest value."""
     drawn = np.empty(size, dtype)
     limit = min(float(np.iinfo(drawn.dtype).max), LIMIT_US)
-    for start in range(0, size, CHUNK):  # in pieces: temporaries stay inside the processor's cache
-        stop = min(start + CHUNK, size)
-        drawn[start:stop] = np.minimum(np.rint(read(table, uniform_u32(rng, stop - start))), limit)
+    for start in range(0, size, PIECE):  # temporaries stay inside the processor's cache
+        stop = min(start + PIECE, size)
+        time_us = read(table, uniform_u32(rng, stop - start))
+        drawn[start:stop] = np.minimum(np.rint(time_us, out=time_us), limit, out=time_us)
     return drawn
 
 
