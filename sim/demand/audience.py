@@ -34,11 +34,12 @@ def mean_present(rates: RateCurve, stay: Law, grid_us: npt.ArrayLike) -> Floats:
     bend = np.diff(np.concatenate(([0.0], slope, [0.0])))
     present = np.zeros_like(grid)
     for time, w, v in zip(times, step_weight, bend, strict=True):
-        age = np.maximum(grid - time, 0.0)
+        later = grid > time
+        age = grid[later] - time
         if w != 0:
-            present += w * stay.restricted_mean(age)
+            present[later] += w * stay.restricted_mean(age)
         if v != 0:
-            present += v * stay.restricted_area(age)
+            present[later] += v * stay.restricted_area(age)
     return np.maximum(present, 0.0)
 
 

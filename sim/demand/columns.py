@@ -25,6 +25,12 @@ def filled(size: int, dtype: str, piece: Callable[[slice], Column]) -> Column:
     return column
 
 
+def distinct(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The different values, rising. numpy's own `unique` hashes, ten times as slow where they nearly stand in order."""
+    rising = np.sort(values)
+    return np.asarray(rising[np.diff(rising, prepend=rising[:1] - 1) != 0])
+
+
 def drawn(rng: np.random.Generator, size: int, dtype: str, use: Callable[[slice, Uniform], Column]) -> Column:
     """A column made of `use(rows, uniform)` with one uniform 32-bit number a row."""
     return filled(size, dtype, lambda rows: use(rows, uniform_u32(rng, rows.stop - rows.start)))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from sim.demand.arrivals import RateCurve, held
 from sim.demand.audience import mean_present
+from sim.demand.columns import distinct
 from sim.demand.conversion import hazard_per_s
 from sim.demand.drawing import steady
 from sim.demand.exposure import live_gain
@@ -80,7 +81,7 @@ def make_show(scenario: Scenario, broadcast: Broadcast) -> Show:
     edges += season.from_us.tolist()
     step_us = max(US_PER_S, -(-length_us // MAX_KNOTS))
     inside = [edge for edge in edges if start_us <= edge <= end_us]
-    grid = np.unique(np.concatenate((np.arange(start_us, end_us, step_us), [end_us], inside)).astype(np.int64))
+    grid = distinct(np.concatenate((np.arange(start_us, end_us, step_us), [end_us], inside)).astype(np.int64))
     present = mean_present(entries(scenario, broadcast), from_stay(broadcast.stay), grid)
     return Show(broadcast, season, grid, steady(present))
 

@@ -22,8 +22,8 @@ class Deadlines:
     def __init__(self, scenario: Scenario, days: int, more_days: int = 0) -> None:
         self._due: list[tuple[Ints, Ints]] = []
         self._more = more_days
-        for region in scenario.regions:
-            ends = np.array(dispatch_day_ends(scenario, region), np.int64)
+        for day_ends in dispatch_day_ends(scenario):
+            ends = np.array(day_ends, np.int64)
             due = np.full(len(ends) + 1 + more_days, NO_DEADLINE_US, np.int64)
             due[: max(len(ends) - days, 0)] = ends[days:]
             self._due.append((ends, due))
@@ -62,9 +62,9 @@ def _over_capacity(scenario: Scenario, outcome: Outcome, carts: Carts) -> Flags:
     region = np.concatenate([chunk.first_of("region") for chunk in carts.chunks()] or [np.zeros(0, np.uint8)])
     counted = np.flatnonzero((paid_us >= 0) & (outcome.orders["late"] == 0))
     day = np.zeros(len(counted), np.int64)
-    for number, place in enumerate(scenario.regions):
+    for number, day_ends in enumerate(dispatch_day_ends(scenario)):
         here = region[counted] == number
-        ends = np.array(dispatch_day_ends(scenario, place), np.int64)
+        ends = np.array(day_ends, np.int64)
         calendar = 0 if rules.calendar else number
         day[here] = np.searchsorted(ends, paid_us[counted[here]], side="right") * len(scenario.regions) + calendar
     rank = np.lexsort((paid_us[counted], day))  # stable: equal times stay in the order of numbers

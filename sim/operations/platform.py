@@ -22,9 +22,9 @@ class Platform:
         self._at_packing = scenario.dispatch.event == "ready_to_ship"
         self._paid: defaultdict[int, list[tuple[int, int, int]]] = defaultdict(list)  # (region, clock from, before)
         days = scenario.dispatch.auto_cancel_days
-        for region, place in enumerate(scenario.regions if days is not None else ()):
+        for region, day_ends in enumerate(dispatch_day_ends(scenario) if days is not None else ()):
             assert days is not None
-            ends = [-1, *dispatch_day_ends(scenario, place)]
+            ends = [-1, *day_ends]
             for k in range(len(ends) - 1 - days):
                 if 0 <= ends[k + 1 + days] < scenario.horizon_us:
                     self._paid[ends[k + 1 + days]].append((region, ends[k], ends[k + 1]))

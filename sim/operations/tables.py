@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from sim.demand.columns import distinct
 from sim.demand.trace import Trace
 from sim.operations.carts import CHUNK_ORDERS, Carts, Column, Ints, served_lines
 from sim.operations.contribution import value_of_goods
@@ -61,7 +62,7 @@ def _stock_steps(scenario: Scenario, grid: Grid, skus: int) -> Ints:
     during = np.arange(0, grid.rows + 1, max(coarser, 1)) * grid.step_s
     hour_s = HOUR_S * max(1, -(-(horizon_s // HOUR_S) * skus // MAX_STOCK_CELLS))
     after = np.arange(-(-(grid.rows * grid.step_s + 1) // hour_s) * hour_s, horizon_s + hour_s, hour_s)
-    return np.unique(np.concatenate((during, after)))
+    return distinct(np.concatenate((during, after)))
 
 
 def hours(scenario: Scenario, outcome: Outcome) -> dict[str, Column]:

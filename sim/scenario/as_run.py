@@ -46,7 +46,8 @@ def _plain(value: Any) -> Any:
             empty = held in _EMPTY and default is not PydanticUndefined and held == default
             if names[key] not in unused and not empty:
                 text = field_text(info, held)
-                result[key] = held if text == repr(held) else _plain(text)  # a share without a short form is a number
+                plain = isinstance(text, str) and text == repr(held)  # a share without a short form is a number
+                result[key] = held if plain else _plain(text)
         return result
     if isinstance(value, tuple | list):
         return [_plain(element) for element in value]

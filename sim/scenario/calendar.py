@@ -10,6 +10,7 @@ from sim.scenario.base import EVERY_DAY, Servers, Weekday
 from sim.scenario.carriage import Carrier
 from sim.scenario.days_off import public_holidays
 from sim.scenario.dispatch import BusinessCalendar
+from sim.scenario.lasting import of_last
 from sim.scenario.logistics import Warehouse
 from sim.scenario.schema import Scenario
 from sim.scenario.shop import Region
@@ -81,10 +82,12 @@ def business_day_ends(scenario: Scenario, region: Region) -> list[int]:
     return _day_ends(scenario, region, 1440)
 
 
-def dispatch_day_ends(scenario: Scenario, region: Region) -> list[int]:
-    """As `business_day_ends`, of the platform's calendar where it has one, ended by the clock of `dispatch.cut_off`."""
+@of_last
+def dispatch_day_ends(scenario: Scenario) -> list[list[int]]:
+    """As `business_day_ends` of each region, of the platform's calendar where it has one, ended by the clock of
+    `dispatch.cut_off`."""
     rules = scenario.dispatch
-    return _day_ends(scenario, rules.calendar or region, rules.cut_off_min)
+    return [_day_ends(scenario, rules.calendar or region, rules.cut_off_min) for region in scenario.regions]
 
 
 def _day_ends(scenario: Scenario, days: Region | BusinessCalendar, minute: int) -> list[int]:

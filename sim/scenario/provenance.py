@@ -12,7 +12,7 @@ from sim.scenario.human import field_text, value_text
 from sim.scenario.nodes import Node, Path, dotted
 from sim.scenario.policies import Policy, policy_of
 from sim.scenario.schema import Scenario
-from sim.scenario.shape import fields_by_key
+from sim.scenario.shape import field_names, fields_by_key
 from sim.scenario.sources import ASSUMED, NOTHING, source_of
 from sim.scenario.uncertain import KEYS
 from sim.scenario.units import Money
@@ -50,8 +50,9 @@ def _rows(value: Any, node: Node | None, path: Path) -> Iterator[ValueRow]:
     if isinstance(value, Duration):
         node = _spelled_out(node, "mean", "median", "sigma")
     if isinstance(value, BaseModel) and not isinstance(value, Money):
+        names = field_names(type(value))
         for key, info in fields_by_key(type(value)).items():
-            name = next(name for name, field in type(value).model_fields.items() if field is info)
+            name = names[key]
             if not _unused(value, name):
                 yield from _rows(field_text(info, getattr(value, name)), _child(node, key), (*path, key))
     elif isinstance(value, tuple | list) and value:

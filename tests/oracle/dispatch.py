@@ -21,7 +21,7 @@ class Dispatch:
 
     def __init__(self, scenario: Scenario) -> None:
         self.rules, self.horizon_us = scenario.dispatch, scenario.horizon_us
-        self.day_ends = [dispatch_day_ends(scenario, region) for region in scenario.regions]
+        self.day_ends = dispatch_day_ends(scenario)
 
     def end_us(self, order: Order, days: int) -> int:
         """The end of the `days`-th business day after that of the payment, or of the promise to one who waits."""

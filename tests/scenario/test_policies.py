@@ -112,7 +112,7 @@ def test_a_policy_that_does_not_exist_is_refused(name: str, words: str) -> None:
 def test_business_days_of_a_policy_leave_out_weekends_and_public_holidays() -> None:
     """From Friday 20 November on; Thanksgiving is the 26th. 23:59 in Los Angeles is 07:59 UTC of the next day."""
     scenario = load(TIKTOK)
-    ends = dispatch_day_ends(scenario, scenario.regions[0])
+    ends = dispatch_day_ends(scenario)[0]
     utc = [(scenario.start + dt.timedelta(microseconds=end)).strftime("%d %H:%M") for end in ends[:6]]
     assert utc == ["21 07:59", "24 07:59", "25 07:59", "26 07:59", "28 07:59", "01 07:59"]
 
