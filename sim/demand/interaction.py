@@ -20,6 +20,7 @@ from sim.demand.erlang import shares_answered
 from sim.demand.laws import Floats
 from sim.demand.show import Show, viewers
 from sim.scenario.interaction import Questions
+from sim.scenario.lasting import of_last
 from sim.scenario.schema import Scenario
 from sim.scenario.units import US_PER_S
 
@@ -135,6 +136,7 @@ def thinned(go_u32: Column, going: npt.NDArray[np.uint64]) -> Column:
     return np.asarray(np.minimum(moved, ALL - 1).astype(np.uint32))
 
 
+@of_last
 def questions_told(scenario: Scenario) -> dict[str, float | None]:
     """Expected number of questions in all shows, and the share of them that is answered (None without questions)."""
     questions = scenario.funnel.questions

@@ -19,6 +19,7 @@ from sim.errors import UsageError
 from sim.experiments.workers import in_order
 from sim.operations.contribution import contribution_lines, ledger_of
 from sim.operations.simulate import simulate
+from sim.operations.stock_moves import StockMoves
 from sim.scenario.load import read_root, validate_tree
 from sim.scenario.nodes import Node
 from sim.scenario.schema import Scenario
@@ -164,7 +165,9 @@ def _unit(
     for k in part:
         scenario = scenarios[k]
         outcome = simulate(scenario, trace, runs=runs)
-        lines = contribution_lines(scenario, trace, outcome, ledger_of(scenario, trace, outcome))
+        lines = contribution_lines(
+            scenario, outcome, ledger_of(scenario, trace, outcome), StockMoves(scenario, trace, outcome).on_hand()
+        )
         found.append(sum(lines.values()))
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from sim.experiments.summary import numbers
 from sim.operations.metrics import summarise
 from sim.operations.outcome import Outcome
 from sim.operations.simulate import simulate
-from sim.operations.stock_moves import StockMoves
+from sim.operations.stock_moves import Moves, StockMoves
 from sim.operations.strategies.forecast import Units, remember
 from sim.operations.strategies.own import line_of_user
 from sim.scenario.schema import Scenario
@@ -85,19 +85,20 @@ def _inputs(study: Study, seed: int, replication: int) -> tuple[dict[str, float]
 
 def _one(scenario: Scenario, trace: Trace, runs: int, believed: Scenario) -> Result:
     outcome = simulate(scenario, trace, runs=runs, believed=believed)
-    values = dict(numbers(summarise(scenario, trace, outcome)))
+    moves = list(StockMoves(scenario, trace, outcome).on_hand())
+    values = dict(numbers(summarise(scenario, trace, outcome, moves)))
     grid_us = np.linspace(0, scenario.horizon_us, FAN_POINTS).astype(np.int64)
     return {
         "values": values,
-        "on_hand": on_hand_at(scenario, trace, outcome, grid_us).tolist(),
+        "on_hand": on_hand_at(scenario, moves, grid_us).tolist(),
         "backlog": backlog_at(outcome, grid_us).tolist(),
     }
 
 
-def on_hand_at(scenario: Scenario, trace: Trace, outcome: Outcome, grid_us: Ints) -> Ints:
-    """Units on hand over all SKUs and warehouses just after each time."""
+def on_hand_at(scenario: Scenario, moves: Iterable[Moves], grid_us: Ints) -> Ints:
+    """Units on hand over all SKUs and warehouses just after each time, from `moves` of stock on hand."""
     changes = np.zeros(len(grid_us) + 1, np.int64)
-    for move in StockMoves(scenario, trace, outcome).on_hand():
+    for move in moves:
         np.add.at(changes, np.searchsorted(grid_us, move.time_us), move.units)
     initial = sum(sum(row.stock) for row in sku_table(scenario) if len(row.stock))
     return np.asarray(initial + np.cumsum(changes[: len(grid_us)]))

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from sim.demand.trace import Trace
-from sim.operations.carts import CartChunk, Carts, Column, Ints, served_lines
+from sim.operations.carts import CartChunk, Column, Ints, served_lines
 from sim.operations.money import MONEY_COLUMNS, Prices, money_chunks, refunded_flags
 from sim.operations.outcome import Outcome
-from sim.operations.stock_moves import Moves, StockMoves
+from sim.operations.stock_moves import Moves
 from sim.operations.wages import wages_minor
 from sim.orders.states import Reason
 from sim.scenario.schema import Scenario
@@ -64,8 +64,11 @@ def ledger_of(scenario: Scenario, trace: Trace, outcome: Outcome) -> Ledger:
     return ledger
 
 
-def contribution_lines(scenario: Scenario, trace: Trace, outcome: Outcome, ledger: Ledger) -> dict[str, int]:
-    """The lines of contribution (docs/run-directory.md), costs negative; their sum is the contribution."""
+def contribution_lines(scenario: Scenario, outcome: Outcome, ledger: Ledger, moves: Iterable[Moves]) -> dict[str, int]:
+    """The lines of contribution (docs/run-directory.md), costs negative; their sum is the contribution.
+
+    `moves`: those of the stock on hand (`StockMoves.on_hand`).
+    """
     total, by_seller = ledger.totals, scenario.funnel.voucher.funded_by == "seller"
     skus = sku_table(scenario)
     left = outcome.stock["on_hand"].sum(axis=1).tolist()
@@ -84,7 +87,7 @@ def contribution_lines(scenario: Scenario, trace: Trace, outcome: Outcome, ledge
         "pick_pack_minor": -total["pick_pack"] - sum(wages_minor(scenario, outcome)),
         "freight_minor": -total["freight"],
         "returns_minor": -total["return_cost"],
-        "holding_minor": -holding_minor(scenario, trace, outcome),
+        "holding_minor": -holding_minor(scenario, moves),
         "replenishment_minor": -replenishment_minor(scenario, outcome),
         "late_dispatch_minor": -total["late_penalty"],
         "moderators_minor": -moderators_minor(scenario),
@@ -111,13 +114,13 @@ def replenishment_minor(scenario: Scenario, outcome: Outcome) -> int:
     return cost
 
 
-def holding_minor(scenario: Scenario, trace: Trace, outcome: Outcome) -> int:
-    """`holding_per_day` x cost of a unit x units on hand x time until the horizon."""
+def holding_minor(scenario: Scenario, moves: Iterable[Moves]) -> int:
+    """`holding_per_day` x cost of a unit x units on hand x time until the horizon. `moves`: of the stock on hand."""
     if scenario.fees.holding_per_day == 0:
         return 0
     skus = sku_table(scenario)
     held = [sum(row.stock) * scenario.horizon_us for row in skus]
-    moved = unit_us(StockMoves(scenario, trace, outcome).on_hand(), scenario.horizon_us, len(skus))
+    moved = unit_us(moves, scenario.horizon_us, len(skus))
     cost = sum((had + more) * row.cost_minor for had, more, row in zip(held, moved, skus, strict=True))
     divisor = DAY_US * PPM
     return (2 * cost * scenario.fees.holding_per_day + divisor) // (2 * divisor)
@@ -128,32 +131,44 @@ def unit_us(moves: Iterable[Moves], horizon_us: int, skus: int) -> list[int]:
     total = [0] * skus
     for move in moves:
         rest_us = horizon_us - move.time_us
-        for scale, part in ((US_PER_S, rest_us // US_PER_S), (1, rest_us % US_PER_S)):
+        most = horizon_us * int(np.abs(move.units).max(initial=0)) * len(rest_us)
+        parts = ((1, rest_us),) if most < 2**63 else ((US_PER_S, rest_us // US_PER_S), (1, rest_us % US_PER_S))
+        for scale, part in parts:
             sums = np.zeros(skus, np.int64)
             np.add.at(sums, move.sku, move.units * part)
             total = [have + scale * more for have, more in zip(total, sums.tolist(), strict=True)]
     return total
 
 
-def margin_lost_minor(scenario: Scenario, trace: Trace, outcome: Outcome) -> int:
+class LostMargin:
     """An estimate: margin of carts refused SOLD_OUT for good x the share of placed orders that were paid.
 
-    Margin: the price asked less commissions, payment fee and the cost of the goods, before freight and returns.
+    Margin: the price asked less commissions, payment fee and the cost of the goods, before freight and returns. Fed a
+    chunk at a time.
     """
-    prices, orders = Prices.of(scenario), outcome.orders
-    value = cost = carts_lost = 0
-    for chunk in Carts(trace).chunks():
-        lost = orders["reason"][chunk.orders] == Reason.SOLD_OUT
+
+    def __init__(self, prices: Prices, orders: dict[str, Column]) -> None:
+        self._prices, self._orders = prices, orders
+        self._value = self._cost = self._carts = 0
+
+    def add(self, chunk: CartChunk) -> None:
+        """Add the carts of one chunk."""
+        lost = self._orders["reason"][chunk.orders] == Reason.SOLD_OUT
         if not lost.any():
-            continue
-        sku, deal = served_lines(chunk, orders)
+            return
+        prices = self._prices
+        sku, deal = served_lines(chunk, self._orders)
         units = chunk.lines("quantity").astype(np.int64)
         price = np.where(deal >= 0, np.append(prices.deal_minor, 0)[deal], prices.list_minor[sku])
-        value += exact_sum(chunk.total(units * price)[lost])
-        cost += exact_sum(chunk.total(units * prices.cost_minor[sku])[lost])
-        carts_lost += int(lost.sum())
-    placed = int(np.count_nonzero(orders["placed_us"] >= 0))
-    paid = int(np.count_nonzero((orders["paid_us"] >= 0) & (orders["late"] == 0)))
-    taken = value * (prices.platform_ppm + prices.creator_ppm + prices.payment_ppm) // PPM
-    margin = value - taken - cost - carts_lost * prices.payment_fixed_minor
-    return margin * paid // placed if placed else 0
+        self._value += exact_sum(chunk.total(units * price)[lost])
+        self._cost += exact_sum(chunk.total(units * prices.cost_minor[sku])[lost])
+        self._carts += int(lost.sum())
+
+    def minor(self) -> int:
+        """The estimate, in minor units."""
+        prices, orders = self._prices, self._orders
+        placed = int(np.count_nonzero(orders["placed_us"] >= 0))
+        paid = int(np.count_nonzero((orders["paid_us"] >= 0) & (orders["late"] == 0)))
+        taken = self._value * (prices.platform_ppm + prices.creator_ppm + prices.payment_ppm) // PPM
+        margin = self._value - taken - self._cost - self._carts * prices.payment_fixed_minor
+        return margin * paid // placed if placed else 0

@@ -49,11 +49,17 @@ class DispatchDeadlines:
         self._deadlines = Deadlines(scenario, rules.dispatch_days, rules.capacity_days)
         self._orders = outcome.orders
         self._over = _over_capacity(scenario, outcome, carts) if rules.daily_capacity else None
+        self._last: tuple[slice, Ints] | None = None
 
     def of(self, orders: slice, region: npt.NDArray[np.uint8]) -> Ints:
-        """Deadlines (us) of a slice of orders from `region`; those never paid have one that means nothing."""
-        over = None if self._over is None else self._over[orders]
-        return self._deadlines.after(clock_start_us(self._orders, orders), region, over)
+        """Deadlines (us) of a slice of orders from `region`; those never paid have one that means nothing.
+
+        Asked about the same slice again it gives the same array.
+        """
+        if self._last is None or self._last[0] != orders:
+            over = None if self._over is None else self._over[orders]
+            self._last = orders, self._deadlines.after(clock_start_us(self._orders, orders), region, over)
+        return self._last[1]
 
 
 def _over_capacity(scenario: Scenario, outcome: Outcome, carts: Carts) -> Flags:

@@ -8,6 +8,7 @@ Carts placed that had to wait for their units found too few of them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,11 +18,20 @@ from sim.demand.interaction import questions_told
 from sim.demand.trace import Trace
 from sim.operations.carriers import carriers
 from sim.operations.carts import CartChunk, Carts, Ints
-from sim.operations.contribution import Ledger, contribution_lines, margin_lost_minor
+from sim.operations.contribution import Ledger, LostMargin, contribution_lines
+from sim.operations.deadlines import DispatchDeadlines
 from sim.operations.money import Prices, money_chunks
 from sim.operations.outcome import Outcome
-from sim.operations.punctuality import punctuality
-from sim.operations.responses import all_met, failed_at_engine, refused_by_shop, response_summary, slo_results
+from sim.operations.punctuality import Punctuality
+from sim.operations.responses import (
+    all_met,
+    failed_at_engine,
+    refused_by_shop,
+    requests_of,
+    response_summary,
+    slo_results,
+)
+from sim.operations.stock_moves import Moves, StockMoves
 from sim.operations.wages import HOUR_US, overtime_us, wages_minor
 from sim.operations.waiting import Waits
 from sim.orders.states import Reason, State
@@ -31,26 +41,36 @@ from sim.scenario.tables import contents, deal_table, has_carriers, sku_names
 Metrics = dict[str, Any]
 
 
-def summarise(scenario: Scenario, trace: Trace, outcome: Outcome) -> Metrics:
-    """Everything that one replication's `metrics` holds, nested as in docs/run-directory.md."""
-    carts, ledger = Carts(trace), Ledger(outcome.orders, Prices.of(scenario))
-    tally = _Tally(scenario, trace, outcome)
-    for chunk, money in money_chunks(scenario, trace, outcome, carts=carts):
+def summarise(scenario: Scenario, trace: Trace, outcome: Outcome, moves: Iterable[Moves] | None = None) -> Metrics:
+    """Everything that one replication's `metrics` holds, nested as in docs/run-directory.md.
+
+    `moves`: those of the stock on hand, where they are known already.
+    """
+    carts, prices = Carts(trace), Prices.of(scenario)
+    deadlines = DispatchDeadlines(scenario, outcome, carts)
+    tally, ledger = _Tally(scenario, trace, outcome), Ledger(outcome.orders, prices)
+    lost, record = LostMargin(prices, outcome.orders), Punctuality(scenario, outcome, deadlines)
+    for chunk, money in money_chunks(scenario, trace, outcome, carts=carts, deadlines=deadlines):
         ledger.add(chunk, money)
         tally.add(chunk)
-    slos = slo_results(scenario, outcome, tally.counts["orders_going"])
-    lines = contribution_lines(scenario, trace, outcome, ledger)
+        lost.add(chunk)
+        record.add(chunk)
+    requests = requests_of(outcome, tally.counts["orders_going"])
+    slos = slo_results(scenario, requests)
+    if moves is None:
+        moves = StockMoves(scenario, trace, outcome, carts).on_hand()
+    lines = contribution_lines(scenario, outcome, ledger, moves)
     return {
         "intents": trace.orders,
         **tally.metrics(),
         **_money(ledger, lines),
         "questions": questions_told(scenario),
-        "margin_lost_to_stockouts_minor": margin_lost_minor(scenario, trace, outcome),
-        "response": response_summary(outcome, tally.counts["orders_going"]),
+        "margin_lost_to_stockouts_minor": lost.minor(),
+        "response": response_summary(requests),
         "slos": slos,
         "slos_met": all_met(slos),
         **_engine_and_parcels(outcome),
-        **punctuality(scenario, trace, outcome, carts),
+        **record.metrics(),
         **_overtime(scenario, outcome),
         **({"carriers": carriers(scenario, outcome)} if has_carriers(scenario) else {}),
         "stock": _stock(outcome),

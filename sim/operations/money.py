@@ -111,11 +111,17 @@ def money_columns(scenario: Scenario, trace: Trace, outcome: Outcome) -> dict[st
 
 
 def money_chunks(
-    scenario: Scenario, trace: Trace, outcome: Outcome, *, carts: Carts | None = None, size: int = CHUNK_ORDERS
+    scenario: Scenario,
+    trace: Trace,
+    outcome: Outcome,
+    *,
+    carts: Carts | None = None,
+    deadlines: DispatchDeadlines | None = None,
+    size: int = CHUNK_ORDERS,
 ) -> Iterator[tuple[CartChunk, dict[str, Ints]]]:
     """The same a chunk of orders at a time, in order: (carts, {name: int64[carts]})."""
     carts = carts or Carts(trace)
-    till = _Till(scenario, trace, outcome, carts)
+    till = _Till(scenario, trace, outcome, deadlines or DispatchDeadlines(scenario, outcome, carts))
     for chunk in carts.chunks(size):
         yield chunk, till.columns(chunk)
 
@@ -124,7 +130,7 @@ def sales_chunks(
     scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts
 ) -> Iterator[tuple[CartChunk, dict[str, Ints]]]:
     """`gross`, `deal_discount`, `voucher` and `captured` alone, a chunk of orders at a time: a quarter of the work."""
-    till = _Till(scenario, trace, outcome, carts)
+    till = _Till(scenario, trace, outcome, DispatchDeadlines(scenario, outcome, carts))
     for chunk in carts.chunks():
         yield chunk, till.sales(chunk)
 
@@ -140,9 +146,9 @@ def refunded_flags(orders: dict[str, Column], rows: slice) -> Flags:
 class _Till:
     """Computes the columns of a chunk from what was made ready once."""
 
-    def __init__(self, scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts) -> None:
+    def __init__(self, scenario: Scenario, trace: Trace, outcome: Outcome, deadlines: DispatchDeadlines) -> None:
         self.prices = Prices.of(scenario)
-        self.deadlines = DispatchDeadlines(scenario, outcome, carts)
+        self.deadlines = deadlines
         self.dispatched = DISPATCHED_BY[scenario.dispatch.event]
         self.vouchers = trace.carts["voucher"]
         self.restock = trace.carts["restock"]

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.demand.trace import Trace
-from sim.operations.carts import CartChunk, Carts
+from sim.operations.carts import CartChunk
 from sim.operations.deadlines import Deadlines, DispatchDeadlines
 from sim.operations.outcome import Outcome
 from sim.operations.waiting import clock_start_us
@@ -26,14 +25,25 @@ _COUNTS = (
 )  # fmt: skip
 
 
-def punctuality(scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts) -> dict[str, Any]:
-    """Results `late_dispatch`, `on_time_delivery`, `valid_tracking`, `seller_cancels` and `dispatch_*` of a run."""
-    dispatch = DispatchDeadlines(scenario, outcome, carts)
-    promise = Deadlines(scenario, scenario.dispatch.deliver_days)
-    totals = dict.fromkeys(_COUNTS, 0)
-    for chunk in carts.chunks():
-        for name, count in _counted(scenario, outcome, chunk, dispatch, promise).items():
-            totals[name] += count
+class Punctuality:
+    """Counts the orders and parcels of an outcome, a chunk at a time."""
+
+    def __init__(self, scenario: Scenario, outcome: Outcome, dispatch: DispatchDeadlines) -> None:
+        self._scenario, self._outcome, self._dispatch = scenario, outcome, dispatch
+        self._promise = Deadlines(scenario, scenario.dispatch.deliver_days)
+        self._totals = dict.fromkeys(_COUNTS, 0)
+
+    def add(self, chunk: CartChunk) -> None:
+        """Count the orders of one chunk."""
+        for name, count in _counted(self._scenario, self._outcome, chunk, self._dispatch, self._promise).items():
+            self._totals[name] += count
+
+    def metrics(self) -> dict[str, Any]:
+        """Results `late_dispatch`, `on_time_delivery`, `valid_tracking`, `seller_cancels` and `dispatch_*` of a run."""
+        return _judged(self._scenario, self._totals)
+
+
+def _judged(scenario: Scenario, totals: dict[str, int]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "late_dispatch": _shares(totals, "orders_due", "orders_late", "ldr_share"),
         "on_time_delivery": _shares(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,17 +36,25 @@ def failed_at_engine(reason: Ints) -> npt.NDArray[np.bool_]:
     return np.asarray((reason >= Reason.ENGINE_BUSY) & (reason <= Reason.ENGINE_CRASHED))
 
 
-def answered_and_requests(outcome: Outcome, endpoint: str, going: int) -> tuple[Ints, int]:
-    """(response times of the answered requests in us, number of requests) of an endpoint.
+class Requests(NamedTuple):
+    """Of one endpoint: response times of the answered requests in us, and the number of requests."""
 
-    `going` is the number of intents that went ahead: the requests for checkout.
-    """
+    answered_us: Ints
+    number: int
+
+
+def requests_of(outcome: Outcome, going: int) -> dict[str, Requests]:
+    """The requests by endpoint. `going` is the number of intents that went ahead: the requests for checkout."""
     orders = outcome.orders
-    response = orders[f"{endpoint}_response_us"]
-    if endpoint == "checkout":
-        return response[(response >= 0) & ~failed_at_engine(orders["reason"])], going
-    due = orders["pay_due_us" if endpoint == "payment" else "confirm_due_us"]
-    return response[response >= 0], int(np.count_nonzero(due >= 0))
+    response_us = {endpoint: orders[f"{endpoint}_response_us"] for endpoint in ENDPOINTS}
+    served = {endpoint: times_us >= 0 for endpoint, times_us in response_us.items()}
+    served["checkout"] &= ~failed_at_engine(orders["reason"])
+    number = {
+        "checkout": going,
+        "payment": int(np.count_nonzero(orders["pay_due_us"] >= 0)),
+        "confirmation": int(np.count_nonzero(orders["confirm_due_us"] >= 0)),
+    }
+    return {name: Requests(response_us[name][served[name]], number[name]) for name in ENDPOINTS}
 
 
 def rank_of(percentile: str | float, count: int) -> int:
@@ -65,11 +73,10 @@ def percentiles_us(answered: Ints) -> dict[str, int | None]:
     return result
 
 
-def response_summary(outcome: Outcome, going: int) -> dict[str, dict[str, Any]]:
+def response_summary(found: dict[str, Requests]) -> dict[str, dict[str, Any]]:
     """By endpoint: requests, failed, failed_share and the percentiles."""
     result = {}
-    for endpoint in ENDPOINTS:
-        answered, requests = answered_and_requests(outcome, endpoint, going)
+    for endpoint, (answered, requests) in found.items():
         failed = requests - len(answered)
         result[endpoint] = {
             "requests": requests,
@@ -80,11 +87,11 @@ def response_summary(outcome: Outcome, going: int) -> dict[str, dict[str, Any]]:
     return result
 
 
-def slo_results(scenario: Scenario, outcome: Outcome, going: int) -> list[dict[str, Any]]:
+def slo_results(scenario: Scenario, found: dict[str, Requests]) -> list[dict[str, Any]]:
     """One row an SLO of the scenario, in its order; `met` is None where nothing was requested."""
     rows = []
     for slo in scenario.slos:
-        answered, requests = answered_and_requests(outcome, slo.endpoint, going)
+        answered, requests = found[slo.endpoint]
         within = int(np.count_nonzero(answered <= slo.at_most_us))
         failed = requests - len(answered)
         quick = within * 100 >= Fraction(str(slo.percentile)) * requests

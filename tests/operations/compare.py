@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from sim.demand.trace import Trace
 from sim.operations.carts import Carts
 from sim.operations.contribution import holding_minor, moderators_minor, replenishment_minor
+from sim.operations.deadlines import DispatchDeadlines
 from sim.operations.money import money_columns
 from sim.operations.outcome import Column, Outcome
-from sim.operations.punctuality import punctuality
+from sim.operations.punctuality import Punctuality
 from sim.operations.simulate import simulate
+from sim.operations.stock_moves import StockMoves
 from sim.operations.wages import wages_minor
 from sim.scenario.schema import Scenario
 from tests.oracle import model
@@ -37,6 +40,15 @@ def differences(scenario: Scenario, trace: Trace, *, fast: bool = False) -> tupl
     return found + _other_differences(scenario, trace, flow, oracle), oracle
 
 
+def punctuality_of(scenario: Scenario, trace: Trace, outcome: Outcome) -> dict[str, Any]:
+    """What platforms count of a run."""
+    carts = Carts(trace)
+    record = Punctuality(scenario, outcome, DispatchDeadlines(scenario, outcome, carts))
+    for chunk in carts.chunks():
+        record.add(chunk)
+    return record.metrics()
+
+
 def parcel_rows(flow: Outcome) -> list[tuple[int, ...]]:
     """Its parcels as the oracle tells them; a warehouse without several carriers has one, of its own number."""
     only = np.where(flow.parcels["collected_us"] >= 0, flow.parcels["warehouse"], -1)
@@ -46,7 +58,7 @@ def parcel_rows(flow: Outcome) -> list[tuple[int, ...]]:
 
 def _other_differences(scenario: Scenario, trace: Trace, flow: Outcome, oracle: model.Outcome) -> list[str]:
     """Differences in what is one number or list a run."""
-    rates = punctuality(scenario, trace, flow, Carts(trace))
+    rates = punctuality_of(scenario, trace, flow)
     pairs = {
         "deal_left": (flow.deal_left, oracle.deal_left),
         "carried": (flow.carried, oracle.carried),
@@ -56,7 +68,7 @@ def _other_differences(scenario: Scenario, trace: Trace, flow: Outcome, oracle: 
         "receipts": (flow.receipts, [tuple(row) for row in oracle.receipts]),
         "replenishment_minor": (replenishment_minor(scenario, flow), oracle.replenishment_minor),
         "moderators_minor": (moderators_minor(scenario), oracle.moderators_minor),
-        "holding_minor": (holding_minor(scenario, trace, flow), oracle.holding_minor),
+        "holding_minor": (holding_minor(scenario, StockMoves(scenario, trace, flow).on_hand()), oracle.holding_minor),
         **{name: (tuple(rates[name].values())[:2], theirs) for name, theirs in oracle.rates.items()},
     }
     return [f"{name}: {mine} != {theirs}" for name, (mine, theirs) in pairs.items() if mine != theirs]

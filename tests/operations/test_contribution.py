@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from sim.demand.trace import RETURN, Trace
-from sim.operations.contribution import contribution_lines, holding_minor, ledger_of, margin_lost_minor
-from sim.operations.money import money_columns
+from sim.operations.carts import Carts
+from sim.operations.contribution import LostMargin, contribution_lines, holding_minor, ledger_of
+from sim.operations.money import Prices, money_columns
 from sim.operations.outcome import Outcome, Purchase
 from sim.operations.stock_moves import Moves, StockMoves
 from sim.scenario.schema import Scenario
@@ -27,8 +28,12 @@ def result(scenario: Scenario, carts: list[dict[str, Any]]) -> tuple[Trace, Outc
 
 
 def lines_of(scenario: Scenario, carts: list[dict[str, Any]]) -> dict[str, int]:
-    trace, outcome = result(scenario, carts)
-    return contribution_lines(scenario, trace, outcome, ledger_of(scenario, trace, outcome))
+    return _lines(scenario, *result(scenario, carts))
+
+
+def _lines(scenario: Scenario, trace: Trace, outcome: Outcome) -> dict[str, int]:
+    moves = StockMoves(scenario, trace, outcome).on_hand()
+    return contribution_lines(scenario, outcome, ledger_of(scenario, trace, outcome), moves)
 
 
 def test_an_order_kept_is_a_sale_less_all_that_it_cost() -> None:
@@ -68,7 +73,7 @@ def test_a_voucher_costs_the_one_who_funds_it(funded_by: str, seller: int) -> No
     scenario = shop(f"funnel.voucher.funded_by={funded_by}")
     trace, outcome = result(scenario, [{**PAID_IN_A_MINUTE, "voucher": 1}])
     ledger = ledger_of(scenario, trace, outcome)
-    lines = contribution_lines(scenario, trace, outcome, ledger)
+    lines = _lines(scenario, trace, outcome)
     assert lines["gross_sales_minor"] == 1000
     assert lines["seller_vouchers_minor"] == seller
     assert ledger.totals["captured"] == 900
@@ -82,7 +87,7 @@ def test_holding_is_paid_for_each_unit_until_the_carrier_takes_it() -> None:
     assert outcome.parcels["collected_us"].tolist() == [18 * HOUR_US]
     unit_days = Fraction(100 * 20) - (20 - Fraction(18, 24))
     expected = (unit_days * 400 + 200 * 500) / 100
-    assert holding_minor(scenario, trace, outcome) == round(expected)
+    assert holding_minor(scenario, StockMoves(scenario, trace, outcome).on_hand()) == round(expected)
 
 
 def test_an_order_not_collected_in_time_pays_the_penalty() -> None:
@@ -99,7 +104,7 @@ def test_orders_cost_their_price_and_emergency_units_a_surcharge() -> None:
     outcome.purchases = [Purchase(DAY_US, 0, 0, 90, 4 * DAY_US, 0)] + [
         Purchase(DAY_US, 1, 0, 8, due_us, 1) for due_us in (2 * DAY_US, late_us)
     ]
-    lines = contribution_lines(scenario, trace, outcome, ledger_of(scenario, trace, outcome))
+    lines = _lines(scenario, trace, outcome)
     assert lines["replenishment_minor"] == -(3 * 700 + 8 * 30)
 
 
@@ -107,14 +112,17 @@ def test_margin_lost_is_an_estimate_from_carts_refused_for_stock() -> None:
     """Ten pots; the eleventh buyer's margin: 20.00 less 17 % of it, 5.00 of cost and 0.20 of fees."""
     scenario = shop()
     trace, outcome = result(scenario, [{**PAID_IN_A_MINUTE, "sku": 1, "time_us": k, "content": 0} for k in range(11)])
-    assert margin_lost_minor(scenario, trace, outcome) == 2000 - 340 - 500 - 20
+    lost = LostMargin(Prices.of(scenario), outcome.orders)
+    for chunk in Carts(trace).chunks(4):
+        lost.add(chunk)
+    assert lost.minor() == 2000 - 340 - 500 - 20
 
 
 @pytest.mark.parametrize("seed", range(25))
 def test_goods_bought_are_sold_written_off_or_left(seed: int) -> None:
     scenario, trace = make_case(seed, frozenset(FEATURES) - {"policy"}, MODES[seed % 3], range(30))
     outcome, _ = oracle_outcome(scenario, trace)
-    lines = contribution_lines(scenario, trace, outcome, ledger_of(scenario, trace, outcome))
+    lines = _lines(scenario, trace, outcome)
     bought = sum(sum(row.stock) * row.cost_minor for row in sku_table(scenario))
     assert lines["goods_sold_minor"] + lines["goods_written_off_minor"] + lines["goods_left_minor"] == -bought
     money = money_columns(scenario, trace, outcome)

@@ -7,11 +7,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from sim.operations.carts import Carts
 from sim.operations.metrics import summarise
-from sim.operations.punctuality import punctuality
-from sim.operations.responses import MIN_BEYOND, percentiles_us, rank_of, response_summary, slo_results
+from sim.operations.responses import MIN_BEYOND, percentiles_us, rank_of, requests_of, response_summary, slo_results
 from sim.orders.states import Reason, State
+from tests.operations.compare import punctuality_of
 from tests.operations.from_oracle import oracle_outcome
 from tests.operations.shop import DAY_US, HOUR_US, MINUTE_US, PAID_IN_A_MINUTE, shop
 from tests.oracle.build import tiny_trace
@@ -92,7 +91,7 @@ def test_late_dispatch_counts_what_the_carrier_took_late_or_never(horizon: str, 
     carts = [{**PAID_IN_A_MINUTE, "time_us": 4 * DAY_US + 20 * HOUR_US + k} for k in range(17)]
     trace = tiny_trace(scenario, carts)
     outcome, _ = oracle_outcome(scenario, trace)
-    found = punctuality(scenario, trace, outcome, Carts(trace))["late_dispatch"]
+    found = punctuality_of(scenario, trace, outcome)["late_dispatch"]
     assert (found["orders_due"], found["orders_late"]) == (due, late)
 
 
@@ -102,7 +101,7 @@ def test_a_promise_is_kept_by_the_end_of_its_business_day() -> None:
         scenario = shop(f"dispatch.deliver_days={days}")
         trace = tiny_trace(scenario, [PAID_IN_A_MINUTE])
         outcome, _ = oracle_outcome(scenario, trace)
-        found = punctuality(scenario, trace, outcome, Carts(trace))["on_time_delivery"]
+        found = punctuality_of(scenario, trace, outcome)["on_time_delivery"]
         assert found == {"orders_due": 1, "orders_on_time": on_time, "otdr_share": float(on_time)}
 
 
@@ -136,10 +135,10 @@ def test_requests_that_failed_miss_the_slo() -> None:
     )
     trace = tiny_trace(scenario, [{"pay_delay_us": -1, "checkout_us": 1000} for _ in range(10)])
     outcome, _ = oracle_outcome(scenario, trace)
-    assert response_summary(outcome, 10)["checkout"]["failed"] == 9
-    (row,) = slo_results(scenario, outcome, 10)
+    assert response_summary(requests_of(outcome, 10))["checkout"]["failed"] == 9
+    (row,) = slo_results(scenario, requests_of(outcome, 10))
     assert (row["within_share"], row["failed_share"], row["met"]) == (0.1, 0.9, True)
     strict = scenario.model_copy(update={"slos": (scenario.slos[0].model_copy(update={"percentile": 11.0}),)})
-    assert slo_results(strict, outcome, 10)[0]["met"] is False
+    assert slo_results(strict, requests_of(outcome, 10))[0]["met"] is False
     few_errors = scenario.model_copy(update={"slos": (scenario.slos[0].model_copy(update={"errors": 0.89}),)})
-    assert slo_results(few_errors, outcome, 10)[0]["met"] is False
+    assert slo_results(few_errors, requests_of(outcome, 10))[0]["met"] is False
