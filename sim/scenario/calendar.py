@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from sim.scenario.base import EVERY_DAY, Servers, Weekday
@@ -16,8 +15,6 @@ from sim.scenario.logistics import Warehouse
 from sim.scenario.schema import Scenario
 from sim.scenario.shop import Region
 from sim.scenario.units import US_PER_S
-
-_Worked = tuple[tuple[Weekday, ...], tuple[dt.date, ...], str]  # weekdays, holidays, country of public holidays
 
 
 def offset_us(scenario: Scenario, moment: dt.datetime) -> int:
@@ -94,19 +91,12 @@ def dispatch_day_ends(scenario: Scenario) -> list[list[int]]:
 
 
 def _day_ends(scenario: Scenario, days: Region | BusinessCalendar, minute: int) -> list[int]:
-    number = 200 + scenario.horizon_us // (86_400 * US_PER_S)
-    worked = days.business_days, days.holidays, days.public_holidays
-    return list(_ends_of(scenario.start, number, days.zone, minute, worked))
-
-
-@lru_cache(maxsize=64)  # regions and strategies ask for the same
-def _ends_of(start: dt.datetime, days: int, zone: str, minute: int, worked: _Worked) -> tuple[int, ...]:
-    """Those of `days` days from the start on that are `worked`, each ended by the clock at `minute`."""
-    place = ZoneInfo(zone)
-    first = start.astimezone(place).date()
-    some = (first + dt.timedelta(days=k) for k in range(days))
-    ends = (_at(day, minute, place) for day in some if is_business_day(day, *worked))
-    return tuple((end - start) // dt.timedelta(microseconds=1) for end in ends)
+    zone, ends = ZoneInfo(days.zone), []
+    first = scenario.start.astimezone(zone).date()
+    for day in (first + dt.timedelta(days=k) for k in range(200 + scenario.horizon_us // (86_400 * US_PER_S))):
+        if is_business_day(day, days.business_days, days.holidays, days.public_holidays):
+            ends.append(offset_us(scenario, _at(day, minute, zone)))
+    return ends
 
 
 def is_business_day(
