@@ -77,15 +77,12 @@ def overtime_times(scenario: Scenario, warehouse: Warehouse) -> list[tuple[int, 
     return sorted(found)
 
 
-def business_day_ends(scenario: Scenario, region: Region) -> list[int]:
-    """Ends (local midnight, us) of every business day of `region` that ends after the start, to 200 days on."""
-    return _day_ends(scenario, region, 1440)
-
-
 @of_last
 def dispatch_day_ends(scenario: Scenario) -> list[list[int]]:
-    """As `business_day_ends` of each region, of the platform's calendar where it has one, ended by the clock of
-    `dispatch.cut_off`."""
+    """By region: ends (us) of every business day that ends after the start, to 200 days on.
+
+    Of the platform's calendar where it has one; a day ends by the clock of `dispatch.cut_off`.
+    """
     rules = scenario.dispatch
     return [_day_ends(scenario, rules.calendar or region, rules.cut_off_min) for region in scenario.regions]
 

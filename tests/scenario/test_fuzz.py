@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sim.errors import ScenarioError
 from sim.scenario import Scenario, scenario_from_text
-from sim.scenario.calendar import business_day_ends, capacity_changes, pick_up_times
+from sim.scenario.calendar import capacity_changes, dispatch_day_ends, pick_up_times
 from sim.scenario.fingerprint import scenario_fingerprint
 from sim.scenario.load import load_with_source
 from sim.scenario.nodes import Path as NodePath
@@ -75,8 +75,7 @@ def read_by_everyone(scenario: Scenario) -> None:
     for house in scenario.warehouses:
         pick_up_times(scenario, house)
         capacity_changes(scenario, house.pickers)
-    for region in scenario.regions:
-        business_day_ends(scenario, region)
+    dispatch_day_ends(scenario)
 
 
 @pytest.mark.parametrize("which", [0, 1])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sim.errors import ScenarioError
 from sim.scenario import Scenario
 from sim.scenario.base import Duration
-from sim.scenario.calendar import business_day_ends, capacity_changes, offset_us, pick_up_times
+from sim.scenario.calendar import capacity_changes, dispatch_day_ends, offset_us, pick_up_times
 from sim.scenario.quantiles import MAX_TABLE_US, at_u32, quantile_table
 from sim.scenario.tables import (
     contents,
@@ -179,7 +179,7 @@ def test_pick_ups_keep_local_time_days_and_holidays() -> None:
 
 def test_business_days_end_at_local_midnight() -> None:
     s = load("start=2026-11-20T18:00:00+00:00", "regions=[{name: de, zone: Europe/Berlin, holidays: [2026-11-24]}]")
-    ends = business_day_ends(s, s.regions[0])
+    (ends,) = dispatch_day_ends(s)
     assert ends[:3] == [5 * H, 5 * H + 3 * DAY, 5 * H + 5 * DAY]
 
 
