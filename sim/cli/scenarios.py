@@ -86,7 +86,7 @@ def new(out: Path | None, **answers: str | int | None) -> None:
     options: dict[str, Any] = {key: value for key, value in answers.items() if value is not None}
     if not options and sys.stdin.isatty():
         options = {key: click.prompt(question, default=proposed, err=True) for key, question, proposed in _QUESTIONS}
-    text = new_scenario(**options)
+    text = new_scenario(**options, file=None if out is None else out.name)
     if out is None:
         click.echo(text.rstrip("\n"))
         return

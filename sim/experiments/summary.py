@@ -9,7 +9,7 @@ from sim.experiments.tables import start_utc
 from sim.operations.timeline import Grid
 from sim.scenario.schema import Scenario
 from sim.scenario.units import US_PER_S
-from sim.stats.intervals import t_interval
+from sim.stats.intervals import Interval, t_interval
 
 FORMAT = 1
 #: What the scenario says rather than what came of it.
@@ -39,7 +39,20 @@ def intervals(replications: Sequence[dict[str, Any]]) -> dict[str, dict[str, flo
     for metrics in replications:
         for path, value in numbers(metrics):
             values.setdefault(path, []).append(value)
-    return {path: t_interval(found)._asdict() for path, found in values.items()}
+    return {path: interval_of(path, found)._asdict() for path, found in values.items()}
+
+
+def interval_of(path: str, values: Sequence[float]) -> Interval:
+    """Student's interval for the mean of a metric, as far as that can be: only money falls below 0, no share and no
+    answer exceeds 1.
+
+    Cut off there it covers the mean as often as before.
+    """
+    found = t_interval(values)
+    if found.low is None or found.high is None or path.endswith("_minor"):
+        return found
+    high = min(found.high, 1.0) if path.endswith(("_share", "met")) else found.high
+    return found._replace(low=max(found.low, 0.0), high=high)
 
 
 def numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from sim.errors import UsageError
 from sim.experiments.replicating import A_DRAW, FAN_POINTS, Result
+from sim.experiments.summary import interval_of
 from sim.experiments.tables import start_utc
 from sim.scenario.shape import suggestion
 from sim.scenario.study import Study
@@ -121,7 +122,7 @@ def _intervals(study: Study, results: Sequence[Result], k: int) -> dict[str, dic
         path: _means_of_draws(each) if study.uncertain and len(each) == len(results) else each
         for path, each in found.items()
     }
-    return {path: t_interval(each)._asdict() for path, each in grouped.items()}
+    return {path: interval_of(path, each)._asdict() for path, each in grouped.items()}
 
 
 def _pair(

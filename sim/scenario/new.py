@@ -24,10 +24,14 @@ def new_scenario(
     viewers: int = 5_000,
     length: str = "2h",
     deal: bool = True,
+    file: str | None = None,
 ) -> str:
-    """A scenario as YAML text that loads as it is; raises UsageError for answers that make no show."""
+    """A scenario as YAML text that loads as it is; raises UsageError for answers that make no show.
+
+    `file`: what it will be called, if not after the show.
+    """
     length_us = _checked(name, listings, pitches, viewers, length)
-    lines = [*_head(name), *_catalogue(listings, viewers), *_broadcast(length_us, viewers)]
+    lines = [*_head(name, file or f"{name}.yaml"), *_catalogue(listings, viewers), *_broadcast(length_us, viewers)]
     lines += _pitches(listings, pitches, length_us)
     if deal:
         lines += _deal(length_us, viewers, listings)
@@ -56,10 +60,10 @@ def _checked(name: str, listings: int, pitches: int, viewers: int, length: str) 
     return length_us
 
 
-def _head(name: str) -> list[str]:
+def _head(name: str, file: str) -> list[str]:
     return [
         f"# {name}: a live show. Every key that is not written has a default; docs/scenario.md lists them all.",
-        f"# Check it with `liverush validate {name}.yaml`, run it with `liverush simulate {name}.yaml`.",
+        f"# Check it with `liverush validate {file}`, run it with `liverush simulate {file}`.",
         f"name: {name}",
         "start: 2026-11-20T18:00:00+00:00 # time 0, with its offset from UTC; all times below count from here",
         "horizon: 30d # how long to simulate: parcels arrive and come back within it",

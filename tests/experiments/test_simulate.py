@@ -147,6 +147,17 @@ def test_figures_are_drawn_from_a_directory_that_is_all_there(loaded: show.Loade
     assert {"run.json", "summary.json", "orders.parquet", "scenario.yaml"} <= set(seen)
 
 
+def test_intervals_end_where_no_mean_can_be() -> None:
+    """Student's interval of 0.9 and 1 is 0.315 to 1.585."""
+    found = intervals([{"ldr_share": share, "orders_paid": 10 * share, "fee_minor": share} for share in (0.9, 1.0)])
+    assert found["ldr_share"] == {"mean": 0.95, "low": pytest.approx(0.315, abs=0.001), "high": 1.0, "n": 2}
+    assert found["orders_paid"]["high"] == pytest.approx(15.85, abs=0.01)
+    assert intervals([{"orders_paid": 1}, {"orders_paid": 9}])["orders_paid"]["low"] == 0
+    low = intervals([{"fee_minor": 1}, {"fee_minor": 9}])["fee_minor"]["low"]
+    assert low is not None
+    assert low < 0
+
+
 def test_intervals_leave_out_what_is_unknown_and_what_the_scenario_says() -> None:
     found = intervals([{"a": 1, "b": None, "slos": [{"at_most_us": 5, "met": True}]}, {"a": 3, "b": 2.0, "slos": []}])
     assert set(found) == {"a", "b", "slos.0.met"}
