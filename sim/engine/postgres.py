@@ -7,7 +7,6 @@ again and makes sure by the epoch that nobody else has written in between.
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
+from sim.engine.alike import alike
 from sim.engine.migrations import migrate_postgres
 from sim.engine.pgsql import KEY_PAGES, PURGE, SHORT, TAKEN_OVER, WRITE, numbered, select_by, select_whole
 from sim.engine.sharing import SharedReads
@@ -319,23 +319,13 @@ def _lost(error: BaseException) -> bool:
 
 def _shortened(table: Table, changes: Changes, fresh: Collection[str]) -> tuple[list[Any] | None, Any]:
     """Return what differs in a table's new rows, and a row that has the rest of all; nothing where there is more."""
-    rows = changes.get(table.name)
-    if not rows or not (table.name in fresh or table.mode == Mode.APPEND):
+    found = None
+    if table.name in fresh or table.mode == Mode.APPEND:
+        found = alike(table, changes.get(table.name, []))
+    if found is None:
         return None, None
-    first, count = rows[0], len(rows)
-    columns = [*zip(*rows, strict=True)]
-    unlike = _unlike_places(table.name)
-    for place, column in enumerate(columns):
-        if place not in unlike and column.count(first[place]) < count:
-            return None, None
-    return [*zip(*[columns[place] for place in unlike], strict=True)], first
-
-
-@functools.cache
-def _unlike_places(name: str) -> dict[int, None]:
-    """Return where the columns are in which a table's new rows differ, in their order."""
-    table = TABLES[name]
-    return dict.fromkeys(map(table.columns.index, table.unlike))
+    columns, first = found
+    return [*zip(*columns, strict=True)], first
 
 
 def _last_of_each(name: str, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -12,7 +12,7 @@ import functools
 import json
 import sqlite3
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from sim.engine import sqlite_keys
+from sim.engine.alike import alike, like_places, unlike_places
 from sim.engine.migrations import migrate_sqlite
 from sim.engine.sqlite_keys import KeyPlaces
 from sim.engine.store import Rows, StoreRefused, StoreUnavailable
-from sim.engine.tables import TABLES, Changes, Mode, Table, enumerations
+from sim.engine.tables import TABLES, Changes, Mode, Table, enumerations, plain_row
 
 #: Rows of one statement: these sizes, then what is left. Few sizes, so that all statements stay prepared.
 _CHUNKS = (256, 128, 64, 32)
@@ -108,10 +109,12 @@ class SqliteStore:
                 connection.execute("BEGIN IMMEDIATE")
                 self._check_epoch()
                 for name, rows in changes.items():
+                    table = TABLES[name]
+                    upsert = name not in fresh and table.mode == Mode.UPSERT
                     if name == sqlite_keys.TABLE:
-                        self._keys.write(rows, partial(_insert, connection, TABLES[name]), upsert=name not in fresh)
+                        self._keys.write(rows, partial(_insert, connection, table), upsert=upsert)
                     else:
-                        _insert(connection, TABLES[name], rows, upsert=name not in fresh)
+                        _insert(connection, table, rows, upsert=upsert)
                 await self._in_thread(connection.commit)
                 self._logged += 1
             except BaseException as error:
@@ -220,28 +223,54 @@ class SqliteStore:
 
 def _insert(connection: sqlite3.Connection, table: Table, rows: list[tuple[Any, ...]], *, upsert: bool = False) -> int:
     """Write rows in as few statements as their number allows; return the rowid of the last, where they have any."""
-    start, width, last = 0, len(table.columns), 0
+    shared, values = _values(table, rows, new=not upsert)
+    start, last, width = 0, 0, len(values) // len(rows)
     while start < len(rows):
         left = len(rows) - start
         size = next((chunk for chunk in _CHUNKS if chunk <= left), left)
-        values = [*chain.from_iterable(rows[start : start + size])]
-        for position, plain in enumerations(table.record):  # binding takes ten times as long for those that are not
-            values[position::width] = map(plain, values[position::width])
-        last = connection.execute(_statement(table.name, size, upsert), values).lastrowid or 0
+        own = values[start * width : (start + size) * width]
+        last = connection.execute(_statement(table.name, size, upsert, bool(shared)), [*shared, *own]).lastrowid or 0
         start += size
     return last
 
 
+def _values(table: Table, rows: list[tuple[Any, ...]], *, new: bool) -> tuple[list[Any], list[Any]]:
+    """Return what all rows share, where they are new and alike, and then the values of each; all of them plain."""
+    found = alike(table, rows) if new else None
+    if found is None:
+        values, width = [*chain.from_iterable(rows)], len(table.columns)
+        for position, plain in enumerations(table.record):  # binding takes ten times as long for those that are not
+            values[position::width] = map(plain, values[position::width])
+        return [], values
+    columns, first = found
+    values = [None] * (len(rows) * len(columns))
+    for position, column in enumerate(columns):
+        values[position :: len(columns)] = column
+    plain_first = plain_row(table.record, first)
+    return [plain_first[place] for place in like_places(table.name)], values
+
+
 @functools.cache
-def _statement(name: str, size: int, upsert: bool) -> str:
+def _statement(name: str, size: int, upsert: bool, short: bool) -> str:
     table = TABLES[name]
-    values = f"({', '.join('?' * len(table.columns))})"
     # A conflict ends the transaction: else each statement would keep a copy of every page before it changes that.
-    statement = f"INSERT OR ROLLBACK INTO {name} ({', '.join(table.columns)}) VALUES {', '.join([values] * size)}"
-    if table.mode == Mode.APPEND or not upsert:
+    insert = f"INSERT OR ROLLBACK INTO {name} ({', '.join(table.columns)}) VALUES "
+    if short:
+        return insert + ", ".join(_short_rows(table, size))
+    statement = insert + ", ".join([f"({', '.join('?' * len(table.columns))})"] * size)
+    if not upsert:
         return statement
     changed = [f"{column} = excluded.{column}" for column in table.columns if column not in table.key]
     return f"{statement} ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {', '.join(changed)}"
+
+
+def _short_rows(table: Table, size: int) -> Iterator[str]:
+    """Yield the marks of rows: those of what all share come first, then those of each row's own."""
+    shared, own = like_places(table.name), unlike_places(table.name)
+    marks = {place: number for number, place in enumerate(shared, 1)}
+    for row in range(size):
+        marks |= {place: number for number, place in enumerate(own, len(shared) + row * len(own) + 1)}
+        yield f"({', '.join(f'?{marks[place]}' for place in range(len(table.columns)))})"
 
 
 @functools.cache

@@ -212,10 +212,15 @@ def ddl(dialect: Dialect) -> list[str]:
 
 def row(record: msgspec.Struct) -> tuple[Any, ...]:
     """Return a record as the row that is written, with plain numbers and words for enumerations."""
-    values = [*_astuple(record)]
-    for position, plain in enumerations(type(record)):
-        values[position] = plain(values[position])
-    return tuple(values)
+    return plain_row(type(record), _astuple(record))
+
+
+def plain_row(kind: type[msgspec.Struct], values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the values of a record of a kind, with plain numbers and words for enumerations."""
+    plain_values = [*values]
+    for position, plain in enumerations(kind):
+        plain_values[position] = plain(values[position])
+    return tuple(plain_values)
 
 
 def rows_of(records: Iterable[msgspec.Struct]) -> list[tuple[Any, ...]]:
