@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 from sim.engine.calls import Call
@@ -17,13 +18,17 @@ from sim.orders.states import State
 #: Before shipment an order has lines and payments, and refunds of payments that it could not take; nothing else.
 _YOUNG = (State.UNPAID, State.ON_HOLD)
 
+_command_of, _key_of = attrgetter("command"), attrgetter("key")
+
 
 async def fetch(store: Store, cache: Cache, calls: list[Call]) -> Fetched:
     """Return the orders, keys, provider events and deal buyers that the calls name."""
     fetched = Fetched()
-    others = [call for call in calls if type(call.command) is not PlaceOrder]  # a checkout names no order yet
-    keys = [call.key for call in calls if call.key]
-    keys += [call.settles for call in others if call.settles]
+    commands = [*map(_command_of, calls)]
+    carts = [command for command in commands if type(command) is PlaceOrder]
+    # A checkout names no order yet.
+    others = [] if len(carts) == len(calls) else [call for call in calls if type(call.command) is not PlaceOrder]
+    keys = [*filter(None, map(_key_of, calls)), *[call.settles for call in others if call.settles]]
     known = cache.seen.add(keys)
     if known:
         for values in await store.rows("idempotency", "key", known):
@@ -35,7 +40,7 @@ async def fetch(store: Store, cache: Cache, calls: list[Call]) -> Fetched:
     order_ids = {order_id for call in others if (order_id := getattr(call.command, "order_id", 0))}
     if order_ids:
         await _fetch_cases(store, sorted(order_ids), fetched)
-    buyers = _deal_buyers(cache, calls, fetched)
+    buyers = {cart.buyer_id for cart in carts if cart.deal_id} | _deal_buyers(fetched.cases.values())
     if buyers:
         for values in await store.rows("deal_buyers", "buyer_id", sorted(buyers)):
             fetched.deal_buyers[values[0], values[1]] = record("deal_buyers", values)
@@ -73,10 +78,6 @@ async def _by_order(store: Store, name: str, order_ids: list[int]) -> dict[int, 
     return found
 
 
-def _deal_buyers(cache: Cache, calls: Iterable[Call], fetched: Fetched) -> set[str]:
-    """Return the buyers whose counts in deals a call may read or change."""
-    buyers = {call.command.buyer_id for call in calls if type(call.command) is PlaceOrder and call.command.deal_id}
-    for case in fetched.cases.values():
-        if any(line.deal_id for line in case.lines):
-            buyers.add(case.order.buyer_id)
-    return buyers
+def _deal_buyers(cases: Iterable[Case]) -> set[str]:
+    """Return the buyers whose counts in deals may change with their orders."""
+    return {case.order.buyer_id for case in cases if any(line.deal_id for line in case.lines)}

@@ -31,15 +31,18 @@ def _refused(_world: World, _event: events.Refused) -> None:
     """Change nothing."""
 
 
-def _placed(world: World, event: events.OrderPlaced) -> None:
-    order = event.order
-    stocks = world.stocks
-    for line in event.lines:
-        for part in world.parts[line.sku_id]:
-            stocks[part.part_id] = stock.hold(stocks[part.part_id], part.units * line.quantity)
+def placed(world: World, event: events.OrderPlaced) -> None:
+    """Apply a new order."""
+    order, lines = event.order, event.lines
+    stocks, parts, hold = world.stocks, world.parts, stock.hold
+    for line in lines:
+        quantity = line.quantity
+        for part in parts[line.sku_id]:
+            part_id = part.part_id
+            stocks[part_id] = hold(stocks[part_id], part.units * quantity)
         if line.deal_id:
-            _use_deal(world, line, order.buyer_id, line.quantity)
-    world.cases[order.id] = Case(order, event.lines)
+            _use_deal(world, line, order.buyer_id, quantity)
+    world.cases[order.id] = Case(order, lines)
 
 
 def _payment_started(world: World, event: events.PaymentStarted) -> None:
@@ -243,7 +246,7 @@ def _with(records: tuple[Any, ...], changed: Any) -> tuple[Any, ...]:
 
 _CHANGES: dict[type, Callable[[World, Any], None]] = {
     events.Refused: _refused,
-    events.OrderPlaced: _placed,
+    events.OrderPlaced: placed,
     events.PaymentStarted: _payment_started,
     events.PaymentCaptured: _payment_captured,
     events.PaymentDeclined: _payment_declined,

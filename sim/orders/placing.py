@@ -35,42 +35,45 @@ def place(world: World, command: PlaceOrder, now_us: int, *, free: bool = False)
     if not 0 < len(command.wanted) <= rules.max_lines:
         return (Refused(Refusal.INVALID, f"A cart has 1 to {rules.max_lines} lines."),)
     order_id = world.next_id()
-    lines: list[Line] = []
-    total = 0
-    for index, wanted in enumerate(command.wanted):
-        if not 0 < wanted.quantity <= rules.max_quantity:
-            return (_quantity(index, wanted, rules.max_quantity),)
-        line = _line(world, order_id, index, wanted, deal, free)
-        if type(line) is Refused:
-            return (line,)
-        lines.append(line)
-        total += line.quantity * line.price_minor
-    currency = world.skus[lines[0].sku_id].currency
-    if len(lines) > 1 and any(world.skus[line.sku_id].currency != currency for line in lines):
-        return (Refused(Refusal.CURRENCY_MISMATCH, "All lines of an order are in one currency."),)
+    found = _lines(world, order_id, command.wanted, deal, free)
+    if type(found) is Refused:
+        return (found,)
+    lines, total, currency = found
     if total > MAX_TOTAL_MINOR:
         return (Refused(Refusal.INVALID, "The cart's total is beyond all measure."),)
     short = _short_lines(world, lines)
     if short:
         return (Refused(Refusal.INSUFFICIENT_STOCK, "Not enough units are available.", {}, short),)
-    return (OrderPlaced(_order(command, order_id, now_us, rules.pay_window_us, total, currency), tuple(lines)),)
+    return (OrderPlaced(_order(command, order_id, now_us, rules.pay_window_us, total, currency), lines),)
 
 
-def _line(world: World, order_id: int, index: int, wanted: Wanted, deal: Deal | None, free: bool) -> Line | Refused:
-    """Return one line at its price: the deal's, the list's, or nothing."""
-    sku = world.skus.get(wanted.sku_id)
-    if sku is None:
-        return _unknown(index, wanted)
-    price, deal_id = sku.price_minor, 0
-    if deal is not None and deal.sku_id == sku.id:
-        price, deal_id = deal.price_minor, deal.id
-    if free:
-        price = 0
-    elif not world.products[sku.product_id].active:
-        return _off_shelf(index, sku)
-    if wanted.price_minor >= 0 and (wanted.price_minor != price or wanted.currency not in ("", sku.currency)):
-        return _price_changed(index, wanted, price, sku.currency)
-    return Line(order_id, index + 1, sku.id, sku.shop_id, wanted.quantity, price, deal_id, _HELD, 0, 0)
+def _lines(
+    world: World, order_id: int, cart: tuple[Wanted, ...], deal: Deal | None, free: bool
+) -> tuple[tuple[Line, ...], int, str] | Refused:
+    """Return an order's lines, each at its price (the deal's, the list's, or nothing), their sum and its currency."""
+    skus, products, most = world.skus, world.products, world.rules.max_quantity
+    lines: list[Line] = []
+    total, currency = 0, ""
+    for index, wanted in enumerate(cart):
+        sku_id, quantity = wanted.sku_id, wanted.quantity
+        if not 0 < quantity <= most:
+            return _quantity(index, wanted, most)
+        sku = skus.get(sku_id)
+        if sku is None:
+            return _unknown(index, wanted)
+        deal_id, price = (0, sku.price_minor) if deal is None or deal.sku_id != sku_id else (deal.id, deal.price_minor)
+        if free:
+            price = 0
+        elif not products[sku.product_id].active:
+            return _off_shelf(index, sku)
+        if wanted.price_minor >= 0 and (wanted.price_minor != price or wanted.currency not in ("", sku.currency)):
+            return _price_changed(index, wanted, price, sku.currency)
+        lines.append(Line(order_id, index + 1, sku_id, sku.shop_id, quantity, price, deal_id, _HELD, 0, 0))
+        total += quantity * price
+        currency = sku.currency
+    if len(lines) > 1 and any(skus[line.sku_id].currency != currency for line in lines):
+        return Refused(Refusal.CURRENCY_MISMATCH, "All lines of an order are in one currency.")
+    return tuple(lines), total, currency
 
 
 def _order(command: PlaceOrder, order_id: int, now_us: int, window_us: int, total: int, currency: str) -> Order:
@@ -102,16 +105,17 @@ def _order(command: PlaceOrder, order_id: int, now_us: int, window_us: int, tota
     )
 
 
-def _short_lines(world: World, lines: list[Line]) -> tuple[dict[str, Any], ...]:
+def _short_lines(world: World, lines: tuple[Line, ...]) -> tuple[dict[str, Any], ...]:
     """Return an error for each line whose parts are not there; lines share the stock in their order."""
     stocks, parts = world.stocks, world.parts
     taken: dict[int, int] = {}
     short = []
     for line in lines:
+        quantity = line.quantity
         for part in parts[line.sku_id]:
-            part_id = part.part_id
-            units = part.units * line.quantity
-            available = stocks[part_id].available
+            part_id, units = part.part_id, part.units * quantity
+            stock = stocks[part_id]
+            available = stock.on_hand - stock.held - stock.committed - stock.releasing  # `Stock.available`, but quicker
             if taken:
                 available -= taken.get(part_id, 0)
             if units > available:
