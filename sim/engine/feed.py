@@ -7,10 +7,14 @@ from typing import Any
 
 import msgspec
 
-from sim.engine.tables import EventRow
 from sim.orders import events
 from sim.orders.entities import Case
 from sim.orders.states import State
+
+#: The fields of `EventRow`, in their order.
+Row = tuple[int, int, int, str, int, int, int, str]
+
+_PLACED = events.OrderPlaced.TYPE
 
 
 def order_of(event: Any) -> int:
@@ -18,25 +22,25 @@ def order_of(event: Any) -> int:
     return _ORDER_OF[type(event)](event)
 
 
-def event_row(event: Any, seq: int, at_us: int, before: State, case: Case) -> EventRow:
+def event_row(event: Any, seq: int, at_us: int, before: State, case: Case) -> Row:
     """Return an order's event as the feed has it, after it was applied."""
     order = case.order
     data = _DATA.get(type(event), _nothing)(event)
-    return EventRow(seq, order.id, order.seq, event.TYPE, at_us, int(before), int(order.state), data)
+    return seq, order.id, order.seq, event.TYPE, at_us, int(before), int(order.state), data
 
 
-def placed_row(event: events.OrderPlaced, seq: int, at_us: int) -> EventRow:
+def placed_row(event: events.OrderPlaced, seq: int, at_us: int) -> Row:
     """Return the first event of an order as the feed has it."""
     order = event.order
     data = f'{{"amount":"{order.total_minor}","currency":"{order.currency}"}}'
-    return EventRow(seq, order.id, 1, event.TYPE, at_us, 0, 1, data)
+    return seq, order.id, 1, _PLACED, at_us, 0, 1, data
 
 
-def stock_row(event: events.StockChanged, seq: int, at_us: int) -> EventRow:
+def stock_row(event: events.StockChanged, seq: int, at_us: int) -> Row:
     """Return a change of a SKU's stock as the feed has it; it belongs to no order."""
     move = event.move
     data = _json({"sku_id": str(move.sku_id), "units": move.units, "cause": move.kind})
-    return EventRow(seq, 0, seq, event.TYPE, at_us, 0, 0, data)
+    return seq, 0, seq, event.TYPE, at_us, 0, 0, data
 
 
 def _json(facts: dict[str, Any]) -> str:

@@ -14,8 +14,9 @@ from typing import Any, Generic, TypeVar
 
 from msgspec.structs import astuple
 
+from sim.engine import feed
 from sim.engine.seen import SeenKeys
-from sim.engine.tables import TABLES, Changes, EndpointRow, EventRow, IdempotencyRow, ProviderEventRow, record, rows_of
+from sim.engine.tables import TABLES, Changes, EndpointRow, IdempotencyRow, ProviderEventRow, record, rows_of
 from sim.orders.entities import Case, Deal, Part, Product, Room, Shop, Sku, Video
 from sim.orders.rules import Rules
 from sim.orders.stock import Stock
@@ -28,14 +29,12 @@ V = TypeVar("V")
 class Layer(dict[K, V], MutableMapping[K, V], Generic[K, V]):
     """A mapping over another: reads fall through to `base`, writes stay here."""
 
-    __slots__ = ("base",)
+    __slots__ = ("__missing__", "base")  # what a dict asks for keys that it does not have: here the base, at once
 
     def __init__(self, base: Mapping[K, V]) -> None:
         super().__init__()
         self.base = base
-
-    def __missing__(self, key: K) -> V:
-        return self.base[key]
+        self.__missing__ = base.__getitem__
 
     def get(self, key: K, default: Any = None) -> Any:
         """Return the value of a key, from here or from below."""
@@ -72,6 +71,8 @@ class Cache:
 
 #: Cached tables, but for parts, that only commands of the catalogue change.
 CATALOGUE = ("shops", "products", "skus", "rooms", "videos", "endpoints")
+#: Cached tables of SKUs; they hold nothing but numbers and words.
+OF_SKUS = ("skus", "sku_parts", "stocks")
 #: Cached tables whose records stand under their id.
 BY_ID = (*CATALOGUE, "deals")
 
@@ -114,7 +115,7 @@ class Group(World):
         self.answered: dict[bytes, IdempotencyRow] = {}
         self.provider_events: Layer[str, ProviderEventRow] = Layer(fetched.provider_events)
         self.deliveries: list[Any] = []
-        self.events: list[EventRow] = []
+        self.events: list[feed.Row] = []
         self.last_seq = cache.last_seq
 
     def answer(self, row: IdempotencyRow) -> None:
@@ -134,10 +135,11 @@ class Group(World):
         for name, records in (
             ("transfers", self.transfers),
             ("stock_moves", self.moves),
-            ("events", self.events),
             ("deliveries", self.deliveries),
         ):
             _add(changes, name, records)
+        if self.events:
+            changes["events"] = [*self.events]
         return changes
 
     def fresh(self) -> list[str]:
@@ -195,6 +197,15 @@ CHILDREN = {
 def load_cache(rows: Mapping[str, list[tuple[Any, ...]]], last_id: int, last_seq: int) -> Cache:
     """Return the cache made of the rows of all cached tables."""
     cache = Cache(last_id=last_id, last_seq=last_seq)
+    # Ids, prices and currencies of SKUs that are equal become one object: the processor has less to fetch.
+    one: dict[Any, Any] = {}
+    rows = {
+        **rows,
+        **{
+            name: [tuple([one.setdefault(value, value) for value in values]) for values in rows[name]]
+            for name in OF_SKUS
+        },
+    }
     for name in BY_ID:
         getattr(cache, name).update((values[0], record(name, values)) for values in rows[name])
     cache.named.update(((sku.shop_id, sku.seller_sku), sku.id) for sku in cache.skus.values())

@@ -68,7 +68,7 @@ def _lines(
             return _off_shelf(index, sku)
         if wanted.price_minor >= 0 and (wanted.price_minor != price or wanted.currency not in ("", sku.currency)):
             return _price_changed(index, wanted, price, sku.currency)
-        lines.append(Line(order_id, index + 1, sku_id, sku.shop_id, quantity, price, deal_id, _HELD, 0, 0))
+        lines.append(Line(order_id, index + 1, sku.id, sku.shop_id, quantity, price, deal_id, _HELD, 0, 0))
         total += quantity * price
         currency = sku.currency
     if len(lines) > 1 and any(skus[line.sku_id].currency != currency for line in lines):

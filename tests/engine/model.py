@@ -30,7 +30,7 @@ class Model:
         self.world = world
         self.keys: dict[bytes, IdempotencyRow] = {}
         self.told: dict[str, ProviderEventRow] = {}
-        self.events: list[EventRow] = []
+        self.events: list[feed.Row] = []
         self._first = [
             StockMove(number, stock.sku_id, "initial", stock.on_hand, 0, START_US)
             for number, stock in enumerate(world.stocks.values(), 1)
@@ -109,7 +109,7 @@ class Model:
             records[name] = [record for case in world.cases.values() for record in getattr(case, part)]
         records["transfers"] = world.transfers
         records["stock_moves"] = [*self._first, *world.moves]
-        records["events"] = self.events
+        records["events"] = [EventRow(*values) for values in self.events]
         records["idempotency"] = list(self.keys.values())
         records["provider_events"] = list(self.told.values())
         return {name: sorted(map(row, found), key=_by(name)) for name, found in records.items()}
