@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import io
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -69,6 +70,7 @@ def run(args: Sequence[str] | None = None) -> int:
 
 def _prepare_process() -> None:
     """Let output survive a terminal that lacks a character, let SIGTERM clean up, and keep memory once it was used."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # to look for them it reads of every installed package
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
