@@ -48,7 +48,7 @@ def study_options(verb: _Verb) -> _Verb:
         click.option(
             "--only", metavar="NAME,NAME", default="", help="Of the named strategies these only, the base first."
         ),
-        click.option("--workers", type=click.IntRange(1, 1024), help="Processes. [default: one a core]"),
+        click.option("--workers", type=click.IntRange(1, 1024), help="Processes. [default: one a core, none if brief]"),
         click.option(
             "--cluster", metavar="ADDRESS", help="Run on the workers of this Dask scheduler, tcp://HOST:PORT."
         ),

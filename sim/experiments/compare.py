@@ -24,7 +24,7 @@ from sim.experiments.verdict import METRIC, half_width, summary_of_study, values
 from sim.experiments.workers import Meanwhile, in_order
 from sim.measure.directory import whole_directory
 from sim.measure.record import RunRecord
-from sim.operations.simulate import is_compiled, will_compile
+from sim.operations.simulate import is_brief, is_compiled, will_compile
 from sim.operations.strategies.own import check_own
 from sim.operations.strategies.planned import pilots_for
 from sim.scenario.study import Study
@@ -150,6 +150,7 @@ def _fresh(study: Study, plan: Plan, seed: int, runs: int, numbers: range, say: 
         check_own(strategy.scenario)
     pilots = {key: units for strategy in study.strategies for key, units in pilots_for(strategy.scenario).items()}
     work, meanwhile = partial(replicate_study, study, seed, runs, pilots=pilots), None
+    workers = 1 if plan.workers is None and is_brief(study.scenario, runs) else plan.workers
     with ahead() as shelf:
         if plan.cluster is None and will_compile(study.scenario, runs):
             say("compiling the kernels, once; it takes about 20 s")
@@ -157,7 +158,7 @@ def _fresh(study: Study, plan: Plan, seed: int, runs: int, numbers: range, say: 
                 partial(work, ahead=shelf),
                 Meanwhile(partial(make_traces, study, seed, shelf), is_compiled),
             )
-        with closing(in_order(work, numbers, plan.workers, plan.cluster, meanwhile)) as results:
+        with closing(in_order(work, numbers, workers, plan.cluster, meanwhile)) as results:
             yield from results
 
 

@@ -28,7 +28,7 @@ from sim.measure.machine import usable_cores
 from sim.measure.record import RunRecord
 from sim.operations.carts import Carts
 from sim.operations.metrics import summarise
-from sim.operations.simulate import simulate
+from sim.operations.simulate import is_brief, simulate
 from sim.operations.strategies.forecast import Units, remember
 from sim.operations.strategies.planned import pilots_for
 from sim.operations.timeline import Grid, grid_of
@@ -65,7 +65,8 @@ def run(
 
     `seed`: instead of the scenario's. `draw(directory)` adds figures before the directory is put in place. `written`:
     the tree of `load_with_source`, which tells whose each value is. `workers`: processes for the replications after
-    the first; by default one a core. Raises ScenarioError, UsageError or OSError, and leaves nothing behind then.
+    the first; by default one a core, none if brief. Raises ScenarioError, UsageError or OSError, and leaves nothing
+    behind then.
     """
     if replications < 1:
         raise ValueError("a run has at least one replication")
@@ -120,7 +121,9 @@ def replicate(
 @contextmanager
 def _others(scenario: Scenario, seed: int, replications: int, workers: int | None) -> Iterator[Iterator[Metrics]]:
     """Yield metrics of replications 1, 2, ... in order; with several workers they run while the first does."""
-    number = min(usable_cores() if workers is None else workers, replications - 1)
+    if workers is None:
+        workers = 1 if is_brief(scenario, replications) else usable_cores()
+    number = min(workers, replications - 1)
     if number <= 1:
         yield (replicate(scenario, seed, r, replications) for r in range(1, replications))
         return

@@ -25,7 +25,10 @@ from sim.orders.states import State
 from sim.scenario.schema import Scenario
 
 STOCK_CHUNK = 1 << 18  # orders looked at at once
-SMALL_ORDERS = 20_000  # up to here plain Python (4,000 a second) ends long before a compiler would (30 s)
+_PLAIN_PER_S = 4_000  # orders in plain Python
+_A_RUN_S = 0.1  # what a run takes besides
+_STARTING_S = 3.0  # what it takes to start worker processes
+SMALL_ORDERS = 20_000  # up to here plain Python ends long before a compiler would (30 s)
 
 
 def simulate(
@@ -54,7 +57,16 @@ def simulate(
 
 def will_compile(scenario: Scenario, runs: int) -> bool:
     """Whether `runs` like this one are likely to need machine code that does not lie on disk yet."""
-    return not is_compiled() and sum(source.expected for source in sources(scenario)) * runs > SMALL_ORDERS
+    return not is_compiled() and _expected_orders(scenario) * runs > SMALL_ORDERS
+
+
+def is_brief(scenario: Scenario, runs: int) -> bool:
+    """Whether `runs` like this one are likely to be over before other processes would be at work."""
+    return runs * (_A_RUN_S + _expected_orders(scenario) / _PLAIN_PER_S) < _STARTING_S
+
+
+def _expected_orders(scenario: Scenario) -> float:
+    return sum(source.expected for source in sources(scenario))
 
 
 def is_compiled() -> bool:
