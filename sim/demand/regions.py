@@ -92,8 +92,7 @@ def _factors(region: Region, hourly: bool) -> Floats:
 @lru_cache(maxsize=64)
 def _local_hours(zone: str, begin: int, end: int) -> Times:
     """The hour of the local week, 0 to 167, at the quarters of UTC from `begin` to `end` - 1 since 1970."""
-    clock, hours = ZoneInfo(zone), np.empty(end - begin, np.int64)
-    for k in range(end - begin):
-        local = (_EPOCH + (begin + k) * _QUARTER).astimezone(clock)
-        hours[k] = local.weekday() * _DAY_HOURS + local.hour
-    return hours
+    clock = ZoneInfo(zone)
+    epoch = _EPOCH.replace(tzinfo=clock)
+    local = (clock.fromutc(epoch + quarter * _QUARTER) for quarter in range(begin, end))
+    return np.array([time.weekday() * _DAY_HOURS + time.hour for time in local], np.int64)
