@@ -151,6 +151,25 @@ cli.main(["simulate", "a.yaml"])
     assert (done.returncode, done.stdout, done.stderr) == (143, "cleaned up\n", "liverush: terminated\n")
 
 
+def test_garbage_is_collected_again_when_all_is_loaded_even_in_vain() -> None:
+    code = """
+import gc
+from sim.cli.frame import loading
+try:
+    with loading():
+        during = gc.isenabled()
+        raise ValueError
+except ValueError:
+    pass
+frozen = gc.get_freeze_count()
+with loading():
+    again = gc.isenabled()
+print(during, gc.isenabled(), frozen > 0, again, gc.get_freeze_count() == frozen)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.split() == ["False", "True", "True", "True", "True"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="reads the children's CPU time")
 def test_help_takes_at_most_300_ms_of_cpu() -> None:
     def cpu_of_children() -> float:
