@@ -58,11 +58,21 @@ def verdict_of_search(summary: dict[str, Any]) -> list[str]:
         found.append(_infeasible(summary, leader))
     elif summary["found"] is None:
         found.append(f"Nothing tried is better than {leader['name']}.")
+        found += _idle_knobs(summary)
     elif summary["confirmation"] is None:
         found.append(f"Best found{_by_formula(leader)}: {_setting(summary)}; not confirmed on fresh seeds.")
     else:
         found += _confirmed(summary)
     return found
+
+
+def _idle_knobs(summary: dict[str, Any]) -> list[str]:
+    """What to look at where trials with the same buyers come to the same, to the penny."""
+    trials = [point for point in summary["points"] if point["kind"] == "proposed"]
+    results = {(point["replications"], *point["gain"].values()) for point in trials}
+    if len(trials) < 2 or len(results) > len({point["replications"] for point in trials}):
+        return []
+    return [f"No trial differs from another: does {summary['start']!r} use what the knobs set (stock.policy, say)?"]
 
 
 def _infeasible(summary: dict[str, Any], leader: dict[str, Any]) -> str:

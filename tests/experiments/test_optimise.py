@@ -84,6 +84,14 @@ def test_knobs_are_turned_on_the_best_named_strategy_unless_another_is_asked_for
     assert summary["start_changes"] == {}
 
 
+def test_knobs_that_change_nothing_are_told(tmp_path: Path) -> None:
+    """Levels are of no use to a shop that orders nothing."""
+    few = SearchPlan(trials=2, first=2, most=2, confirm=0, where=Where(workers=1))
+    found = search(tmp_path, knobs=("stock.s=1:5:1",))
+    told = verdict_of_search(optimise(found, few, tmp_path / "runs").summary)
+    assert told[-1] == "No trial differs from another: does 'some' use what the knobs set (stock.policy, say)?"
+
+
 def test_where_inputs_are_uncertain_points_are_known_by_their_draws(tmp_path: Path) -> None:
     text = SHOW.replace("fees:", UNCERTAIN.strip() + "\nfees:")
     found = search(tmp_path, knobs=KNOBS[:1], text=text)
