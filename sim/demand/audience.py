@@ -8,6 +8,8 @@ rate(a) W(t-a) - rate(b) W(t-b) + k (V(t-a) - V(t-b)). So m(t) is exact for ever
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -35,12 +37,24 @@ def mean_present(rates: RateCurve, stay: Law, grid_us: npt.ArrayLike) -> Floats:
     present = np.zeros_like(grid)
     for time, w, v in zip(times, step_weight, bend, strict=True):
         later = grid > time
-        age = grid[later] - time
+        ages = (grid[later] - time).tobytes()
         if w != 0:
-            present[later] += w * stay.restricted_mean(age)
+            present[later] += w * _restricted_mean(stay, ages)
         if v != 0:
-            present[later] += v * stay.restricted_area(age)
+            present[later] += v * _restricted_area(stay, ages)
     return np.maximum(present, 0.0)
+
+
+@lru_cache(maxsize=16)
+def _restricted_mean(stay: Law, ages: bytes) -> Floats:
+    """W at float64 `ages`. Shows of one shape ask for the same again and again, whenever they are and whoever comes."""
+    return stay.restricted_mean(np.frombuffer(ages))
+
+
+@lru_cache(maxsize=16)
+def _restricted_area(stay: Law, ages: bytes) -> Floats:
+    """V at float64 `ages`."""
+    return stay.restricted_area(np.frombuffer(ages))
 
 
 def draw_stays(rng: np.random.Generator, stay: Law, size: int) -> Times:
