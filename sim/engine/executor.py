@@ -155,8 +155,7 @@ def _check_out(group: Group, call: Call, now_us: int) -> Reply:
     reply = call.view(group, command, happened)
     status = reply.status
     if key and status in KEPT:
-        row = IdempotencyRow(key, call.fingerprint, status, reply.body, reply.location, now_us, 0)
-        group.idempotency[key] = group.answered[key] = row
+        group.idempotency[key] = IdempotencyRow(key, call.fingerprint, status, reply.body, reply.location, now_us, 0)
     return reply
 
 
@@ -180,12 +179,12 @@ def _remember(group: Group, call: Call, reply: Reply, happened: tuple[Any, ...],
         status, subject = reply.status, 0
         if call.pending and not refused:  # it still runs
             status, subject = 0, first.payment.id if isinstance(first, events.PaymentStarted) else 0
-        group.answer(IdempotencyRow(call.key, call.fingerprint, status, reply.body, reply.location, now_us, subject))
+        group.idempotency[call.key] = IdempotencyRow(
+            call.key, call.fingerprint, status, reply.body, reply.location, now_us, subject
+        )
     if call.settles:
         row = group.idempotency.get(call.settles)
         if row is not None and not row.status:
-            group.answer(
-                IdempotencyRow(
-                    row.key, row.fingerprint, reply.status, reply.body, reply.location, row.created_us, row.subject_id
-                )
+            group.idempotency[row.key] = IdempotencyRow(
+                row.key, row.fingerprint, reply.status, reply.body, reply.location, row.created_us, row.subject_id
             )

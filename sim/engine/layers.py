@@ -110,24 +110,19 @@ class Group(World):
         self.endpoints: MutableMapping[int, EndpointRow] = over(cache.endpoints)
         self.named: MutableMapping[tuple[int, str], int] = Layer(cache.named)
         self._catalogue = catalogue
-        self._keys_known = bool(fetched.idempotency)
-        self.idempotency = fetched.idempotency  # with those of this group, which `answered` has alone
-        self.answered: dict[bytes, IdempotencyRow] = {}
+        self._stored = fetched.idempotency
+        self.idempotency = {**fetched.idempotency}  # with the answers of this group
         self.provider_events: Layer[str, ProviderEventRow] = Layer(fetched.provider_events)
         self.deliveries: list[Any] = []
         self.events: list[feed.Row] = []
         self.last_seq = cache.last_seq
-
-    def answer(self, row: IdempotencyRow) -> None:
-        """Keep the answer to a key."""
-        self.idempotency[row.key] = self.answered[row.key] = row
 
     def changes(self) -> Changes:
         """Return every row that the group has made or replaced."""
         changes: Changes = {}
         for name in (*self._layered(), "deal_buyers", "provider_events"):
             _add(changes, name, getattr(self, name).values())
-        _add(changes, "idempotency", self.answered.values())
+        _add(changes, "idempotency", self._answers())
         if self._catalogue:
             for parts in self.parts.values():
                 _add(changes, "sku_parts", parts)
@@ -146,7 +141,7 @@ class Group(World):
         """Return the tables that hold none of the group's rows yet: nearly every group has only new orders."""
         assert isinstance(self.cases, Layer)
         tables = [] if self.cases.base else ["orders", *CHILDREN]
-        return tables if self._keys_known else [*tables, "idempotency"]
+        return tables if self._stored else [*tables, "idempotency"]
 
     def keep(self, cache: Cache) -> None:
         """Take the group's changes of the small tables into the cache, once they are durable."""
@@ -154,6 +149,11 @@ class Group(World):
             getattr(cache, name).update(getattr(self, name))
         cache.last_id = self.last_id
         cache.last_seq = self.last_seq
+
+    def _answers(self) -> Iterable[IdempotencyRow]:
+        """Return the answers that this group has given."""
+        stored, answers = self._stored, self.idempotency.values()
+        return [answer for answer in answers if stored.get(answer.key) is not answer] if stored else answers
 
     def _layered(self) -> tuple[str, ...]:
         """Return the small tables that this group may have changed."""
@@ -167,7 +167,8 @@ class Group(World):
         orders, *parts = zip(*map(astuple, cases.values()), strict=True)
         changes["orders"] = rows_of(orders)
         for name, of_orders in zip(CHILDREN, parts, strict=True):
-            _add(changes, name, _changed(cases, name, of_orders) if cases.base else chain.from_iterable(of_orders))
+            if any(of_orders):
+                _add(changes, name, _changed(cases, name, of_orders) if cases.base else chain.from_iterable(of_orders))
 
 
 def _changed(cases: Layer[int, Case], name: str, of_orders: Iterable[tuple[Any, ...]]) -> Iterable[Any]:

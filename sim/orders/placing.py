@@ -108,22 +108,22 @@ def _order(command: PlaceOrder, order_id: int, now_us: int, window_us: int, tota
 def _short_lines(world: World, lines: tuple[Line, ...]) -> tuple[dict[str, Any], ...]:
     """Return an error for each line whose parts are not there; lines share the stock in their order."""
     stocks, parts = world.stocks, world.parts
-    taken: dict[int, int] = {}
-    short = []
+    taken: dict[int, int] | None = {} if len(lines) > 1 else None
+    short: tuple[dict[str, Any], ...] = ()
     for line in lines:
         quantity = line.quantity
         for part in parts[line.sku_id]:
-            part_id, units = part.part_id, part.units * quantity
-            stock = stocks[part_id]
+            units = part.units * quantity
+            stock = stocks[part.part_id]
             available = stock.on_hand - stock.held - stock.committed - stock.releasing  # `Stock.available`, but quicker
             if taken:
-                available -= taken.get(part_id, 0)
+                available -= taken.get(part.part_id, 0)
             if units > available:
-                short.append(_shortage(line, part.units, available))
+                short += (_shortage(line, part.units, available),)
                 break
-            if len(lines) > 1:
-                taken[part_id] = taken.get(part_id, 0) + units
-    return tuple(short)
+            if taken is not None:
+                taken[part.part_id] = taken.get(part.part_id, 0) + units
+    return short
 
 
 def _shortage(line: Line, part_units: int, available: int) -> dict[str, Any]:
