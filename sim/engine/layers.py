@@ -6,7 +6,7 @@ cannot be stored, the layer is dropped and nothing has changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
@@ -119,20 +119,16 @@ class Group(World):
 
     def changes(self) -> Changes:
         """Return every row that the group has made or replaced."""
-        changes: Changes = {}
-        for name in (*self._layered(), "deal_buyers", "provider_events"):
-            _add(changes, name, getattr(self, name).values())
-        _add(changes, "idempotency", self._answers())
+        made: dict[str, Collection[Any]] = {name: getattr(self, name).values() for name in self._layered()}
         if self._catalogue:
-            for parts in self.parts.values():
-                _add(changes, "sku_parts", parts)
-        self._add_cases(changes)
-        for name, records in (
-            ("transfers", self.transfers),
-            ("stock_moves", self.moves),
-            ("deliveries", self.deliveries),
-        ):
-            _add(changes, name, records)
+            made["sku_parts"] = [*chain.from_iterable(self.parts.values())]
+        made["deal_buyers"] = self.deal_buyers.values()
+        made["provider_events"] = self.provider_events.values()
+        made["idempotency"] = self._answers()
+        made["transfers"], made["stock_moves"], made["deliveries"] = self.transfers, self.moves, self.deliveries
+        if self.cases:
+            made |= self._of_cases()
+        changes = {name: rows_of(records) for name, records in made.items() if records}
         if self.events:
             changes["events"] = [*self.events]
         return changes
@@ -150,7 +146,7 @@ class Group(World):
         cache.last_id = self.last_id
         cache.last_seq = self.last_seq
 
-    def _answers(self) -> Iterable[IdempotencyRow]:
+    def _answers(self) -> Collection[IdempotencyRow]:
         """Return the answers that this group has given."""
         stored, answers = self._stored, self.idempotency.values()
         return [answer for answer in answers if stored.get(answer.key) is not answer] if stored else answers
@@ -159,16 +155,17 @@ class Group(World):
         """Return the small tables that this group may have changed."""
         return (*CATALOGUE, "stocks", "deals") if self._catalogue else ("stocks", "deals")
 
-    def _add_cases(self, changes: Changes) -> None:
+    def _of_cases(self) -> dict[str, Collection[Any]]:
+        """Return the orders, and what hangs on them and is new or another."""
         cases = self.cases
-        if not cases:
-            return
         assert isinstance(cases, Layer)
         orders, *parts = zip(*map(astuple, cases.values()), strict=True)
-        changes["orders"] = rows_of(orders)
+        made: dict[str, Collection[Any]] = {"orders": orders}
         for name, of_orders in zip(CHILDREN, parts, strict=True):
             if any(of_orders):
-                _add(changes, name, _changed(cases, name, of_orders) if cases.base else chain.from_iterable(of_orders))
+                found = _changed(cases, name, of_orders) if cases.base else chain.from_iterable(of_orders)
+                made[name] = tuple(found)
+        return made
 
 
 def _changed(cases: Layer[int, Case], name: str, of_orders: Iterable[tuple[Any, ...]]) -> Iterable[Any]:
@@ -218,9 +215,3 @@ def load_cache(rows: Mapping[str, list[tuple[Any, ...]]], last_id: int, last_seq
 
 
 CACHED = tuple(name for name, table in TABLES.items() if table.cached)
-
-
-def _add(changes: Changes, name: str, records: Iterable[Any]) -> None:
-    rows = rows_of(records)
-    if rows:
-        changes.setdefault(name, []).extend(rows)

@@ -12,7 +12,7 @@ import functools
 import json
 import sqlite3
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.engine import sqlite_keys
-from sim.engine.alike import alike, like_places, unlike_places
+from sim.engine.alike import alike, like_places
 from sim.engine.migrations import migrate_sqlite
 from sim.engine.sqlite_keys import KeyPlaces
 from sim.engine.store import Rows, StoreRefused, StoreUnavailable
@@ -32,7 +32,7 @@ _PREPARED = 2048
 _FULL = 2
 #: Pages of the write-ahead log (16 MB) after which they go to the database's file: at the default, a quarter of this,
 #: every thirtieth group of a burst waits for that.
-_LOG_PAGES = 4000
+LOG_PAGES = 4000
 #: Groups after which the log goes to the file as soon as nobody waits: then it is a few hundred pages, and half a
 #: millisecond. So a burst finds a short log, and a group that could be answered does not wait for that.
 _LOG_GROUPS = 50
@@ -196,7 +196,7 @@ class SqliteStore:
         connection.execute(f"PRAGMA synchronous = {'NORMAL' if self._unsafe else 'FULL'}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA cache_size = -65536")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         connection.execute("PRAGMA temp_store = MEMORY")  # what undoes half a statement would go to a file
         if reader:
             connection.execute("PRAGMA query_only = ON")
@@ -264,13 +264,13 @@ def _statement(name: str, size: int, upsert: bool, short: bool) -> str:
     return f"{statement} ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {', '.join(changed)}"
 
 
-def _short_rows(table: Table, size: int) -> Iterator[str]:
-    """Yield the marks of rows: those of what all share come first, then those of each row's own."""
-    shared, own = like_places(table.name), unlike_places(table.name)
-    marks = {place: number for number, place in enumerate(shared, 1)}
-    for row in range(size):
-        marks |= {place: number for number, place in enumerate(own, len(shared) + row * len(own) + 1)}
-        yield f"({', '.join(f'?{marks[place]}' for place in range(len(table.columns)))})"
+def _short_rows(table: Table, size: int) -> list[str]:
+    """Return the marks of rows: what all share has the first numbers, and then each value its own."""
+    shared = {place: f"?{number}" for number, place in enumerate(like_places(table.name), 1)}
+    marks = [shared.get(place, "?") for place in range(len(table.columns))]
+    first = [*marks]
+    first[marks.index("?")] = f"?{len(shared) + 1}"  # those without a number count on from the highest
+    return [f"({', '.join(row)})" for row in (first, *[marks] * (size - 1))]
 
 
 @functools.cache

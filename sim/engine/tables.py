@@ -92,7 +92,7 @@ class Table:
     cached: bool = False  # small: the writer keeps all of it in memory
     checks: tuple[str, ...] = ()
     indexes: tuple[str, ...] = ()  # what follows CREATE [UNIQUE] INDEX name ON table
-    unlike: tuple[str, ...] = ()  # columns in which new rows of one group differ; in the others nearly never
+    unlike: tuple[str, ...] = ()  # columns in which new rows of one group differ (the others: nearly never), in order
 
     @property
     def columns(self) -> tuple[str, ...]:

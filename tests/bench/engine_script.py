@@ -1,7 +1,7 @@
 """The yardstick of the engine's writing: a straight-line script that writes the same rows with `executemany`.
 
 It decides nothing and checks nothing: it takes every cart as an order, in one transaction a group, as durable as the
-engine's own.
+engine's own and with the same settings of the database.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import asyncpg
 
 from sim.engine.executor import IDS_PER_US
 from sim.engine.resources import instant
+from sim.engine.sqlite import LOG_PAGES
 from sim.engine.sqlite_keys import KeyPlaces
 from sim.engine.tables import TABLES
 from sim.orders.rules import Rules
@@ -69,6 +70,7 @@ class SqliteScript:
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute("PRAGMA cache_size = -65536")
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         assert self._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         self._connection.execute("PRAGMA temp_store = MEMORY")
         KeyPlaces(self._connection)  # no key twice, as in the engine
