@@ -1,7 +1,7 @@
 """The cells of the benchmark without HTTP: who writes (executor or script), into which store, how many at once.
 
-Run in a process of its own by `tests.bench.jobs`. All cells take turns in random order, each time on an empty database,
-so that whatever else the machine does meets all of them alike.
+Run in a process of its own by `tests.bench.jobs`. Cells take turns in random order, engine and script of a pair one
+after the other, each time on an empty database, so that whatever else the machine does meets all of them alike.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import gc
 import itertools
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ async def _rounds(databases: Databases, cells: list[Cell], rounds: int, chance: 
         await verify(databases, kind, skus)
     found: dict[Cell, list[tuple[float, float]]] = {cell: [] for cell in cells}
     for _ in range(rounds):
-        for cell in chance.sample(cells, len(cells)):
+        for cell in _in_turn(cells, chance):
             async with databases.opened(cell.store, cell.skus) as (store, place):
                 found[cell].append(await _timed(cell, store, place, chance.randrange(10**9)))
             gc.collect()
@@ -117,6 +117,15 @@ async def _rounds(databases: Databases, cells: list[Cell], rounds: int, chance: 
         asdict(cell) | {"seconds": [wall for wall, _ in times], "cpu_seconds": [cpu for _, cpu in times]}
         for cell, times in found.items()
     ]
+
+
+def _in_turn(cells: list[Cell], chance: random.Random) -> Iterator[Cell]:
+    """Yield cells in random order, but those that are compared one after the other: the machine's speed drifts."""
+    compared: dict[tuple[str, int, int], list[Cell]] = {}
+    for cell in cells:
+        compared.setdefault((cell.store, cell.skus, cell.group), []).append(cell)
+    for pair in chance.sample([*compared.values()], len(compared)):
+        yield from chance.sample(pair, len(pair))
 
 
 async def _timed(cell: Cell, store: Store, place: str, seed: int) -> tuple[float, float]:

@@ -57,15 +57,21 @@ def _row(command: str, cells: list[Row], store: str, skus: int) -> Row:
         orders_per_s=per_s["engine_256"],
         orders_per_cpu_s=per_cpu_s["engine_256"],
         engine={
-            "script_ratio": per_s["engine_256"] / per_s["script_256"],
+            "script_ratio": _script_ratio(named, 256, "seconds"),
             "single_ratio": per_s["engine_256"] / per_s["engine_1"],
-            "script_ratio_64": per_s["engine_64"] / per_s["script_64"],
-            "script_cpu_ratio": per_cpu_s["engine_256"] / per_cpu_s["script_256"],
+            "script_ratio_64": _script_ratio(named, 64, "seconds"),
+            "script_cpu_ratio": _script_ratio(named, 256, "cpu_seconds"),
             "per_s": per_s,
             "cpu_us": {name: 1e6 / rate for name, rate in per_cpu_s.items()},
         },
         repeats={name: cell["seconds"] for name, cell in named.items()},
     )
+
+
+def _script_ratio(named: dict[str, Row], group: int, seconds: str) -> float:
+    """Return the engine's rate by the script's: the median over rounds, in each of which one follows the other."""
+    engine, script = (named[f"{writer}_{group}"][seconds] for writer in ("engine", "script"))
+    return float(median(theirs / ours for ours, theirs in zip(engine, script, strict=True)))
 
 
 def _rate(cell: Row, seconds: str) -> float:
