@@ -87,10 +87,10 @@ def arrivals(rng: np.random.Generator, rates: RateCurve) -> Times:
     """One draw of the process: sorted times in whole microseconds, int64[N]."""
     level = cumulative(rates)
     number = int(rng.poisson(level[-1]))
-    return _place(rates, level, np.sort(rng.random(number)))
+    return place(rates, level, np.sort(rng.random(number)))
 
 
-def _place(rates: RateCurve, level: Floats, uniform: Floats) -> Times:
+def place(rates: RateCurve, level: Floats, uniform: Floats) -> Times:
     """The times at which the cumulative rate `level` reaches `uniform` (in [0, 1)) of its total; order is kept."""
     aim = uniform * level[-1]
     line = np.clip(np.searchsorted(level, aim, side="right") - 1, 0, len(level) - 2)

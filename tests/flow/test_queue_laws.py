@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sim.demand.arrivals import RateCurve, arrivals, curve, place, sinusoid
+from sim.demand.arrivals import RateCurve, arrivals, cumulative, curve, place, sinusoid
 from sim.demand.drawing import draw_us, tabulate
 from sim.demand.laws import Exponential, Gamma, Law, Lognormal, Uniform
 from sim.demand.streams import stream
@@ -229,7 +229,7 @@ def test_v09f_a_burst_piles_up_and_drains_like_a_fluid(
         return backlog / scale, *rest
 
     number = round(scale * (base * (400 - length_s) + burst * length_s))
-    even = place(rates, (np.arange(number) + 0.5) / number)
+    even = place(rates, cumulative(rates), (np.arange(number) + 0.5) / number)
     assert figures(even) == pytest.approx(truth, rel=5e-3)  # a customer takes a tenth of a second
     assert_means(lambda seed: figures(arrivals(stream(seed, 0, "burst"), rates)), truth)
 
