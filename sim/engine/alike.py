@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection
 from itertools import chain
 from typing import Any
 
-from sim.engine.tables import TABLES, Table
+from sim.engine.tables import TABLES, Mode, Table
 
 #: The columns in which rows differ, in the order of `Table.unlike`; and a row that has the rest of all of them.
 Alike = tuple[list[list[Any]], tuple[Any, ...]]
+
+
+def is_new(table: Table, fresh: Collection[str]) -> bool:
+    """Return whether all of a group's rows of a table are new to the store. `fresh`: see `Store.write`."""
+    return table.mode == Mode.APPEND or table.name in fresh
 
 
 def alike(table: Table, rows: list[tuple[Any, ...]]) -> Alike | None:

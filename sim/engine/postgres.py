@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
-from sim.engine.alike import alike
+from sim.engine.alike import alike, is_new
 from sim.engine.migrations import migrate_postgres
 from sim.engine.pgsql import KEY_PAGES, PURGE, SHORT, TAKEN_OVER, WRITE, numbered, select_by, select_whole
 from sim.engine.sharing import SharedReads
@@ -319,9 +319,7 @@ def _lost(error: BaseException) -> bool:
 
 def _shortened(table: Table, changes: Changes, fresh: Collection[str]) -> tuple[list[Any] | None, Any]:
     """Return what differs in a table's new rows, and a row that has the rest of all; nothing where there is more."""
-    found = None
-    if table.name in fresh or table.mode == Mode.APPEND:
-        found = alike(table, changes.get(table.name, []))
+    found = alike(table, changes.get(table.name, [])) if is_new(table, fresh) else None
     if found is None:
         return None, None
     columns, first = found

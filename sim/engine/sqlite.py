@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from sim.engine import sqlite_keys
-from sim.engine.alike import alike, like_places
+from sim.engine.alike import alike, is_new, like_places
 from sim.engine.migrations import migrate_sqlite
 from sim.engine.sqlite_keys import KeyPlaces
 from sim.engine.store import Rows, StoreRefused, StoreUnavailable
-from sim.engine.tables import TABLES, Changes, Mode, Table, enumerations, plain_row
+from sim.engine.tables import TABLES, Changes, Table, enumerations, plain_row
 
 #: Rows of one statement: these sizes, then what is left. Few sizes, so that all statements stay prepared.
 _CHUNKS = (256, 128, 64, 32)
@@ -110,7 +110,7 @@ class SqliteStore:
                 self._check_epoch()
                 for name, rows in changes.items():
                     table = TABLES[name]
-                    upsert = name not in fresh and table.mode == Mode.UPSERT
+                    upsert = not is_new(table, fresh)
                     if name == sqlite_keys.TABLE:
                         self._keys.write(rows, partial(_insert, connection, table), upsert=upsert)
                     else:
