@@ -43,10 +43,9 @@ def intervals(replications: Sequence[dict[str, Any]]) -> dict[str, dict[str, flo
 
 
 def interval_of(path: str, values: Sequence[float]) -> Interval:
-    """Student's interval for the mean of a metric, as far as that can be: only money falls below 0, no share and no
-    answer exceeds 1.
+    """Student's interval for the mean of a metric, cut off where no mean can be: it covers the mean as often.
 
-    Cut off there it covers the mean as often as before.
+    Only money falls below 0; no share, and no answer yes or no, exceeds 1.
     """
     found = t_interval(values)
     if found.low is None or found.high is None or path.endswith("_minor"):

@@ -131,9 +131,7 @@ def unit_us(moves: Iterable[Moves], horizon_us: int, skus: int) -> list[int]:
     total = [0] * skus
     for move in moves:
         rest_us = horizon_us - move.time_us
-        most = horizon_us * int(np.abs(move.units).max(initial=0)) * len(rest_us)
-        parts = ((1, rest_us),) if most < 2**63 else ((US_PER_S, rest_us // US_PER_S), (1, rest_us % US_PER_S))
-        for scale, part in parts:
+        for scale, part in ((US_PER_S, rest_us // US_PER_S), (1, rest_us % US_PER_S)):
             sums = np.zeros(skus, np.int64)
             np.add.at(sums, move.sku, move.units * part)
             total = [have + scale * more for have, more in zip(total, sums.tolist(), strict=True)]
