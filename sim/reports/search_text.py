@@ -67,10 +67,9 @@ def verdict_of_search(summary: dict[str, Any]) -> list[str]:
 
 
 def _idle_knobs(summary: dict[str, Any]) -> list[str]:
-    """What to look at where trials with the same buyers come to the same, to the penny."""
-    trials = [point for point in summary["points"] if point["kind"] == "proposed"]
-    results = {(point["replications"], *point["gain"].values()) for point in trials}
-    if len(trials) < 2 or len(results) > len({point["replications"] for point in trials}):
+    """What to look at where all trials come to the same, to the penny."""
+    results = [tuple(point["gain"].values()) for point in summary["points"] if point["kind"] == "proposed"]
+    if len(results) < 2 or len(set(results)) > 1:
         return []
     return [f"No trial differs from another: does {summary['start']!r} use what the knobs set (stock.policy, say)?"]
 
