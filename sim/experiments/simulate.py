@@ -22,7 +22,7 @@ from sim.demand.trace import Trace
 from sim.experiments.columns import FILES
 from sim.experiments.summary import FORMAT, summary_of
 from sim.experiments.tables import write_tables
-from sim.experiments.workers import end_with
+from sim.experiments.workers import start_worker
 from sim.measure.directory import whole_directory
 from sim.measure.machine import usable_cores
 from sim.measure.record import RunRecord
@@ -130,8 +130,8 @@ def _others(scenario: Scenario, seed: int, replications: int, workers: int | Non
     from joblib import Parallel, delayed
 
     pilots = pilots_for(scenario)
-    ending = {"initializer": end_with, "initargs": (os.getpid(),)}
-    pool = Parallel(n_jobs=number, return_as="generator", max_nbytes=None, **ending)
+    starting = {"initializer": start_worker, "initargs": (os.getpid(),)}
+    pool = Parallel(n_jobs=number, return_as="generator", max_nbytes=None, **starting)
     results: Generator[Metrics, None, None] = pool(
         delayed(replicate)(scenario, seed, r, replications, pilots) for r in range(1, replications)
     )

@@ -120,8 +120,8 @@ def _in_processes(work: Work[_T], numbers: Sequence[Any], workers: int, meanwhil
             asked.append(True)
             yield main(number)
 
-    ending = {"initializer": end_with, "initargs": (os.getpid(),)}
-    pool = Parallel(n_jobs=workers, return_as="generator", max_nbytes=None, batch_size=1, **ending)
+    starting = {"initializer": start_worker, "initargs": (os.getpid(),)}
+    pool = Parallel(n_jobs=workers, return_as="generator", max_nbytes=None, batch_size=1, **starting)
     results = pool(tasks())
     try:
         for result in results:
@@ -203,10 +203,20 @@ def _version() -> str:
     return sim.__version__
 
 
-def end_with(parent: int) -> None:
-    """Let this worker process end when its parent has been killed, whether it has got work by then or not."""
-    if os.getpid() != parent:
-        threading.Thread(target=_wait_for_the_end_of, args=(parent,), daemon=True).start()
+def start_worker(parent: int) -> None:
+    """Make a process that joblib has started a worker of ours: it ends with its parent, and not for having grown.
+
+    It ends when its parent has been killed, whether it has got work by then or not. joblib would also end a worker
+    whose memory is 300 MB more than after its first task: it takes that for a leak, and warns. Here the first task may
+    be a trace made ahead and the second a whole replication, with the compiled kernels and the columns of a million
+    orders; the worker put in its place would load the same again.
+    """
+    if os.getpid() == parent:
+        return
+    from joblib.externals.loky import process_executor
+
+    process_executor._USE_PSUTIL = False  # no public way; without it joblib collects garbage and measures nothing
+    threading.Thread(target=_wait_for_the_end_of, args=(parent,), daemon=True).start()
 
 
 def _wait_for_the_end_of(parent: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -47,6 +48,20 @@ def test_what_a_killed_worker_did_not_finish_is_done_again(tmp_path: Path) -> No
 def test_workers_that_are_killed_every_time_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="worker processes were killed 3 times at replication"):
         list(in_order(killed_always, range(6), 2))
+
+
+def grown(number: int) -> int:
+    """The worker's own number, after it has become larger than joblib is told to allow."""
+    from joblib.externals.loky import process_executor
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = process_executor._MEMORY_LEAK_CHECK_DELAY = -(1 << 40)
+    return os.getpid()
+
+
+def test_a_worker_is_not_replaced_for_having_grown() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # joblib warns of each replacement; the processes' numbers say it plainly
+        assert len(set(in_order(grown, range(12), 2))) <= 2
 
 
 def slow_first(folder: Path, number: int) -> bool:
