@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from sim.reports.figures import DRAWINGS, draw_all
 from sim.reports.figures.contents import group_contents
 from sim.reports.figures.frame import WIDTH_IN, Frame
 from sim.reports.figures.parcels import _read
+from sim.reports.figures.study import SIGNS
 from sim.reports.run_files import Labels, Run
 from tests.reports.synthetic import write_run
 
@@ -123,6 +125,11 @@ def test_more_than_eight_contents_are_grouped() -> None:
 def test_eight_contents_are_all_shown() -> None:
     labels = Labels(np.arange(8), tuple("abcdefgh"))
     assert group_contents(labels, np.ones(8)).names == tuple("abcdefgh")
+
+
+def test_strategies_can_be_told_apart_by_their_marks() -> None:
+    assert len(set(SIGNS)) == len(SIGNS) == 40
+    assert all(a[0] != b[0] and a[1] != b[1] for a, b in pairwise(SIGNS))
 
 
 def test_parcels_wait_until_they_are_collected(tmp_path: Path) -> None:

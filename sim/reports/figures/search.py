@@ -8,11 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from sim.reports.figures.frame import BAD, COLOURS, GOOD, INK, OTHER_VIDEO, SOFT, legend, name_text
-from sim.reports.figures.study import StudyFrame, front, share_axis
+from sim.reports.figures.study import StudyFrame, alternatives, front, share_axis
 from sim.reports.search_text import leader_of, verdict_of_search
 from sim.reports.words import duration, major, plural
 
 _MOST_KNOBS, _MOST_LABELS = 12, 8
+_DASHES = ("--", ":", "-.")  # with the 8 colours 24 lines that can be told apart
 Point = dict[str, Any]
 
 
@@ -63,8 +64,8 @@ def draw_trials(frame: SearchFrame) -> None:
     if known:
         axes.step(*zip(*known, strict=True), where="post", color=SOFT, linewidth=1, label="largest mean so far")
     for k, point in enumerate(p for p in summary["points"] if p["kind"] != "proposed" and p["number"]):
-        colour = COLOURS[(k + 1) % len(COLOURS)]
-        axes.axhline(frame.gain(point), color=colour, linewidth=1, linestyle="--", label=name_text(point["name"], 26))
+        colour, dashes = COLOURS[(k + 1) % len(COLOURS)], _DASHES[k % len(_DASHES)]
+        axes.axhline(frame.gain(point), color=colour, linewidth=1, linestyle=dashes, label=name_text(point["name"], 26))
     leader = leader_of(summary)
     if leader["kind"] == "proposed":
         axes.scatter([_trial(leader)], [frame.gain(leader)], s=160, facecolors="none", edgecolors=INK, label="leads")
@@ -182,8 +183,7 @@ def draw_pareto(frame: SearchFrame) -> None:
     frame.gain_axis(axes)
     legend(axes)
     names = [p["name"] for p in sorted(best, key=lambda p: -p["gain"]["mean"])]
-    more = f" (and {len(names) - 4} more)" if len(names) > 4 else ""
-    frame.takeaway = f"No other is better in both than {' or '.join(names[:4])}{more}."
+    frame.takeaway = f"No other is better in both than {alternatives(names)}."
     frame.notes.append("means on the replications that were searched on")
 
 

@@ -14,6 +14,9 @@ from sim.reports.words import count, major, metric, plural
 
 _ON_TIME = "on_time_delivery.otdr_share"
 _MOST_FANS, _MOST_ROWS = 6, 40
+_MARKS = ("o", "s", "^", "D", "v")
+#: Colour and mark of each strategy. Neighbours differ in both, and since 8 and 5 have no common factor all 40 differ.
+SIGNS = [(COLOURS[k % len(COLOURS)], _MARKS[k % len(_MARKS)]) for k in range(_MOST_ROWS)]
 
 
 class StudyFrame(Frame):
@@ -70,30 +73,35 @@ def draw_pareto(frame: StudyFrame) -> None:
     summary = frame.run.summary
     frame.title = f"{frame.unit[:1].upper()}{frame.unit[1:]} against on-time delivery"
     points = [
-        (each["name"], _interval(each, _ON_TIME), _interval(each, summary["metric"])) for each in _strategies(frame)
+        (*sign, each["name"], _interval(each, _ON_TIME), _interval(each, summary["metric"]))
+        for sign, each in zip(SIGNS, _strategies(frame), strict=False)
     ]
-    known = [(name, x, y) for name, x, y in points if x and y]
+    known = [(colour, mark, name, x, y) for colour, mark, name, x, y in points if x and y]
     if not known:
         frame.takeaway = "No order was due for delivery."
         frame.empty("no deliveries")
         return
-    axes = frame.rows([4.2])[0]
-    best = front([(x["mean"], y["mean"]) for _, x, y in known])
-    for k, (name, x, y) in enumerate(known):
-        colour = COLOURS[k % len(COLOURS)]
+    axes = frame.rows([max(4.2, 0.22 * len(known))])[0]  # no lower than its legend
+    best = front([(x["mean"], y["mean"]) for *_, x, y in known])
+    for k, (colour, mark, name, x, y) in enumerate(known):
         across, up = (_arms(each) for each in (x, y))
-        mark, arms = "o" if k in best else "x", [[frame.in_units(arm[0])] for arm in up]
-        axes.errorbar(x["mean"], frame.in_units(y["mean"]), fmt=mark, color=colour, markersize=7, xerr=across,
-                      yerr=arms, label=name_text(name, 30))  # fmt: skip
-    joined = sorted((known[k][1]["mean"], frame.in_units(known[k][2]["mean"])) for k in best)
+        axes.errorbar(x["mean"], frame.in_units(y["mean"]), fmt=mark, color=colour, markersize=8, elinewidth=1,
+                      fillstyle="full" if k in best else "none", xerr=across,
+                      yerr=[[frame.in_units(arm[0])] for arm in up], label=name_text(name, 30))  # fmt: skip
+    joined = sorted((x["mean"], frame.in_units(y["mean"])) for *_, x, y in (known[k] for k in best))
     axes.plot(*zip(*joined, strict=True), color=SOFT, linewidth=0.8, linestyle="--", zorder=0)
     share_axis(axes)
     axes.set_ylabel(frame.unit)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     legend(axes)
-    names = [known[k][0] for k in best]
-    frame.takeaway = f"No other strategy is better in both than {' or '.join(names[:4])}."
-    frame.notes.append("95 % intervals of each strategy alone")
+    frame.takeaway = f"No other strategy is better in both than {alternatives([known[k][2] for k in best])}."
+    frame.notes.append("95 % intervals of each strategy alone; full marks: no other is better in both")
+
+
+def alternatives(names: list[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f" (and {len(names) - 4} more)" if len(names) > 4 else ""
+    return f"{' or '.join(names[:4])}{more}"
 
 
 def share_axis(axes: Axes) -> None:
