@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sim.measure.sampler import metrics_in
 from tests.bench.engine_carts import CURRENCY, ON_HAND, PRICE_MINOR
 from tests.bench.process import JobFailed, environment
 from tests.bench.rows import ROOT
@@ -42,8 +43,21 @@ class Server:
             found["postgres"] = sum(map(_cpu_s, _tree(self.postgres)))
         return found
 
+    def groups(self) -> int:
+        """Return how many groups the engine has stored so far."""
+        return int(metrics_in(self._text("GET", "/metrics"))["liverush_group_size_count"])
+
+    def check_invariants(self) -> None:
+        """Raise JobFailed unless the audit finds nothing."""
+        report = self.call("GET", "/v1/audit/invariants")
+        if not report["clean"]:
+            raise JobFailed(f"invariants are broken: {report}")
+
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Send a request as admin and return the decoded answer."""
+        return json.loads(self._text(method, path, body))
+
+    def _text(self, method: str, path: str, body: Any = None) -> str:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {"authorization": "Bearer dev-admin-key-0000", "content-type": "application/json"}
         if method == "POST":
@@ -54,13 +68,7 @@ class Server:
         connection.close()
         if answer.status >= 300:
             raise JobFailed(f"{method} {path}: {answer.status} {text}")
-        return json.loads(text)
-
-    def check_invariants(self) -> None:
-        """Raise JobFailed unless the audit finds nothing."""
-        report = self.call("GET", "/v1/audit/invariants")
-        if not report["clean"]:
-            raise JobFailed(f"invariants are broken: {report}")
+        return text
 
 
 @contextlib.contextmanager
