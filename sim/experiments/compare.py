@@ -21,10 +21,10 @@ from sim.experiments.compare_files import write_json, write_study
 from sim.experiments.journal import Journal
 from sim.experiments.replicating import A_DRAW, Result, make_traces, replicate_study
 from sim.experiments.verdict import METRIC, half_width, summary_of_study, values_of
-from sim.experiments.workers import Meanwhile, in_order
+from sim.experiments.workers import Meanwhile, in_order, processes
 from sim.measure.directory import whole_directory
 from sim.measure.record import RunRecord
-from sim.operations.simulate import is_brief, is_compiled, will_compile
+from sim.operations.simulate import is_compiled, will_compile
 from sim.operations.strategies.own import check_own
 from sim.operations.strategies.planned import pilots_for
 from sim.scenario.study import Study
@@ -150,7 +150,7 @@ def _fresh(study: Study, plan: Plan, seed: int, runs: int, numbers: range, say: 
         check_own(strategy.scenario)
     pilots = {key: units for strategy in study.strategies for key, units in pilots_for(strategy.scenario).items()}
     work, meanwhile = partial(replicate_study, study, seed, runs, pilots=pilots), None
-    workers = 1 if plan.workers is None and is_brief(study.scenario, runs) else plan.workers
+    workers = processes(plan.workers, study.scenario, runs)
     with ahead() as shelf:
         if plan.cluster is None and will_compile(study.scenario, runs):
             say("compiling the kernels, once; it takes about 20 s")

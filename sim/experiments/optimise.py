@@ -21,6 +21,7 @@ from sim.experiments.search_files import write_search
 from sim.experiments.search_summary import FOUND, summary_of_search
 from sim.experiments.searching import Sought, State, search_for
 from sim.experiments.verdict import METRIC, summary_of_study
+from sim.experiments.workers import processes
 from sim.measure.directory import whole_directory
 from sim.measure.record import RunRecord
 from sim.scenario.search import Search
@@ -91,7 +92,9 @@ def optimise(
     seed = search.study.scenario.seed if plan.seed is None else plan.seed
     key = _key(search, seed)
     record = RunRecord()
-    known = Evaluations(search.study, seed, plan.trials * plan.first, Journal(out, key, by="piece"), plan.where)
+    runs = plan.trials * plan.first
+    where = replace(plan.where, workers=processes(plan.where.workers, search.study.scenario, runs))
+    known = Evaluations(search.study, seed, runs, Journal(out, key, by="piece"), where)
     confirmations = Journal(out, hashlib.sha256(f"{key}:confirm".encode()).hexdigest())
     with record.stage("search"):
         known.resume()

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,13 +21,12 @@ from sim.demand.trace import Trace
 from sim.experiments.columns import FILES
 from sim.experiments.summary import FORMAT, summary_of
 from sim.experiments.tables import write_tables
-from sim.experiments.workers import start_worker
+from sim.experiments.workers import at_once, processes
 from sim.measure.directory import whole_directory
-from sim.measure.machine import usable_cores
 from sim.measure.record import RunRecord
 from sim.operations.carts import Carts
 from sim.operations.metrics import summarise
-from sim.operations.simulate import is_brief, simulate
+from sim.operations.simulate import simulate
 from sim.operations.strategies.forecast import Units, remember
 from sim.operations.strategies.planned import pilots_for
 from sim.operations.timeline import Grid, grid_of
@@ -118,29 +116,12 @@ def replicate(
     return summarise(scenario, trace, simulate(scenario, trace, runs=replications))
 
 
-@contextmanager
-def _others(scenario: Scenario, seed: int, replications: int, workers: int | None) -> Iterator[Iterator[Metrics]]:
-    """Yield metrics of replications 1, 2, ... in order; with several workers they run while the first does."""
-    if workers is None:
-        workers = 1 if is_brief(scenario, replications) else usable_cores()
-    number = min(workers, replications - 1)
-    if number <= 1:
-        yield (replicate(scenario, seed, r, replications) for r in range(1, replications))
-        return
-    from joblib import Parallel, delayed
-
-    pilots = pilots_for(scenario)
-    starting = {"initializer": start_worker, "initargs": (os.getpid(),)}
-    pool = Parallel(n_jobs=number, return_as="generator", max_nbytes=None, **starting)
-    results: Generator[Metrics, None, None] = pool(
-        delayed(replicate)(scenario, seed, r, replications, pilots) for r in range(1, replications)
-    )
-    try:
-        yield results
-    finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # joblib's remark that an interrupted run has work left
-            results.close()
+def _others(
+    scenario: Scenario, seed: int, replications: int, workers: int | None
+) -> AbstractContextManager[Iterator[Metrics]]:
+    """Metrics of replications 1, 2, ... in order; with several workers they run while the first does."""
+    work = partial(replicate, scenario, seed, replications=replications, pilots=pilots_for(scenario))
+    return at_once(work, range(1, replications), processes(workers, scenario, replications))
 
 
 def _first(

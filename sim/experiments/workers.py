@@ -12,7 +12,7 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -23,6 +23,8 @@ from urllib.parse import urlsplit
 import sim
 from sim.errors import UsageError
 from sim.measure.machine import usable_cores
+from sim.operations.simulate import is_brief
+from sim.scenario.schema import Scenario
 
 _T = TypeVar("_T")
 Work = Callable[[Any], _T]
@@ -60,6 +62,25 @@ def in_order(
         yield from map(work, numbers)
         return
     yield from _again(numbers, lambda rest: _in_processes(work, rest, number, meanwhile))
+
+
+@contextmanager
+def at_once(work: Work[_T], numbers: Sequence[int], workers: int | None) -> Iterator[Iterator[_T]]:
+    """The results of `in_order`; several processes, where there are any, begin now, not when the first is asked for."""
+    number = min(usable_cores() if workers is None else workers, len(numbers))
+    if number <= 1:
+        yield map(work, numbers)
+        return
+    from joblib import delayed
+
+    with _at_work(map(delayed(_packed(work)), numbers), number) as results:
+        begun: list[Iterator[_T]] = [(result for result in results)]
+        yield _again(numbers, lambda rest: begun.pop() if begun else _in_processes(work, rest, number, None))
+
+
+def processes(asked: int | None, scenario: Scenario, runs: int) -> int | None:
+    """The number of processes that was asked for; 1 by default where `runs` are over before others would be at work."""
+    return 1 if asked is None and is_brief(scenario, runs) else asked
 
 
 def _again(numbers: Sequence[Any], start: Callable[[Sequence[Any]], Iterator[_T]]) -> Iterator[_T]:
@@ -103,7 +124,7 @@ def _unpacked(packed: bytes) -> Work[Any]:
 
 
 def _in_processes(work: Work[_T], numbers: Sequence[Any], workers: int, meanwhile: Meanwhile | None) -> Iterator[_T]:
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
     asked: deque[bool] = deque()  # whether the results to come were asked for, in the order of the tasks
     begun = threading.Event()
@@ -120,14 +141,22 @@ def _in_processes(work: Work[_T], numbers: Sequence[Any], workers: int, meanwhil
             asked.append(True)
             yield main(number)
 
-    starting = {"initializer": start_worker, "initargs": (os.getpid(),)}
-    pool = Parallel(n_jobs=workers, return_as="generator", max_nbytes=None, batch_size=1, **starting)
-    results = pool(tasks())
-    try:
+    with _at_work(tasks(), workers) as results:
         for result in results:
             begun.set()
             if asked.popleft():
                 yield result
+
+
+@contextmanager
+def _at_work(tasks: Iterable[Any], workers: int) -> Iterator[Iterator[Any]]:
+    """Processes at work on joblib's `tasks`, until the end of the block: their results in order."""
+    from joblib import Parallel
+
+    starting = {"initializer": start_worker, "initargs": (os.getpid(),)}
+    results = Parallel(n_jobs=workers, return_as="generator", max_nbytes=None, batch_size=1, **starting)(tasks)
+    try:
+        yield results
     finally:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # joblib's remark that a study which is precise enough has work left

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sim.errors import UsageError
-from sim.experiments.workers import Meanwhile, in_order
+from sim.experiments.workers import Meanwhile, at_once, in_order
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="workers are killed by a signal")
 
@@ -43,6 +43,21 @@ def test_results_come_in_order_and_may_be_left() -> None:
 def test_what_a_killed_worker_did_not_finish_is_done_again(tmp_path: Path) -> None:
     found = list(in_order(partial(killed_once, tmp_path / "killed"), range(6), 2))
     assert found == [0, 1, 4, 9, 16, 25]
+
+
+def test_work_begun_at_once_is_also_done_again(tmp_path: Path) -> None:
+    marker = tmp_path / "killed"
+    with at_once(partial(killed_once, marker), range(6), 2) as results:
+        end = time.monotonic() + 60
+        while not marker.exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        assert marker.exists(), "nobody worked before a result was asked for"
+        assert list(results) == [0, 1, 4, 9, 16, 25]
+
+
+def test_work_begun_at_once_may_be_left() -> None:
+    with at_once(square, range(1_000), 2) as results:
+        assert next(results) == 0
 
 
 def test_workers_that_are_killed_every_time_are_told(tmp_path: Path) -> None:
