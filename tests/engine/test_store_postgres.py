@@ -215,6 +215,17 @@ async def test_a_server_killed_outright_is_started_again_and_has_every_group(ser
     assert not (server_folder / "data/postmaster.pid").exists()
 
 
+async def test_a_new_server_has_its_log_made_beforehand(server_folder: Path) -> None:
+    store = OwnedPostgresStore(server_folder)
+    await store.open()
+    try:
+        await store.write(shelf())
+        query = "SELECT COUNT(*), MIN(size) FROM pg_ls_waldir() WHERE name > pg_walfile_name(pg_current_wal_lsn())"
+        assert await store.select(query) == [(8, 16 << 20)]
+    finally:
+        await store.close()
+
+
 async def test_reading_alone_brings_a_dead_server_back(server_folder: Path) -> None:
     store = OwnedPostgresStore(server_folder)
     await store.open()
