@@ -12,7 +12,7 @@ import numpy as np
 
 from sim.demand.trace import Trace
 from sim.operations.carts import CartChunk, Column, Ints, served_lines
-from sim.operations.money import MONEY_COLUMNS, Prices, money_chunks, refunded_flags
+from sim.operations.money import MONEY_COLUMNS, Prices, money_chunks, refunded_flags, share_of
 from sim.operations.outcome import Outcome
 from sim.operations.stock_moves import Moves
 from sim.operations.wages import wages_minor
@@ -138,35 +138,39 @@ def unit_us(moves: Iterable[Moves], horizon_us: int, skus: int) -> list[int]:
     return total
 
 
-class LostMargin:
-    """An estimate: margin of carts refused SOLD_OUT for good x the share of placed orders that were paid.
+def lost_margins(prices: Prices, orders: dict[str, Column], chunk: CartChunk) -> Ints:
+    """What each cart of a chunk refused SOLD_OUT for good would have brought, in minor units; 0 for all others.
 
-    Margin: the price asked less commissions, payment fee and the cost of the goods, before freight and returns. Fed a
-    chunk at a time.
+    The price asked less commissions and payment fee, rounded half up together, and the cost of the goods; before
+    freight and returns.
     """
+    margins = np.zeros(len(chunk), np.int64)
+    lost = np.flatnonzero(orders["reason"][chunk.orders] == Reason.SOLD_OUT)
+    if len(lost):
+        sku, deal = served_lines(chunk, orders)
+        units = chunk.lines("quantity").astype(np.int64)
+        asked = np.where(deal >= 0, np.append(prices.deal_minor, 0)[deal], prices.list_minor[sku])
+        value = chunk.total(units * asked)[lost]
+        taken = share_of(value, prices.platform_ppm + prices.creator_ppm + prices.payment_ppm)
+        cost = chunk.total(units * prices.cost_minor[sku])[lost]
+        margins[lost] = value - taken - cost - prices.payment_fixed_minor
+    return margins
+
+
+class LostMargin:
+    """An estimate: `lost_margins` x the share of placed orders that were paid. Fed a chunk at a time."""
 
     def __init__(self, prices: Prices, orders: dict[str, Column]) -> None:
         self._prices, self._orders = prices, orders
-        self._value = self._cost = self._carts = 0
+        self._margin = 0
 
     def add(self, chunk: CartChunk) -> None:
         """Add the carts of one chunk."""
-        lost = self._orders["reason"][chunk.orders] == Reason.SOLD_OUT
-        if not lost.any():
-            return
-        prices = self._prices
-        sku, deal = served_lines(chunk, self._orders)
-        units = chunk.lines("quantity").astype(np.int64)
-        price = np.where(deal >= 0, np.append(prices.deal_minor, 0)[deal], prices.list_minor[sku])
-        self._value += exact_sum(chunk.total(units * price)[lost])
-        self._cost += exact_sum(chunk.total(units * prices.cost_minor[sku])[lost])
-        self._carts += int(lost.sum())
+        self._margin += exact_sum(lost_margins(self._prices, self._orders, chunk))
 
     def minor(self) -> int:
-        """The estimate, in minor units."""
-        prices, orders = self._prices, self._orders
+        """The estimate, in minor units, rounded down."""
+        orders = self._orders
         placed = int(np.count_nonzero(orders["placed_us"] >= 0))
         paid = int(np.count_nonzero((orders["paid_us"] >= 0) & (orders["late"] == 0)))
-        taken = self._value * (prices.platform_ppm + prices.creator_ppm + prices.payment_ppm) // PPM
-        margin = self._value - taken - self._cost - self._carts * prices.payment_fixed_minor
-        return margin * paid // placed if placed else 0
+        return self._margin * paid // placed if placed else 0

@@ -130,7 +130,7 @@ def sales_chunks(
     scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts
 ) -> Iterator[tuple[CartChunk, dict[str, Ints]]]:
     """`gross`, `deal_discount`, `voucher` and `captured` alone, a chunk of orders at a time: a quarter of the work."""
-    till = _Till(scenario, trace, outcome, DispatchDeadlines(scenario, outcome, carts))
+    till = _Sales(scenario, trace, outcome)
     for chunk in carts.chunks():
         yield chunk, till.sales(chunk)
 
@@ -143,31 +143,13 @@ def refunded_flags(orders: dict[str, Column], rows: slice) -> Flags:
     return np.asarray(back & (orders["paid_us"][rows] >= 0))
 
 
-class _Till:
-    """Computes the columns of a chunk from what was made ready once."""
+class _Sales:
+    """Computes what was sold, a chunk at a time."""
 
-    def __init__(self, scenario: Scenario, trace: Trace, outcome: Outcome, deadlines: DispatchDeadlines) -> None:
+    def __init__(self, scenario: Scenario, trace: Trace, outcome: Outcome) -> None:
         self.prices = Prices.of(scenario)
-        self.deadlines = deadlines
-        self.dispatched = DISPATCHED_BY[scenario.dispatch.event]
         self.vouchers = trace.carts["voucher"]
-        self.restock = trace.carts["restock"]
         self.orders = outcome.orders
-        self.parcels = outcome.parcels
-        self.houses = len(scenario.warehouses)
-        self.splits = _by_order(outcome.allocations)
-
-    def columns(self, chunk: CartChunk) -> dict[str, Ints]:
-        paid = self.orders["paid_us"][chunk.orders] >= 0
-        returned = self.orders["reason"][chunk.orders] == Reason.RETURNED
-        back = refunded_flags(self.orders, chunk.orders)
-        sku, deal = served_lines(chunk, self.orders)
-        money = self._sales(chunk, sku, deal, paid)
-        self._fees(chunk, money, paid, back)
-        resold = returned & (self.restock[chunk.orders] == 1)
-        self._parcels(chunk, money, self._cost_of_cart(chunk, sku), paid & resold)
-        money["return_cost"] = np.where(paid & returned, self.prices.return_minor, 0)
-        return {name: money[name] for name in MONEY_COLUMNS}
 
     def sales(self, chunk: CartChunk) -> dict[str, Ints]:
         return self._sales(chunk, *served_lines(chunk, self.orders), self.orders["paid_us"][chunk.orders] >= 0)
@@ -189,6 +171,31 @@ class _Till:
             "voucher": voucher,
             "captured": gross - discount - voucher,
         }
+
+
+class _Till(_Sales):
+    """Computes all the columns of a chunk from what was made ready once."""
+
+    def __init__(self, scenario: Scenario, trace: Trace, outcome: Outcome, deadlines: DispatchDeadlines) -> None:
+        super().__init__(scenario, trace, outcome)
+        self.deadlines = deadlines
+        self.dispatched = DISPATCHED_BY[scenario.dispatch.event]
+        self.restock = trace.carts["restock"]
+        self.parcels = outcome.parcels
+        self.houses = len(scenario.warehouses)
+        self.splits = _by_order(outcome.allocations)
+
+    def columns(self, chunk: CartChunk) -> dict[str, Ints]:
+        paid = self.orders["paid_us"][chunk.orders] >= 0
+        returned = self.orders["reason"][chunk.orders] == Reason.RETURNED
+        back = refunded_flags(self.orders, chunk.orders)
+        sku, deal = served_lines(chunk, self.orders)
+        money = self._sales(chunk, sku, deal, paid)
+        self._fees(chunk, money, paid, back)
+        resold = returned & (self.restock[chunk.orders] == 1)
+        self._parcels(chunk, money, self._cost_of_cart(chunk, sku), paid & resold)
+        money["return_cost"] = np.where(paid & returned, self.prices.return_minor, 0)
+        return {name: money[name] for name in MONEY_COLUMNS}
 
     def _fees(self, chunk: CartChunk, money: dict[str, Ints], paid: Flags, back: Flags) -> None:
         prices = self.prices

@@ -9,13 +9,12 @@ import numpy as np
 
 from sim.demand.reach import offset_us, quarter_of, quarter_start_s
 from sim.demand.trace import BUY, QUOTE, REFRESH, VIEW, Trace
-from sim.operations.carts import CartChunk, Carts, Column, Ints, served_lines
-from sim.operations.contribution import value_of_goods
+from sim.operations.carts import CartChunk, Carts, Column, Ints
+from sim.operations.contribution import lost_margins, value_of_goods
 from sim.operations.deadlines import NO_DEADLINE_US, Deadlines, DispatchDeadlines
-from sim.operations.money import Prices, share_of
+from sim.operations.money import Prices
 from sim.operations.outcome import Outcome
 from sim.operations.waiting import clock_start_us
-from sim.orders.states import Reason
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import contents, sku_names
 
@@ -40,7 +39,7 @@ class Reviewing:
             "dispatch_due_us": _of_paid(self.dispatch.of(chunk.orders, region), start_us),
             "deliver_due_us": _of_paid(self.promise.after(start_us, region), start_us),
             "gmv_minor": value_of_goods(money, self.prices.voucher_by_seller),
-            "missed_margin_minor": self._missed(chunk),
+            "missed_margin_minor": lost_margins(self.prices, self.orders, chunk),
         }
 
     def _second_sku(self, chunk: CartChunk) -> Column:
@@ -50,21 +49,6 @@ class Reviewing:
         if len(some):
             found[some] = chunk.lines("second_sku")[chunk.starts[some] + line[some]]
         return found
-
-    def _missed(self, chunk: CartChunk) -> Ints:
-        """Price asked less commissions, payment fee and cost of the goods of carts refused SOLD_OUT, else 0."""
-        missed = np.zeros(len(chunk), np.int64)
-        lost = np.flatnonzero(self.orders["reason"][chunk.orders] == Reason.SOLD_OUT)
-        if len(lost):
-            prices = self.prices
-            sku, deal = served_lines(chunk, self.orders)
-            units = chunk.lines("quantity").astype(np.int64)
-            asked = np.where(deal >= 0, np.append(prices.deal_minor, 0)[deal], prices.list_minor[sku])
-            value = chunk.total(units * asked)[lost]
-            taken = share_of(value, prices.platform_ppm + prices.creator_ppm + prices.payment_ppm)
-            cost = chunk.total(units * prices.cost_minor[sku])[lost]
-            missed[lost] = value - taken - cost - prices.payment_fixed_minor
-        return missed
 
 
 def _of_paid(due_us: Ints, paid_us: Ints) -> Ints:

@@ -11,8 +11,9 @@ import pytest
 from sim.demand.trace import RETURN, Trace
 from sim.operations.carts import Carts
 from sim.operations.contribution import LostMargin, contribution_lines, holding_minor, ledger_of
-from sim.operations.money import Prices, money_columns
+from sim.operations.money import Prices, money_chunks, money_columns
 from sim.operations.outcome import Outcome, Purchase
+from sim.operations.reviewing import Reviewing
 from sim.operations.stock_moves import Moves, StockMoves
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table
@@ -116,6 +117,19 @@ def test_margin_lost_is_an_estimate_from_carts_refused_for_stock() -> None:
     for chunk in Carts(trace).chunks(4):
         lost.add(chunk)
     assert lost.minor() == 2000 - 340 - 500 - 20
+
+
+def test_margin_lost_is_the_sum_of_what_its_carts_are_told_to_miss() -> None:
+    """Fees of 3.4051 are 3.41 of each of two carts, as of orders that are paid."""
+    scenario = shop("catalogue.pot.price=20.03 GBP")
+    trace, outcome = result(scenario, [{**PAID_IN_A_MINUTE, "sku": 1, "time_us": k, "content": 0} for k in range(12)])
+    carts, prices = Carts(trace), Prices.of(scenario)
+    lost, reviewing, told = LostMargin(prices, outcome.orders), Reviewing(scenario, outcome, carts), []
+    for chunk, money in money_chunks(scenario, trace, outcome, carts=carts):
+        lost.add(chunk)
+        told += reviewing.columns(chunk, money)["missed_margin_minor"].tolist()
+    assert told == [0] * 10 + [2003 - 341 - 500 - 20] * 2
+    assert lost.minor() == sum(told)
 
 
 @pytest.mark.parametrize("seed", range(25))
