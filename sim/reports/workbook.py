@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import re
+import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,9 @@ from sim.reports.search_text import verdict_of_search
 from sim.reports.words import CONTRIBUTION_LINES, major
 
 _MOST_RESULTS = 200_000
+#: What a book says of when it was made: the first instant that its archive knows, so that equal runs are equal bytes.
+_DATE = (1980, 1, 1, 0, 0, 0)
+_TIMES = re.compile(rb"(?<=W3CDTF\">)[^<]+(?=</dcterms:)")
 Row = Sequence[Any]
 
 
@@ -37,8 +43,20 @@ def _write(directory: Path, sheets: Iterable[tuple[str, Iterable[Row]]]) -> Path
         for row in rows:
             sheet.append([_safe(value) for value in row])
     path = directory / "workbook.xlsx"
-    book.save(path)
+    written = io.BytesIO()
+    book.save(written)
+    _save_undated(written, path)
     return path
+
+
+def _save_undated(written: io.BytesIO, path: Path) -> None:
+    """Write a book without the time of its writing, which the library puts into it and into its archive."""
+    with zipfile.ZipFile(written) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if name == "docProps/core.xml":
+                data = _TIMES.sub(b"1980-01-01T00:00:00Z", data)
+            new.writestr(zipfile.ZipInfo(name, _DATE), data, zipfile.ZIP_DEFLATED)
 
 
 def _safe(value: Any) -> Any:

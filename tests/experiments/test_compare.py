@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,13 @@ def test_the_workbook_has_units_in_its_headers(done: Compared) -> None:
     total = next(row for row in book["money"].iter_rows(values_only=True) if row[0] == "contribution")
     assert total[1] == pytest.approx(done.summary["strategies"][0]["mean"] / 100)
     assert book["pairs"]["C1"].value == "difference in contribution (GBP)"
+
+
+def test_the_workbook_does_not_tell_when_it_was_written(done: Compared) -> None:
+    with zipfile.ZipFile(done.directory / "workbook.xlsx") as archive:
+        assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        dates = re.findall(r"20\d\d-\d\d-\d\d", archive.read("docProps/core.xml").decode())
+    assert dates == [], "the same study is the same bytes"
 
 
 def test_results_do_not_depend_on_the_number_of_workers(tmp_path: Path, done: Compared) -> None:
