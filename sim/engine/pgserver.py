@@ -52,7 +52,7 @@ exit $status
 """
 
 #: Segments of the log, 16 MB each, that are made with the database: whoever first needs one makes it, and a group that
-#: does waits 40 ms. Some 150,000 orders fill them; from the next checkpoint on, as many are there again.
+#: does waits 40 ms. Some 100,000 orders fill them; from the next checkpoint on, as many are there again.
 _SEGMENTS = 8
 #: Goes on to the next segment so often; those left behind are kept for later.
 _MAKE_SEGMENTS = "SELECT pg_current_xact_id();\nSELECT pg_switch_wal();\n" * _SEGMENTS + "CHECKPOINT;\n"

@@ -120,8 +120,11 @@ def _others(
     scenario: Scenario, seed: int, replications: int, workers: int | None
 ) -> AbstractContextManager[Iterator[Metrics]]:
     """Metrics of replications 1, 2, ... in order; with several workers they run while the first does."""
-    work = partial(replicate, scenario, seed, replications=replications, pilots=pilots_for(scenario))
-    return at_once(work, range(1, replications), processes(workers, scenario, replications))
+    number = processes(workers, scenario, replications)
+    # This process makes the pilots when it first needs them; others are given them.
+    pilots = pilots_for(scenario) if number != 1 and replications > 2 else None
+    work = partial(replicate, scenario, seed, replications=replications, pilots=pilots)
+    return at_once(work, range(1, replications), number)
 
 
 def _first(
