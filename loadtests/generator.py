@@ -50,10 +50,7 @@ class Generator:
         """Start Locust and wait until every worker is ready. Raises InvalidMeasurement where one does not come."""
         arguments = [sys.executable, "-m", "locust", "-f", str(Path(__file__).parent / "replay" / "driver.py")]
         arguments += ["--headless", "--only-summary", "--users", str(self.workers), "--loglevel", "WARNING"]
-        if self.workers > 1:
-            port = str(_free_port())  # not Locust's usual one: another run may use it
-            arguments += ["--processes", str(self.workers), "--master-bind-host", "127.0.0.1"]
-            arguments += ["--master-bind-port", port, "--master-port", port]
+        arguments += among_processes(self.workers) if self.workers > 1 else []
         root = str(Path(__file__).resolve().parent.parent)
         paths = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
         with (self.folder / "locust.log").open("wb") as log:
@@ -120,7 +117,15 @@ class Generator:
             os.killpg(self._process.pid, number)
 
 
-def _free_port() -> int:
+def among_processes(workers: int) -> list[str]:
+    """Return Locust's options for that many workers under a master on a port that no other run uses."""
+    port = str(free_port())  # a master that cannot have its port leaves workers that wait for it for ever
+    where = ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
+    return ["--processes", str(workers), *where]
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from loadtests.generator import among_processes
 from loadtests.schedule import Schedule
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,13 +32,6 @@ def plain_server(*tls: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class LocustRun:
@@ -78,10 +71,7 @@ class LocustRun:
         ]
         arguments += ["--only-summary", "--users", str(workers), "--loglevel", "WARNING"]
         arguments += ["--json-file", str(folder / "locust")]
-        if workers > 1:
-            port = str(free_port())
-            arguments += ["--processes", str(workers), "--master-bind-host", "127.0.0.1"]
-            arguments += ["--master-bind-port", port, "--master-port", port]
+        arguments += among_processes(workers) if workers > 1 else []
         environment = {**os.environ, "LIVERUSH_PLAN": str(folder / "plan.json"), "PYTHONPATH": str(ROOT)}
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from loadtests.generator import free_port
 from loadtests.records import MISSED, Endpoint, Outcome, read_acks, read_records
 from loadtests.schedule import PLACE, VIEW
 from tests.load.made_schedules import even_schedule, schedule_of
-from tests.load.running import ROOT, LocustRun, free_port, plain_server
+from tests.load.running import ROOT, LocustRun, plain_server
 
 
 @pytest.fixture(scope="module")
