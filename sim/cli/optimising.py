@@ -13,6 +13,7 @@ import click
 
 from sim.cli.frame import find_scenario, verbs
 from sim.cli.options import echo_json, names_in, study_options
+from sim.cli.progress import sayer
 from sim.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def optimise(scenario: str, as_json: bool, no_figures: bool, **given: Any) -> Ex
             given["out"],
             draw=None if no_figures else _draw,
             tell=tell,
+            say=sayer(quiet=as_json),
             overrides=given["overrides"],
         )
     if as_json:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from sim.cli.frame import debug_option, verbs
-from sim.cli.progress import progress
+from sim.cli.progress import progress, sayer
 from sim.cli.reporting import of_run
 from sim.errors import ExitCode, UsageError
 
@@ -41,7 +41,7 @@ def review(run: Path, by: str | None, zone: str, as_json: bool, out: Path | None
 
     found = of_run(run, lambda directory: make(directory, [by] if by else _BY, zone))
     if given.pop("explain"):
-        found["explain"] = _explained(run, given, shown=not as_json and sys.stderr.isatty())
+        found["explain"] = _explained(run, given, quiet=as_json)
     elif any(given.values()):
         raise UsageError("--replications, --runs and --workers go with --explain")
     if out is not None:
@@ -57,10 +57,10 @@ def review(run: Path, by: str | None, zone: str, as_json: bool, out: Path | None
     return ExitCode.YES
 
 
-def _explained(run: Path, given: dict[str, Any], *, shown: bool) -> dict[str, Any]:
+def _explained(run: Path, given: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
     from sim.experiments.explain import MOST_RUNS, REPLICATIONS, Limits, explain
 
     limits = Limits(given["replications"] or REPLICATIONS, given["runs"] or MOST_RUNS, given["workers"])
-    with progress("simulations", shown=shown) as tell:
-        found: dict[str, Any] = of_run(run, lambda directory: explain(directory, limits, tell))
+    with progress("simulations", shown=not quiet and sys.stderr.isatty()) as tell:
+        found: dict[str, Any] = of_run(run, lambda directory: explain(directory, limits, tell, sayer(quiet=quiet)))
     return found

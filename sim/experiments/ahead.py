@@ -7,14 +7,25 @@ from __future__ import annotations
 
 import pickle
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sim.demand.trace import Trace
+from sim.operations.simulate import will_compile
+from sim.scenario.schema import Scenario
 
 _MOST_BYTES = 2 << 30
+Say = Callable[[str], object]
+
+
+def compiles(scenario: Scenario, runs: int, cluster: str | None, say: Say) -> bool:
+    """Whether `runs` like this one will first compile on this machine, which is then said."""
+    if cluster is not None or not will_compile(scenario, runs):
+        return False
+    say("compiling the kernels, once; it takes about 20 s")
+    return True
 
 
 @dataclass(frozen=True)

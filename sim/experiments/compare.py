@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.errors import UsageError
-from sim.experiments.ahead import ahead
+from sim.experiments.ahead import Say, ahead, compiles
 from sim.experiments.compare_files import write_json, write_study
 from sim.experiments.journal import Journal
 from sim.experiments.replicating import A_DRAW, Result, make_traces, replicate_study
@@ -24,7 +24,7 @@ from sim.experiments.verdict import METRIC, half_width, summary_of_study, values
 from sim.experiments.workers import Meanwhile, in_order, processes
 from sim.measure.directory import whole_directory
 from sim.measure.record import RunRecord
-from sim.operations.simulate import is_compiled, will_compile
+from sim.operations.simulate import is_compiled
 from sim.operations.strategies.own import check_own
 from sim.operations.strategies.planned import pilots_for
 from sim.scenario.study import Study
@@ -33,7 +33,6 @@ from sim.stats.sequential import LEAST, MOST, WIDENED, Precision, is_precise, lo
 REPLICATIONS = 20
 MAX_REPLICATIONS = 1_000
 Tell = Callable[[int, int], object]
-Say = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -152,8 +151,7 @@ def _fresh(study: Study, plan: Plan, seed: int, runs: int, numbers: range, say: 
     work, meanwhile = partial(replicate_study, study, seed, runs, pilots=pilots), None
     workers = processes(plan.workers, study.scenario, runs)
     with ahead() as shelf:
-        if plan.cluster is None and will_compile(study.scenario, runs):
-            say("compiling the kernels, once; it takes about 20 s")
+        if compiles(study.scenario, runs, plan.cluster, say):
             work, meanwhile = (
                 partial(work, ahead=shelf),
                 Meanwhile(partial(make_traces, study, seed, shelf), is_compiled),

@@ -9,12 +9,12 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from sim.experiments.ahead import Ahead, ahead
+from sim.experiments.ahead import Ahead, Say, ahead, compiles
 from sim.experiments.journal import Journal
 from sim.experiments.replicating import A_DRAW, Result, make_traces, replicate_study
 from sim.experiments.workers import Meanwhile, in_order
 from sim.measure.machine import usable_cores
-from sim.operations.simulate import is_compiled, will_compile
+from sim.operations.simulate import is_compiled
 from sim.operations.strategies.forecast import Units
 from sim.operations.strategies.planned import pilots_for
 from sim.scenario.search import Codes
@@ -69,7 +69,8 @@ class _Piece:
 class Evaluations:
     """What is known of each point: its metrics by replication. Replication r has the same buyers at every point.
 
-    `runs`: about how many simulations the search makes. `tell()` is called after each piece of work.
+    `runs`: about how many simulations the search makes. `tell()` is called after each piece of work, `say(text)` before
+    what takes long.
     """
 
     study: Study
@@ -78,6 +79,7 @@ class Evaluations:
     journal: Journal
     where: Where
     tell: Callable[[], object] = lambda: None
+    say: Say = lambda _text: None
     _known: dict[tuple[str, int], Values] = field(default_factory=dict)
     _written: int = 0
 
@@ -106,7 +108,7 @@ class Evaluations:
         if not pieces:
             return
         pilots = {key: units for point in points for key, units in pilots_for(point.strategist.scenario).items()}
-        compiling = self.where.cluster is None and will_compile(self.study.scenario, self.runs)
+        compiling = compiles(self.study.scenario, self.runs, self.where.cluster, self.say)
         with ahead() as shelf:
             work = _Work(self.seed, self.runs, pilots, shelf if compiling else None)
             meanwhile = Meanwhile(work.make_traces, is_compiled) if compiling else None

@@ -16,9 +16,10 @@ from typing import Any
 
 from sim.demand.generate import generate
 from sim.errors import UsageError
-from sim.experiments.workers import in_order
+from sim.experiments.ahead import Say, compiles
+from sim.experiments.workers import Meanwhile, in_order
 from sim.operations.contribution import contribution_lines, ledger_of
-from sim.operations.simulate import simulate
+from sim.operations.simulate import is_compiled, simulate
 from sim.operations.stock_moves import StockMoves
 from sim.scenario.load import read_root, validate_tree
 from sim.scenario.nodes import Node
@@ -49,18 +50,20 @@ class _Change:
     scenario: Scenario
 
 
-def explain(directory: Path, limits: Limits, tell: Tell = lambda _done, _of: None) -> dict[str, Any]:
+def explain(
+    directory: Path, limits: Limits, tell: Tell = lambda _done, _of: None, say: Say = lambda _text: None
+) -> dict[str, Any]:
     """The defaults of a simulated run that move its contribution most (docs/review.md tells the keys).
 
-    `tell(done, of)` counts simulations. Raises UsageError where the run cannot be explained or too few simulations
-    are allowed.
+    `tell(done, of)` counts simulations, `say(text)` is called before what takes long. Raises UsageError where the run
+    cannot be explained or too few simulations are allowed.
     """
     base, root, rows, seed, told_minor = _read(directory)
     found = defaults(rows)
     changes = [_Change(each, value, scenario) for each in found for value, scenario in stepped(root, each)]
     if len(changes) + 1 > limits.runs:
         raise UsageError(f"--runs {limits.runs}: {len(changes) + 1:,} are needed to try each default once")
-    runner = _Runner(base, seed, limits, tell)
+    runner = _Runner(base, seed, limits, tell, say)
     first = runner.run(changes, [0])
     if first[-1, 0] != told_minor:
         raise UsageError(
@@ -124,18 +127,20 @@ def _kept(changes: Sequence[_Change], moved: dict[int, int], limits: Limits) -> 
 class _Runner:
     """Simulates changes in replications, those that leave demand alone on one trace, and counts."""
 
-    def __init__(self, base: Scenario, seed: int, limits: Limits, tell: Tell) -> None:
-        self.base, self.seed, self.limits, self.tell = base, seed, limits, tell
+    def __init__(self, base: Scenario, seed: int, limits: Limits, tell: Tell, say: Say) -> None:
+        self.base, self.seed, self.limits, self.tell, self.say = base, seed, limits, tell, say
         self.done = 0
 
     def run(self, changes: Sequence[_Change], replications: Sequence[int] | range) -> dict[tuple[int, int], int]:
         """Contribution by (number of the change, replication); -1 is the run as it was."""
         units = [(r, part) for r in replications for part in self._parts(changes)]
         scenarios = [*(change.scenario for change in changes), self.base]
-        work = partial(_unit, scenarios, units, self.seed, len(replications) * len(scenarios))
+        runs = len(replications) * len(scenarios)
+        work = partial(_unit, scenarios, units, self.seed, runs)
+        meanwhile = Meanwhile(_wait, is_compiled) if compiles(self.base, runs, None, self.say) else None
         found: dict[tuple[int, int], int] = {}
-        of = self.done + len(replications) * len(scenarios)
-        with closing(_results(work, len(units), self.limits.workers)) as results:  # type: ignore[type-var]
+        of = self.done + runs
+        with closing(in_order(work, range(len(units)), self.limits.workers, None, meanwhile)) as results:
             for (replication, part), values in zip(units, results, strict=True):
                 found |= {(k, replication): value for k, value in zip(part, values, strict=True)}
                 self.done += len(part)
@@ -151,8 +156,8 @@ class _Runner:
             yield from (members[first : first + _A_UNIT] for first in range(0, len(members), _A_UNIT))
 
 
-def _results(work: Callable[[int], list[int]], number: int, workers: int | None) -> Iterator[list[int]]:
-    return in_order(work, range(number), workers)
+def _wait(_number: int) -> None:
+    """What other workers have to do while the first compiles: a trace is soon made beside eight simulations of it."""
 
 
 def _unit(

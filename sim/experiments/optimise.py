@@ -12,6 +12,7 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sim.experiments.ahead import Say
 from sim.experiments.compare import Plan, replications_of
 from sim.experiments.compare_files import write_json
 from sim.experiments.evaluating import Evaluations, Where
@@ -82,19 +83,21 @@ def optimise(
     *,
     draw: Callable[[Path], object] | None = None,
     tell: Tell = lambda _progress: None,
+    say: Say = lambda _text: None,
     overrides: Sequence[str] = (),
 ) -> Optimised:
     """Search, confirm what was found on fresh seeds, and write the run directory into `out`.
 
-    An interrupt ends the search with what was found by then, and the summary says so; the same call goes on from there.
-    Raises ScenarioError, UsageError or OSError; what was simulated by then is kept for the next start.
+    `tell(progress)` is called after each piece of work, `say(text)` before what takes long. An interrupt ends the
+    search with what was found by then, and the summary says so; the same call goes on from there. Raises ScenarioError,
+    UsageError or OSError; what was simulated by then is kept for the next start.
     """
     seed = search.study.scenario.seed if plan.seed is None else plan.seed
     key = _key(search, seed)
     record = RunRecord()
     runs = plan.trials * plan.first
     where = replace(plan.where, workers=processes(plan.where.workers, search.study.scenario, runs))
-    known = Evaluations(search.study, seed, runs, Journal(out, key, by="piece"), where)
+    known = Evaluations(search.study, seed, runs, Journal(out, key, by="piece"), where, say=say)
     confirmations = Journal(out, hashlib.sha256(f"{key}:confirm".encode()).hexdigest())
     with record.stage("search"):
         known.resume()

@@ -153,7 +153,7 @@ def test_results_do_not_depend_on_who_made_the_traces(
     tmp_path: Path, done: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(experiment, "will_compile", lambda _scenario, _runs: True)
+    monkeypatch.setattr("sim.experiments.ahead.will_compile", lambda _scenario, _runs: True)
     other = run(tmp_path, Plan(replications=8, workers=2), say=said.append)
     assert other.summary == done.summary
     assert said == ["compiling the kernels, once; it takes about 20 s"]

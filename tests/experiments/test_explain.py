@@ -70,11 +70,15 @@ def test_the_number_of_simulations_is_bounded(directory: Path, monkeypatch: pyte
         explain(directory, Limits(runs=3))
 
 
-def test_results_do_not_depend_on_the_workers(
+def test_results_do_not_depend_on_the_workers_nor_on_who_waits_for_the_compiler(
     directory: Path, found: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    said: list[str] = []
     monkeypatch.setattr(module, "defaults", few)
-    assert explain(directory, Limits(replications=3, workers=2)) == found
+    monkeypatch.setattr("sim.experiments.ahead.will_compile", lambda _scenario, _runs: True)
+    monkeypatch.setattr(module, "is_compiled", lambda: False)
+    assert explain(directory, Limits(replications=3, workers=2), say=said.append) == found
+    assert set(said) == {"compiling the kernels, once; it takes about 20 s"}
 
 
 def test_text_page_and_tornado_tell_it(directory: Path, found: dict[str, Any], tmp_path: Path) -> None:
