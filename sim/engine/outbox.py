@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-
-import aiohttp
+from typing import TYPE_CHECKING
 
 from sim.engine.clock import Clock
-from sim.engine.lanes import Lane, Terms
+from sim.engine.lanes import Lane, Post, Terms
 from sim.engine.store import Store, StoreUnavailable
-from sim.engine.targets import GuardedResolver
 from sim.engine.tasks import stop
 from sim.engine.writer import Writer
+
+if TYPE_CHECKING:
+    from sim.engine.posting import Poster
 
 _log = logging.getLogger("liverush.engine")
 
@@ -45,7 +46,7 @@ class Outbox:
         self._terms = terms or Terms(speed=speed)
         self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
         self._task: asyncio.Task[None] | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._poster: Poster | None = None
 
     def start(self) -> None:
         """Begin; needs a running event loop."""
@@ -57,8 +58,8 @@ class Outbox:
         for _lane, task in self._lanes.values():
             await stop(task)
         self._lanes.clear()
-        if self._session is not None:
-            await self._session.close()
+        if self._poster is not None:
+            await self._poster.close()
 
     async def _run(self) -> None:
         while True:
@@ -72,18 +73,15 @@ class Outbox:
             _lane, task = self._lanes.pop(key)
             await stop(task)
         for key in active - self._lanes.keys():
-            lane = Lane(key, self._writer, self._store, self._clock, self._client(), self._terms, self._loopback)
+            lane = Lane(key, self._writer, self._store, self._clock, self._post(), self._terms, self._loopback)
             self._lanes[key] = lane, asyncio.get_running_loop().create_task(_keep_running(lane))
 
-    def _client(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            resolver = GuardedResolver(private_ok=self._loopback)
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, resolver=resolver, ttl_dns_cache=10),
-                timeout=aiohttp.ClientTimeout(total=self._terms.answer_within_s),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-        return self._session
+    def _post(self) -> Post:
+        if self._poster is None:
+            from sim.engine.posting import Poster  # an engine without endpoints starts without an HTTP client
+
+            self._poster = Poster(answer_within_s=self._terms.answer_within_s, private_ok=self._loopback)
+        return self._poster.post
 
 
 async def _keep_running(lane: Lane) -> None:

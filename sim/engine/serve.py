@@ -17,7 +17,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -29,13 +29,15 @@ from sim.engine.core import Front
 from sim.engine.link import Ready
 from sim.engine.metrics import Metrics
 from sim.engine.payments import PaymentDriver
-from sim.engine.provider import Provider
 from sim.engine.remote import RemoteWriter
 from sim.engine.settings import Settings, check, open_store, plan_of
 from sim.engine.signatures import key_of, secret_of
 from sim.engine.store import StoreUnavailable
 from sim.engine.storing import GC_THRESHOLD
 from sim.errors import Defect, UsageError
+
+if TYPE_CHECKING:
+    from sim.engine.provider_http import Provider
 
 SECRET_VARIABLE = "LIVERUSH_PSP_SECRET"
 #: Connections that may wait to be accepted: a burst brings thousands, and one that is dropped tries again after 1 s.
@@ -209,12 +211,18 @@ async def _provider(settings: Settings, url: str) -> AsyncIterator[tuple[Provide
     except ValueError as error:
         raise UsageError(f"{SECRET_VARIABLE}: {error}") from error
     if settings.psp_url:
-        yield Provider(settings.psp_url), secret
+        yield _asked_at(settings.psp_url), secret
     elif settings.psp:
         async with _stand_in(settings, f"{url}/v1/payment-webhooks/psp", secret) as psp_url:
-            yield Provider(psp_url), secret
+            yield _asked_at(psp_url), secret
     else:
         yield None, secret
+
+
+def _asked_at(url: str) -> Provider:
+    from sim.engine.provider_http import Provider  # an engine without one starts without an HTTP client
+
+    return Provider(url)
 
 
 def _secret(settings: Settings) -> str:

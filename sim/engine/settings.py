@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -17,7 +17,9 @@ from sim.engine.store import Store
 from sim.engine.writer import MAX_GROUP, QUEUE_BOUND
 from sim.errors import UsageError
 from sim.orders.rules import HOUR_US, SECOND_US, Rules
-from sim.scenario.schema import Scenario
+
+if TYPE_CHECKING:
+    from sim.scenario.schema import Scenario
 
 DEFAULT_FOLDER = Path("results") / "engine"
 DEFAULT_PORT = 8080

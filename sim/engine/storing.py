@@ -20,7 +20,6 @@ from sim.engine.core import Engine
 from sim.engine.handlers import HANDLERS
 from sim.engine.link import Answers, Calls, Goodbye, Link, Ready, unpack_calls
 from sim.engine.outbox import Outbox
-from sim.engine.seed import seed
 from sim.engine.settings import Plan, open_store
 from sim.engine.tasks import stop
 from sim.errors import LiveRushError
@@ -127,6 +126,8 @@ async def open_engine(engine: Engine, plan: Plan) -> tuple[str, ...]:
     await engine.open()
     if plan.scenario is None:
         return ()
+    from sim.engine.seed import seed  # with the schema of scenarios, which takes as long as all else to load
+
     try:
         return ((await seed(engine, plan.scenario)).summary(),)
     except BaseException:

@@ -1,17 +1,13 @@
 """Where webhooks may go: http and https, and nothing inside our own network unless the engine itself is only there.
 
-A name is judged by the addresses that it resolves to at the moment of connecting, so that one that changes its mind
-after it was registered is caught too.
+A name is judged by the addresses that it resolves to at the moment of connecting (`sim.engine.posting`), so that one
+that changes its mind after it was registered is caught too.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import socket
 from urllib.parse import urlsplit
-
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
 MAX_URL_LENGTH = 2048
 #: IPv4 addresses inside IPv6 that `ipaddress` does not take apart.
@@ -52,34 +48,13 @@ def is_public(address: _Address) -> bool:
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
-class GuardedResolver(AbstractResolver):
-    """Resolves names, to public addresses only unless `private_ok`."""
-
-    def __init__(self, *, private_ok: bool) -> None:
-        self._private_ok = private_ok
-        self._resolver = ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """Return the addresses of a host. Raises OSError where none of them may be used."""
-        found = await self._resolver.resolve(host, port, family)
-        usable = [one for one in found if self._private_ok or is_public(ipaddress.ip_address(_bare(one["host"])))]
-        if not usable:
-            raise OSError(f"{host} lies in a private network")
-        return usable
-
-    async def close(self) -> None:
-        """Let go of the resolver."""
-        await self._resolver.close()
+def address_of(host: str) -> _Address:
+    """Return the address that is written; one of IPv6 may name its network card. Raises ValueError for a name."""
+    return ipaddress.ip_address(host.partition("%")[0])
 
 
 def _literal(host: str) -> _Address | None:
     try:
-        return ipaddress.ip_address(_bare(host))
+        return address_of(host)
     except ValueError:
         return None
-
-
-def _bare(host: str) -> str:
-    return host.partition("%")[0]  # an IPv6 address may name its network card

@@ -17,7 +17,7 @@ from sim.engine.calls import Call, Reply
 from sim.engine.executor import Executor
 from sim.engine.payments import PaymentDriver, provider_event, webhook_command
 from sim.engine.problems import KEY_IN_USE
-from sim.engine.provider import Provider
+from sim.engine.provider_http import Provider
 from sim.engine.psp.behaviour import Behaviour
 from sim.engine.psp.serving import PspServer
 from sim.engine.signatures import secret_of, verify

@@ -32,10 +32,11 @@ from sim.engine.endpoints import (
 )
 from sim.engine.lanes import Terms, event_body
 from sim.engine.outbox import Outbox
+from sim.engine.posting import GuardedResolver
 from sim.engine.signatures import verify
 from sim.engine.store import StoreUnavailable
 from sim.engine.tables import DeliveryRow, EventRow
-from sim.engine.targets import GuardedResolver, is_public, url_problem
+from sim.engine.targets import is_public, url_problem
 from sim.orders.commands import AdjustInventory, Capture, Decline, RequestCancellation, StartPayment
 from tests.engine.rig import PRICE_MINOR, SECRET, SKU_ID, Desk, Listener, opened, run, until
 
@@ -492,7 +493,7 @@ def test_without_endpoints_nothing_runs(tmp_path: Path) -> None:
             box.start()
             await desk.place()
             await asyncio.sleep(0.02)
-            assert (box._lanes, box._session) == ({}, None)
+            assert (box._lanes, box._poster) == ({}, None)
             assert await desk.store.all_rows("deliveries") == []
             await box.close()
 

@@ -16,7 +16,8 @@ from sim.engine import views
 from sim.engine.calls import Call
 from sim.engine.payments import AnswerPending, provider_event, webhook_command
 from sim.engine.problems import KEY_IN_USE
-from sim.engine.provider import Charge, Outcome, Payback, Provider, Status
+from sim.engine.provider import Charge, Outcome, Payback, Status
+from sim.engine.provider_http import Provider
 from sim.engine.psp.behaviour import Behaviour
 from sim.orders.commands import Capture, Decline, Elapse, RequestCancellation, SettleRefund, StartPayment
 from sim.orders.entities import PaymentStatus, RefundStatus

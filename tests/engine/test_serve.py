@@ -22,7 +22,8 @@ from tests.engine.databases import PostgresDatabase
 from tests.engine.process import PATIENCE_S, SERVE, Running, environment, running
 from tests.engine.served import children_of
 
-BROKEN = Path(__file__).resolve().parent.parent / "scenario" / "broken"
+ROOT = Path(__file__).resolve().parents[2]
+BROKEN = ROOT / "tests" / "scenario" / "broken"
 NO_KEYS = "not set: LIVERUSH_KEY_BUYER, LIVERUSH_KEY_MERCHANT, LIVERUSH_KEY_PSP, LIVERUSH_KEY_ADMIN"
 
 
@@ -292,3 +293,12 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_an_engine_without_scenario_endpoints_and_provider_loads_nothing_for_them() -> None:
+    code = (
+        "import sys; import sim.engine.serve, sim.engine.storing;"
+        "print(sorted({'aiohttp', 'pydantic', 'asyncpg', 'numpy', 'sim.scenario'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]", done.stderr

@@ -29,7 +29,7 @@ from sim.engine.clock import steady_clock
 from sim.engine.core import Engine
 from sim.engine.handlers import HANDLERS
 from sim.engine.payments import PaymentDriver
-from sim.engine.provider import Provider
+from sim.engine.provider_http import Provider
 from sim.engine.psp.ledger import CAPTURED, ChargeRequest, Ledger
 from sim.engine.psp.serving import PspServer
 from sim.engine.signatures import secret_of
