@@ -70,6 +70,7 @@ def draw_trials(frame: SearchFrame) -> None:
     if leader["kind"] == "proposed":
         axes.scatter([_trial(leader)], [frame.gain(leader)], s=160, facecolors="none", edgecolors=INK, label="leads")
     axes.set_xlabel("trial")
+    axes.xaxis.set_major_locator(_few(whole=True))
     frame.gain_axis(axes)
     legend(axes)
     frame.notes.append("larger marks: more replications; a point of few is less sure than it looks")
