@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from sim.engine.auth import development_key
 from sim.engine.pgserver import PrivatePostgres
 from sim.engine.problems import HTTP_PROBLEMS, status_of
 from sim.engine.signatures import secret_of, signed_headers
@@ -562,9 +563,9 @@ def exchange(shop: Shop, sent: bytes, *, then_close: bool = False) -> bytes:
         return heard
 
 
-def head(shop: Shop, *lines: str) -> bytes:
-    known = ("host: x", "authorization: Bearer dev-buyer-key-0000", "content-type: application/json")
-    return "\r\n".join(["POST /v1/orders HTTP/1.1", *known, *lines, "", ""]).encode()
+def head(shop: Shop, *lines: str, path: str = PLACE, role: str = "buyer") -> bytes:
+    known = ("host: x", f"authorization: Bearer {development_key(role)}", "content-type: application/json")
+    return "\r\n".join([f"POST {shop.filled(path)} HTTP/1.1", *known, *lines, "", ""]).encode()
 
 
 def test_a_body_that_is_cut_off_changes_nothing(shop: Shop) -> None:
@@ -582,6 +583,17 @@ def test_a_body_that_is_cut_off_changes_nothing(shop: Shop) -> None:
     assert heard.status == 201
     assert "idempotent-replayed" not in heard.headers
     shop.engine.made(f"{PLACE}/{heard.json['id']}/cancellations", {})
+
+
+@pytest.mark.parametrize("length", [0, 1])
+def test_a_request_whose_body_never_came_is_not_taken_for_one_that_says_nothing(shop: Shop, length: int) -> None:
+    order_id, key = shop._order(), f"never-{length}"
+    path = f"{PLACE}/{order_id}/cancellations"
+    cut = head(shop, f"idempotency-key: {key}", "content-length: 60", path=path, role="admin")
+    exchange(shop, cut + b"{" * length, then_close=True)
+    again = shop.engine.ask("POST", path, {"reason": "too dear"}, {"idempotency-key": key})
+    assert again.status == 201, again.body
+    assert "idempotent-replayed" not in again.headers
 
 
 def test_what_is_no_http_is_refused_and_the_engine_lives_on(shop: Shop) -> None:

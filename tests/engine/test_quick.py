@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
@@ -115,7 +116,7 @@ def request(
     lines = [
         f"POST {target} HTTP/{version}",
         "Host: here",
-        f"Authorization: Bearer {development_key('buyer')}",
+        f"Authorization: Bearer {development_key('admin')}",
         f"Idempotency-Key: {key}",
         *headers,
     ]
@@ -277,5 +278,20 @@ def test_expect_100_continue_takes_the_usual_way() -> None:
         await line.send(BODY)
         await line.answer()
         assert line.heads == ["100", "201"]
+
+    run(check)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "while the body is awaited"])
+@pytest.mark.parametrize("target", ["/v1/orders", "/v1/orders?", "/v1/orders/5/cancellations", "/v1/orders/5:confirm"])
+def test_a_request_whose_client_goes_before_its_body_comes_does_nothing(target: str, late: bool) -> None:
+    async def check(line: Line) -> None:
+        whole = request(b"{}", target=target)
+        line.protocol.data_received(whole[:-2])
+        if late:
+            await line.settle()
+        line.protocol.connection_lost(None)
+        await line.settle()
+        assert not line.desk.waiting
 
     run(check)

@@ -19,7 +19,7 @@ from sim.engine.api.request import Rejected, Request
 from sim.engine.api.route import Route
 from sim.engine.calls import JSON, PROBLEM, Reply
 from sim.engine.core import Served
-from sim.engine.problems import DEFECT, STORE_UNAVAILABLE, http_problem, problem
+from sim.engine.problems import DEFECT, STORE_UNAVAILABLE, http_problem
 from sim.engine.resources import Body
 from sim.engine.store import StoreUnavailable
 from sim.engine.writer import Deliver
@@ -174,18 +174,16 @@ def written(reply: Reply, request_id: str = "", media: str = JSON, allow: bytes 
 
 
 async def _body(receive: Receive, most_bytes: int) -> bytes:
-    """Read a request's body. Raises Rejected where it is too large or its client has gone."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body"):
-        if len(body) > most_bytes:
-            break
+    """Read a request's body. Raises Rejected where it is too large or its client has gone, maybe before any of it."""
+    body, more = b"", True
+    while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Rejected(problem(_BAD_REQUEST, "malformed", "The body ended early."))
+            raise Rejected(http_problem("malformed", "The body ended early."))
         body += message.get("body", b"")
-    if len(body) > most_bytes:
-        raise Rejected(_too_large(most_bytes))
+        if len(body) > most_bytes:
+            raise Rejected(_too_large(most_bytes))
+        more = message.get("more_body", False)
     return body
 
 
