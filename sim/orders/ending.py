@@ -35,7 +35,7 @@ def request_cancellation(world: World, command: RequestCancellation, now_us: int
     if case is None:
         return (NO_ORDER,)
     order = case.order
-    if order.state not in _BEFORE_COLLECTION:
+    if not _can_be_cancelled(case):
         return (illegal(order, State.CANCELLED),)
     if order.cancellation_id:
         return (Refused(Refusal.REQUEST_OPEN, "A cancellation is already asked for."),)
@@ -88,11 +88,15 @@ def elapse(world: World, command: Elapse, now_us: int) -> tuple[Event, ...]:
         return _grant(world, case, request, now_us)
     if order.state == State.ON_HOLD and world.rules.confirms_itself:
         return (OrderConfirmed(order.id, now_us),)
-    return _cancel(world, case, Reason.NOT_CONFIRMED, now_us)
+    reason = Reason.NOT_CONFIRMED if order.state == State.ON_HOLD else Reason.AUTO_CANCELLED
+    return _cancel(world, case, reason, now_us)
 
 
 def next_due_us(case: Case, rules: Rules) -> int:
-    """Return when time will next act on an order, 0 for never."""
+    """Return when time will next act on an order, 0 for never.
+
+    Once a parcel is collected no timer ends the order for what is left of it: that would end the whole.
+    """
     order = case.order
     state = order.state
     if state == State.UNPAID:
@@ -104,7 +108,7 @@ def next_due_us(case: Case, rules: Rules) -> int:
     if state == State.DELIVERED:
         return returning.next_due_us(case, rules)
     due = 0
-    if state == State.AWAITING_SHIPMENT:
+    if state == State.AWAITING_SHIPMENT or (state == State.PARTIALLY_SHIPPING and not _is_collected(case)):
         due = order.paid_us + rules.ready_within_us
     elif state == State.AWAITING_COLLECTION:
         due = max(package.ready_us for package in case.packages) + rules.collected_within_us
@@ -114,9 +118,20 @@ def next_due_us(case: Case, rules: Rules) -> int:
     return due
 
 
+def _can_be_cancelled(case: Case) -> bool:
+    """Whether an order can still be cancelled: nothing of it has left the house."""
+    state = case.order.state
+    return state in _BEFORE_COLLECTION or (state == State.PARTIALLY_SHIPPING and not _is_collected(case))
+
+
+def _is_collected(case: Case) -> bool:
+    """Whether the carrier has any of an order's parcels."""
+    return any(line.phase == Phase.SHIPPED for line in case.lines)
+
+
 def _grant(world: World, case: Case, request: Cancellation, now_us: int) -> tuple[Event, ...]:
     """Grant a cancellation, if the order can still be cancelled."""
-    if case.order.state not in _BEFORE_COLLECTION:
+    if not _can_be_cancelled(case):
         return (illegal(case.order, State.CANCELLED),)
     answer = CancellationAnswered(replace(request, status=RequestStatus.COMPLETED, decided_us=now_us))
     return (answer, *_cancel(world, case, _BY[request.initiator], now_us))

@@ -42,7 +42,7 @@ class Reason(IntEnum):
     LOST = 13
     RETURNED = 14
     REFUNDED = 15
-    AUTO_CANCELLED = 16  # by the platform, for not being dispatched
+    AUTO_CANCELLED = 16  # by the platform, for not being dispatched or collected
     NOT_SUPPLIED = 17  # waited for stock as long as it may
 
 
@@ -55,7 +55,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.UNPAID: frozenset({State.ON_HOLD, State.CANCELLED}),
     State.ON_HOLD: frozenset({State.AWAITING_SHIPMENT, State.CANCELLED}),
     State.AWAITING_SHIPMENT: frozenset({State.PARTIALLY_SHIPPING, State.AWAITING_COLLECTION, State.CANCELLED}),
-    State.PARTIALLY_SHIPPING: frozenset({State.AWAITING_COLLECTION, State.IN_TRANSIT}),
+    State.PARTIALLY_SHIPPING: frozenset({State.AWAITING_COLLECTION, State.IN_TRANSIT, State.CANCELLED}),
     State.AWAITING_COLLECTION: frozenset({State.PARTIALLY_SHIPPING, State.IN_TRANSIT, State.CANCELLED}),
     State.IN_TRANSIT: frozenset({State.DELIVERED, State.CANCELLED}),
     State.DELIVERED: frozenset({State.COMPLETED}),

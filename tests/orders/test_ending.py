@@ -126,19 +126,63 @@ def test_a_request_that_the_carrier_was_faster_than_is_refused() -> None:
     assert play.refusal(AnswerCancellation(order_id, request_id, True)) == Refusal.ALREADY_ANSWERED
 
 
-def test_a_request_cannot_be_granted_while_the_order_is_partially_shipping() -> None:
+def partly_ready(play: Play) -> tuple[int, int]:
+    """Confirm an order of two lines of which one waits for the carrier; return it and that parcel."""
+    order_id = play.confirmed((LAMP, 1), (MUG, 1))
+    package_id = play.pack(order_id, 1)
+    play.do(ShipPackage(order_id, package_id))
+    assert play.state(order_id) == State.PARTIALLY_SHIPPING
+    return order_id, package_id
+
+
+def test_an_order_partly_ready_is_cancelled_while_nothing_of_it_is_collected() -> None:
+    play = Play()
+    granted, unanswered, merchants = (partly_ready(play)[0] for _ in range(3))
+    play.do(AnswerCancellation(granted, asked(play, granted), True))
+    asked(play, unanswered)
+    play.do(RequestCancellation(merchants, "merchant"))
+    play.wait(Rules().cancel_answer_us)
+    play.sweep()
+    for order_id in (granted, unanswered, merchants):
+        order = play.case(order_id).order
+        assert (order.state, order.refunded_minor, order.cancellation_id) == (State.CANCELLED, 1745, 0)
+    play.sweep()
+    assert (play.stock(LAMP), play.stock(MUG)) == ((10, 0, 0, 0, 10), (12, 0, 0, 0, 12))
+
+
+def test_a_cancellation_asked_for_before_the_first_parcel_was_ready_is_still_granted_in_time() -> None:
     play = Play()
     order_id = play.confirmed((LAMP, 1), (MUG, 1))
-    request_id = asked(play, order_id)
-    first = play.pack(order_id, 1)
-    play.do(ShipPackage(order_id, first))
-    assert play.refusal(AnswerCancellation(order_id, request_id, True)) == Refusal.ILLEGAL_TRANSITION
+    asked(play, order_id)
+    play.do(ShipPackage(order_id, play.pack(order_id, 1)))
     play.wait(Rules().cancel_answer_us)
-    assert play.sweep() == 0
-    second = play.pack(order_id)
-    play.do(ShipPackage(order_id, second))
     play.sweep()
-    assert play.state(order_id) == State.CANCELLED, "all is ready, nothing collected: the overdue request is granted"
+    assert (play.state(order_id), play.case(order_id).order.reason) == (State.CANCELLED, Reason.BUYER_CANCELLED)
+
+
+def test_an_order_that_is_only_partly_ready_in_time_is_cancelled() -> None:
+    play = Play()
+    order_id, _ = partly_ready(play)
+    play.wait(Rules().ready_within_us - 1)
+    assert play.sweep() == 0
+    play.wait(1)
+    play.sweep()
+    order = play.case(order_id).order
+    assert (order.state, order.reason, order.refunded_minor) == (State.CANCELLED, Reason.AUTO_CANCELLED, 1745)
+
+
+def test_an_order_of_which_a_parcel_is_collected_is_not_cancelled_and_no_timer_ends_it() -> None:
+    play = Play()
+    order_id, package_id = partly_ready(play)
+    request_id = asked(play, order_id)
+    play.track(order_id, package_id, PackageStatus.COLLECTED)
+    assert play.state(order_id) == State.PARTIALLY_SHIPPING
+    assert play.case(order_id).order.due_us == 0
+    assert play.refusal(AnswerCancellation(order_id, request_id, True)) == Refusal.ALREADY_ANSWERED
+    for initiator in ("buyer", "merchant"):
+        (refused,) = play.do(RequestCancellation(order_id, initiator))
+        assert refused.code == Refusal.ILLEGAL_TRANSITION
+        assert "CANCELLED" not in refused.facts["allowed"]
 
 
 def test_an_order_that_time_ends_answers_its_open_request_so_that_nobody_can_end_it_again() -> None:
@@ -188,3 +232,7 @@ def test_an_order_that_is_not_ready_or_not_collected_in_time_is_cancelled() -> N
     play.wait(Rules().collected_within_us - 1)
     play.sweep()
     assert play.state(left) == State.CANCELLED
+    for order_id in (slow, left):
+        case = play.case(order_id)
+        assert case.order.reason == Reason.AUTO_CANCELLED
+        assert [refund.cause for refund in case.refunds] == ["auto_cancelled"]
