@@ -19,7 +19,7 @@ from sim.orders.events import (
     UnitsReleased,
 )
 from sim.orders.fulfilling import illegal
-from sim.orders.paying import NO_ORDER
+from sim.orders.paying import NO_ORDER, limit_reached
 from sim.orders.rules import Rules
 from sim.orders.states import Reason, State
 from sim.orders.stock import Phase
@@ -53,6 +53,8 @@ def request_cancellation(world: World, command: RequestCancellation, now_us: int
     )
     if free or command.initiator != "buyer":
         return _grant(world, case, request, now_us)
+    if len(case.cancellations) >= rules.max_cancellations:
+        return (limit_reached(rules.max_cancellations, "requests to cancel it"),)
     return (CancellationRequested(request),)
 
 

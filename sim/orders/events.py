@@ -40,6 +40,7 @@ class Refusal(StrEnum):
     REQUEST_OPEN = "request_open"
     ALREADY_ANSWERED = "already_answered"
     WINDOW_CLOSED = "window_closed"
+    LIMIT_REACHED = "limit_reached"
     REFUND_EXCEEDS_CAPTURED = "refund_exceeds_captured"
     BELOW_RESERVED = "below_reserved"
     VERSION_CHANGED = "version_changed"

@@ -41,6 +41,8 @@ def start(world: World, command: StartPayment, now_us: int) -> tuple[Event, ...]
         return (Refused(Refusal.HOLD_EXPIRED, "The time to pay is over."),)
     if order.payment_id and _find(case, order.payment_id, "").status == PaymentStatus.PENDING:
         return (Refused(Refusal.PAYMENT_IN_PROGRESS, "An attempt to pay is in progress."),)
+    if len(case.payments) >= world.rules.max_payments:
+        return (limit_reached(world.rules.max_payments, "attempts to pay"),)
     payment_id = world.next_id()
     payment = Payment(
         payment_id,
@@ -100,6 +102,11 @@ def settle_refund(world: World, command: SettleRefund, now_us: int) -> tuple[Eve
         if refund.id == command.refund_id and refund.status == RefundStatus.PENDING:
             return (RefundSettled(replace(refund, status=RefundStatus.SUCCEEDED, settled_us=now_us)),)
     return (REPEATED,)
+
+
+def limit_reached(most: int, what: str) -> Refused:
+    """Return the refusal of one more than an order may have of something."""
+    return Refused(Refusal.LIMIT_REACHED, f"An order has at most {most} {what}.")
 
 
 _NO_PAYMENT = Payment(0, 0, PaymentStatus.DECLINED, 0, "", "", "", 0, 0, "")

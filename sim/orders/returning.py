@@ -28,7 +28,7 @@ from sim.orders.events import (
     ReturnRequested,
 )
 from sim.orders.fulfilling import illegal
-from sim.orders.paying import NO_ORDER
+from sim.orders.paying import NO_ORDER, limit_reached
 from sim.orders.rules import Rules
 from sim.orders.states import State
 from sim.orders.world import World
@@ -49,6 +49,8 @@ def request_return(world: World, command: RequestReturn, now_us: int) -> tuple[E
         return (illegal(order, State.DELIVERED),)
     if order.return_id:
         return (Refused(Refusal.REQUEST_OPEN, "A return is already asked for."),)
+    if len(case.returns) >= world.rules.max_returns:
+        return (limit_reached(world.rules.max_returns, "returns"),)
     wanted = command.lines or tuple(_returnable(case).items())
     if not wanted or not _can_come_back(case, wanted):
         return (Refused(Refusal.INVALID, "These lines and quantities cannot be returned."),)
@@ -108,6 +110,8 @@ def issue_refund(world: World, command: IssueRefund, now_us: int) -> tuple[Event
         return (Refused(Refusal.CURRENCY_MISMATCH, f"The order is in {case.order.currency}."),)
     if command.amount_minor < 1:
         return (Refused(Refusal.INVALID, "The amount must be above 0."),)
+    if len(case.refunds) >= world.rules.max_refunds:
+        return (limit_reached(world.rules.max_refunds, "refunds"),)
     left = refunding.refundable_minor(case)
     if command.amount_minor > left:
         facts = {"refundable": {"amount": str(left), "currency": case.order.currency}}

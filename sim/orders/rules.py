@@ -30,6 +30,11 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     return_ship_us: int = 5 * DAY_US  # from the grant, for the goods to be back; then the request is closed
     max_lines: int = 100
     max_quantity: int = 1_000_000
+    # Of one order, whose past each of its commands reads again; what money must go back goes back all the same:
+    max_payments: int = 100  # attempts
+    max_cancellations: int = 100
+    max_returns: int = 100
+    max_refunds: int = 1000  # that nothing but a wish asks for
 
     def faster(self, factor: float) -> Rules:
         """Return the rules with every duration divided by `factor`, at least a microsecond where it was not 0."""

@@ -187,6 +187,9 @@ def test_a_history_is_numbered_from_1_and_the_feed_has_all_of_it(with_engine: Ca
         await paid(client, order)
         history = (await client.get(f"/v1/orders/{order}/events")).json["items"]
         assert [event["data"]["seq"] for event in history] == [1, 2, 3]
+        first = (await client.get(f"/v1/orders/{order}/events?limit=2")).json
+        second = (await client.get(f"/v1/orders/{order}/events?page_token={first['next_page_token']}&limit=2")).json
+        assert (first["items"] + second["items"], second["next_page_token"]) == (history, None)
         assert history[-1]["data"] | {"from": "UNPAID", "to": "ON_HOLD"} == history[-1]["data"]
         feed: list[Any] = []
         after = 0

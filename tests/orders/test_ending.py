@@ -185,6 +185,16 @@ def test_an_order_of_which_a_parcel_is_collected_is_not_cancelled_and_no_timer_e
         assert "CANCELLED" not in refused.facts["allowed"]
 
 
+def test_an_order_has_so_many_requests_to_cancel_and_no_more_but_can_still_end() -> None:
+    play = Play(catalogue(Rules(max_cancellations=2)))
+    order_id = play.confirmed()
+    for _ in range(2):
+        play.do(AnswerCancellation(order_id, asked(play, order_id), False))
+    assert play.refusal(RequestCancellation(order_id, "buyer")) == Refusal.LIMIT_REACHED
+    play.do(RequestCancellation(order_id, "merchant"))
+    assert play.state(order_id) == State.CANCELLED
+
+
 def test_an_order_that_time_ends_answers_its_open_request_so_that_nobody_can_end_it_again() -> None:
     play = Play()
     order_id = play.confirmed((LAMP, 2))

@@ -11,7 +11,7 @@ from sim.orders.events import PaymentReturned, Refusal
 from sim.orders.money import BUYERS, PLATFORM, SUSPENSE, commission, merchant
 from sim.orders.rules import Rules
 from sim.orders.states import State
-from tests.orders.shop import LAMP, MUG, RUG, Play
+from tests.orders.shop import LAMP, MUG, RUG, Play, catalogue
 
 WINDOW_US = Rules().pay_window_us
 
@@ -41,6 +41,16 @@ def test_a_decline_keeps_the_hold_and_lets_the_buyer_try_again() -> None:
     play.capture(order_id, play.start(order_id))
     statuses = [payment.status for payment in play.case(order_id).payments]
     assert statuses == [PaymentStatus.DECLINED, PaymentStatus.CAPTURED]
+
+
+def test_an_order_has_so_many_attempts_to_pay_and_no_more() -> None:
+    play = Play(catalogue(Rules(max_payments=3)))
+    order_id = play.place()
+    for _ in range(3):
+        play.do(Decline(order_id, play.start(order_id)))
+    assert play.refusal(StartPayment(order_id)) == Refusal.LIMIT_REACHED
+    play.capture(order_id, play.case(order_id).payments[0].id)
+    assert play.state(order_id) == State.ON_HOLD, "money that comes all the same is taken"
 
 
 def test_what_was_declined_may_still_be_captured_in_the_end() -> None:

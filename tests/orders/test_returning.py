@@ -22,7 +22,7 @@ from sim.orders.events import Refusal
 from sim.orders.money import BUYERS
 from sim.orders.rules import Rules
 from sim.orders.states import Reason, State
-from tests.orders.shop import LAMP, MUG, RUG, SET, Play
+from tests.orders.shop import LAMP, MUG, RUG, SET, Play, catalogue
 
 REFUND, BACK, REPLACE = ReturnType.REFUND, ReturnType.RETURN_AND_REFUND, ReturnType.REPLACEMENT
 
@@ -178,6 +178,25 @@ def test_a_refund_is_refused_of_nothing_too_much_or_in_other_money() -> None:
     for amount in (0, -5):
         assert play.refusal(IssueRefund(order_id, amount, "GBP")) == Refusal.INVALID
     assert play.refusal(IssueRefund(play.place(), 1, "GBP")) == Refusal.REFUND_EXCEEDS_CAPTURED
+
+
+def test_an_order_has_so_many_refunds_and_returns_and_no_more() -> None:
+    play = Play(catalogue(Rules(max_refunds=2, max_returns=1)))
+    order_id = play.delivered()
+    for _ in range(2):
+        play.do(IssueRefund(order_id, 1, "GBP"))
+    assert play.refusal(IssueRefund(order_id, 1, "GBP")) == Refusal.LIMIT_REACHED
+    return_id = play.asked_back(order_id, BACK)
+    play.do(AnswerReturn(order_id, return_id, False))
+    assert play.refusal(RequestReturn(order_id, BACK)) == Refusal.LIMIT_REACHED
+
+
+def test_what_must_go_back_goes_back_however_many_refunds_there_were() -> None:
+    play = Play(catalogue(Rules(max_refunds=1)))
+    order_id = play.paid()
+    play.do(IssueRefund(order_id, 1, "GBP"))
+    play.do(RequestCancellation(order_id, "buyer"))
+    assert (play.case(order_id).order.refunded_minor, play.balances()) == (1290, {})
 
 
 @given(st.lists(st.integers(1, 9000), max_size=12))

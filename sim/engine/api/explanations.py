@@ -48,6 +48,7 @@ EXPLANATIONS: dict[str, str] = {
     "lines_not_free": "A line is in a parcel already, or not in the order.",
     "request_open": "Another request about this order is still open.",
     "already_answered": "The request has its answer.",
+    "limit_reached": "The order has as many of these as an order may have.",
     "window_closed": "The time to ask for a return is over.",
     "refund_exceeds_captured": "More would go back than was taken.",
     "below_reserved": "Fewer units would be on hand than are reserved.",

@@ -36,12 +36,6 @@ class EventView(msgspec.Struct, gc=False):
     data: dict[str, Any]
 
 
-class Events(msgspec.Struct, gc=False):
-    """All events of an order, the oldest first."""
-
-    items: list[EventView]
-
-
 class Feed(msgspec.Struct, gc=False):
     """Events in the order in which they were committed. Ask again with `after` = `next_after`."""
 

@@ -229,6 +229,7 @@ ROUTES: tuple[Route, ...] = (
             "order_cancelled",
             "hold_expired",
             "payment_in_progress",
+            "limit_reached",
         ),
         idempotent=True,
     ),
@@ -289,7 +290,7 @@ ROUTES: tuple[Route, ...] = (
         "after-sales",
         {201: CancellationView},
         CancelBody,
-        ("not_found", "illegal_transition", "request_open"),
+        ("not_found", "illegal_transition", "request_open", "limit_reached"),
         idempotent=True,
     ),
     Route(
@@ -325,7 +326,7 @@ ROUTES: tuple[Route, ...] = (
         "after-sales",
         {201: ReturnView},
         ReturnBody,
-        ("not_found", "illegal_transition", "request_open", "window_closed", "invalid"),
+        ("not_found", "illegal_transition", "request_open", "window_closed", "limit_reached", "invalid"),
         idempotent=True,
     ),
     Route(
@@ -373,7 +374,7 @@ ROUTES: tuple[Route, ...] = (
         "after-sales",
         {201: RefundView},
         RefundBody,
-        ("not_found", "refund_exceeds_captured", "currency_mismatch"),
+        ("not_found", "refund_exceeds_captured", "currency_mismatch", "limit_reached"),
         idempotent=True,
     ),
 )

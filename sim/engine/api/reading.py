@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from sim.engine import views
-from sim.engine.api.feed import Events
+from sim.engine.api.feed import EventView
 from sim.engine.api.listing import Page, missing, paged
 from sim.engine.api.parameters import PAGE, WORD_PATTERN, instant_query, page
 from sim.engine.api.request import Request
@@ -36,9 +36,6 @@ from sim.engine.views import encode
 from sim.orders.states import State
 
 T = TypeVar("T")
-
-#: No order has more events: each ends some step of it.
-_MOST_EVENTS = 10_000
 
 
 class Listed(msgspec.Struct, Generic[T]):
@@ -73,10 +70,14 @@ async def list_orders(request: Request) -> Reply:
 async def list_order_events(request: Request) -> Reply:
     """Read the history of an order: numbered from 1, without a gap."""
     order_id = request.id("order_id")
-    rows = await read_events(request.engine.store, "e.order_id = ?", (order_id,), "e.order_seq", _MOST_EVENTS)
-    if not rows or not order_id:
+    store = request.engine.store
+    after, limit = page(request)
+    where = "e.order_id = ? AND e.order_seq > ?"
+    rows = await read_events(store, where, (order_id, after), "e.order_seq", limit + 1)
+    if not order_id or not (rows or await order_exists(store, order_id)):
         raise missing("order")
-    return Reply(200, b'{"items":' + joined(event_body(row) for row in rows) + b"}")
+    token = b'"%d"' % rows[limit - 1].order_seq if len(rows) > limit else b"null"
+    return Reply(200, b'{"items":%b,"next_page_token":%b}' % (joined(map(event_body, rows[:limit])), token))
 
 
 def _of_order(table: str, view: PartView) -> RouteHandler:
@@ -182,9 +183,10 @@ ROUTES: tuple[Route, ...] = (
         list_order_events,
         BUYER_OR_MERCHANT,
         "orders",
-        {200: Events},
+        {200: Page[EventView]},
         None,
         ("not_found",),
+        query=PAGE,
     ),
     *(route for part in _PARTS for route in _part_routes(*part)),
 )
