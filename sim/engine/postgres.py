@@ -69,7 +69,7 @@ class PostgresStore:
         self._unsafe = unsafe
         self._revive = revive
         self._epoch = 0
-        self._purged = 0  # the page from which on old keys are looked for next
+        self._purged = self._looked_at = 0  # pages from which on old keys are looked for next
         self._shared = SharedReads(self._select)
         self._turn = asyncio.Lock()  # a connection runs one statement at a time
         self._audit = asyncio.Lock()  # one takes minutes of a reading connection; the others are for the rest
@@ -138,20 +138,32 @@ class PostgresStore:
         """See `Store.rest`: the server has processes of its own for such things."""
 
     async def purge_keys(self, before_us: int) -> int:
-        """See `Store.purge_keys`; pages of the table take turns, so that it needs no index of ages."""
+        """See `Store.purge_keys`: first where old keys were found last, so that it needs no index of ages.
+
+        Keys lie about in the order in which they came: the next old ones are there, however fast the table grows. Where
+        there are none, pages take turns: what was freed is used again, so old keys may lie elsewhere too.
+        """
         async with self._turn:
             connection = await self._connected()
             try:
-                pages = await connection.fetchval(KEY_PAGES)
-                start = self._purged if self._purged < pages else 0
-                self._purged = start + _PURGED_PAGES
-                bounds = (start, 0), (self._purged, 0)
-                told = await connection.execute(PURGE, *bounds, before_us, self._epoch)
+                deleted = await self._purge_part(connection, self._purged, before_us)
+                if deleted:
+                    self._purged += _PURGED_PAGES
+                    return deleted
+                start = self._looked_at if self._looked_at < await connection.fetchval(KEY_PAGES) else 0
+                self._looked_at = start + _PURGED_PAGES
+                deleted = await self._purge_part(connection, start, before_us)
+                if deleted:
+                    self._purged = self._looked_at
+                return deleted
             except BaseException as error:
                 if _lost(error):
                     connection.terminate()
                 self._refuse(error)
                 raise
+
+    async def _purge_part(self, connection: Connection, start: int, before_us: int) -> int:
+        told = await connection.execute(PURGE, (start, 0), (start + _PURGED_PAGES, 0), before_us, self._epoch)
         return int(told.split()[-1])  # "DELETE 12"
 
     async def select(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:

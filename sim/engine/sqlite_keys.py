@@ -25,6 +25,7 @@ _ADD = "INSERT OR ROLLBACK INTO key_places SELECT key, place FROM idempotency WH
 _PLACE = "SELECT place FROM key_places WHERE key = ?"
 _REPLACE = f"UPDATE idempotency SET ({', '.join(_COLUMNS)}) = ({', '.join('?' * len(_COLUMNS))}) WHERE place = ?"
 _OLD = "FROM idempotency WHERE place > ? AND place <= ? AND created_us < ? AND status <> 0"
+_YOUNG = "SELECT 1 FROM idempotency WHERE place > ? AND place <= ? AND created_us >= ? LIMIT 1"
 _BOUNDS = "SELECT COALESCE((SELECT MIN(place) FROM idempotency), 1), COALESCE((SELECT MAX(place) FROM idempotency), 0)"
 #: Keys that are looked at in one go when old ones are purged: a millisecond or two.
 _PURGED_ROWS = 500
@@ -69,10 +70,15 @@ class KeyPlaces:
         return new
 
     def purge(self, before_us: int) -> int:
-        """Delete old keys of the next part within the transaction; rows lie in the order in which they came."""
+        """Delete old keys of the next part within the transaction; after the first part with young ones begin anew.
+
+        Rows lie in the order in which they came, so behind young ones there are no old ones.
+        """
         first, last = self._connection.execute(_BOUNDS).fetchone()
         start = self._purged if first <= self._purged < last else first - 1
-        self._purged = start + _PURGED_ROWS
-        bounds = (start, self._purged, before_us)
+        end = start + _PURGED_ROWS
+        bounds = (start, end, before_us)
         self._connection.execute(f"DELETE FROM key_places WHERE key IN (SELECT key {_OLD})", bounds)
-        return self._connection.execute(f"DELETE {_OLD}", bounds).rowcount
+        deleted = self._connection.execute(f"DELETE {_OLD}", bounds).rowcount
+        self._purged = 0 if self._connection.execute(_YOUNG, bounds).fetchone() else end
+        return deleted

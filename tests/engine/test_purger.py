@@ -13,7 +13,7 @@ from sim.engine.core import Engine
 from sim.engine.store import Store, StoreRefused, StoreUnavailable
 from sim.engine.tables import IdempotencyRow, row
 from sim.orders.commands import PlaceOrder, Wanted
-from sim.orders.rules import DAY_US
+from sim.orders.rules import DAY_US, SECOND_US
 from tests.engine.databases import Database
 from tests.engine.samples import SKU, Shopper, shelf
 
@@ -51,6 +51,23 @@ async def test_no_call_deletes_more_than_a_part_and_in_the_end_all_are_gone(stor
     assert await numbers(store) == []
     await store.write({"idempotency": [kept(number, NOW_US - 1) for number in range(9)]})
     assert await purge_all(store, NOW_US) == 9
+
+
+async def test_keys_are_forgotten_as_fast_as_they_come(store: Store) -> None:
+    """However fast: each second 3,000 come, of which some hundreds are a part, and those of five seconds are kept."""
+    for second in range(30):
+        now_us = NOW_US + second * SECOND_US
+        rows = [kept(second * 3000 + number, now_us) for number in range(3000)]
+        await store.write({"idempotency": rows}, ["idempotency"])
+        while await store.purge_keys(now_us - 5 * SECOND_US):
+            pass
+    assert len(await numbers(store)) < 3 * 5 * 3000
+
+
+async def test_running_requests_hide_no_old_keys(store: Store) -> None:
+    await store.write({"idempotency": [kept(number, NOW_US - 1, status=0) for number in range(3000)]})
+    await store.write({"idempotency": [kept(number, NOW_US - 1) for number in range(3000, 3010)]})
+    assert await purge_all(store, NOW_US) == 10
 
 
 async def test_a_request_under_a_forgotten_key_is_a_new_one(store: Store) -> None:
