@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sim.engine.auth import Keyring
-from sim.engine.clock import Clock
+from sim.engine.clock import Clock, wall_clock
 from sim.engine.executor import Executor, Handler
 from sim.engine.metrics import Metrics
 from sim.engine.purger import KeyPurger
@@ -35,6 +35,7 @@ class Served(Protocol):
 
     store: Store
     clock: Clock
+    wall: Clock  # for what others compare with their own: signatures
     keys: Keyring
     metrics: Metrics
     payments: Any
@@ -74,6 +75,7 @@ class Front:
     sweep_us: int = 1_000_000
     max_body_bytes: int = MAX_BODY_BYTES
     instance: str = field(default_factory=_instance)
+    wall: Clock = wall_clock
 
     @property
     def ready(self) -> bool:
@@ -103,9 +105,11 @@ class Engine:
     observe: Callable[[int, float], None] | None = None  # told of each group instead of the metrics
     instance: str = field(default_factory=_instance)
     ready: bool = False
+    wall: Clock = wall_clock
 
     def __post_init__(self) -> None:
         self.executor = Executor(self.store, self.clock, self.rules.faster(self.speed), self.handlers)
+        self.clock = self.executor.clock  # one time for all
         self.writer = Writer(
             self.executor,
             max_group=self.max_group,

@@ -13,7 +13,7 @@ from typing import Any
 
 from sim.engine import feed, problems
 from sim.engine.calls import Call, Reply
-from sim.engine.clock import Clock
+from sim.engine.clock import CarriedClock, Clock
 from sim.engine.fetching import fetch
 from sim.engine.layers import CACHED, Cache, Group, load_cache
 from sim.engine.store import OutcomeUnknown, Store
@@ -47,23 +47,18 @@ class Executor:
 
     def __init__(self, store: Store, clock: Clock, rules: Rules, handlers: dict[type, Handler] | None = None) -> None:
         self.store = store
-        self.clock = clock
+        self.clock = CarriedClock(clock)  # the time by which is decided
         self.rules = rules
         self.cache = Cache()  # replaced by `load`: ask for it each time
         self._outdated = False  # whether a group may have been stored that the cache knows nothing of
-        self._ahead_us = 0
         self._handlers = handlers or {}
-
-    def now_us(self) -> int:
-        """Return the time by which is decided: the clock's, carried on from the last event where it was set back."""
-        return self.clock() + self._ahead_us
 
     async def load(self) -> None:
         """Fill the cache from the store."""
         rows = {name: await self.store.all_rows(name) for name in CACHED}
         last = await self.store.select("SELECT seq, at_us FROM events ORDER BY seq DESC LIMIT 1")
         last_seq, last_us = last[0] if last else (0, 0)
-        self._ahead_us = max(self._ahead_us, last_us - self.clock())
+        self.clock.carry_on_from(int(last_us))
         latest = [await self.store.select(f"SELECT COALESCE(MAX(id), 0) FROM {name}") for name in _NUMBERED]
         keys = await self.store.select("SELECT key FROM idempotency LIMIT ?", (_MOST_KEYS + 1,))
         self.cache = load_cache(rows, max(int(found[0][0]) for found in latest), int(last_seq))
@@ -80,7 +75,7 @@ class Executor:
         """
         if self._outdated:
             await self.load()
-        now_us = self.now_us()
+        now_us = self.clock()
         handled = self._handlers.keys() & {*map(type, map(_command_of, calls))}
         catalogue = any(getattr(command, "CATALOGUE", True) for command in handled)
         fetched = await fetch(self.store, self.cache, calls)

@@ -15,7 +15,7 @@ import msgspec
 from sim.engine import views
 from sim.engine.calls import Call
 from sim.engine.chance import uniform
-from sim.engine.clock import Clock
+from sim.engine.clock import Clock, wall_clock
 from sim.engine.endpoints import DELIVERED, GIVEN_UP, WAITING, QueueDeliveries, RecordDeliveries
 from sim.engine.resources import instant
 from sim.engine.signatures import signed_headers
@@ -253,7 +253,7 @@ class Lane:
         if problem:
             return problem
         body = event_body(event)
-        headers = signed_headers(endpoint.secret, str(event.seq), self._clock() // _SECOND_US, body)
+        headers = signed_headers(endpoint.secret, str(event.seq), wall_clock() // _SECOND_US, body)
         headers["content-type"] = "application/json"
         return await self._post(endpoint.url, body, headers)
 

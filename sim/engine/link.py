@@ -28,6 +28,7 @@ class Ready(msgspec.Struct):
 
     place: str
     notes: tuple[str, ...] = ()
+    now_us: int = 0  # the engine's time
 
 
 class Calls(msgspec.Struct, array_like=True, gc=False):

@@ -38,7 +38,7 @@ class KeyPurger:
     async def purge(self) -> int:
         """Look at one part of the keys; return how many were forgotten."""
         engine = self._engine
-        return await engine.store.purge_keys(engine.executor.now_us() - self._keep_us)
+        return await engine.store.purge_keys(engine.clock() - self._keep_us)
 
     async def _run(self) -> None:
         while True:

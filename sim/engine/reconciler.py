@@ -7,6 +7,7 @@ may happen twice: the provider does each id once, and the writer takes each outc
 from __future__ import annotations
 
 import asyncio
+import heapq
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -38,13 +39,19 @@ NEVER_ASKED = "not_attempted"
 
 # Status 1 is PENDING: written out, since the partial indexes on it only serve queries that say so.
 _OLD_PAYMENTS = (
-    f"SELECT {', '.join(TABLES['payments'].columns)} FROM payments "
-    "WHERE status = 1 AND started_us <= ? AND (started_us, id) > (?, ?) ORDER BY started_us, id LIMIT ?"
+    "SELECT started_us, id FROM payments "
+    "WHERE status = 1 AND (started_us, id) > (?, ?) AND started_us <= ? ORDER BY started_us, id LIMIT ?"
 )
-_OPEN_REFUNDS = (
-    "SELECT r.id, r.order_id, p.reference, r.amount_minor, r.currency, r.created_us "
-    "FROM refunds r JOIN payments p ON p.id = r.payment_id "
-    "WHERE r.status = 1 AND (r.created_us, r.id) > (?, ?) ORDER BY r.created_us, r.id LIMIT ?"
+_PAYMENTS = (
+    f"SELECT {', '.join(TABLES['payments'].columns)} FROM payments WHERE status = 1 AND id IN ({{marks}}) ORDER BY id"
+)
+_NEW_REFUNDS = (
+    "SELECT created_us, id FROM refunds "
+    "WHERE status = 1 AND (created_us, id) > (?, ?) AND created_us <= ? ORDER BY created_us, id LIMIT ?"
+)
+_REFUNDS = (
+    "SELECT r.id, r.order_id, p.reference, r.amount_minor, r.currency FROM refunds r "
+    "JOIN payments p ON p.id = r.payment_id WHERE r.status = 1 AND r.id IN ({marks}) ORDER BY r.id"
 )
 
 
@@ -71,8 +78,8 @@ class Reconciler:
         self._clock = clock
         self._patience_us = patience_us
         self._every_s = (look_every_s, send_every_s)
-        self._payments = _Pauses(first_pause_us)
-        self._refunds = _Pauses(first_pause_us)
+        self._payments = _Open(first_pause_us)
+        self._refunds = _Open(first_pause_us)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -92,24 +99,44 @@ class Reconciler:
     async def look_up_payments(self) -> None:
         """Ask the provider about every payment that has been open for too long and is due."""
         now_us = self._clock()
-        last = (0, 0)
-        seen: set[int] = set()
+        await self._find(self._payments, _OLD_PAYMENTS, now_us - self._patience_us)
+        await self._ask(self._payments, _PAYMENTS, now_us, self._look_up)
+
+    async def send_refunds(self) -> None:
+        """Have the provider pay out every refund that is open and due."""
+        now_us = self._clock()
+        await self._find(self._refunds, _NEW_REFUNDS, now_us)
+        await self._ask(self._refunds, _REFUNDS, now_us, self._send)
+
+    async def _find(self, known: _Open, query: str, until_us: int) -> None:
+        """Take in what has become open; the writer's time only goes on, so nothing comes before what is known."""
         while True:
-            rows = await self._store.select(_OLD_PAYMENTS, (now_us - self._patience_us, *last, PAGE))
-            payments: list[Payment] = [record("payments", values) for values in rows]
-            seen.update(payment.id for payment in payments)
-            due = [payment for payment in payments if self._wants_a_look(payment, now_us)]
-            await asyncio.gather(*(self._look_up(payment, now_us) for payment in due))
-            if len(payments) < PAGE:
-                self._payments.keep(seen)
+            rows = await self._store.select(query, (*known.last, until_us, PAGE))
+            for at_us, subject in rows:
+                known.add(subject)
+                known.last = at_us, subject
+            if len(rows) < PAGE:
                 return
-            last = (payments[-1].started_us, payments[-1].id)
 
-    def _wants_a_look(self, payment: Payment, now_us: int) -> bool:
-        return self._payments.over(payment.id, now_us) and not self._is_running(payment.id)
+    async def _ask(self, known: _Open, query: str, now_us: int, ask: _Ask) -> None:
+        """Ask about what is due and still open, a page at a time; one at a time while the provider answers nothing."""
+        while due := known.due(now_us, PAGE if known.answered else 1):
+            try:
+                subjects = [*due, *[next(iter(due))] * (PAGE - len(due))]
+                rows = await self._store.select(query.format(marks=", ".join("?" * PAGE)), subjects)
+            except BaseException:
+                known.give_back(due, now_us)
+                raise
+            known.begin_pauses({row[0]: due[row[0]] for row in rows}, now_us)
+            found = await asyncio.gather(*(ask(tuple(row), not due[row[0]]) for row in rows))
+            known.answered = any(found) or not found
+            if not known.answered:
+                return
 
-    async def _look_up(self, payment: Payment, now_us: int) -> None:
-        self._payments.begin(payment.id, now_us)
+    async def _look_up(self, values: tuple[Any, ...], _first: bool) -> bool:
+        payment: Payment = record("payments", values)
+        if self._is_running(payment.id):
+            return True
         outcome = await self._provider.look(payment.reference)
         command = verdict(payment, outcome)
         if outcome.status == Status.MISSING:
@@ -118,54 +145,57 @@ class Reconciler:
             command = Decline(payment.order_id, payment.id, NEVER_ASKED)
         if command is not None:
             await self._writer.submit(Call(command, views.nothing))
+        return outcome.status != Status.UNKNOWN
 
-    async def send_refunds(self) -> None:
-        """Have the provider pay out every refund that is open and due."""
-        now_us = self._clock()
-        last = (0, 0)
-        seen: set[int] = set()
-        while True:
-            rows = await self._store.select(_OPEN_REFUNDS, (*last, PAGE))
-            seen.update(values[0] for values in rows)
-            due = [values for values in rows if self._refunds.over(values[0], now_us)]
-            await asyncio.gather(*(self._send(values, now_us) for values in due))
-            if len(rows) < PAGE:
-                self._refunds.keep(seen)
-                return
-            last = (rows[-1][-1], rows[-1][0])
-
-    async def _send(self, values: tuple[Any, ...], now_us: int) -> None:
-        refund_id, order_id, charge_id, amount_minor, currency, _created_us = values
-        first = self._refunds.begin(refund_id, now_us)
+    async def _send(self, values: tuple[Any, ...], first: bool) -> bool:
+        refund_id, order_id, charge_id, amount_minor, currency = values
         outcome = await self._provider.refund(Payback(refund_id, charge_id, amount_minor, currency))
         if outcome.status == Status.SUCCEEDED:
             await self._writer.submit(Call(SettleRefund(order_id, refund_id), views.nothing))
         elif first and _refused(outcome):
             _log.error("the provider will not pay out refund %d of order %d: %s", refund_id, order_id, outcome.failure)
+        return outcome.status != Status.UNKNOWN
 
 
-class _Pauses:
-    """When each thing may be asked about again: after pauses that double."""
+#: Asks about a row; told whether it is the first time. Returns whether the provider said anything.
+_Ask = Callable[[tuple[Any, ...], bool], Awaitable[bool]]
+
+
+class _Open:
+    """What is open of one kind. Each thing is due at once and then after pauses that double, until it is settled.
+
+    It is read from the store when it becomes open and when it is due, not each time that somebody looks: while a
+    provider is away for hours much may be open.
+    """
 
     def __init__(self, first_us: int) -> None:
+        self.last = (0, 0)  # instant and id of the youngest that is known
+        self.answered = True  # whether the provider answered last
         self._first_us = first_us
-        self._until: dict[int, tuple[int, int]] = {}  # id -> (end of the pause, its length)
+        self._waiting: list[tuple[int, int, int]] = []  # a heap: when it is due, its id, the pause before
 
-    def over(self, subject: int, now_us: int) -> bool:
-        """Whether a thing may be asked about."""
-        return self._until.get(subject, (0, 0))[0] <= now_us
+    def add(self, subject: int) -> None:
+        """Take in what has become open."""
+        heapq.heappush(self._waiting, (0, subject, 0))
 
-    def begin(self, subject: int, now_us: int) -> bool:
-        """Begin the pause after asking; return whether it is the first."""
-        _, earlier_us = self._until.get(subject, (0, 0))
-        pause_us = min(2 * earlier_us, LONGEST_PAUSE_US) or self._first_us
-        self._until[subject] = (now_us + pause_us, pause_us)
-        return not earlier_us
+    def due(self, now_us: int, most: int) -> dict[int, int]:
+        """Take out what is due, at most so much, with the pauses before: 0 the first time."""
+        found: dict[int, int] = {}
+        while self._waiting and len(found) < most and self._waiting[0][0] <= now_us:
+            _, subject, pause_us = heapq.heappop(self._waiting)
+            found[subject] = pause_us
+        return found
 
-    def keep(self, seen: set[int]) -> None:
-        """Forget all but what is still open."""
-        for subject in self._until.keys() - seen:
-            del self._until[subject]
+    def begin_pauses(self, asked: dict[int, int], now_us: int) -> None:
+        """Let what is asked about be due again after a pause."""
+        for subject, earlier_us in asked.items():
+            pause_us = min(2 * earlier_us, LONGEST_PAUSE_US) or self._first_us
+            heapq.heappush(self._waiting, (now_us + pause_us, subject, pause_us))
+
+    def give_back(self, due: dict[int, int], now_us: int) -> None:
+        """Let what was not asked about stay due."""
+        for subject, pause_us in due.items():
+            heapq.heappush(self._waiting, (now_us, subject, pause_us))
 
 
 def _refused(outcome: Outcome) -> bool:

@@ -14,9 +14,11 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from sim.engine.calls import Call, Reply
+from sim.engine.clock import CarriedClock
 from sim.engine.link import Answers, Goodbye, Link, Ready, pack_calls
 from sim.engine.problems import DEFECT, OVERLOADED, STORE_UNAVAILABLE
 from sim.engine.settings import Plan
@@ -32,13 +34,14 @@ _RESTART_S = (0.1, 0.5, 2.0, 5.0)
 
 
 class RemoteWriter:
-    """Like `Writer`, with the executor in another process. `start` first, `close` last."""
+    """Like `Writer`, with the executor in another process, on the same time. `start` first, `close` last."""
 
-    def __init__(self, plan: Plan, observe: Callable[[int, float], None]) -> None:
+    def __init__(self, plan: Plan, clock: CarriedClock, observe: Callable[[int, float], None]) -> None:
         self.failed: Exception | None = None
         self.place = ""
         self.sweeps = self.swept = 0
         self._plan = plan
+        self._clock = clock
         self._observe = observe
         self._counted = (0, 0)  # sweeps of store processes that are no more
         self._numbers = itertools.count(1)
@@ -71,7 +74,7 @@ class RemoteWriter:
                 start_new_session=True,  # a Ctrl-C is ours alone: the store finishes what was acknowledged
             )
         _transport, link = await loop.create_connection(lambda: Link(self._receive, self._lost), sock=ours)
-        link.send(self._plan)
+        link.send(replace(self._plan, from_us=self._clock()))
         try:
             ready = await self._ready
         except BaseException:
@@ -82,6 +85,7 @@ class RemoteWriter:
             raise StoreUnavailable("the store process ended as soon as it was ready")
         self._link = link
         self.place = ready.place
+        self._clock.carry_on_from(ready.now_us)
         self.failed = None
         return ready
 

@@ -24,7 +24,7 @@ import uvicorn
 from sim.engine.api.app import App
 from sim.engine.api.routes import ALL_ROUTES
 from sim.engine.auth import keyring
-from sim.engine.clock import steady_clock
+from sim.engine.clock import CarriedClock, steady_clock
 from sim.engine.core import Front
 from sim.engine.link import Ready
 from sim.engine.metrics import Metrics
@@ -82,7 +82,8 @@ async def serve(settings: Settings, announce: Announce) -> None:
         url = _url_of(listening, settings)
         async with _provider(settings, url) as (provider, secret):
             metrics = Metrics()
-            writer = RemoteWriter(plan, metrics.observe_group)
+            clock = CarriedClock(steady_clock())
+            writer = RemoteWriter(plan, clock, metrics.observe_group)
             store = open_store(plan)
             ready = await _started(writer)
             front = None
@@ -91,7 +92,7 @@ async def serve(settings: Settings, announce: Announce) -> None:
                 front = Front(
                     writer,
                     store,
-                    steady_clock(),
+                    clock,
                     keys,
                     metrics,
                     psp_secret=secret,
@@ -100,7 +101,7 @@ async def serve(settings: Settings, announce: Announce) -> None:
                     sweep_us=plan.sweep_us,
                 )
                 if provider is not None:
-                    front.payments = PaymentDriver(writer, store, provider, front.clock, speed=settings.speed)
+                    front.payments = PaymentDriver(writer, store, provider, clock, speed=settings.speed)
                     front.payments.start()
                 known = replace(settings, psp_url=provider.url if provider is not None else "")
                 await _serve_http(front, listening, lambda: announce(url, known, ready))

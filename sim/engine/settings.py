@@ -91,6 +91,7 @@ class Plan:
     max_group: int
     queue_bound: int
     loopback: bool
+    from_us: int = 0  # the engine's time is no earlier
 
 
 def check(settings: Settings) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 
 from sim.engine.calls import Reply
-from sim.engine.clock import steady_clock
+from sim.engine.clock import steady_clock, wall_clock
 from sim.engine.core import Engine
 from sim.engine.handlers import HANDLERS
 from sim.engine.link import Answers, Calls, Goodbye, Link, Ready, unpack_calls
@@ -23,6 +23,7 @@ from sim.engine.outbox import Outbox
 from sim.engine.settings import Plan, open_store
 from sim.engine.tasks import stop
 from sim.errors import LiveRushError
+from sim.orders.rules import SECOND_US
 
 #: Young objects between collections: calls leave no cycles, so looking for them often is wasted.
 GC_THRESHOLD = 50_000
@@ -92,7 +93,7 @@ async def serve(connection: socket.socket) -> None:
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
     server.engine = engine
-    server.link.send(Ready(engine.store.place, notes))
+    server.link.send(Ready(engine.store.place, notes, engine.clock()))
     ticking = asyncio.get_running_loop().create_task(_tell(server))
     await leaving
     ticking.cancel()
@@ -105,7 +106,7 @@ def engine_of(plan: Plan, observe: Callable[[int, float], None]) -> Engine:
     """Return the engine of a plan, not opened yet: all but HTTP and payments. `observe` is told of each group."""
     engine = Engine(
         open_store(plan),
-        steady_clock(),
+        steady_clock(plan.from_us),
         rules=plan.rules,
         handlers=HANDLERS,
         speed=plan.speed,
@@ -124,15 +125,23 @@ def engine_of(plan: Plan, observe: Callable[[int, float], None]) -> Engine:
 async def open_engine(engine: Engine, plan: Plan) -> tuple[str, ...]:
     """Open an engine and fill its store with the plan's scenario; return what there is to tell."""
     await engine.open()
+    notes = _late_note(engine.clock() - wall_clock())
     if plan.scenario is None:
-        return ()
+        return notes
     from sim.engine.seed import seed  # with the schema of scenarios, which takes as long as all else to load
 
     try:
-        return ((await seed(engine, plan.scenario)).summary(),)
+        return (*notes, (await seed(engine, plan.scenario)).summary())
     except BaseException:
         await engine.close()
         raise
+
+
+def _late_note(behind_us: int) -> tuple[str, ...]:
+    if behind_us < SECOND_US:
+        return ()
+    seconds = f"{behind_us / SECOND_US:,.0f}"
+    return (f"This clock is {seconds} s behind the last event: the engine goes on from there, ahead of it",)
 
 
 async def _tell(server: _Server) -> None:

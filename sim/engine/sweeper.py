@@ -51,7 +51,7 @@ class Sweeper:
 
     async def _probe(self) -> None:
         """Store a row, to learn whether the store takes writes again: while we are not ready nobody else tries."""
-        now_us = self._engine.executor.now_us()
+        now_us = self._engine.clock()
         await self._engine.writer.submit(Call(Elapse(0), lambda *_: Reply(200), key=b"probe %d" % now_us))
 
     async def sweep(self) -> int:
@@ -59,7 +59,9 @@ class Sweeper:
         engine = self._engine
         if engine.writer.failed is not None:
             await self._probe()
-        due = await engine.store.select(_DUE, (engine.executor.now_us(), BATCH))
+        if engine.writer.failed is not None:
+            return 0
+        due = await engine.store.select(_DUE, (engine.clock(), BATCH))
         calls = [engine.writer.submit(Call(Elapse(int(order_id)), views.nothing)) for (order_id,) in due]
         await asyncio.gather(*calls)
         engine.writer.sweeps += 1

@@ -50,6 +50,7 @@ class Mall:
             loopback=True,
             sweep_us=_NEVER_US,
             keep_keys_us=_NEVER_US,
+            wall=self._clock,
         )
         await self.engine.open()
         self.client = Client(App(self.engine, ALL_ROUTES), self.engine)
@@ -124,10 +125,11 @@ class Mall:
         self.now_us += self.rules.pay_window_us
         await self.sweep()
 
-    async def sweep(self) -> None:
+    async def sweep(self) -> int:
+        """Let time act; return how many orders were due."""
         sweeper = self.engine.companions[0]
         assert isinstance(sweeper, Sweeper)
-        await sweeper.sweep()
+        return await sweeper.sweep()
 
     async def order(self, order_id: str) -> dict[str, Any]:
         """Return an order as the API shows it."""

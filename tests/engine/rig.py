@@ -162,8 +162,8 @@ class Till:
 
     async def reconcile(self) -> None:
         """Do at once what the reconciler does in a while."""
-        self.driver.reconciler._payments.keep(set())
-        self.driver.reconciler._refunds.keep(set())
+        for known in (self.driver.reconciler._payments, self.driver.reconciler._refunds):
+            known._waiting = [(0, subject, pause_us) for _, subject, pause_us in known._waiting]
         await self.driver.reconciler.look_up_payments()
         await self.driver.reconciler.send_refunds()
 

@@ -13,9 +13,11 @@ import pytest
 
 from sim.engine.core import Engine
 from sim.engine.handlers import HANDLERS
+from sim.engine.resources import instant
 from sim.engine.sqlite import SqliteStore
 from sim.engine.store import OutcomeUnknown, Store, StoreRefused
 from sim.engine.tables import Changes
+from sim.orders.rules import HOUR_US
 from tests.engine.databases import Database
 from tests.engine.mall import Mall, mall
 from tests.engine.samples import dump
@@ -312,6 +314,23 @@ def test_a_clock_that_was_set_back_between_two_runs_gives_no_id_and_no_instant_t
     asyncio.run(main())
 
 
+def test_after_the_clock_was_set_back_quotes_and_orders_still_agree_on_what_time_it_is(database: Database) -> None:
+    async def main() -> None:
+        async with mall(database.store(unsafe=True)) as it:
+            sku = await it.sku(5)
+            await it.placed((sku, 1))
+        async with mall(database.store(unsafe=True), now_us=START_US - HOUR_US) as it:
+            times = {"begin": instant(START_US), "end": instant(START_US + HOUR_US)}
+            deal = {"sku_id": sku, "activity_price": {"amount": "500", "currency": "GBP"}} | times
+            found = {"promotion_id": (await it.client.made("/v1/promotions", deal))["id"]}
+            cart = {"lines": [{"sku_id": sku, "quantity": 1}]} | found
+            quote = await it.client.made("/v1/checkout/quotes", cart)
+            order = await it.order(await it.placed((sku, 1), **found))
+            assert quote["total"] == order["total"] == {"amount": "500", "currency": "GBP"}
+
+    asyncio.run(main())
+
+
 def test_a_second_engine_on_a_database_is_refused_and_the_first_goes_on(database: Database) -> None:
     async def main() -> None:
         async with mall(database.store(unsafe=True)) as it:
@@ -356,6 +375,23 @@ def test_a_database_that_takes_no_writes_gives_503_and_a_log_line_and_no_half_ef
     lines = [record.getMessage() for record in caplog.records]
     assert any("takes no writes" in line for line in lines)
     assert "the store takes writes again" in lines
+
+
+def test_while_the_database_takes_no_writes_a_sweep_is_over_at_once(database: Database) -> None:
+    """A full batch would be followed by the next at once, for as long as the disk is full."""
+
+    async def main() -> None:
+        async with mall(database.store(unsafe=True)) as it:
+            sku = await it.sku(3)
+            await it.placed((sku, 1))
+            await _read_only(database, it.store, "ON")
+            await it.place((sku, 1))
+            it.now_us += it.rules.pay_window_us
+            assert await it.sweep() == 0
+            await _read_only(database, it.store, "OFF")
+            assert await it.sweep() == 1
+
+    asyncio.run(main())
 
 
 def test_a_read_only_database_gives_503_and_changes_nothing_until_it_can_be_written(database: Database) -> None:

@@ -436,6 +436,59 @@ def test_what_stays_open_is_asked_about_less_and_less_often(tmp_path: Path) -> N
     run(main())
 
 
+def test_a_provider_that_is_away_is_asked_about_one_thing_at_a_time_and_then_about_all(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with shop(tmp_path, answers="async", lost_share=1) as (desk, till):
+            order_ids = [await desk.place() for _ in range(10)]
+            for number, order_id in enumerate(order_ids):
+                await till.pay(order_id, b"%d" % number)
+            look, asked = till.provider.look, 0
+
+            async def away(_charge_id: str) -> Any:
+                nonlocal asked
+                asked += 1
+                return Outcome(Status.UNKNOWN)
+
+            till.provider.look = away  # type: ignore[method-assign]
+            await till.driver.reconciler.look_up_payments()
+            desk.ahead_us += 1_000_000
+            asked = 0
+            for _ in range(3):
+                await till.driver.reconciler.look_up_payments()
+            assert asked == 3
+            till.provider.look = look  # type: ignore[method-assign]
+            await till.reconcile()
+            assert [await desk.state(order_id) for order_id in order_ids] == [State.ON_HOLD] * 10
+
+    run(main())
+
+
+def test_what_is_open_is_not_read_again_while_it_is_not_due(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with shop(tmp_path) as (desk, till):
+            await desk.ask(StartPayment(await desk.place()), views.payment_reply)
+
+            async def unsure(_charge_id: str) -> Any:
+                return Outcome(Status.UNKNOWN)
+
+            till.provider.look = unsure  # type: ignore[method-assign]
+            await till.driver.reconciler.look_up_payments()
+            read: list[int] = []
+            select = desk.store.select
+
+            async def counted(sql: str, parameters: Any = ()) -> Any:
+                rows = await select(sql, parameters)
+                read.append(len(rows))
+                return rows
+
+            desk.store.select = counted  # type: ignore[method-assign]
+            for _ in range(5):
+                await till.driver.reconciler.look_up_payments()
+            assert read == [0] * 5
+
+    run(main())
+
+
 def test_an_answer_that_makes_no_sense_is_unknown_and_never_a_decline(tmp_path: Path) -> None:
     async def main() -> None:
         answers = iter([500, 503, 404, 200, 409, 302])

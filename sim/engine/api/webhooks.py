@@ -50,7 +50,7 @@ def _check_signature(request: Request) -> None:
     headers = {name: request.headers.get(name.encode(), b"").decode("latin-1") for name in _HEADERS}
     engine = request.engine
     try:
-        verify((engine.psp_secret,), headers, request.raw, engine.clock() // 1_000_000)
+        verify((engine.psp_secret,), headers, request.raw, engine.wall() // 1_000_000)
     except SignatureError as error:
         raise Rejected(http_problem(error.code)) from None
 
