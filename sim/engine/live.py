@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sim.engine.executor import Handler
-from sim.engine.goods import invalid, not_found
+from sim.engine.goods import changed, invalid, not_found
 from sim.engine.layers import Group, Layer
 from sim.orders.entities import Deal, Room, RoomStatus, Video
 from sim.orders.events import Refusal, Refused
@@ -46,17 +46,22 @@ class EndRoom(msgspec.Struct, frozen=True, gc=False):
 
 
 class PinProduct(msgspec.Struct, frozen=True, gc=False):
-    """Show a product of the bag above the chat; 0: none."""
+    """Show a product of the bag above the chat (0: none), if the room still has `version` (0: whatever it is)."""
 
     room_id: int
     product_id: int
+    version: int
 
 
 class FillBag(msgspec.Struct, frozen=True, gc=False):
-    """Replace a room's shopping bag; a pinned product that is no longer in it is taken down."""
+    """Replace a room's shopping bag, if the room still has `version` (0: whatever it is).
+
+    A pinned product that is no longer in it is taken down.
+    """
 
     room_id: int
     bag: tuple[int, ...]
+    version: int
 
 
 class CreateDeal(msgspec.Struct, frozen=True, gc=False):
@@ -134,6 +139,8 @@ def pin_product(group: Group, command: PinProduct, _now_us: int) -> tuple[Any, .
     room = group.rooms.get(command.room_id)
     if room is None:
         return (not_found("live room"),)
+    if command.version not in (0, room.version):
+        return (changed("live room", room.version),)
     if room.status != RoomStatus.LIVE:
         return (_not_live(room),)
     if command.product_id and command.product_id not in bag_of(room):
@@ -146,6 +153,8 @@ def fill_bag(group: Group, command: FillBag, _now_us: int) -> tuple[Any, ...]:
     room = group.rooms.get(command.room_id)
     if room is None:
         return (not_found("live room"),)
+    if command.version not in (0, room.version):
+        return (changed("live room", room.version),)
     if room.status == RoomStatus.ENDED:
         return (_not_live(room),)
     refused = _bag_refusal(group, command.bag)

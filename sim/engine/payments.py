@@ -20,6 +20,7 @@ from sim.engine.layers import Group
 from sim.engine.problems import KEY_IN_USE
 from sim.engine.provider import Charge, Outcome, PaymentProvider, Status, verdict
 from sim.engine.reconciler import LOOK_EVERY_S, PATIENCE_US, SEND_EVERY_S, Reconciler
+from sim.engine.resources import Currency, Id
 from sim.engine.store import Store
 from sim.engine.tables import TABLES, record
 from sim.engine.tasks import stop
@@ -123,7 +124,8 @@ class PaymentDriver:
         return await self._writer.submit(Call(command, views.payment_reply, settles=settles))
 
 
-_Number = Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")]
+#: Up to 10^15, as an order's total.
+_Amount = Annotated[str, Meta(pattern=r"^(?:[0-9]{1,15}|10{15})\Z")]
 _Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]  # PostgreSQL stores no NUL
 _Why = Annotated[str, Meta(max_length=255, pattern=r"^[^\x00]*$")]
 
@@ -138,21 +140,21 @@ class ProviderEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Paid(msgspec.Struct, gc=False):
-    order_id: _Number
+    order_id: Id
     payment_id: _Name
-    amount: Annotated[str, Meta(pattern=r"^[0-9]{1,15}$")]
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+    amount: _Amount
+    currency: Currency
 
 
 class _Declined(msgspec.Struct, gc=False):
-    order_id: _Number
+    order_id: Id
     payment_id: _Name
     failure: _Why | None = None
 
 
 class _PaidOut(msgspec.Struct, gc=False):
-    order_id: _Number
-    refund_id: _Number
+    order_id: Id
+    refund_id: Id
 
 
 _event = msgspec.json.Decoder(ProviderEvent).decode

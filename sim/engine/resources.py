@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-Id = Annotated[str, Meta(pattern=r"^[0-9]{1,18}$", description="an opaque id", examples=["176403962512345600"])]
+# Patterns end with `\Z`: Python's `$` lets a line feed pass at the end. OpenAPI says `$`, where it does not.
+Id = Annotated[str, Meta(pattern=r"^[0-9]{1,18}\Z", description="an opaque id", examples=["176403962512345600"])]
 #: No NUL in texts: PostgreSQL cannot store it. Only documented here, as a pattern takes as long as all the rest of a
 #: body: `sim.engine.api.json_texts` looks for it.
 _NO_NUL = {"pattern": r"^[^\x00]*$"}
@@ -21,8 +22,8 @@ Word = Annotated[str, Meta(min_length=1, max_length=128, extra_json_schema=_NO_N
 Text = Annotated[str, Meta(max_length=1024, extra_json_schema=_NO_NUL)]
 #: Of a carrier, a parcel: like a text, only shorter.
 Name = Annotated[str, Meta(max_length=128, extra_json_schema=_NO_NUL)]
-Minor = Annotated[str, Meta(pattern=r"^[0-9]{1,18}$", description="integer minor units", examples=["1999"])]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", examples=["GBP"])]
+Minor = Annotated[str, Meta(pattern=r"^[0-9]{1,18}\Z", description="integer minor units", examples=["1999"])]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z", examples=["GBP"])]
 Instant = Annotated[
     str,
     Meta(
@@ -39,7 +40,7 @@ class Body(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_on
     """
 
 
-class Money(msgspec.Struct, frozen=True, gc=False):
+class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """An amount in integer minor units, written as a string."""
 
     amount: Minor

@@ -28,6 +28,8 @@ _NEXT = {
     PackageStatus.READY: (PackageStatus.COLLECTED,),
     PackageStatus.COLLECTED: (PackageStatus.DELIVERED, PackageStatus.LOST),
 }
+#: The same with the merchant's own step.
+_ONWARD = {PackageStatus.PROCESSING: (PackageStatus.READY,), **_NEXT}
 _ARRIVED = (PackageStatus.DELIVERED, PackageStatus.LOST)
 
 
@@ -75,7 +77,7 @@ def ship_package(world: World, command: ShipPackage, now_us: int) -> tuple[Event
     if package is None:
         return (_NO_PACKAGE,)
     if package.status != PackageStatus.PROCESSING or case.order.state == State.CANCELLED:
-        return (illegal(case.order, State.AWAITING_COLLECTION),)
+        return (_illegal_parcel(case.order, package, PackageStatus.READY),)
     package = replace(package, status=PackageStatus.READY, ready_us=now_us)
     return (PackageReady(package, _state_with(case, package)),)
 
@@ -89,8 +91,7 @@ def track_package(world: World, command: TrackPackage, now_us: int) -> tuple[Eve
     if package is None:
         return (_NO_PACKAGE,)
     if case.order.state == State.CANCELLED or command.status not in _NEXT.get(package.status, ()):
-        facts = {"from": package.status.name, "to": command.status.name}
-        return (Refused(Refusal.ILLEGAL_TRANSITION, "The package cannot go there now.", facts),)
+        return (_illegal_parcel(case.order, package, command.status),)
     if command.status == PackageStatus.COLLECTED:
         package = replace(package, status=command.status, collected_us=now_us)
         moves = tuple(_moves_out(world, case, package, now_us))
@@ -112,6 +113,13 @@ def illegal(order: Order, to: State) -> Refused:
     allowed = sorted(state.name for state in TRANSITIONS[order.state] if state != to)
     facts = {"from": order.state.name, "to": to.name, "allowed": allowed}
     return Refused(Refusal.ILLEGAL_TRANSITION, f"The order is {order.state.name}.", facts)
+
+
+def _illegal_parcel(order: Order, package: Package, to: PackageStatus) -> Refused:
+    """Return the refusal of a parcel's step; those of a cancelled order go nowhere."""
+    onward = () if order.state == State.CANCELLED else _ONWARD.get(package.status, ())
+    facts = {"from": package.status.name, "to": to.name, "allowed": sorted(status.name for status in onward)}
+    return Refused(Refusal.ILLEGAL_TRANSITION, f"The package is {package.status.name}.", facts)
 
 
 def _state_with(case: Case, changed: Package) -> State:

@@ -38,6 +38,12 @@ def priced(amount: Any, currency: Any = "GBP") -> dict[str, Any]:
     return {"buyer_id": "ann", "lines": [line]}
 
 
+def more_priced() -> dict[str, Any]:
+    body = priced("1290")
+    body["lines"][0]["unit_price"]["x"] = 1
+    return body
+
+
 def product(price: Any, **more: Any) -> dict[str, Any]:
     return {"title": "x", "skus": [{"seller_sku": "new", "price": price, **more}]}
 
@@ -123,6 +129,10 @@ NUMBERS = (
     Case("a price with a point", "invalid", body=priced("12.90")),
     Case("a negative price", "invalid", body=priced("-1290")),
     Case("a price as a number", "invalid", body=priced(1290)),
+    Case("a price that ends with a line feed", "invalid", body=priced("1290\n")),
+    Case("a currency that ends with a line feed", "invalid", body=priced("1290", "GBP\n")),
+    Case("a SKU that ends with a line feed", "invalid", body=cart(1, "<mug>\n")),
+    Case("a price with more than an amount and a currency", "invalid", body=more_priced()),
     Case("a currency in small letters", "invalid", body=priced("1290", "gbp")),
     Case("an unknown SKU in a quote", "unknown_sku", path="/v1/checkout/quotes", body={"lines": cart(1, "5")["lines"]}),
     Case(
@@ -141,6 +151,18 @@ NUMBERS = (
         "invalid",
         path="/v1/shops/<shop>/products",
         body=product({"amount": "0", "currency": "GBP"}),
+    ),
+    Case(
+        "a product's price that ends with a line feed",
+        "invalid",
+        path="/v1/shops/<shop>/products",
+        body=product({"amount": "5\n", "currency": "GBP"}),
+    ),
+    Case(
+        "a shop's currency that ends with a line feed",
+        "invalid",
+        path="/v1/shops",
+        body={"name": "x", "currency": "GBP\n"},
     ),
     Case(
         "a product in two currencies",
@@ -266,6 +288,12 @@ STATES = (
     Case(
         "tracking a parcel to nowhere", "invalid", path="/v1/packages/<package>/tracking-events", body={"status": "ATE"}
     ),
+    Case(
+        "tracking a parcel to what ends with a line feed",
+        "invalid",
+        path="/v1/packages/<package>/tracking-events",
+        body={"status": "COLLECTED\n"},
+    ),
     Case("an unknown order", "not_found", path="/v1/orders/5:confirm"),
     Case("an unknown parcel", "not_found", path="/v1/packages/5:ship"),
     Case("an order that is no number", "not_found", "GET", "/v1/orders/abc"),
@@ -293,6 +321,29 @@ HEADERS = (
         "another JSON", "unsupported_media_type", body=cart(), headers={"content-type": "application/json-patch+json"}
     ),
     Case("packed JSON", "malformed_json", body=b"\x1f\x8b\x08", headers={"content-encoding": "gzip"}),
+    Case(
+        "no If-Match of a bag",
+        "precondition_required",
+        "PUT",
+        "/v1/live-rooms/<room>/shopping-bag",
+        {"product_ids": []},
+    ),
+    Case(
+        "a stale If-Match of a bag",
+        "version_changed",
+        "PUT",
+        "/v1/live-rooms/<room>/shopping-bag",
+        {"product_ids": []},
+        {"if-match": '"7"'},
+    ),
+    Case(
+        "a stale If-Match of a pin",
+        "version_changed",
+        "PUT",
+        "/v1/live-rooms/<room>/pinned-product",
+        {"product_id": None},
+        {"if-match": '"7"'},
+    ),
     Case("no If-Match", "precondition_required", "PUT", "/v1/skus/<mug>/inventory", {"on_hand": 99}),
     Case(
         "a stale If-Match", "version_changed", "PUT", "/v1/skus/<mug>/inventory", {"on_hand": 99}, {"if-match": '"1"'}
@@ -412,7 +463,8 @@ class Shop:
         more = ("packages", "cancellations", "returns", "events", "transfers", "stock_moves", "endpoints")
         parts = [f"SELECT '{name}', COUNT(*), 0 FROM {name}" for name in (*tables, *more, "provider_events")]
         parts += [
-            f"SELECT 'versions of {name}', SUM(version), 0 FROM {name}" for name in ("products", "skus", "stocks")
+            f"SELECT 'versions of {name}', SUM(version), 0 FROM {name}"
+            for name in ("products", "skus", "stocks", "rooms")
         ]
         parts.append("SELECT 'units', SUM(on_hand), SUM(held + committed) FROM stocks")
         parts.append("SELECT 'releasing', SUM(releasing), 0 FROM stocks")
@@ -470,6 +522,9 @@ def test_an_illegal_transition_tells_what_would_be_legal(shop: Shop) -> None:
     told = shop.engine.ask("POST", f"/v1/orders/{shop.ids['unpaid']}:confirm").json
     assert (told["from"], told["to"]) == ("UNPAID", "AWAITING_SHIPMENT")
     assert "ON_HOLD" in told["allowed"]
+    parcel = f"/v1/packages/{shop.ids['package']}/tracking-events"
+    told = shop.engine.ask("POST", parcel, {"status": "COLLECTED"}).json
+    assert (told["from"], told["to"], told["allowed"]) == ("PROCESSING", "COLLECTED", ["READY"])
 
 
 def test_a_wrong_method_tells_the_right_ones(shop: Shop) -> None:
@@ -515,6 +570,7 @@ def test_a_webhook_that_is_signed_wrongly_is_not_believed(shop: Shop) -> None:
         {"amount": "-1"},
         {"amount": "9" * 16},
         {"amount": 1290},
+        {"amount": "1290\n"},
         {"currency": "pounds"},
     ],
     ids=str,
@@ -537,6 +593,14 @@ def test_a_capture_in_another_currency_pays_nothing_and_goes_back(shop: Shop) ->
     assert shop.engine.ask("GET", f"/v1/orders/{order_id}").json["status"] == "UNPAID"
     (refund,) = shop.engine.ask("GET", f"/v1/orders/{order_id}/refunds").json["items"]
     assert refund["amount"] == {"amount": "1290", "currency": "EUR"}
+
+
+def test_the_dearest_order_that_is_can_be_paid(shop: Shop) -> None:
+    sku = shop._sku(shop.ids["shop"], "GBP", "gold", "1000000000", 1_000_000)
+    order = shop.engine.made(PLACE, cart(1_000_000, sku))
+    assert order["total"]["amount"] == str(10**15)
+    assert shop.tell(order_id=order["id"], amount=str(10**15)).json == {"received": True, "changed": True}
+    assert shop.engine.ask("GET", f"{PLACE}/{order['id']}").json["status"] == "ON_HOLD"
 
 
 def test_strange_but_good_texts_are_kept_as_they_are(shop: Shop) -> None:

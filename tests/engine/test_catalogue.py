@@ -208,16 +208,35 @@ def test_only_a_live_room_pins_and_only_what_is_in_its_bag(with_engine: Callable
     async def attempt(client: Client) -> None:
         room, product = await room_with_product(client)
         pin = f"/v1/live-rooms/{room}/pinned-product"
-        assert (await client.put(pin, {"product_id": product})).code == "not_live"
+        assert (await client.put(pin, {"product_id": product}, if_match="*")).code == "not_live"
         assert (await client.post(f"/v1/live-rooms/{room}:start")).json["status"] == "LIVE"
         assert (await client.post(f"/v1/live-rooms/{room}:start")).status == 200
-        assert (await client.put(pin, {"product_id": product})).json["pinned_product_id"] == product
-        assert (await client.put(pin, {"product_id": "77"})).code == "not_in_bag"
-        emptied = await client.put(f"/v1/live-rooms/{room}/shopping-bag", {"product_ids": []})
+        assert (await client.put(pin, {"product_id": product}, if_match="*")).json["pinned_product_id"] == product
+        assert (await client.put(pin, {"product_id": "77"}, if_match="*")).code == "not_in_bag"
+        emptied = await client.put(f"/v1/live-rooms/{room}/shopping-bag", {"product_ids": []}, if_match="*")
         assert (emptied.json["product_ids"], emptied.json["pinned_product_id"]) == ([], None)
         assert (await client.post(f"/v1/live-rooms/{room}:end")).json["status"] == "ENDED"
         assert (await client.post(f"/v1/live-rooms/{room}:start")).code == "illegal_transition"
-        assert (await client.put(f"/v1/live-rooms/{room}/shopping-bag", {"product_ids": []})).code == "not_live"
+        assert (
+            await client.put(f"/v1/live-rooms/{room}/shopping-bag", {"product_ids": []}, if_match="*")
+        ).code == "not_live"
+
+    with_engine(attempt)
+
+
+def test_a_room_is_changed_only_as_it_was_read(with_engine: Callable[[Try], None]) -> None:
+    async def attempt(client: Client) -> None:
+        room, product = await room_with_product(client)
+        path = f"/v1/live-rooms/{room}"
+        read = (await client.get(path)).headers["etag"]
+        filled = await client.put(f"{path}/shopping-bag", {"product_ids": [product]}, if_match=read)
+        assert filled.status == 200
+        assert (await client.put(f"{path}/shopping-bag", {"product_ids": []}, if_match=read)).code == "version_changed"
+        live = await client.post(f"{path}:start")
+        pin = {"product_id": product}
+        assert (await client.put(f"{path}/pinned-product", pin, if_match=filled.headers["etag"])).status == 412
+        assert (await client.put(f"{path}/pinned-product", pin)).code == "precondition_required"
+        assert (await client.put(f"{path}/pinned-product", pin, if_match=live.headers["etag"])).status == 200
 
     with_engine(attempt)
 
@@ -226,10 +245,10 @@ def test_a_bag_holds_known_products_once_each_and_100_at_most(with_engine: Calla
     async def attempt(client: Client) -> None:
         room, product = await room_with_product(client)
         path = f"/v1/live-rooms/{room}/shopping-bag"
-        assert (await client.put(path, {"product_ids": [product, product]})).code == "invalid"
-        unknown = await client.put(path, {"product_ids": [product, "5"]})
+        assert (await client.put(path, {"product_ids": [product, product]}, if_match="*")).code == "invalid"
+        unknown = await client.put(path, {"product_ids": [product, "5"]}, if_match="*")
         assert unknown.json["errors"][0]["pointer"] == "/product_ids/1"
-        assert (await client.put(path, {"product_ids": ["5"] * 101})).code == "invalid"
+        assert (await client.put(path, {"product_ids": ["5"] * 101}, if_match="*")).code == "invalid"
 
     with_engine(attempt)
 

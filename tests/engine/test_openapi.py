@@ -57,7 +57,9 @@ def test_every_schema_is_a_json_schema_and_every_pattern_compiles() -> None:
     for schema in SPEC["components"]["schemas"].values():
         jsonschema_rs.meta.validate(schema)
     for pattern in re.findall(r'"pattern":"((?:[^"\\]|\\.)*)"', msgspec.json.encode(SPEC).decode()):
-        re.compile(msgspec.json.decode(f'"{pattern}"'))
+        plain = msgspec.json.decode(f'"{pattern}"')
+        re.compile(plain)
+        assert plain.endswith("$"), "JSON Schema's dialect has no other end of a text"
 
 
 def test_every_operation_tells_who_may_and_what_may_go_wrong() -> None:

@@ -28,7 +28,7 @@ from sim.orders.events import Refusal
 
 #: Ten digits of minor units, and never nothing: an order must be worth something.
 PriceMinor = Annotated[
-    str, Meta(pattern="^[1-9][0-9]{0,9}$", description="integer minor units, above 0", examples=["1999"])
+    str, Meta(pattern=r"^[1-9][0-9]{0,9}\Z", description="integer minor units, above 0", examples=["1999"])
 ]
 SellerSku = Annotated[str, Meta(min_length=1, max_length=160, pattern=r"^[^\x00]+$", examples=["mug/blue"])]
 OnHand = Annotated[int, Meta(ge=0, le=1_000_000_000)]

@@ -74,7 +74,8 @@ def document(routes: Iterable[Route]) -> bytes:
             },
         },
     }
-    return _GENERIC.sub(_plain_name, msgspec.json.encode(whole).decode()).encode()
+    text = msgspec.json.encode(whole).decode().replace(r'\\Z"', '$"')  # see `sim.engine.resources`
+    return _GENERIC.sub(_plain_name, text).encode()
 
 
 def _plain_name(match: re.Match[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -56,7 +56,7 @@ class PackageBody(Body):
 class TrackingBody(Body):
     """What the carrier says."""
 
-    status: Annotated[str, Meta(pattern="^(COLLECTED|DELIVERED|LOST)$")]
+    status: Literal["COLLECTED", "DELIVERED", "LOST"]
 
 
 class CancelBody(Body):

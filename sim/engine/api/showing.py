@@ -10,7 +10,7 @@ from msgspec import Meta
 from sim.engine import live
 from sim.engine.api.catalogue import Price
 from sim.engine.api.listing import Page, many, one
-from sim.engine.api.parameters import PAGE, Moment, id_query, instant_us
+from sim.engine.api.parameters import PAGE, Moment, id_query, if_match, instant_us
 from sim.engine.api.request import Rejected, Request, number
 from sim.engine.api.route import ANYONE, MERCHANT, Route
 from sim.engine.calls import Reply
@@ -119,13 +119,13 @@ async def end_live_room(request: Request) -> Reply:
 async def pin_product(request: Request) -> Reply:
     """Show a product of the bag above the chat."""
     pinned = request.body.product_id
-    command = live.PinProduct(request.id("live_room_id"), number(pinned) if pinned else 0)
+    command = live.PinProduct(request.id("live_room_id"), number(pinned) if pinned else 0, if_match(request))
     return await request.submit(command, record_reply(room_view, 200))
 
 
 async def fill_shopping_bag(request: Request) -> Reply:
     """Replace the shopping bag."""
-    command = live.FillBag(request.id("live_room_id"), _bag(request.body.product_ids))
+    command = live.FillBag(request.id("live_room_id"), _bag(request.body.product_ids), if_match(request))
     return await request.submit(command, record_reply(room_view, 200))
 
 
@@ -169,7 +169,10 @@ def _reading(path: str, summary: str, handler: Any, answer: Any) -> Route:
 
 
 def _room_change(method: str, path: str, summary: str, handler: Any, body: Any, problems: tuple[str, ...]) -> Route:
-    return Route(method, path, summary, handler, MERCHANT, "live", {200: RoomView}, body, problems, etag=True)
+    changes = body is not None  # going live and ending are steps that may be repeated
+    return Route(
+        method, path, summary, handler, MERCHANT, "live", {200: RoomView}, body, problems, if_match=changes, etag=True
+    )
 
 
 _ROOM = "/v1/live-rooms/{live_room_id}"
