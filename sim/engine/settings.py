@@ -28,14 +28,21 @@ NO_TIMERS = "{}"
 KEEP_KEYS_H = 24.0
 
 Duration = Annotated[int, Meta(ge=1, le=10**15)]
+DurationOrNone = Annotated[int, Meta(ge=0, le=10**15)]
 
 
 class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The timers and switches of `sim.orders.rules.Rules` that `--timers` can set, and how often a sweep comes."""
+    """What `--timers` can set: the timers and the switch of `sim.orders.rules.Rules`, and how often a sweep comes."""
 
     pay_window_us: Duration | None = None
     on_hold_us: Duration | None = None
+    cancel_freely_us: DurationOrNone | None = None
+    cancel_answer_us: Duration | None = None
+    ready_within_us: Duration | None = None
+    collected_within_us: Duration | None = None
     return_window_us: Duration | None = None
+    return_answer_us: Duration | None = None
+    return_ship_us: Duration | None = None
     sweep_us: Duration | None = None
     confirms_itself: bool | None = None
 

@@ -18,6 +18,7 @@ from sim.engine.api.explanations import EXPLANATIONS, statuses
 from sim.engine.audit_queries import MEANINGS
 from sim.engine.metrics import Metrics
 from sim.engine.psp.behaviour import Behaviour
+from sim.engine.settings import Timers
 from sim.engine.signatures import secret_of, signed_headers
 from tests.docs.page import masked, play, steps
 
@@ -66,6 +67,11 @@ def test_every_invariant_is_in_the_table() -> None:
 def test_every_setting_of_the_stand_in_is_in_the_table_with_its_default() -> None:
     table = {name.strip("`"): default.strip("`") for name, default, _meaning in rows("### The stand-in's behaviour")}
     assert table == {name: str(value) for name, value in msgspec.structs.asdict(Behaviour()).items()}
+
+
+def test_every_timer_is_in_the_table() -> None:
+    timers = {name for name in Timers.__struct_fields__ if name.endswith("_us")}
+    assert {row[0].strip("`") for row in rows("## Timers")} == timers
 
 
 def test_every_metric_is_in_the_table() -> None:
