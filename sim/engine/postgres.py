@@ -170,6 +170,10 @@ class PostgresStore:
         """See `Store.select`."""
         return await self._shared.read(sql, parameters)
 
+    async def scan(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
+        """See `Store.scan`: the server has processes of its own for such things."""
+        return await self.select(sql, parameters)
+
     async def _select(self, sql: str, parameters: Sequence[Any]) -> Rows:
         query = numbered(sql)
         try:

@@ -52,6 +52,7 @@ class SqliteStore:
         self._logged = 0  # groups since the log was last copied on purpose
         self._turn = asyncio.Lock()  # a connection has one transaction at a time
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit") if threaded else None
+        self._scans = ThreadPoolExecutor(1, thread_name_prefix="scan")
         self._lock: sqlite3.Connection
         self._write: sqlite3.Connection
         self._read: sqlite3.Connection
@@ -81,6 +82,7 @@ class SqliteStore:
         """See `Store.close`."""
         if self._thread is not None:
             self._thread.shutdown()
+        self._scans.shutdown()
         for name in ("_read", "_write", "_lock"):
             if hasattr(self, name):  # a reader has only the first
                 getattr(self, name).close()
@@ -154,16 +156,27 @@ class SqliteStore:
         except sqlite3.OperationalError as error:
             raise _unavailable(error) from error
 
+    async def scan(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
+        """See `Store.scan`."""
+        (rows,) = await self._beside([(sql, parameters)])
+        return rows
+
     async def select_all(self, queries: Iterable[str]) -> list[Rows]:
         """See `Store.select_all`."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(None, self._select_snapshot, list(queries))
+        return await self._beside([(query, ()) for query in queries])
 
-    def _select_snapshot(self, queries: list[str]) -> list[Rows]:
+    async def _beside(self, queries: list[tuple[str, Sequence[Any]]]) -> list[Rows]:
+        """Read one snapshot in a thread; one at a time, so that those who ask for much take one processor at most."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._scans, self._snapshot, queries)
+        except sqlite3.OperationalError as error:
+            raise _unavailable(error) from error
+
+    def _snapshot(self, queries: list[tuple[str, Sequence[Any]]]) -> list[Rows]:
         connection = self._connect(reader=True)
         try:
             connection.execute("BEGIN")
-            return [connection.execute(query).fetchall() for query in queries]
+            return [connection.execute(query, parameters).fetchall() for query, parameters in queries]
         finally:
             connection.close()
 

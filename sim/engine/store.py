@@ -75,5 +75,8 @@ class Store(Protocol):
     async def select(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
         """Read committed rows; `?` marks a parameter in either dialect."""
 
+    async def scan(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
+        """Like `select`, where much may have to be looked at: nobody else waits meanwhile, but other scans may."""
+
     async def select_all(self, queries: Iterable[str]) -> list[Rows]:
         """Run queries on one consistent snapshot: the audit."""

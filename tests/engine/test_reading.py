@@ -11,6 +11,7 @@ import pytest
 
 from sim.engine import views
 from sim.engine.calls import Call
+from sim.engine.reading import read_cases
 from sim.engine.resources import OrderView
 from sim.engine.store import StoreUnavailable
 from sim.orders.commands import Capture, TrackPackage
@@ -49,6 +50,24 @@ async def delivered(client: Client, order_id: str) -> str:
         command = TrackPackage(int(order_id), int(package), status)
         await client.engine.writer.submit(Call(command, views.nothing))
     return package
+
+
+def test_orders_changed_since_are_the_same_whether_little_or_much_has_changed(
+    with_engine: Callable[[Try], None],
+) -> None:
+    async def attempt(client: Client) -> None:
+        store, shop = client.engine.store, await client.shop()
+        mug = await client.sku(shop)
+        orders = [await client.order(mug) for _ in range(4)]
+        await paid(client, orders[1])
+        await paid(client, orders[0])
+        events = await store.select("SELECT at_us, order_id FROM events WHERE order_id > 0 ORDER BY seq")
+        for since_us, _ in events:
+            expected = sorted({order_id for at_us, order_id in events if at_us > since_us})
+            cases = await read_cases(store, 0, 100, since_us=since_us)
+            assert [case.order.id for case in cases] == expected
+
+    with_engine(attempt)
 
 
 def test_an_order_is_read_with_all_its_lines(with_engine: Callable[[Try], None]) -> None:
