@@ -16,9 +16,16 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from sim.engine.api.app import App
-from sim.engine.api.pipeline import Endpoint, Headers
+from sim.engine.api.pipeline import Endpoint, Headers, tail, written
 from sim.engine.calls import Reply
+from sim.engine.problems import http_problem
 
+#: Bytes of a request's line and headers that are always taken; from half as many more on it is refused.
+MAX_HEAD_BYTES = 64 * 1024
+#: What comes is parsed in pieces of at most so many bytes: a head is counted in whole pieces.
+_PIECE_BYTES = MAX_HEAD_BYTES // 4
+_NO_HEAD = -1
+_CLOSE = b"connection: close\r\n\r\n"
 _CREATED = 201
 #: How nearly all answers begin, as the usual way writes it.
 _PLACED = STATUS_LINE[_CREATED] + b"content-type: application/json\r\ncontent-length: %d\r\nlocation: %b\r\n"
@@ -27,13 +34,23 @@ _PLACED = STATUS_LINE[_CREATED] + b"content-type: application/json\r\ncontent-le
 class _Exchange:
     """A request that waits for its answer: what the protocol asks of a cycle of its own."""
 
-    __slots__ = ("begun_ns", "body", "disconnected", "endpoint", "headers", "keep_alive", "response_complete")
+    __slots__ = (
+        "begun_ns",
+        "body",
+        "disconnected",
+        "endpoint",
+        "headers",
+        "keep_alive",
+        "more_body",
+        "response_complete",
+    )
 
     def __init__(self, endpoint: Endpoint, headers: dict[bytes, bytes]) -> None:
         self.endpoint = endpoint
         self.headers = headers
         self.begun_ns = time.monotonic_ns()
         self.body = b""
+        self.more_body = True
         self.response_complete = False
         self.disconnected = False
         self.keep_alive = True
@@ -76,10 +93,44 @@ class QuickProtocol(HttpToolsProtocol):
         assert isinstance(app, App)
         self._quick = app.quick
         self._exchange: _Exchange | None = None  # of the message that is being read
+        self._head_bytes = _NO_HEAD  # what was read of a head, or of trailers, that have not ended yet
+        self._usual: tuple[Headers, bytes] = (
+            [],
+            b"",
+        )  # the headers of all answers, as they were last: the date changes
         self._rested = 0.0  # when the last short answer was written
         self._resting: asyncio.TimerHandle | None = None  # looks, now and then, whether that was long ago
 
+    def data_received(self, data: bytes) -> None:
+        if len(data) > _PIECE_BYTES:
+            for start in range(0, len(data), _PIECE_BYTES):
+                if not self.transport.is_closing():
+                    self.data_received(data[start : start + _PIECE_BYTES])
+            return
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            return  # to nothing that we speak; the request has its answer all the same
+        except httptools.HttpParserError:
+            self.send_400_response("This is no HTTP.")
+            return
+        if self._head_bytes != _NO_HEAD:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES + _PIECE_BYTES:
+                self._refuse_head()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Return whether to keep the connection: of one who has sent all that it will, until its last answer."""
+        cycle: Any = self.cycle
+        if cycle is None or cycle.response_complete or cycle.more_body:
+            return False
+        cycle.keep_alive = False
+        return True
+
     def on_message_begin(self) -> None:
+        self._head_bytes = 0
         self.url = b""
         self.headers = []  # most of what the usual way notes here it notes when the headers are there: see below
 
@@ -87,23 +138,32 @@ class QuickProtocol(HttpToolsProtocol):
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
+        self._head_bytes = _NO_HEAD
         parser: httptools.HttpRequestParser = self.parser
         endpoint = self._quick.get((parser.get_method(), self.url))
         waiting: Any = self.cycle
         if endpoint is not None and (waiting is None or waiting.response_complete):
             headers = dict(self.headers)
-            if _is_plain(parser, headers):
+            if len(headers) == len(self.headers) and _is_plain(parser, headers):
                 self._exchange = self.cycle = _Exchange(endpoint, headers)  # type: ignore[assignment]
                 return
         self._exchange = None
         url, known = self.url, self.headers
         super().on_message_begin()
-        self.on_url(url)
+        self.url = url
+        self.headers += known
         for name, value in known:
-            super().on_header(name, value)
+            if name == b"expect":
+                self.expect_100_continue = value.lower() == b"100-continue"
         super().on_headers_complete()
+        self.headers = []  # whatever comes after the body is no header
+
+    def on_chunk_header(self) -> None:
+        """Count what comes until there is a body: after the last chunk come trailers."""
+        self._head_bytes = 0
 
     def on_body(self, body: bytes) -> None:
+        self._head_bytes = _NO_HEAD
         exchange = self._exchange
         if exchange is None:
             super().on_body(body)
@@ -113,10 +173,12 @@ class QuickProtocol(HttpToolsProtocol):
                 self._answer(exchange, exchange.endpoint.too_large())
 
     def on_message_complete(self) -> None:
+        self._head_bytes = _NO_HEAD
         exchange = self._exchange
         if exchange is None:
             super().on_message_complete()
         elif not exchange.response_complete:
+            exchange.more_body = False
             exchange.endpoint.put(exchange.headers, exchange.body, partial(self._answer, exchange))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -124,6 +186,19 @@ class QuickProtocol(HttpToolsProtocol):
         if self._resting is not None:
             self._resting.cancel()
         super().connection_lost(exc)
+
+    def _refuse_head(self) -> None:
+        """End the connection of a request whose head does not end, with an answer where no other is awaited."""
+        waiting: Any = self.cycle
+        if waiting is None or waiting.response_complete:
+            long_url = not self.headers and len(self.url) > _PIECE_BYTES
+            reply = http_problem(
+                "uri_too_long" if long_url else "headers_too_large", f"At most {MAX_HEAD_BYTES} bytes."
+            )
+            headers, body = written(reply, tail())
+            lines = _lines([*headers, *self.server_state.default_headers])
+            self.transport.write(b"".join((STATUS_LINE[reply.status], lines, _CLOSE, body)))
+        self.transport.close()
 
     def _answer(self, exchange: _Exchange, reply: Reply) -> None:
         """Write an answer, head and body at once."""
@@ -135,8 +210,11 @@ class QuickProtocol(HttpToolsProtocol):
             head = STATUS_LINE[reply.status] + _lines(headers)
         if exchange.disconnected:
             return
-        end = b"\r\n" if exchange.keep_alive else b"connection: close\r\n\r\n"
-        self.transport.write(b"".join((head, _lines(self.server_state.default_headers), end, body)))
+        end = b"\r\n" if exchange.keep_alive else _CLOSE
+        usual = self.server_state.default_headers
+        if usual is not self._usual[0]:
+            self._usual = usual, _lines(usual)
+        self.transport.write(b"".join((head, self._usual[1], end, body)))
         exchange.response_complete = True
         if not exchange.keep_alive:
             self.transport.close()

@@ -185,6 +185,7 @@ class Problem(msgspec.Struct, gc=False):
     status: int
     code: str
     detail: str = ""
+    instance: str = ""
     request_id: str = ""
     errors: list[dict[str, Any]] = []
 

@@ -532,6 +532,11 @@ def test_a_wrong_method_tells_the_right_ones(shop: Shop) -> None:
     assert shop.engine.ask("GET", "/v1/shops", role="").headers["www-authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize("path", [PLACE, "/v1/orders/5", "/v1/nothing", "/v1/shops/%22%5C%C3%BC", "/v1/orders/7:eat"])
+def test_a_problem_tells_of_which_path_it_is(shop: Shop, path: str) -> None:
+    assert shop.engine.ask("POST", path, {}).json["instance"] == path
+
+
 def test_an_error_points_to_where_it_is(shop: Shop) -> None:
     (error,) = shop.engine.ask("POST", PLACE, {"buyer_id": "a", "lines": [{"sku_id": "1", "quantity": -1}]}).json[
         "errors"
@@ -658,6 +663,12 @@ def test_a_request_whose_body_never_came_is_not_taken_for_one_that_says_nothing(
     again = shop.engine.ask("POST", path, {"reason": "too dear"}, {"idempotency-key": key})
     assert again.status == 201, again.body
     assert "idempotent-replayed" not in again.headers
+
+
+def test_a_client_that_has_sent_all_that_it_will_gets_its_answer(shop: Shop) -> None:
+    for path, body in (("/v1/checkout/quotes", b'{"lines":[]}'), (PLACE, b"{}")):
+        whole = head(shop, "idempotency-key: half", f"content-length: {len(body)}", path=path) + body
+        assert exchange(shop, whole, then_close=True).startswith(b"HTTP/1.1 422")
 
 
 def test_what_is_no_http_is_refused_and_the_engine_lives_on(shop: Shop) -> None:

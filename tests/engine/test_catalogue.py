@@ -190,6 +190,24 @@ def test_inventory_is_set_only_as_it_was_read_and_never_below_what_is_reserved(
     with_engine(attempt)
 
 
+def test_the_answer_to_a_retry_has_the_etag_of_the_first(with_engine: Callable[[Try], None]) -> None:
+    async def attempt(client: Client) -> None:
+        sku = await client.sku(await client.shop())
+        stock = f"/v1/skus/{sku}/inventory-adjustments"
+        for key, path, body in (
+            ("shop", "/v1/shops", {"name": "x", "currency": "GBP"}),
+            ("more", stock, {"delta": 1}),
+            ("less", stock, {"delta": -100}),
+        ):
+            first = await client.post(path, body, idempotency_key=key)
+            again = await client.post(path, body, idempotency_key=key)
+            assert again.headers.pop("idempotent-replayed") == "true"
+            assert (again.status, again.headers.get("etag")) == (first.status, first.headers.get("etag"))
+            assert ("etag" in first.headers) == (first.status == 201)
+
+    with_engine(attempt)
+
+
 def test_an_adjustment_counts_once_however_often_it_is_sent(with_engine: Callable[[Try], None]) -> None:
     async def attempt(client: Client) -> None:
         sku = await client.sku(await client.shop(), on_hand=5)

@@ -295,3 +295,98 @@ def test_a_request_whose_client_goes_before_its_body_comes_does_nothing(target: 
         assert not line.desk.waiting
 
     run(check)
+
+
+@pytest.mark.parametrize("target", ["/v1/orders", "/v1/orders?"])
+def test_a_client_that_has_sent_all_that_it_will_gets_its_answers(target: str) -> None:
+    async def check(line: Line) -> None:
+        await line.send(request(key="a", target=target) + request(key="b", target=target))
+        assert line.protocol.eof_received()
+        await line.answer()
+        assert not line.wire.closed
+        await line.answer()
+        assert line.heads == ["201", "201"]
+        assert line.wire.closed
+
+    run(check)
+
+
+@pytest.mark.parametrize("length", [0, 1])
+@pytest.mark.parametrize("target", ["/v1/orders", "/v1/orders?"])
+def test_a_client_that_sends_no_more_of_its_body_gets_nothing(target: str, length: int) -> None:
+    async def check(line: Line) -> None:
+        assert not line.protocol.eof_received()
+        await line.send(request(target=target)[: length - len(BODY)])
+        assert not line.protocol.eof_received()
+        await line.settle()
+        assert not line.desk.waiting
+
+    run(check)
+
+
+@pytest.mark.parametrize("piece", [1_000, 200_000])
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /" + b"x" * 200_000, "414"),
+        (b"GET /v1/orders?" + b"x" * 200_000, "414"),
+        (b"GET /v1/orders HTTP/1.1\r\nx: " + b"y" * 200_000, "431"),
+        (b"GET /v1/orders HTTP/1.1\r\n" + b"x: y\r\n" * 30_000, "431"),
+        (b"x" * 200_000, "400"),
+    ],
+    ids=["path", "query", "a header", "many headers", "no method"],
+)
+def test_a_head_that_does_not_end_is_refused(head: bytes, status: str, piece: int) -> None:
+    async def check(line: Line) -> None:
+        for start in range(0, len(head), piece):
+            if not line.wire.closed:
+                await line.send(head[start : start + piece])
+        assert line.heads == [status]
+        assert line.wire.closed
+
+    run(check)
+
+
+def test_a_head_of_64_kib_is_taken_whatever_came_before_it() -> None:
+    async def check(line: Line) -> None:
+        filler = "x: " + "y" * 1_000
+        large = request(BODY, *[filler] * 63)
+        await line.send(large, request(BODY, *[filler] * 63, target="/v1/orders?") + large[:-5], large[-5:])
+        while line.desk.waiting:
+            await line.answer()
+        assert line.heads == ["201"] * 3
+
+    run(check)
+
+
+def test_what_comes_after_the_last_chunk_is_no_header_and_has_an_end() -> None:
+    async def check(line: Line) -> None:
+        chunk = b"%x\r\n%b\r\n0\r\n" % (len(BODY), BODY)
+        whole = request(chunk + b"Idempotency-Key: other\r\n\r\n", "Transfer-Encoding: chunked", target="/v1/orders?")
+        await line.send(whole, request(BODY, key="a", target="/v1/orders?"))
+        (call, _deliver) = line.desk.waiting[0]
+        await line.answer()
+        assert line.desk.waiting[0][0].key == call.key
+        await line.answer()
+        await line.send(request(chunk, "Transfer-Encoding: chunked"), b"x: ")
+        for _ in range(100):
+            if not line.wire.closed:
+                await line.send(b"y" * 1_000)
+        assert line.heads == ["201", "201"]
+        assert line.wire.closed
+        assert not line.desk.waiting
+
+    run(check)
+
+
+@pytest.mark.parametrize("target", ["/v1/orders", "/v1/orders?"])
+def test_two_keys_are_none(target: str) -> None:
+    async def check(line: Line) -> None:
+        await line.send(request(BODY, "Idempotency-Key: b", target=target))
+        assert line.heads == ["400"]
+        assert b"idempotency-key comes twice" in line.wire.written
+        await line.send(request(BODY, "X-Tag: a", "X-Tag: b", target=target))
+        await line.answer()
+        assert line.heads == ["400", "201"]
+
+    run(check)

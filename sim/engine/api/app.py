@@ -62,7 +62,7 @@ class App:
     async def _others(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve what is not hot, while not too much of it is under way: who only looks must not stop the buyers."""
         if self._under_way >= MOST_UNDER_WAY:
-            return await respond(send, OVERLOADED, "-")
+            return await respond(scope, send, OVERLOADED)
         self._under_way += 1
         try:
             await self._router(scope, receive, send)
@@ -82,8 +82,8 @@ class _Methods:
         if endpoint is not None:
             return await endpoint(scope, receive, send)
         reply = http_problem("method_not_allowed", f"Allowed: {self._allow.decode()}.")
-        return await respond(send, reply, "-", allow=self._allow)
+        return await respond(scope, send, reply, self._allow)
 
 
-async def _no_such_route(_scope: Scope, _receive: Receive, send: Send) -> None:
-    await respond(send, http_problem("no_such_route"), "-")
+async def _no_such_route(scope: Scope, _receive: Receive, send: Send) -> None:
+    await respond(scope, send, http_problem("no_such_route"))

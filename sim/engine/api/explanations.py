@@ -8,7 +8,7 @@ from sim.orders.events import Refusal
 #: By code. Sold out and the like are right answers, not failures: they are 409 and no retry changes them.
 EXPLANATIONS: dict[str, str] = {
     "malformed_json": "The body is not JSON in UTF-8, or an object in it has a name twice.",
-    "malformed": "A header or the body's framing cannot be read.",
+    "malformed": "A header or the body's framing cannot be read, or a header that counts comes twice.",
     "key_missing": "This request moves money or stock or makes something: send an Idempotency-Key.",
     "invalid_parameter": "A query parameter is unknown, given twice or out of bounds; `errors` names it.",
     "unauthorized": "The bearer key is missing or unknown.",
@@ -20,6 +20,8 @@ EXPLANATIONS: dict[str, str] = {
     "method_not_allowed": "The path has other methods: see the Allow header.",
     "key_in_use": "The first request with this key is still running: ask again after Retry-After seconds.",
     "body_too_large": "The body is larger than the engine takes.",
+    "uri_too_long": "The path and the query are longer than the engine takes.",
+    "headers_too_large": "The headers are larger than the engine takes.",
     "unsupported_media_type": "Bodies are application/json.",
     "invalid": "The body is JSON but not what this request takes; `errors` has JSON pointers.",
     "key_reused": "This Idempotency-Key came before with another body. Use a new key for each new thing.",

@@ -28,7 +28,8 @@ _PATH_PARAMETER = re.compile(r"{(\w+)}")
 _ABOUT = """\
 Ids are opaque strings. Money is integer minor units in a string: `{"amount": "1999", "currency": "GBP"}` is 19.99
 pounds. Instants are RFC 3339 in UTC. Every error is an RFC 9457 problem with a stable `code`. Another method
-of a path is 405, `MethodNotAllowed` among the components, another path 404, `NoSuchRoute`: they are no operation's."""
+of a path is 405, `MethodNotAllowed` among the components, another path 404, `NoSuchRoute`, and a head that is too large
+414, `UriTooLong`, or 431, `HeadersTooLarge`: they are no operation's."""
 _TAGS = {
     "catalogue": "Shops, products with their SKUs, shelves and prices.",
     "inventory": "Units of SKUs.",
@@ -167,11 +168,13 @@ def _responses(route: Route, shapes: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _of_no_operation(schema: Any) -> dict[str, Any]:
-    """Return the answers to what is no operation: another method of a path, or another path."""
+    """Return the answers to what is no operation: another method of a path, another path, too large a head."""
     allow = {"Allow": _answered("The methods that the path has.")}
     return {
         "MethodNotAllowed": _problems(["method_not_allowed"], schema) | {"headers": allow},
         "NoSuchRoute": _problems(["no_such_route"], schema),
+        "UriTooLong": _problems(["uri_too_long"], schema),
+        "HeadersTooLarge": _problems(["headers_too_large"], schema),
     }
 
 
@@ -221,6 +224,7 @@ def _example(code: str, status: int) -> dict[str, Any]:
         "status": status,
         "detail": EXPLANATIONS[code],
         "code": code,
+        "instance": "/v1/orders/176403962512345600",
         "request_id": "5e0b66aa-17",
     }
     return {"summary": title(code), "value": value}

@@ -11,16 +11,18 @@ import time
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
 from sim.engine.api.json_texts import check_texts
-from sim.engine.api.parameters import parse_query
+from sim.engine.api.parameters import etag, parse_query
 from sim.engine.api.request import Rejected, Request
 from sim.engine.api.route import Route
 from sim.engine.calls import JSON, PROBLEM, Reply
 from sim.engine.core import Served
 from sim.engine.problems import DEFECT, STORE_UNAVAILABLE, http_problem
 from sim.engine.resources import Body
+from sim.engine.signatures import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER
 from sim.engine.store import StoreUnavailable
 from sim.engine.writer import Deliver
 
@@ -37,6 +39,18 @@ _JSON = JSON.encode()
 _JSON_HEADER = (b"content-type", _JSON)
 _PROBLEM_HEADER = (b"content-type", PROBLEM.encode())
 _BAD_REQUEST = 400
+#: Headers that mean something to us, and nothing when they come twice.
+_ONCE = (
+    *(b"authorization", b"content-type", b"idempotency-key", b"if-match"),
+    *(name.encode() for name in (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)),
+)
+
+
+class _Versioned(msgspec.Struct):
+    version: int
+
+
+_versioned = msgspec.json.Decoder(_Versioned).decode
 
 
 class Endpoint:
@@ -47,13 +61,15 @@ class Endpoint:
         self._route = route
         self._decoder = msgspec.json.Decoder(route.body) if route.body is not None else None
         self._observe = engine.metrics.observer(f"{route.method} {route.path}")
-        self._ids = (f"{engine.instance}-{number}" for number in itertools.count(1))
+        self._numbers = itertools.count(1)
+        self._tail = tail(route.path, f"{engine.instance}-").removesuffix(b'"}')
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request of this route; `path_params` of the scope holds what the path matched."""
         begun_ns = time.monotonic_ns()
         reply = await self._answer(scope, receive)
-        await _send(send, reply.status, *self.answer(reply, begun_ns))
+        path = path_of(scope) if reply.status >= _BAD_REQUEST else ""
+        await _send(send, reply.status, *self.answer(reply, begun_ns, path))
 
     def put(self, headers: dict[bytes, bytes], raw: bytes, deliver: Deliver) -> None:
         """Check a request that has a call and hand that to the writer, without a task; `deliver` gets the answer."""
@@ -72,10 +88,16 @@ class Endpoint:
         """Count an answer."""
         self._observe(reply.status, (time.monotonic_ns() - begun_ns) / 1e9)
 
-    def answer(self, reply: Reply, begun_ns: int) -> tuple[Headers, bytes]:
-        """Return the headers and the body of an answer, and count it."""
+    def answer(self, reply: Reply, begun_ns: int, path: str = "") -> tuple[Headers, bytes]:
+        """Return the headers and the body of the answer to a request for `path` (the route's own), and count it."""
         self.count(reply, begun_ns)
-        return written(reply, next(self._ids) if reply.status >= _BAD_REQUEST else "", self._route.media)
+        if reply.status >= _BAD_REQUEST:
+            number = next(self._numbers)
+            end = b'%b%d"}' % (self._tail, number) if not path else tail(path, f"{self._engine.instance}-{number}")
+            return written(reply, end)
+        if reply.replayed and self._route.etag:
+            reply = replace(reply, etag=etag(_versioned(reply.body).version))
+        return written(reply, media=self._route.media)
 
     @property
     def max_body_bytes(self) -> int:
@@ -89,6 +111,8 @@ class Endpoint:
         try:
             raw = await _body(receive, self._engine.max_body_bytes)
             headers, parameters = dict(scope["headers"]), scope.get("path_params") or {}
+            if len(headers) < len(scope["headers"]):
+                _check_once(scope["headers"])
             request = self._request(headers, raw, scope["path"], parameters, scope["query_string"])
             return await self._route.handler(request)
         except Rejected as rejected:
@@ -138,9 +162,15 @@ class Endpoint:
             raise Rejected(http_problem("malformed_json", str(error))) from None
 
 
-async def respond(send: Send, reply: Reply, request_id: str, allow: bytes = b"") -> None:
+async def respond(scope: Scope, send: Send, reply: Reply, allow: bytes = b"") -> None:
     """Send the answer to a request that has no endpoint."""
-    await _send(send, reply.status, *written(reply, request_id, allow=allow))
+    await _send(send, reply.status, *written(reply, tail(path_of(scope)), allow=allow))
+
+
+def path_of(scope: Scope) -> str:
+    """Return a request's path as it was sent."""
+    raw: bytes | None = scope.get("raw_path")
+    return raw.decode("latin-1") if raw is not None else scope["path"]
 
 
 async def _send(send: Send, status: int, headers: Headers, body: bytes) -> None:
@@ -148,11 +178,17 @@ async def _send(send: Send, status: int, headers: Headers, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def written(reply: Reply, request_id: str = "", media: str = JSON, allow: bytes = b"") -> tuple[Headers, bytes]:
-    """Return an answer's headers and body; a problem gets the id under which the log knows the request."""
+def tail(path: str = "", request_id: str = "-") -> bytes:
+    """Return the end of a problem: the request's path, and the id by which the log knows it."""
+    instance = b',"instance":' + _encode(path) if path else b""
+    return b'%b,"request_id":"%b"}' % (instance, request_id.encode())
+
+
+def written(reply: Reply, end: bytes = b"", media: str = JSON, allow: bytes = b"") -> tuple[Headers, bytes]:
+    """Return an answer's headers and body; a problem gets its `end`."""
     body = reply.body
-    if request_id and body.endswith(b"}"):
-        body = body[:-1] + b',"request_id":"' + request_id.encode() + b'"}'
+    if end and body.endswith(b"}"):
+        body = body[:-1] + end
         headers = [_PROBLEM_HEADER]
     else:
         headers = [_JSON_HEADER if media == JSON else (b"content-type", media.encode())]
@@ -164,7 +200,7 @@ def written(reply: Reply, request_id: str = "", media: str = JSON, allow: bytes 
     if reply.replayed:
         headers.append((b"idempotent-replayed", b"true"))
     if reply.status >= _BAD_REQUEST:
-        if reply.status in _RETRY_AFTER or b'"key_in_use"' in body[-200:]:
+        if reply.status in _RETRY_AFTER or b'"key_in_use"' in reply.body[-200:]:
             headers.append((b"retry-after", b"1"))
         if allow:
             headers.append((b"allow", allow))
@@ -185,6 +221,14 @@ async def _body(receive: Receive, most_bytes: int) -> bytes:
             raise Rejected(_too_large(most_bytes))
         more = message.get("more_body", False)
     return body
+
+
+def _check_once(headers: Headers) -> None:
+    """Raise Rejected where a header that we go by comes twice: none of the two counts more."""
+    names = [name for name, _value in headers]
+    for name in _ONCE:
+        if names.count(name) > 1:
+            raise Rejected(http_problem("malformed", f"The header {name.decode()} comes twice."))
 
 
 def _too_large(most_bytes: int) -> Reply:
