@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from sim.demand.generate import generate
 from sim.demand.trace import Trace
@@ -56,8 +56,18 @@ def seeded(seed: int) -> Small:
     return Small(seed, MODES[seed % 3], features, carts)
 
 
+#: A return of three parcels comes in while an order waits that two of them would do for.
+RETURN_FOR_ONE_WHO_WAITS = Small(
+    33003171,
+    "ticks",
+    frozenset({"warehouses", "multi", "returns", "catalogue", "scarce", "restock", "presale", "bundle"}),
+    (0, 5997),
+)
+
+
 @settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(cases())
+@example(RETURN_FOR_ONE_WHO_WAITS)
 def test_the_flow_equals_the_oracle_on_scenarios_made_by_chance(case: Small) -> None:
     assert_equal(*case.make(), case, fast=False)
 

@@ -245,6 +245,4 @@ class Logistics:
         order.reason, order.closed_us = reason, self.env.now
         if reason == Reason.RETURNED and order.restock:
             order.restocked = True
-            for parcel in order.parcels:
-                if not parcel.lost:
-                    self.stock.put_back(parcel.takes)
+            self.stock.put_back([take for parcel in order.parcels if not parcel.lost for take in parcel.takes])
