@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sim.engine.audit_check import Check, count, name
-from sim.orders.entities import PaymentStatus
+from sim.orders.entities import PackageStatus, PaymentStatus
 from sim.orders.money import BUYERS, PLATFORM, PPM, SUSPENSE
 from sim.orders.states import State
 from sim.orders.stock import Phase
@@ -137,6 +137,16 @@ def book_checks() -> tuple[Check, ...]:
     )
 
 
+#: What the goods cost that should have replaced others and were cancelled or lost, by the order that paid for them.
+_NOT_REPLACED = f"""
+SELECT r.replaces_id AS id, SUM(l.quantity * (SELECT MAX(p.price_minor) FROM order_lines AS p
+  WHERE p.order_id = r.replaces_id AND p.sku_id = l.sku_id)) AS amount
+FROM orders AS r JOIN order_lines AS l ON l.order_id = r.id LEFT JOIN packages AS k ON k.id = l.package_id
+WHERE r.replaces_id > 0 AND (r.state = {State.CANCELLED.value} OR k.status = {PackageStatus.LOST.value})
+GROUP BY r.replaces_id
+"""
+
+
 def refund_checks() -> tuple[Check, ...]:
     """Return the checks of M3 and O4."""
     return (
@@ -170,5 +180,12 @@ def refund_checks() -> tuple[Check, ...]:
             f"SELECT COUNT(*) FROM orders WHERE state = {State.CANCELLED.value}",
             "SELECT id, 'cancelled; captured ' || captured_minor || ', refunded ' || refunded_minor AS found "
             f"FROM orders WHERE state = {State.CANCELLED.value} AND captured_minor <> refunded_minor",
+        ),
+        Check(
+            "O4",
+            "SELECT COUNT(*) FROM orders WHERE replaces_id > 0",
+            "SELECT w.id AS id, 'goods of ' || COALESCE(w.amount, 0) || ' were not replaced, refunded ' || "
+            f"COALESCE(o.refunded_minor, 0) AS found FROM ({_NOT_REPLACED}) AS w LEFT JOIN orders AS o ON o.id = w.id "
+            "WHERE o.id IS NULL OR (o.refunded_minor < o.captured_minor AND o.refunded_minor < w.amount)",
         ),
     )

@@ -23,7 +23,7 @@ MEANINGS: dict[str, str] = {
     "O1": "Every order that was acknowledged under a key is there.",
     "O2": "A key has made one order, and an order was made under one key.",
     "O3": "Every order went only ways that the table of transitions allows, without a gap, to where it is.",
-    "O4": "Money that came too late went back in full, and so did that of cancelled orders.",
+    "O4": "Money that came too late went back in full, and so did that of cancelled orders and of what they replaced.",
     "E1": "The events of every order are numbered from 1 without a gap, and its last number is its own.",
     "T1": "No order is unpaid after its time, and no cancelled one still keeps its units.",
 }

@@ -58,6 +58,9 @@ async def _fetch_cases(store: Store, order_ids: list[int], fetched: Fetched) -> 
         if name == "refunds":
             wanted = sorted({*grown, *_with_stray_money(children["payments"])})
         children[name] = await _by_order(store, name, wanted)
+    paid = {order.replaces_id for order in orders.values() if order.replaces_id} - orders.keys()
+    if paid:  # there the money of replacements is; these orders replace none
+        await _fetch_cases(store, sorted(paid), fetched)
     for order_id, order in orders.items():
         parts = {part: tuple(children[name].get(order_id, ())) for name, part in CHILDREN.items()}
         fetched.cases[order_id] = Case(order, **parts)

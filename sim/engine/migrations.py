@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sim.engine.pgsql import write_function
 from sim.engine.store import StoreRefused
-from sim.engine.tables import POSTGRES, SQLITE, Dialect, ddl
+from sim.engine.tables import POSTGRES, SQLITE, Dialect, add_columns, ddl
 
 if TYPE_CHECKING:
     from asyncpg import Connection, Record
@@ -33,8 +33,16 @@ def _append_keys(dialect: Dialect) -> list[str]:
     ]
 
 
+def _goods_again(dialect: Dialect) -> list[str]:
+    """Let a replacement know the order that was paid, and a return that its goods are on their way."""
+    return [
+        *add_columns(dialect, "orders", "replaces_id"),
+        *add_columns(dialect, "returns", "tracking_number", "shipped_us", "receive_by_us"),
+    ]
+
+
 #: From version n to n + 1, as statements in a dialect. Add at the end, never change.
-MIGRATIONS: tuple[Callable[[Dialect], list[str]], ...] = (ddl, _append_keys)
+MIGRATIONS: tuple[Callable[[Dialect], list[str]], ...] = (ddl, _append_keys, _goods_again)
 
 
 def newer_schema(found: int) -> StoreRefused:

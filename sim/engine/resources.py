@@ -80,6 +80,7 @@ class OrderView(msgspec.Struct, gc=False):
     payment_id: Id | None
     cancellation_id: Id | None
     return_id: Id | None
+    replaces_id: Id | None
     live_room_id: Id | None
     video_id: Id | None
     creator_id: str | None
@@ -175,6 +176,9 @@ class ReturnView(msgspec.Struct, gc=False):
     ship_by: Instant | None
     decided_at: Instant | None
     replacement_id: Id | None
+    tracking_number: str
+    shipped_at: Instant | None
+    receive_by: Instant | None
 
 
 class Problem(msgspec.Struct, gc=False):

@@ -43,6 +43,7 @@ class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     return_window_us: Duration | None = None
     return_answer_us: Duration | None = None
     return_ship_us: Duration | None = None
+    return_receive_us: Duration | None = None
     sweep_us: Duration | None = None
     confirms_itself: bool | None = None
 

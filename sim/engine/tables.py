@@ -92,6 +92,7 @@ class Table:
     cached: bool = False  # small: the writer keeps all of it in memory
     checks: tuple[str, ...] = ()
     indexes: tuple[str, ...] = ()  # what follows CREATE [UNIQUE] INDEX name ON table
+    added: tuple[str, ...] = ()  # columns that came later, in order: they stand last, and migrations make them
     unlike: tuple[str, ...] = ()  # columns in which new rows of one group differ (the others: nearly never), in order
 
     @property
@@ -126,6 +127,7 @@ TABLES: dict[str, Table] = {
             ("id",),
             checks=("CHECK (refunded_minor <= captured_minor AND captured_minor IN (0, total_minor))",),
             indexes=("(due_us) WHERE due_us > 0",),
+            added=("replaces_id",),
             unlike=("id", "buyer_id", "currency", "total_minor", "room_id", "video_id", "creator_id", "address"),
         ),
         Table(
@@ -160,7 +162,13 @@ TABLES: dict[str, Table] = {
         ),
         Table("packages", entities.Package, ("id",), indexes=("(order_id)",)),
         Table("cancellations", entities.Cancellation, ("id",), indexes=("(order_id)",)),
-        Table("returns", entities.Return, ("id",), indexes=("(order_id)",)),
+        Table(
+            "returns",
+            entities.Return,
+            ("id",),
+            indexes=("(order_id)",),
+            added=("tracking_number", "shipped_us", "receive_by_us"),
+        ),
         Table("stock_moves", entities.StockMove, ("id",), Mode.APPEND, indexes=("(sku_id)",)),
         Table(
             "events",
@@ -206,8 +214,18 @@ POSTGRES = Dialect("BIGINT", 'TEXT COLLATE "C"', "BYTEA", "BOOLEAN")
 
 
 def ddl(dialect: Dialect) -> list[str]:
-    """Return the statements that create every table and index."""
+    """Return the statements that create every table and index, as the first version had them."""
     return [statement for table in TABLES.values() for statement in _create(table, dialect)]
+
+
+def add_columns(dialect: Dialect, table: str, *names: str) -> list[str]:
+    """Return the statements that add columns to a table; its rows have nothing in them."""
+    types = get_type_hints(TABLES[table].record)
+    return [
+        f"ALTER TABLE {table} ADD COLUMN {name} {sql_type(types[name], dialect)} NOT NULL "
+        f"DEFAULT {0 if issubclass(types[name], int) else repr('')}"
+        for name in names
+    ]
 
 
 def row(record: msgspec.Struct) -> tuple[Any, ...]:
@@ -263,7 +281,8 @@ def _enums(kind: type[msgspec.Struct]) -> tuple[tuple[int, type], ...]:
 
 def _create(table: Table, dialect: Dialect) -> list[str]:
     types = get_type_hints(table.record)
-    columns = [f"{name} {sql_type(types[name], dialect)} NOT NULL" for name in table.columns]
+    first = [name for name in table.columns if name not in table.added]
+    columns = [f"{name} {sql_type(types[name], dialect)} NOT NULL" for name in first]
     body = ",\n  ".join([*columns, f"PRIMARY KEY ({', '.join(table.key)})", *table.checks])
     suffix = dialect.keyed_suffix if len(table.key) > 1 else dialect.suffix
     statements = [f"CREATE TABLE {table.name} (\n  {body}\n){suffix}"]

@@ -64,6 +64,7 @@ def order_view(case: Case) -> OrderView:
         id_or_none(order.payment_id),
         id_or_none(order.cancellation_id),
         id_or_none(order.return_id),
+        id_or_none(order.replaces_id),
         id_or_none(order.room_id),
         id_or_none(order.video_id),
         order.creator_id or None,
@@ -160,6 +161,9 @@ def return_view(request: Return) -> ReturnView:
         instant_or_none(request.ship_by_us),
         instant_or_none(request.decided_us),
         id_or_none(request.replacement_id),
+        request.tracking_number,
+        instant_or_none(request.shipped_us),
+        instant_or_none(request.receive_by_us),
     )
 
 

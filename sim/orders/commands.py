@@ -116,6 +116,14 @@ class AnswerReturn(msgspec.Struct, frozen=True, gc=False):
     granted: bool
 
 
+class ShipReturn(msgspec.Struct, frozen=True, gc=False):
+    """The buyer has sent the goods back."""
+
+    order_id: int
+    return_id: int
+    tracking_number: str = ""
+
+
 class ReceiveReturn(msgspec.Struct, frozen=True, gc=False):
     """The goods are back; with `restock` they can be sold again."""
 
@@ -175,6 +183,7 @@ Command = (
     | AnswerCancellation
     | RequestReturn
     | AnswerReturn
+    | ShipReturn
     | ReceiveReturn
     | IssueRefund
     | SettleRefund

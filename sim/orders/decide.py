@@ -28,6 +28,7 @@ _RULES: dict[type, Callable[[World, Any, int], tuple[Event, ...]]] = {
     commands.Elapse: ending.elapse,
     commands.RequestReturn: returning.request_return,
     commands.AnswerReturn: returning.answer_return,
+    commands.ShipReturn: returning.ship_return,
     commands.ReceiveReturn: returning.receive_return,
     commands.IssueRefund: returning.issue_refund,
     commands.SetInventory: stocking.set_inventory,

@@ -140,9 +140,11 @@ def _grant(world: World, case: Case, request: Cancellation, now_us: int) -> tupl
 
 
 def _cancel(world: World, case: Case, reason: Reason, now_us: int) -> tuple[Event, ...]:
-    """End an order; what was paid for it and not given back yet goes back."""
-    events: tuple[Event, ...] = (OrderCancelled(case.order.id, reason, now_us),)
+    """End an order; what was paid for it, or for the goods that it replaces, and not given back yet goes back."""
+    cancelled = OrderCancelled(case.order.id, reason, now_us)
+    cause = reason.name.lower()
+    if case.order.replaces_id:
+        units = {line.line_no: line.quantity for line in case.lines}
+        return (cancelled, *refunding.of_goods(world, case, units, now_us, cause))
     left = refunding.refundable_minor(case)
-    if left:
-        events += (refunding.refund(world, case, left, now_us, reason.name.lower()),)
-    return events
+    return (cancelled, refunding.refund(world, case, left, now_us, cause)) if left else (cancelled,)

@@ -134,6 +134,7 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     video_id: int
     creator_id: str
     address: str  # JSON, as given
+    replaces_id: int = 0  # the paid order whose goods this one sends again for nothing
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
@@ -227,6 +228,7 @@ class RequestStatus(IntEnum):
     APPROVED = 2  # a return: waits for the goods
     REJECTED = 3
     COMPLETED = 4
+    BUYER_SHIPPED = 5  # a return: the goods are on their way back
 
 
 class Cancellation(msgspec.Struct, frozen=True, gc=False):
@@ -264,6 +266,9 @@ class Return(msgspec.Struct, frozen=True, gc=False):
     ship_by_us: int
     decided_us: int
     replacement_id: int  # the order that replaces the goods
+    tracking_number: str = ""  # of the goods on their way back
+    shipped_us: int = 0
+    receive_by_us: int = 0
 
 
 class StockMove(msgspec.Struct, frozen=True, gc=False):

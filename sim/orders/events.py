@@ -194,8 +194,15 @@ class ReturnAnswered(msgspec.Struct, frozen=True, gc=False):
     request: Return
 
 
+class ReturnShipped(msgspec.Struct, frozen=True, gc=False):
+    """The goods are on their way back."""
+
+    TYPE: ClassVar[str] = "return.shipped"
+    request: Return
+
+
 class ReturnReceived(msgspec.Struct, frozen=True, gc=False):
-    """The goods are back."""
+    """The goods are back, or count as back."""
 
     TYPE: ClassVar[str] = "return.received"
     request: Return
@@ -250,6 +257,7 @@ Event = (
     | UnitsReleased
     | ReturnRequested
     | ReturnAnswered
+    | ReturnShipped
     | ReturnReceived
     | RefundIssued
     | RefundSettled

@@ -168,6 +168,11 @@ def _return_answered(world: World, event: events.ReturnAnswered) -> None:
         _put(world, case, return_id=event.request.id if event.request.status == RequestStatus.APPROVED else 0)
 
 
+def _return_shipped(world: World, event: events.ReturnShipped) -> None:
+    case = world.cases[event.request.order_id]
+    _put(world, replace(case, returns=_with(case.returns, event.request)))
+
+
 def _return_received(world: World, event: events.ReturnReceived) -> None:
     case = world.cases[event.request.order_id]
     quantities = wanted_units(event.request)
@@ -262,6 +267,7 @@ _CHANGES: dict[type, Callable[[World, Any], None]] = {
     events.UnitsReleased: _released,
     events.ReturnRequested: _return_requested,
     events.ReturnAnswered: _return_answered,
+    events.ReturnShipped: _return_shipped,
     events.ReturnReceived: _return_received,
     events.RefundIssued: _refund_issued,
     events.RefundSettled: _refund_settled,

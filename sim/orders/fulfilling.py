@@ -161,6 +161,5 @@ def _lost_refund(world: World, case: Case, package: Package, now_us: int) -> tup
     """Refund a lost parcel's lines, as far as they are not refunded yet."""
     if package.status != PackageStatus.LOST:
         return ()
-    value = sum(line.quantity * line.price_minor for line in case.lines if line.package_id == package.id)
-    amount = min(value, refunding.refundable_minor(case))
-    return (refunding.refund(world, case, amount, now_us, "lost"),) if amount else ()
+    units = {line.line_no: line.quantity for line in case.lines if line.package_id == package.id}
+    return refunding.of_goods(world, case, units, now_us, "lost")

@@ -36,6 +36,18 @@ def refund(world: World, case: Case, amount_minor: int, now_us: int, cause: str)
     return RefundIssued(record, transfers)
 
 
+def of_goods(world: World, case: Case, units: dict[int, int], now_us: int, cause: str) -> tuple[RefundIssued, ...]:
+    """Refund units of an order's lines, by line number, as far as their money has not gone back yet.
+
+    Goods that replace others were paid with the order of those, at its prices: there the money is.
+    """
+    payer = world.cases[case.order.replaces_id] if case.order.replaces_id else case
+    prices = {line.sku_id: line.price_minor for line in payer.lines}
+    value = sum(prices[line.sku_id] * units.get(line.line_no, 0) for line in case.lines)
+    amount = min(value, refundable_minor(payer))
+    return (refund(world, payer, amount, now_us, cause),) if amount else ()
+
+
 def of_stray(world: World, payment: Payment, now_us: int, cause: str) -> tuple[Refund, tuple[Transfer, ...]]:
     """Return the refund of a capture that its order cannot take, and its transfers through the suspense account.
 

@@ -7,7 +7,7 @@ import json
 from msgspec.structs import replace
 
 from sim.orders import placing, refunding
-from sim.orders.commands import AnswerReturn, IssueRefund, PlaceOrder, ReceiveReturn, RequestReturn, Wanted
+from sim.orders.commands import AnswerReturn, IssueRefund, PlaceOrder, ReceiveReturn, RequestReturn, ShipReturn, Wanted
 from sim.orders.entities import (
     Case,
     PackageStatus,
@@ -20,12 +20,14 @@ from sim.orders.entities import (
 )
 from sim.orders.events import (
     Event,
+    OrderPlaced,
     PaymentCaptured,
     Refusal,
     Refused,
     ReturnAnswered,
     ReturnReceived,
     ReturnRequested,
+    ReturnShipped,
 )
 from sim.orders.fulfilling import illegal
 from sim.orders.paying import NO_ORDER, limit_reached
@@ -33,6 +35,7 @@ from sim.orders.rules import Rules
 from sim.orders.states import State
 from sim.orders.world import World
 
+_WAITS_FOR_GOODS = (RequestStatus.APPROVED, RequestStatus.BUYER_SHIPPED)
 _NO_RETURN = Refused(Refusal.NOT_FOUND, "There is no such return.")
 
 
@@ -85,20 +88,41 @@ def answer_return(world: World, command: AnswerReturn, now_us: int) -> tuple[Eve
     return _grant(world, case, request, now_us)
 
 
-def receive_return(world: World, command: ReceiveReturn, now_us: int) -> tuple[Event, ...]:
-    """Take the goods back: restock them if they can be sold, and refund."""
+def ship_return(world: World, command: ShipReturn, now_us: int) -> tuple[Event, ...]:
+    """Note that the buyer has sent the goods; from then on the merchant has his time to take them in."""
     case, request = _open_return(world, command.order_id, command.return_id)
     if case is None:
         return (NO_ORDER,)
     if request is None:
         return (_NO_RETURN,)
     if request.status != RequestStatus.APPROVED:
+        return (Refused(Refusal.ALREADY_ANSWERED, "The return does not wait for the buyer to send goods."),)
+    return (
+        ReturnShipped(
+            replace(
+                request,
+                status=RequestStatus.BUYER_SHIPPED,
+                tracking_number=command.tracking_number,
+                shipped_us=now_us,
+                receive_by_us=now_us + world.rules.return_receive_us,
+            )
+        ),
+    )
+
+
+def receive_return(world: World, command: ReceiveReturn, now_us: int) -> tuple[Event, ...]:
+    """Take the goods back, announced or not: restock them if they can be sold, and refund."""
+    case, request = _open_return(world, command.order_id, command.return_id)
+    if case is None:
+        return (NO_ORDER,)
+    if request is None:
+        return (_NO_RETURN,)
+    if request.status not in _WAITS_FOR_GOODS:
         return (Refused(Refusal.ALREADY_ANSWERED, "The return does not wait for goods."),)
-    done = replace(request, status=RequestStatus.COMPLETED)
     moves = tuple(_moves_in(world, case, request, now_us)) if command.restock else ()
     if request.type == ReturnType.REPLACEMENT:
         return _replace_goods(world, case, request, moves, now_us)
-    return (ReturnReceived(done, moves), *_refund(world, case, request, now_us))
+    return _received(world, case, request, moves, now_us)
 
 
 def issue_refund(world: World, command: IssueRefund, now_us: int) -> tuple[Event, ...]:
@@ -127,16 +151,20 @@ def elapse(world: World, case: Case, now_us: int) -> tuple[Event, ...]:
     assert request is not None
     if request.status == RequestStatus.PENDING:
         return _grant(world, case, request, now_us)
+    if request.status == RequestStatus.BUYER_SHIPPED:
+        return _received_unseen(world, case, request, now_us)
     return (ReturnAnswered(replace(request, status=RequestStatus.REJECTED, decided_us=now_us)),)
 
 
 def next_due_us(case: Case, rules: Rules) -> int:
-    """Return when a delivered order's return must be answered or its window ends."""
+    """Return when something must have happened to a delivered order's return, or when its window ends."""
     order = case.order
     if order.return_id:
         request = _find(case, order.return_id)
         assert request is not None
-        return request.answer_by_us if request.status == RequestStatus.PENDING else request.ship_by_us
+        if request.status == RequestStatus.PENDING:
+            return request.answer_by_us
+        return request.receive_by_us if request.status == RequestStatus.BUYER_SHIPPED else request.ship_by_us
     return order.delivered_us + rules.return_window_us
 
 
@@ -154,10 +182,24 @@ def _grant(world: World, case: Case, request: Return, now_us: int) -> tuple[Even
 
 
 def _refund(world: World, case: Case, request: Return, now_us: int) -> tuple[Event, ...]:
-    prices = {line.line_no: line.price_minor for line in case.lines}
-    value = sum(prices[line_no] * quantity for line_no, quantity in wanted_units(request).items())
-    amount = min(value, refunding.refundable_minor(case))
-    return (refunding.refund(world, case, amount, now_us, "return"),) if amount else ()
+    return refunding.of_goods(world, case, wanted_units(request), now_us, "return")
+
+
+def _received(
+    world: World, case: Case, request: Return, moves: tuple[StockMove, ...], now_us: int
+) -> tuple[Event, ...]:
+    """Close a return whose goods are back: their money goes."""
+    done = ReturnReceived(replace(request, status=RequestStatus.COMPLETED), moves)
+    return (done, *_refund(world, case, request, now_us))
+
+
+def _received_unseen(world: World, case: Case, request: Return, now_us: int) -> tuple[Event, ...]:
+    """Take in by time what the merchant did not: nobody looked at it, so that it cannot be sold again."""
+    if request.type == ReturnType.REPLACEMENT:
+        happened = _replace_goods(world, case, request, (), now_us)
+        if not isinstance(happened[0], Refused):
+            return happened
+    return _received(world, case, request, (), now_us)
 
 
 def _replace_goods(
@@ -170,7 +212,7 @@ def _replace_goods(
     (placed,) = placing.place(world, cart, now_us, free=True)
     if isinstance(placed, Refused):
         return (placed,)
-    order = placed.order
+    order = replace(placed.order, replaces_id=case.order.replaces_id or case.order.id)
     payment_id = world.next_id()
     payment = Payment(
         payment_id,
@@ -185,7 +227,7 @@ def _replace_goods(
         "",
     )
     done = replace(request, status=RequestStatus.COMPLETED, replacement_id=order.id)
-    return (ReturnReceived(done, moves), placed, PaymentCaptured(payment, ()))
+    return (ReturnReceived(done, moves), OrderPlaced(order, placed.lines), PaymentCaptured(payment, ()))
 
 
 def _moves_in(world: World, case: Case, request: Return, now_us: int) -> list[StockMove]:

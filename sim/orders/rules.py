@@ -27,7 +27,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     collected_within_us: int = 3 * DAY_US  # from ready to ship; then cancelled
     return_window_us: int = 7 * DAY_US  # from delivery
     return_answer_us: int = 2 * DAY_US  # an unanswered return is granted then
-    return_ship_us: int = 5 * DAY_US  # from the grant, for the goods to be back; then the request is closed
+    return_ship_us: int = 5 * DAY_US  # from the grant, for the buyer to send the goods; then the request is closed
+    return_receive_us: int = 8 * DAY_US  # from then, for the merchant to take them in; then they count as received
     max_lines: int = 100
     max_quantity: int = 1_000_000
     # Of one order, whose past each of its commands reads again; what money must go back goes back all the same:

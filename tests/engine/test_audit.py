@@ -14,7 +14,19 @@ from sim.engine import views
 from sim.engine.audit import LAG_US, MOST_FINDINGS, AuditReport, audit
 from sim.engine.audit_queries import MEANINGS
 from sim.engine.calls import Call
-from sim.orders.commands import Confirm, Decline, IssueRefund, PlaceOrder, RequestCancellation, StartPayment, Wanted
+from sim.orders.commands import (
+    AnswerReturn,
+    Confirm,
+    Decline,
+    IssueRefund,
+    PlaceOrder,
+    ReceiveReturn,
+    RequestCancellation,
+    RequestReturn,
+    StartPayment,
+    Wanted,
+)
+from sim.orders.entities import ReturnType
 from sim.orders.rules import Rules
 from tests.engine.databases import Database, SqliteDatabase
 from tests.engine.shop import Desk
@@ -96,6 +108,12 @@ async def trade(desk: Desk) -> dict[str, int]:
     await desk.do(Confirm(orders["retried"]))
     orders["releasing"] = await desk.paid((LAMP, 1))
     await desk.do(RequestCancellation(orders["releasing"], "buyer"))
+    orders["replaced"] = await desk.delivered((MUG, 2))
+    (requested,) = await desk.do(RequestReturn(orders["replaced"], ReturnType.REPLACEMENT, ((1, 1),)))
+    await desk.do(AnswerReturn(orders["replaced"], requested.request.id, True))
+    received, *_ = await desk.do(ReceiveReturn(orders["replaced"], requested.request.id))
+    orders["replacement"] = received.request.replacement_id
+    await desk.do(RequestCancellation(orders["replacement"], "buyer"))
     orders["unpaid"] = await desk.place((LAMP, 2), buyer="bob", deal=DEAL)
     for name in ("keyed", "other"):
         desk.now_us += 1
@@ -220,6 +238,18 @@ MUTATIONS: dict[str, tuple[list[str], dict[str, str]]] = {
             "UPDATE orders SET refunded_minor = 0 WHERE id = {swept}",
         ],
         {"O4": "{swept}"},
+    ),
+    "the money of goods that were not replaced was kept": (
+        [
+            "DELETE FROM transfers WHERE order_id = {replaced} AND credit = 'buyers'",
+            "DELETE FROM refunds WHERE order_id = {replaced}",
+            "UPDATE orders SET refunded_minor = 0 WHERE id = {replaced}",
+        ],
+        {"O4": "{replaced}"},
+    ),
+    "a replacement of an order that is not there": (
+        ["UPDATE orders SET replaces_id = 999 WHERE id = {replacement}"],
+        {"O4": "999"},
     ),
     "an event was lost": (
         ["DELETE FROM events WHERE order_id = {paid} AND type = 'payment.started'"],

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from typing import Any, get_type_hints
 
+import asyncpg
 import pytest
 
 from sim.engine import migrations
-from sim.engine.tables import SQLITE, TABLES, ddl
-from tests.engine.databases import FORBIDDEN, Database, SqliteDatabase
+from sim.engine.tables import POSTGRES, SQLITE, TABLES, Changes, ddl
+from tests.engine.databases import FORBIDDEN, Database, PostgresDatabase, SqliteDatabase
 from tests.engine.samples import dump, sample, samples
 
 pytestmark = pytest.mark.anyio
+
+
+def first_samples(count: int) -> Changes:
+    """Return rows of every table as the first version had them."""
+    return {name: [cut(name, values) for values in rows] for name, rows in samples(count).items()}
+
+
+def cut(name: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return values[: len(values) - len(TABLES[name].added)]
+
+
+def grown(name: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a row of the first version as it should be now: nothing in the columns that came later."""
+    types = get_type_hints(TABLES[name].record)
+    return (*values, *(types[column]() for column in TABLES[name].added))
 
 
 def make_first(database: SqliteDatabase) -> None:
@@ -21,26 +38,37 @@ def make_first(database: SqliteDatabase) -> None:
         for statement in (*ddl(SQLITE), "CREATE TABLE meta (version INTEGER NOT NULL, epoch INTEGER NOT NULL) STRICT"):
             connection.execute(statement)
         connection.execute("INSERT INTO meta VALUES (1, 1)")
-        for name, rows in samples(8).items():
+        for name, rows in first_samples(8).items():
             connection.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(rows[0]))})", rows)
 
 
-async def test_rows_of_the_first_version_are_all_there_and_writable(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def make_first_of_postgres(database: PostgresDatabase) -> None:
+    """Make a database as the first version did, with rows in every table."""
+    connection = await asyncpg.connect(database.url)
+    try:
+        for statement in (*ddl(POSTGRES), "CREATE TABLE meta (version BIGINT NOT NULL, epoch BIGINT NOT NULL)"):
+            await connection.execute(statement)
+        await connection.execute("INSERT INTO meta VALUES (1, 1)")
+        for name, rows in first_samples(8).items():
+            await connection.copy_records_to_table(name, records=rows)
+    finally:
+        await connection.close()
+
+
+async def test_rows_of_the_first_version_are_all_there_and_writable(database: Database) -> None:
     if isinstance(database, SqliteDatabase):
         make_first(database)
     else:
-        with monkeypatch.context() as earlier:
-            earlier.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:1])
-            async with database.opened() as store:
-                await store.write(samples(8))
+        assert isinstance(database, PostgresDatabase)
+        await make_first_of_postgres(database)
+    old = {name: [grown(name, values) for values in rows] for name, rows in first_samples(8).items()}
     async with database.opened() as store:
-        assert await dump(store) == samples(8)
+        assert await dump(store) == old
         with pytest.raises(FORBIDDEN):
             await store.write({"idempotency": [sample("idempotency", 7)]}, ["idempotency"])
-        await store.write({name: [sample(name, 9)] for name in TABLES})
-        assert await dump(store) == samples(9)
+        new = {name: [sample(name, 9)] for name in TABLES}
+        await store.write(new)
+        assert await dump(store) == {name: old[name] + new[name] for name in TABLES}
     assert await database.run("SELECT version FROM meta") == [(len(migrations.MIGRATIONS),)]
 
 

@@ -36,8 +36,19 @@ from tests.orders.shop import DEAL, LAMP, LATER_DEAL, MUG, ROOM, ROOM_DEAL, RUG,
 
 _SKUS = (LAMP, MUG, SET, RUG, TASSE, LAMP, MUG, SET, RUG, TASSE, 999)
 _DEALS = (0, 0, 0, DEAL, DEAL, ROOM_DEAL, LATER_DEAL)
-_WAITS = (1, 1, 60_000_000, 60_000_000, Rules().pay_window_us, HOUR_US, DAY_US, 2 * DAY_US, 3 * DAY_US, 7 * DAY_US)
-_RULES = (Rules(), Rules(confirms_itself=False, cancel_freely_us=HOUR_US))
+_WAITS = (
+    *(1, 1, 60_000_000, 60_000_000, Rules().pay_window_us, HOUR_US),
+    *(DAY_US, 2 * DAY_US, 3 * DAY_US, 7 * DAY_US, 8 * DAY_US),
+)
+_FEW = Rules(
+    confirms_itself=False,
+    cancel_freely_us=HOUR_US,
+    max_payments=3,
+    max_cancellations=2,
+    max_returns=2,
+    max_refunds=2,
+)
+_RULES = (Rules(), _FEW)
 
 #: Which command, and numbers from which its details are made.
 Recipe = tuple[str, int, int, int]
@@ -113,13 +124,15 @@ def _shipped(case: Case, number: int) -> Any:
 
 def _after_sales(case: Case, number: int) -> Any:
     order = case.order
-    request = next((known for known in case.returns if known.status <= RequestStatus.APPROVED), None)
+    request = next((known for known in case.returns if known.id == order.return_id), None)
     if order.state in TERMINAL or (request is None and len(case.returns) > number % 3):
         return commands.Elapse(order.id)
     if request is None:
         return commands.RequestReturn(order.id, list(ReturnType)[number % 3])
     if request.status == RequestStatus.PENDING:
         return commands.AnswerReturn(order.id, request.id, True)
+    if request.status == RequestStatus.APPROVED and number % 3:
+        return commands.ShipReturn(order.id, request.id, "way bill")
     return commands.ReceiveReturn(order.id, request.id, number % 2 == 0)
 
 
@@ -173,6 +186,10 @@ _OF_ORDER: dict[str, Callable[[Case, int, int], Made]] = {
     ),
     "decide": lambda case, second, third: (
         commands.AnswerReturn(case.order.id, _pick(case.returns, second), bool(third % 3)),
+        views.return_reply(200),
+    ),
+    "send": lambda case, second, third: (
+        commands.ShipReturn(case.order.id, _pick(case.returns, second), ("", "way bill")[third % 2]),
         views.return_reply(200),
     ),
     "receive": lambda case, second, third: (

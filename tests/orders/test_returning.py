@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from sim.orders.commands import (
     AdjustInventory,
     AnswerReturn,
+    Elapse,
     IssueRefund,
     PlaceOrder,
     ReceiveReturn,
     RequestCancellation,
     RequestReturn,
     ShipPackage,
+    ShipReturn,
     Wanted,
 )
 from sim.orders.entities import PackageStatus, RequestStatus, ReturnType
@@ -155,7 +157,7 @@ def test_a_return_is_answered_once_and_received_once() -> None:
     assert play.refusal(ReceiveReturn(order_id, return_id)) == Refusal.ALREADY_ANSWERED
 
 
-def test_an_unanswered_return_is_granted_and_one_whose_goods_never_come_is_closed() -> None:
+def test_an_unanswered_return_is_granted_and_one_whose_goods_were_never_sent_is_closed() -> None:
     play = Play()
     order_id = play.delivered()
     return_id = play.asked_back(order_id, BACK)
@@ -167,6 +169,72 @@ def test_an_unanswered_return_is_granted_and_one_whose_goods_never_come_is_close
     assert (status(play, order_id, return_id), play.state(order_id)) == (RequestStatus.REJECTED, State.DELIVERED)
     play.sweep()
     assert (play.state(order_id), play.case(order_id).order.refunded_minor) == (State.COMPLETED, 0)
+
+
+def sent(play: Play, kind: ReturnType, *wanted: tuple[int, int]) -> tuple[int, int]:
+    """Have an order delivered of which all is on its way back; return it and the return."""
+    order_id = play.delivered(*wanted)
+    return_id = play.asked_back(order_id, kind)
+    play.do(AnswerReturn(order_id, return_id, True))
+    (shipped,) = play.do(ShipReturn(order_id, return_id, "1Z9"))
+    request = shipped.request
+    assert (request.status, request.tracking_number) == (RequestStatus.BUYER_SHIPPED, "1Z9")
+    assert (request.shipped_us, request.receive_by_us) == (play.now_us, play.now_us + Rules().return_receive_us)
+    return order_id, return_id
+
+
+def test_goods_that_are_on_their_way_back_are_taken_in_by_the_merchant() -> None:
+    play = Play()
+    order_id, return_id = sent(play, BACK)
+    play.wait(Rules().return_ship_us)
+    assert play.sweep() == 0, "they were sent in time"
+    play.do(ReceiveReturn(order_id, return_id))
+    assert (status(play, order_id, return_id), play.case(order_id).order.refunded_minor) == (
+        RequestStatus.COMPLETED,
+        1290,
+    )
+    assert play.stock(LAMP)[0] == 10
+
+
+def test_goods_that_the_merchant_does_not_take_in_count_as_received_in_time_and_are_not_restocked() -> None:
+    play = Play()
+    order_id, return_id = sent(play, BACK, (LAMP, 2))
+    play.wait(Rules().return_receive_us - 1)
+    assert play.sweep() == 0
+    play.wait(1)
+    play.sweep()
+    order = play.case(order_id).order
+    assert (status(play, order_id, return_id), order.refunded_minor) == (RequestStatus.COMPLETED, 2 * 1290)
+    assert (order.return_id, order.reason, play.stock(LAMP)[0]) == (0, Reason.RETURNED, 8)
+    assert play.refusal(ReceiveReturn(order_id, return_id)) == Refusal.ALREADY_ANSWERED
+
+
+@pytest.mark.parametrize("in_stock", [True, False])
+def test_goods_to_be_replaced_that_nobody_takes_in_are_replaced_or_else_refunded(in_stock: bool) -> None:
+    play = Play()
+    order_id, return_id = sent(play, REPLACE)
+    if not in_stock:
+        play.place((LAMP, 9))
+    play.wait(Rules().return_receive_us)
+    assert play.do(Elapse(order_id))
+    (request,) = play.case(order_id).returns
+    assert (request.id, request.status) == (return_id, RequestStatus.COMPLETED)
+    assert bool(request.replacement_id) == in_stock
+    assert play.case(order_id).order.refunded_minor == (0 if in_stock else 1290)
+
+
+def test_only_goods_that_should_come_back_are_sent_and_only_once() -> None:
+    play = Play()
+    order_id = play.delivered()
+    return_id = play.asked_back(order_id, BACK)
+    assert play.refusal(ShipReturn(999, return_id)) == Refusal.NOT_FOUND
+    assert play.refusal(ShipReturn(order_id, 999)) == Refusal.NOT_FOUND
+    assert play.refusal(ShipReturn(order_id, return_id)) == Refusal.ALREADY_ANSWERED
+    play.do(AnswerReturn(order_id, return_id, True))
+    play.do(ShipReturn(order_id, return_id))
+    assert play.refusal(ShipReturn(order_id, return_id)) == Refusal.ALREADY_ANSWERED
+    assert play.refusal(AnswerReturn(order_id, return_id, False)) == Refusal.ALREADY_ANSWERED
+    assert play.refusal(RequestReturn(order_id, BACK)) == Refusal.REQUEST_OPEN
 
 
 def test_a_refund_is_refused_of_nothing_too_much_or_in_other_money() -> None:

@@ -80,6 +80,12 @@ class ReturnBody(Body):
     reason: Text = ""
 
 
+class ShipReturnBody(Body):
+    """How the goods can be followed on their way back."""
+
+    tracking_number: Name = ""
+
+
 class ReceiveBody(Body):
     """Whether the goods can be sold again."""
 

@@ -14,6 +14,7 @@ from sim.engine.api.order_bodies import (
     ReceiveBody,
     RefundBody,
     ReturnBody,
+    ShipReturnBody,
     TrackingBody,
 )
 from sim.engine.api.request import Rejected, Request, number
@@ -133,6 +134,14 @@ async def approve_return(request: Request) -> Reply:
 async def reject_return(request: Request) -> Reply:
     """Refuse a return."""
     return await _answer_return(request, granted=False)
+
+
+async def ship_return(request: Request) -> Reply:
+    """Say that the goods are on their way back."""
+    return_id = request.id("return_id")
+    order_id = await _order_of(request, "returns", return_id)
+    command = commands.ShipReturn(order_id, return_id, request.body.tracking_number)
+    return await request.submit(command, views.return_reply(200))
 
 
 async def receive_return(request: Request) -> Reply:
@@ -350,6 +359,18 @@ ROUTES: tuple[Route, ...] = (
         "after-sales",
         {200: ReturnView},
         None,
+        ("not_found", "already_answered"),
+        idempotent=True,
+    ),
+    Route(
+        "POST",
+        "/v1/returns/{return_id}:ship",
+        "Send the goods back",
+        ship_return,
+        BUYER,
+        "after-sales",
+        {200: ReturnView},
+        ShipReturnBody,
         ("not_found", "already_answered"),
         idempotent=True,
     ),
