@@ -53,6 +53,8 @@ curl -s $URL/v1/orders/$ORDER/events -H "$BUY"</pre>
 <code>IN_TRANSIT</code> → <code>DELIVERED</code> → <code>COMPLETED</code>; with several parcels
 <code>PARTIALLY_SHIPPING</code> between; <code>CANCELLED</code> from any state before collection, or when a parcel is
 lost. A declined payment leaves the order UNPAID. Money that comes too late is refunded, never kept.</p>
+<p>A return: <code>PENDING</code> → <code>APPROVED</code> → <code>BUYER_SHIPPED</code> → <code>COMPLETED</code>, or
+<code>REJECTED</code>.</p>
 <p>Units of a SKU: <code>reserved = held + committed + releasing</code>, <code>available = on_hand - reserved</code>,
 never below 0. What a cancelled order lets go is releasing, and available at the next sweep.</p>
 <h3 id="authentication">Authentication</h3>
