@@ -48,7 +48,7 @@ class Maker:
             held, version = self.held.get(sku_id, (0, 1))
             self.held[sku_id] = changed[sku_id] = (held + quantity, version + 1)
             head = (order_id, buyer_id, 1, 0, CURRENCY, total, 0, 0, now_us, pay_by_us)
-            orders.append((*head, 0, 0, 0, 0, pay_by_us, 1, 0, 0, 0, 0, 0, "", address))
+            orders.append((*head, 0, 0, 0, 0, pay_by_us, 1, 0, 0, 0, 0, 0, "", address, 0))
             lines.append((order_id, 1, sku_id, SHOP, quantity, PRICE_MINOR, 0, 1, 0, 0))
             events.append(
                 (seq, order_id, 1, "order.placed", now_us, 0, 1, f'{{"amount":"{total}","currency":"{CURRENCY}"}}')
