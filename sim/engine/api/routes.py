@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sim.engine.api import auditing, catalogue, feed, inventory, operating, orders, quotes, reading, showing, webhooks
+from sim.engine.api import (
+    after_sales,
+    auditing,
+    catalogue,
+    feed,
+    inventory,
+    operating,
+    orders,
+    quotes,
+    reading,
+    showing,
+    webhooks,
+)
 from sim.engine.api.describing import with_descriptions
 from sim.engine.api.route import Route
 
@@ -14,6 +26,7 @@ ALL_ROUTES: tuple[Route, ...] = with_descriptions(
         *showing.ROUTES,
         *quotes.ROUTES,
         *orders.ROUTES,
+        *after_sales.ROUTES,
         *reading.ROUTES,
         *feed.ROUTES,
         *webhooks.ROUTES,
