@@ -45,6 +45,17 @@ def _goods_again(dialect: Dialect) -> list[str]:
 MIGRATIONS: tuple[Callable[[Dialect], list[str]], ...] = (ddl, _append_keys, _goods_again)
 
 
+def is_foreign(connection: sqlite3.Connection) -> bool:
+    """Return whether a SQLite file is another program's: it holds something, but not our table of versions."""
+    ours = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info('meta')")} >= {
+        "version",
+        "epoch",
+    }
+    (things,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    marks = [connection.execute(f"PRAGMA {mark}").fetchone()[0] for mark in ("application_id", "user_version")]
+    return not ours and any([things, *marks])
+
+
 def newer_schema(found: int) -> StoreRefused:
     """Return the refusal of a schema that a later version made."""
     return StoreRefused(

@@ -21,7 +21,7 @@ from typing import Any
 
 from sim.engine import sqlite_keys
 from sim.engine.alike import alike, is_new, like_places
-from sim.engine.migrations import migrate_sqlite
+from sim.engine.migrations import is_foreign, migrate_sqlite
 from sim.engine.sqlite_keys import KeyPlaces
 from sim.engine.store import Rows, StoreRefused, StoreUnavailable
 from sim.engine.tables import TABLES, Changes, Table, enumerations, plain_row
@@ -63,6 +63,7 @@ class SqliteStore:
         sys.setswitchinterval(_SWITCH_S)
         self._lock = self._take_lock()
         try:
+            self._check_owner()
             self._write = self._connect()
             self._check_durability()
             self._epoch = migrate_sqlite(self._write)
@@ -214,6 +215,12 @@ class SqliteStore:
         if reader:
             connection.execute("PRAGMA query_only = ON")
         return connection
+
+    def _check_owner(self) -> None:
+        """Raise StoreRefused for another program's file, before anything in it is changed: WAL is, for good."""
+        with contextlib.closing(sqlite3.connect(self.path)) as connection:
+            if is_foreign(connection):
+                raise StoreRefused(f"{self.path} is another program's database; nothing was changed")
 
     def _check_durability(self) -> None:
         (mode,) = self._write.execute("PRAGMA journal_mode").fetchone()

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from sim.engine.calls import Reply, View
 from sim.engine.problems import problem, refused
@@ -170,6 +171,19 @@ def return_view(request: Return) -> ReturnView:
 @functools.lru_cache(maxsize=256)  # the orders of a group share theirs
 def _times(placed_us: int, pay_by_us: int) -> str:
     return f'"created_at":"{instant(placed_us)}","pay_by":"{instant(pay_by_us)}","version":1}}'
+
+
+def placed_of_merged(places: tuple[int, ...], world: Any, command: Any, happened: tuple[Any, ...]) -> Reply:
+    """Answer a checkout whose equal lines were merged: line n of the command came first in place `places[n]`."""
+    event = happened[0]
+    if type(event) is Refused:
+        sent = {f"/lines/{line}": f"/lines/{place}" for line, place in enumerate(places)}
+        errors = tuple(
+            error | {"pointer": sent[error["pointer"]]} if error.get("pointer") in sent else error
+            for error in event.errors
+        )
+        return refused(replace(event, errors=errors))
+    return placed(world, command, happened)
 
 
 def placed(_world: World, _command: Any, happened: tuple[Any, ...]) -> Reply:

@@ -24,6 +24,7 @@ from tests.engine.rig import run
 
 SECRET = secret_of(b"liverush development secret 0000")
 PLACE = "/v1/orders"
+PRICE = {"unit_price": {"amount": "9999999999", "currency": "GBP"}}
 WHOLE = b'{"buyer_id":"a","lines":[{"sku_id":"1","quantity":1}]}'
 HUGE = b'{"buyer_id":"' + b"x" * 300_000 + b'"}'
 DEEP = b'{"id":"deep","type":"x","data":{"a":' + b"[" * 30_000 + b"]" * 30_000 + b"}}"
@@ -42,6 +43,10 @@ def more_priced() -> dict[str, Any]:
     body = priced("1290")
     body["lines"][0]["unit_price"]["x"] = 1
     return body
+
+
+def twice_priced(*amounts: str) -> dict[str, Any]:
+    return {"buyer_id": "ann", "lines": [line for amount in amounts for line in priced(amount)["lines"]]}
 
 
 def product(price: Any, **more: Any) -> dict[str, Any]:
@@ -125,6 +130,8 @@ NUMBERS = (
     Case("a SKU as a number", "invalid", body=cart(1, 5)),
     Case("an unknown promotion", "deal_closed", body=cart(promotion_id="5")),
     Case("another price", "price_changed", body=priced("1289")),
+    Case("a stale price before the right one", "price_changed", body=twice_priced("1", "1290")),
+    Case("a stale price after the right one", "price_changed", body=twice_priced("1290", "1")),
     Case("the price in another currency", "price_changed", body=priced("1290", "EUR")),
     Case("a price with a point", "invalid", body=priced("12.90")),
     Case("a negative price", "invalid", body=priced("-1290")),
@@ -542,6 +549,45 @@ def test_an_error_points_to_where_it_is(shop: Shop) -> None:
         "errors"
     ]
     assert error["pointer"] == "/lines/0/quantity"
+    (error,) = shop.engine.ask("POST", PLACE, cart(1, shop.ids["mug"], address={"city": 5})).json["errors"]
+    assert error["pointer"] == "/address"
+
+
+def test_an_error_points_to_a_line_where_it_was_sent(shop: Shop) -> None:
+    dear = cart(1, shop.ids["dear"])["lines"]
+    for lines, place in (
+        ([*dear, *dear, *cart(11, shop.ids["mug"])["lines"]], 2),
+        ([*dear, *cart(1, "5")["lines"], *dear, *cart(1, "5")["lines"]], 1),
+    ):
+        (error,) = shop.engine.ask("POST", PLACE, {"buyer_id": "ann", "lines": lines}).json["errors"]
+        assert error["pointer"] == f"/lines/{place}"
+
+
+def test_equal_lines_are_one_line_and_one_of_them_may_name_the_price(shop: Shop) -> None:
+    lines = cart(1, shop.ids["dear"])["lines"]
+    for both in ([*lines, {**lines[0], **PRICE}], [{**lines[0], **PRICE}, *lines], [{**lines[0], **PRICE}] * 2):
+        order = shop.engine.made(PLACE, {"buyer_id": "ann", "lines": both})
+        (line,) = shop.engine.ask("GET", f"{PLACE}/{order['id']}").json["lines"]
+        assert (line["quantity"], order["total"]["amount"]) == (2, "19999999998")
+        shop.engine.made(f"{PLACE}/{order['id']}/cancellations", {})
+
+
+def test_a_body_with_its_names_in_another_order_is_the_same(shop: Shop) -> None:
+    body = cart(1, shop.ids["dear"], address={"city": "Leeds", "street": "1 Mill"})
+    other = {name: body[name] for name in reversed(body)} | {"address": {"street": "1 Mill", "city": "Leeds"}}
+    first, again = (shop.engine.ask("POST", PLACE, one, {"idempotency-key": "order"}) for one in (body, other))
+    assert (first.status, again.status, again.json) == (201, 201, first.json)
+    changed = body | {"address": {"city": "1 Mill", "street": "Leeds"}}
+    assert shop.engine.ask("POST", PLACE, changed, {"idempotency-key": "order"}).code == "key_reused"
+    shop.engine.made(f"{PLACE}/{first.json['id']}/cancellations", {})
+
+
+def test_a_body_that_cannot_be_right_uses_no_key_up(shop: Shop) -> None:
+    key = {"idempotency-key": "unspent"}
+    assert shop.engine.ask("POST", PLACE, cart(0, shop.ids["dear"]), key).code == "invalid"
+    order = shop.engine.ask("POST", PLACE, cart(1, shop.ids["dear"]), key)
+    assert (order.status, order.headers.get("idempotent-replayed")) == (201, None)
+    shop.engine.made(f"{PLACE}/{order.json['id']}/cancellations", {})
 
 
 @pytest.mark.parametrize("age_s", [301, -301, 10**9])

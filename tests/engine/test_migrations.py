@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from sim.engine import migrations
+from sim.engine.store import StoreRefused
 from sim.engine.tables import POSTGRES, SQLITE, TABLES, Changes, ddl
 from tests.engine.databases import FORBIDDEN, Database, PostgresDatabase, SqliteDatabase
 from tests.engine.samples import dump, sample, samples
@@ -82,3 +83,17 @@ async def test_the_rebuilt_table_of_keys_has_the_columns_of_the_first_and_no_ind
         pass
     assert await sqlite_database.run(query) == before
     assert not await sqlite_database.run("SELECT name FROM pragma_index_list('idempotency')")
+
+
+@pytest.mark.parametrize(
+    "made",
+    ["CREATE TABLE meta (key TEXT, value TEXT)", "CREATE TABLE notes (text TEXT)", "PRAGMA user_version = 3"],
+)
+async def test_a_file_of_another_program_is_refused_and_not_touched(sqlite_database: SqliteDatabase, made: str) -> None:
+    with contextlib.closing(sqlite3.connect(sqlite_database.path)) as connection, connection:
+        connection.execute(made)
+    before = sqlite_database.path.read_bytes()
+    with pytest.raises(StoreRefused, match="another program's database"):
+        async with sqlite_database.opened():
+            pass
+    assert sqlite_database.path.read_bytes() == before

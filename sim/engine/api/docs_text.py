@@ -65,7 +65,8 @@ names the roles that may use it. Keys are set by <code>LIVERUSH_KEY_BUYER</code>
 <p>Whatever makes something, or moves money or stock, needs an <code>Idempotency-Key</code>: new for each thing that you
 want done, the same when you ask again. It is done once; asking again gives the stored answer with
 <code>Idempotent-Replayed: true</code>. The same key with another body is 422 <code>key_reused</code>. A time-out tells
-nothing: ask again with the same key. 2xx, 402, 404, 409 and 422 are kept; 429 and 503 are not, and run anew.</p>
+nothing: ask again with the same key. 2xx, 402, 404, 409 and 422 are kept, as far as it took a decision to find them: a
+body that cannot be right, or a parcel that is not there, uses no key up. 429 and 503 are not kept, and run anew.</p>
 <p>Changes of a resource take <code>If-Match</code> with the <code>ETag</code> that you read (412 when it has changed
 since, 428 when the header is missing), or <code>*</code>. A SKU's inventory changes with every order: to add units, use
 <code>inventory-adjustments</code>.</p>

@@ -30,7 +30,7 @@ class Attribution(Body):
 
 
 class PlaceOrderBody(Body):
-    """A cart. Lines with the same SKU are one line; `promotion_id` names a flash deal."""
+    """A cart. Lines with the same SKU are one line, at one `unit_price`; `promotion_id` names a flash deal."""
 
     buyer_id: Word
     lines: Lines

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from sim.engine import views
+from sim.engine.api.carts import answer_of, wanted_in
 from sim.engine.api.order_bodies import (
-    CartLine,
     PackageBody,
     PayBody,
     PlaceOrderBody,
@@ -17,14 +17,12 @@ from sim.engine.api.route import BUYER, MERCHANT, Route
 from sim.engine.calls import Call, Reply
 from sim.engine.problems import KEY_IN_USE, http_problem
 from sim.engine.resources import (
-    Money,
     OrderView,
     PackageView,
     PaymentView,
     ReceiptView,
 )
 from sim.orders import commands
-from sim.orders.commands import Wanted
 from sim.orders.entities import PackageStatus
 
 
@@ -36,17 +34,17 @@ async def place_order(request: Request) -> Reply:
 def checkout(request: Request) -> Call:
     """Return the call that checks out the cart of a request."""
     body: PlaceOrderBody = request.body
-    came = body.attribution
+    came, wanted = body.attribution, wanted_in(body.lines)
     command = commands.PlaceOrder(
         body.buyer_id,
-        _wanted(body.lines),
+        wanted,
         _id(body.promotion_id),
         _id(came.live_room_id) if came else 0,
         _id(came.video_id) if came else 0,
         (came.creator_id or "") if came else "",
         msgspec.json.encode(body.address).decode() if body.address else "{}",
     )
-    return Call(command, views.placed, request.key, request.fingerprint)
+    return Call(command, answer_of(body.lines, wanted), request.key, request.fingerprint)
 
 
 async def pay(request: Request) -> Reply:
@@ -99,24 +97,6 @@ async def order_of(request: Request, table: str, number_: int) -> int:
     if not found:
         raise Rejected(http_problem("not_found", f"There is no such thing among the {table}."))
     return int(found[0][0])
-
-
-def _wanted(lines: list[CartLine]) -> tuple[Wanted, ...]:
-    """Return the lines with equal SKUs merged, in the order in which they first came."""
-    if len(lines) == 1:
-        (line,) = lines
-        price = line.unit_price
-        if price is None:
-            return (Wanted(_id(line.sku_id), line.quantity),)
-        return (Wanted(_id(line.sku_id), line.quantity, int(price.amount), price.currency),)
-    merged: dict[int, Wanted] = {}
-    for line in lines:
-        sku_id = _id(line.sku_id)
-        known = merged.get(sku_id)
-        seen = known or Wanted(sku_id, 0)
-        price = line.unit_price or Money(str(seen.price_minor), seen.currency)
-        merged[sku_id] = Wanted(sku_id, seen.quantity + line.quantity, int(price.amount), price.currency)
-    return tuple(merged.values())
 
 
 def _id(text: str | None) -> int:

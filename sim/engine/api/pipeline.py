@@ -29,7 +29,10 @@ from sim.engine.writer import Deliver
 _log = logging.getLogger("liverush.engine")
 
 Headers = list[tuple[bytes, bytes]]
-_encode = msgspec.json.Encoder().encode
+#: The same for equal values: names in an object have no order.
+_encode = msgspec.json.Encoder(order="deterministic").encode
+#: A name or a number in the place of an error, as msgspec tells it: `$.lines[0].quantity`, `$.address[...]`.
+_STEP = re.compile(r"(?<=[.\[])\w+")
 
 MAX_KEY_LENGTH = 255
 _KEY = re.compile(rb"[ -~]{1,%d}" % MAX_KEY_LENGTH)
@@ -255,5 +258,5 @@ def _scope(role: str, path: str) -> bytes:
 def _invalid(message: str) -> Reply:
     """Return the answer for a body that breaks its type, with a pointer to where."""
     text, _, path = message.partition(" - at `")
-    pointer = path.rstrip("`").removeprefix("$").replace("[", "/").replace("]", "").replace(".", "/")
+    pointer = "".join(f"/{step}" for step in _STEP.findall(path))
     return http_problem("invalid", text + ".", errors=[{"pointer": pointer, "message": text}])
