@@ -124,8 +124,8 @@ class PaymentDriver:
         return await self._writer.submit(Call(command, views.payment_reply, settles=settles))
 
 
-#: Up to 10^15, as an order's total.
-_Amount = Annotated[str, Meta(pattern=r"^(?:[0-9]{1,15}|10{15})\Z")]
+#: More than an order may cost.
+_Amount = Annotated[str, Meta(pattern=r"^[0-9]{1,15}\Z")]
 _Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]  # PostgreSQL stores no NUL
 _Why = Annotated[str, Meta(max_length=255, pattern=r"^[^\x00]*$")]
 

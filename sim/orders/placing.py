@@ -11,8 +11,8 @@ from sim.orders.states import Reason, State
 from sim.orders.stock import Phase
 from sim.orders.world import World
 
-#: So that amounts, and their sums over a database, fit in 64 bits.
-MAX_TOTAL_MINOR = 10**15
+#: So that the sums of a database, of nine million such orders, fit in 64 bits.
+MAX_TOTAL_MINOR = 10**12
 
 _NOTHING = Reason.NOTHING
 _UNPAID = State.UNPAID

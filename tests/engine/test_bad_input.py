@@ -18,6 +18,7 @@ from sim.engine.pgserver import PrivatePostgres
 from sim.engine.problems import HTTP_PROBLEMS, status_of
 from sim.engine.signatures import secret_of, signed_headers
 from sim.orders.events import Refusal
+from sim.orders.placing import MAX_TOTAL_MINOR
 from tests.engine.databases import Database, PostgresDatabase, SqliteDatabase, admin
 from tests.engine.process import Heard, Running, running
 from tests.engine.rig import run
@@ -647,10 +648,10 @@ def test_a_capture_in_another_currency_pays_nothing_and_goes_back(shop: Shop) ->
 
 
 def test_the_dearest_order_that_is_can_be_paid(shop: Shop) -> None:
-    sku = shop._sku(shop.ids["shop"], "GBP", "gold", "1000000000", 1_000_000)
+    sku = shop._sku(shop.ids["shop"], "GBP", "gold", "1000000", 1_000_000)
     order = shop.engine.made(PLACE, cart(1_000_000, sku))
-    assert order["total"]["amount"] == str(10**15)
-    assert shop.tell(order_id=order["id"], amount=str(10**15)).json == {"received": True, "changed": True}
+    assert order["total"]["amount"] == str(MAX_TOTAL_MINOR)
+    assert shop.tell(order_id=order["id"], amount=str(MAX_TOTAL_MINOR)).json == {"received": True, "changed": True}
     assert shop.engine.ask("GET", f"{PLACE}/{order['id']}").json["status"] == "ON_HOLD"
 
 
