@@ -43,6 +43,7 @@ _WAITS = (
 _FEW = Rules(
     confirms_itself=False,
     cancel_freely_us=HOUR_US,
+    return_receive_us=1,
     max_payments=3,
     max_cancellations=2,
     max_returns=2,
@@ -133,6 +134,8 @@ def _after_sales(case: Case, number: int) -> Any:
         return commands.AnswerReturn(order.id, request.id, True)
     if request.status == RequestStatus.APPROVED and number % 3:
         return commands.ShipReturn(order.id, request.id, "way bill")
+    if request.status == RequestStatus.BUYER_SHIPPED and number % 2:
+        return commands.Elapse(order.id)
     return commands.ReceiveReturn(order.id, request.id, number % 2 == 0)
 
 
