@@ -48,8 +48,11 @@ async def expect_paid_once(desk: Desk, till: Till, order_id: int) -> None:
 
 
 async def expect_given_back(desk: Desk, till: Till, order_id: int) -> None:
-    """The order is cancelled, and what was taken for it went back, at the provider too."""
+    """The order is cancelled, and what was taken for it goes back, at the provider too, which may tell it later."""
     case = await desk.case(order_id)
+    while any(refund.status == RefundStatus.PENDING for refund in case.refunds):
+        await asyncio.sleep(0.005)
+        case = await desk.case(order_id)
     assert case.order.state == State.CANCELLED
     assert [refund.status for refund in case.refunds] == [RefundStatus.SUCCEEDED]
     assert (await till.ledger())["refunded"] == ONE == (await till.ledger())["captured"]
