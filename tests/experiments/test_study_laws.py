@@ -32,7 +32,7 @@ def pair_of(folder: Path, patch: pytest.MonkeyPatch, plan: Plan, gap: float, see
     patch.setattr(experiment, "replicate_study", replicate)
     patch.setattr(experiment, "check_own", lambda _scenario: None)
     patch.setattr(experiment, "pilots_for", lambda _scenario: {})
-    patch.setattr(experiment, "will_compile", lambda _scenario, _runs: False)
+    patch.setattr(experiment, "compiles", lambda *_asked: False)
     study: Any = SimpleNamespace(
         scenario=None, names=["A", "B"], strategies=[SimpleNamespace(scenario=None)] * 2, uncertain={}
     )
