@@ -52,7 +52,7 @@ class SqliteStore:
         self._logged = 0  # groups since the log was last copied on purpose
         self._turn = asyncio.Lock()  # a connection has one transaction at a time
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit") if threaded else None
-        self._scans = ThreadPoolExecutor(1, thread_name_prefix="scan")
+        self._scans = ThreadPoolExecutor(1, thread_name_prefix="scan")  # one at a time: they take one processor at most
         self._lock: sqlite3.Connection
         self._write: sqlite3.Connection
         self._read: sqlite3.Connection
@@ -159,17 +159,19 @@ class SqliteStore:
 
     async def scan(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
         """See `Store.scan`."""
-        (rows,) = await self._beside([(sql, parameters)])
+        (rows,) = await self._beside([(sql, parameters)], self._scans)
         return rows
 
     async def select_all(self, queries: Iterable[str]) -> list[Rows]:
         """See `Store.select_all`."""
         return await self._beside([(query, ()) for query in queries])
 
-    async def _beside(self, queries: list[tuple[str, Sequence[Any]]]) -> list[Rows]:
-        """Read one snapshot in a thread; one at a time, so that those who ask for much take one processor at most."""
+    async def _beside(
+        self, queries: list[tuple[str, Sequence[Any]]], threads: ThreadPoolExecutor | None = None
+    ) -> list[Rows]:
+        """Read one snapshot in a thread."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._scans, self._snapshot, queries)
+            return await asyncio.get_running_loop().run_in_executor(threads, self._snapshot, queries)
         except sqlite3.OperationalError as error:
             raise _unavailable(error) from error
 
