@@ -33,10 +33,22 @@ def _append_keys(dialect: Dialect) -> list[str]:
     ]
 
 
+#: The order that was paid, of each replacement and of those that replace these.
+_FIND_PAID = """
+WITH RECURSIVE paid(id, by) AS (
+  SELECT replacement_id, order_id FROM returns
+  WHERE replacement_id > 0 AND order_id NOT IN (SELECT replacement_id FROM returns)
+  UNION SELECT r.replacement_id, p.by FROM returns AS r JOIN paid AS p ON r.order_id = p.id WHERE r.replacement_id > 0
+)
+UPDATE orders SET replaces_id = (SELECT by FROM paid WHERE paid.id = orders.id) WHERE id IN (SELECT id FROM paid)
+"""
+
+
 def _goods_again(dialect: Dialect) -> list[str]:
     """Let a replacement know the order that was paid, and a return that its goods are on their way."""
     return [
         *add_columns(dialect, "orders", "replaces_id"),
+        _FIND_PAID,
         *add_columns(dialect, "returns", "tracking_number", "shipped_us", "receive_by_us"),
     ]
 

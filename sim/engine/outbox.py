@@ -49,7 +49,9 @@ class Outbox:
         self._poster: Poster | None = None
 
     def start(self) -> None:
-        """Begin; needs a running event loop."""
+        """Begin; needs a running event loop, and the endpoints."""
+        if self._active():
+            self._post()  # loads the HTTP client before there are orders that would wait for that
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
@@ -68,13 +70,16 @@ class Outbox:
 
     async def _tend(self) -> None:
         """Start the lanes of new endpoints and stop those of ended ones."""
-        active = {key for key, endpoint in self._writer.executor.cache.endpoints.items() if endpoint.active}
+        active = self._active()
         for key in self._lanes.keys() - active:
             _lane, task = self._lanes.pop(key)
             await stop(task)
         for key in active - self._lanes.keys():
             lane = Lane(key, self._writer, self._store, self._clock, self._post(), self._terms, self._loopback)
             self._lanes[key] = lane, asyncio.get_running_loop().create_task(_keep_running(lane))
+
+    def _active(self) -> set[int]:
+        return {key for key, endpoint in self._writer.executor.cache.endpoints.items() if endpoint.active}
 
     def _post(self) -> Post:
         if self._poster is None:

@@ -24,6 +24,7 @@ PURGE = (
     "DELETE FROM idempotency WHERE ctid >= $1::tid AND ctid < $2::tid AND created_us < $3 AND status <> 0 "
     "AND EXISTS (SELECT FROM meta WHERE epoch = $4)"
 )
+YOUNG = "SELECT EXISTS (SELECT FROM idempotency WHERE ctid >= $1::tid AND ctid < $2::tid AND created_us >= $3)"
 
 #: Whatever stands in quotes, or a question mark outside of them.
 _QUOTED_OR_MARK = re.compile(r"'[^']*'|\"[^\"]*\"|\?")

@@ -16,7 +16,7 @@ import asyncpg
 
 from sim.engine.alike import alike, is_new
 from sim.engine.migrations import migrate_postgres
-from sim.engine.pgsql import KEY_PAGES, PURGE, SHORT, TAKEN_OVER, WRITE, numbered, select_by, select_whole
+from sim.engine.pgsql import KEY_PAGES, PURGE, SHORT, TAKEN_OVER, WRITE, YOUNG, numbered, select_by, select_whole
 from sim.engine.sharing import SharedReads
 from sim.engine.store import OutcomeUnknown, Rows, StoreRefused, StoreUnavailable
 from sim.engine.tables import TABLES, Changes, Mode, Table
@@ -73,6 +73,7 @@ class PostgresStore:
         self._shared = SharedReads(self._select)
         self._turn = asyncio.Lock()  # a connection runs one statement at a time
         self._audit = asyncio.Lock()  # one takes minutes of a reading connection; the others are for the rest
+        self._scan = asyncio.Lock()  # likewise, seconds
         self._mending = asyncio.Lock()
         self._retry_at = 0.0
         self._writer: Connection | None = None
@@ -146,15 +147,16 @@ class PostgresStore:
         async with self._turn:
             connection = await self._connected()
             try:
-                deleted = await self._purge_part(connection, self._purged, before_us)
+                pages = await connection.fetchval(KEY_PAGES)
+                start = self._purged if self._purged < pages else 0
+                deleted, self._purged = await self._purge_part(connection, start, before_us)
                 if deleted:
-                    self._purged += _PURGED_PAGES
                     return deleted
-                start = self._looked_at if self._looked_at < await connection.fetchval(KEY_PAGES) else 0
+                start = self._looked_at if self._looked_at < pages else 0
                 self._looked_at = start + _PURGED_PAGES
-                deleted = await self._purge_part(connection, start, before_us)
+                deleted, onward = await self._purge_part(connection, start, before_us)
                 if deleted:
-                    self._purged = self._looked_at
+                    self._purged = onward
                 return deleted
             except BaseException as error:
                 if _lost(error):
@@ -162,17 +164,21 @@ class PostgresStore:
                 self._refuse(error)
                 raise
 
-    async def _purge_part(self, connection: Connection, start: int, before_us: int) -> int:
-        told = await connection.execute(PURGE, (start, 0), (start + _PURGED_PAGES, 0), before_us, self._epoch)
-        return int(told.split()[-1])  # "DELETE 12"
+    async def _purge_part(self, connection: Connection, start: int, before_us: int) -> tuple[int, int]:
+        """Return how many went, and where the next old ones are: here, while young ones are left that grow old."""
+        bounds = (start, 0), (start + _PURGED_PAGES, 0)
+        told = await connection.execute(PURGE, *bounds, before_us, self._epoch)
+        young = await connection.fetchval(YOUNG, *bounds, before_us)
+        return int(told.split()[-1]), start if young else start + _PURGED_PAGES  # "DELETE 12"
 
     async def select(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
         """See `Store.select`."""
         return await self._shared.read(sql, parameters)
 
     async def scan(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
-        """See `Store.scan`: the server has processes of its own for such things."""
-        return await self.select(sql, parameters)
+        """See `Store.scan`: the server has a process of its own for it."""
+        async with self._scan:
+            return await self.select(sql, parameters)
 
     async def _select(self, sql: str, parameters: Sequence[Any]) -> Rows:
         query = numbered(sql)

@@ -22,6 +22,8 @@ _CASES = (
     f"SELECT {columns('orders', 'o')}, {columns('order_lines', 'l')} FROM ({{chosen}}) o "
     "JOIN order_lines l ON l.order_id = o.id ORDER BY o.id, l.line_no"
 )
+#: Orders of few events are looked up; of more, each order is asked, so that a page ends when it is full.
+_FEW_EVENTS = 50_000
 _CHANGED_LATELY = "id IN (SELECT order_id FROM events WHERE seq >= ?)"
 _CHANGED = "EXISTS (SELECT 1 FROM events WHERE order_id = orders.id AND seq >= ?)"
 _ALL_OF_ORDERS = ", ".join(_ORDER)
@@ -48,8 +50,7 @@ async def read_cases(
         given.append(buyer_id)
     if since_us is not None:
         first, last = await first_seq_since(store, since_us)
-        # Few are looked up among the orders; of most each order is asked, so that a page ends when it is full.
-        where.append(_CHANGED_LATELY if 2 * first > last else _CHANGED)
+        where.append(_CHANGED_LATELY if last - first < _FEW_EVENTS else _CHANGED)
         given.append(first)
     chosen = f"SELECT {_ALL_OF_ORDERS} FROM orders WHERE {' AND '.join(where)} ORDER BY id LIMIT ?"
     read = store.select if len(where) == 1 else store.scan

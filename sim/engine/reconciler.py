@@ -129,14 +129,15 @@ class Reconciler:
                 raise
             known.begin_pauses({row[0]: due[row[0]] for row in rows}, now_us)
             found = await asyncio.gather(*(ask(tuple(row), not due[row[0]]) for row in rows))
-            known.answered = any(found) or not found
+            said = [answered for answered in found if answered is not None]
+            known.answered = any(said) if said else known.answered
             if not known.answered:
                 return
 
-    async def _look_up(self, values: tuple[Any, ...], _first: bool) -> bool:
+    async def _look_up(self, values: tuple[Any, ...], _first: bool) -> bool | None:
         payment: Payment = record("payments", values)
         if self._is_running(payment.id):
-            return True
+            return None
         outcome = await self._provider.look(payment.reference)
         command = verdict(payment, outcome)
         if outcome.status == Status.MISSING:
@@ -157,8 +158,8 @@ class Reconciler:
         return outcome.status != Status.UNKNOWN
 
 
-#: Asks about a row; told whether it is the first time. Returns whether the provider said anything.
-_Ask = Callable[[tuple[Any, ...], bool], Awaitable[bool]]
+#: Asks about a row; told whether it is the first time. Returns whether the provider said anything, None if not asked.
+_Ask = Callable[[tuple[Any, ...], bool], Awaitable[bool | None]]
 
 
 class _Open:

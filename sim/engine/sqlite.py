@@ -83,7 +83,7 @@ class SqliteStore:
         """See `Store.close`."""
         if self._thread is not None:
             self._thread.shutdown()
-        self._scans.shutdown()
+        self._scans.shutdown(cancel_futures=True)
         for name in ("_read", "_write", "_lock"):
             if hasattr(self, name):  # a reader has only the first
                 getattr(self, name).close()

@@ -26,7 +26,7 @@ _PLACE = "SELECT place FROM key_places WHERE key = ?"
 _REPLACE = f"UPDATE idempotency SET ({', '.join(_COLUMNS)}) = ({', '.join('?' * len(_COLUMNS))}) WHERE place = ?"
 _OLD = "FROM idempotency WHERE place > ? AND place <= ? AND created_us < ? AND status <> 0"
 _YOUNG = "SELECT 1 FROM idempotency WHERE place > ? AND place <= ? AND created_us >= ? LIMIT 1"
-_BOUNDS = "SELECT COALESCE((SELECT MIN(place) FROM idempotency), 1), COALESCE((SELECT MAX(place) FROM idempotency), 0)"
+_END = "SELECT MAX(place) FROM (SELECT place FROM idempotency WHERE place > ? ORDER BY place LIMIT ?)"
 #: Keys that are looked at in one go when old ones are purged: a millisecond or two.
 _PURGED_ROWS = 500
 
@@ -74,9 +74,11 @@ class KeyPlaces:
 
         Rows lie in the order in which they came, so behind young ones there are no old ones.
         """
-        first, last = self._connection.execute(_BOUNDS).fetchone()
-        start = self._purged if first <= self._purged < last else first - 1
-        end = start + _PURGED_ROWS
+        start = self._purged
+        (end,) = self._connection.execute(_END, (start, _PURGED_ROWS)).fetchone()
+        if end is None:  # behind the last row
+            self._purged = 0
+            return 0
         bounds = (start, end, before_us)
         self._connection.execute(f"DELETE FROM key_places WHERE key IN (SELECT key {_OLD})", bounds)
         deleted = self._connection.execute(f"DELETE {_OLD}", bounds).rowcount

@@ -97,17 +97,7 @@ def ship_return(world: World, command: ShipReturn, now_us: int) -> tuple[Event, 
         return (_NO_RETURN,)
     if request.status != RequestStatus.APPROVED:
         return (Refused(Refusal.ALREADY_ANSWERED, "The return does not wait for the buyer to send goods."),)
-    return (
-        ReturnShipped(
-            replace(
-                request,
-                status=RequestStatus.BUYER_SHIPPED,
-                tracking_number=command.tracking_number,
-                shipped_us=now_us,
-                receive_by_us=now_us + world.rules.return_receive_us,
-            )
-        ),
-    )
+    return (_shipped(world, request, command.tracking_number, now_us),)
 
 
 def receive_return(world: World, command: ReceiveReturn, now_us: int) -> tuple[Event, ...]:
@@ -120,9 +110,12 @@ def receive_return(world: World, command: ReceiveReturn, now_us: int) -> tuple[E
     if request.status not in _WAITS_FOR_GOODS:
         return (Refused(Refusal.ALREADY_ANSWERED, "The return does not wait for goods."),)
     moves = tuple(_moves_in(world, case, request, now_us)) if command.restock else ()
-    if request.type == ReturnType.REPLACEMENT:
-        return _replace_goods(world, case, request, moves, now_us)
-    return _received(world, case, request, moves, now_us)
+    if request.type != ReturnType.REPLACEMENT:
+        return _received(world, case, request, moves, now_us)
+    happened = _replace_goods(world, case, request, moves, now_us)
+    if isinstance(happened[0], Refused) and request.status == RequestStatus.APPROVED:
+        return (_shipped(world, request, "", now_us),)  # they came unannounced: from now on they wait for stock
+    return happened
 
 
 def issue_refund(world: World, command: IssueRefund, now_us: int) -> tuple[Event, ...]:
@@ -183,6 +176,18 @@ def _grant(world: World, case: Case, request: Return, now_us: int) -> tuple[Even
 
 def _refund(world: World, case: Case, request: Return, now_us: int) -> tuple[Event, ...]:
     return refunding.of_goods(world, case, wanted_units(request), now_us, "return")
+
+
+def _shipped(world: World, request: Return, tracking_number: str, now_us: int) -> ReturnShipped:
+    return ReturnShipped(
+        replace(
+            request,
+            status=RequestStatus.BUYER_SHIPPED,
+            tracking_number=tracking_number,
+            shipped_us=now_us,
+            receive_by_us=now_us + world.rules.return_receive_us,
+        )
+    )
 
 
 def _received(

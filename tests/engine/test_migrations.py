@@ -56,12 +56,32 @@ async def make_first_of_postgres(database: PostgresDatabase) -> None:
         await connection.close()
 
 
-async def test_rows_of_the_first_version_are_all_there_and_writable(database: Database) -> None:
+async def make_first_of(database: Database) -> None:
     if isinstance(database, SqliteDatabase):
         make_first(database)
     else:
         assert isinstance(database, PostgresDatabase)
         await make_first_of_postgres(database)
+
+
+async def test_replacements_of_the_first_version_find_the_order_that_was_paid(database: Database) -> None:
+    await make_first_of(database)
+    orders = [order_id for (order_id,) in await database.run("SELECT id FROM orders ORDER BY id")]
+    returns = [return_id for (return_id,) in await database.run("SELECT id FROM returns ORDER BY id")]
+    await database.run("UPDATE returns SET replacement_id = 0 RETURNING id")
+    for return_id, of, by in zip(
+        returns, (orders[0], orders[1], orders[4]), (orders[1], orders[2], orders[5]), strict=False
+    ):
+        change = f"order_id = {of}, replacement_id = {by}"
+        await database.run(f"UPDATE returns SET {change} WHERE id = {return_id} RETURNING id")
+    async with database.opened():
+        pass
+    found = dict(await database.run("SELECT id, replaces_id FROM orders WHERE replaces_id > 0"))
+    assert found == {orders[1]: orders[0], orders[2]: orders[0], orders[5]: orders[4]}
+
+
+async def test_rows_of_the_first_version_are_all_there_and_writable(database: Database) -> None:
+    await make_first_of(database)
     old = {name: [grown(name, values) for values in rows] for name, rows in first_samples(8).items()}
     async with database.opened() as store:
         assert await dump(store) == old

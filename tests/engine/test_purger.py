@@ -54,7 +54,11 @@ async def test_no_call_deletes_more_than_a_part_and_in_the_end_all_are_gone(stor
 
 
 async def test_keys_are_forgotten_as_fast_as_they_come(store: Store) -> None:
-    """However fast: each second 3,000 come, of which some hundreds are a part, and those of five seconds are kept."""
+    """However fast: each second 3,000 come, of which some hundreds are a part, and those of five seconds are kept.
+
+    A request that never ends keeps its key, and nobody else's.
+    """
+    await store.write({"idempotency": [kept(10**6 - 1, NOW_US - DAY_US, status=0)]})
     for second in range(30):
         now_us = NOW_US + second * SECOND_US
         rows = [kept(second * 3000 + number, now_us) for number in range(3000)]
@@ -62,6 +66,16 @@ async def test_keys_are_forgotten_as_fast_as_they_come(store: Store) -> None:
         while await store.purge_keys(now_us - 5 * SECOND_US):
             pass
     assert len(await numbers(store)) < 3 * 5 * 3000
+
+
+async def test_the_old_keys_of_a_part_that_is_half_young_go_when_they_are_the_last_too(store: Store) -> None:
+    for second in range(40):
+        rows = [kept(second * 100 + number, NOW_US + second * SECOND_US) for number in range(100)]
+        await store.write({"idempotency": rows}, ["idempotency"])
+    for second in range(1, 41):
+        while await store.purge_keys(NOW_US + second * SECOND_US):
+            pass
+        assert len(await numbers(store)) == (40 - second) * 100
 
 
 async def test_running_requests_hide_no_old_keys(store: Store) -> None:
