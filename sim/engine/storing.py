@@ -141,7 +141,7 @@ def _late_note(behind_us: int) -> tuple[str, ...]:
     if behind_us < SECOND_US:
         return ()
     seconds = f"{behind_us / SECOND_US:,.0f}"
-    return (f"This clock is {seconds} s behind the last event: the engine goes on from there, ahead of it",)
+    return (f"This machine's clock is {seconds} s behind the last event; the engine's time goes on from there",)
 
 
 async def _tell(server: _Server) -> None:
