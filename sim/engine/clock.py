@@ -13,9 +13,9 @@ def wall_clock() -> int:
     return time.time_ns() // 1000
 
 
-def steady_clock(floor_us: int = 0) -> Clock:
-    """Return a clock set once by the wall clock (or `floor_us`, if that is later) and then run by the monotonic one."""
-    origin_ns = max(time.time_ns(), floor_us * 1000) - time.monotonic_ns()
+def steady_clock() -> Clock:
+    """Return a clock set once by the wall clock and then run by the monotonic one."""
+    origin_ns = time.time_ns() - time.monotonic_ns()
     return lambda: (time.monotonic_ns() + origin_ns) // 1000
 
 

@@ -94,10 +94,7 @@ class QuickProtocol(HttpToolsProtocol):
         self._quick = app.quick
         self._exchange: _Exchange | None = None  # of the message that is being read
         self._head_bytes = _NO_HEAD  # what was read of a head, or of trailers, that have not ended yet
-        self._usual: tuple[Headers, bytes] = (
-            [],
-            b"",
-        )  # the headers of all answers, as they were last: the date changes
+        self._usual: tuple[Headers, bytes] = [], b""  # the headers of all answers as they were last: the date changes
         self._rested = 0.0  # when the last short answer was written
         self._resting: asyncio.TimerHandle | None = None  # looks, now and then, whether that was long ago
 

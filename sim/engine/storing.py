@@ -106,7 +106,7 @@ def engine_of(plan: Plan, observe: Callable[[int, float], None]) -> Engine:
     """Return the engine of a plan, not opened yet: all but HTTP and payments. `observe` is told of each group."""
     engine = Engine(
         open_store(plan),
-        steady_clock(plan.from_us),
+        steady_clock(),
         rules=plan.rules,
         handlers=HANDLERS,
         speed=plan.speed,
@@ -116,6 +116,7 @@ def engine_of(plan: Plan, observe: Callable[[int, float], None]) -> Engine:
         queue_bound=plan.queue_bound,
         observe=observe,
     )
+    engine.executor.clock.carry_on_from(plan.from_us)
     engine.companions.append(
         Outbox(engine.writer, engine.store, engine.clock, speed=plan.speed, loopback=plan.loopback)
     )

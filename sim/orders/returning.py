@@ -76,11 +76,10 @@ def request_return(world: World, command: RequestReturn, now_us: int) -> tuple[E
 
 def answer_return(world: World, command: AnswerReturn, now_us: int) -> tuple[Event, ...]:
     """Let the merchant grant or refuse; a granted REFUND needs no goods and is paid at once."""
-    case, request = _open_return(world, command.order_id, command.return_id)
-    if case is None:
-        return (NO_ORDER,)
-    if request is None:
-        return (_NO_RETURN,)
+    found = _return_of(world, command.order_id, command.return_id)
+    if isinstance(found, Refused):
+        return (found,)
+    case, request = found
     if request.status != RequestStatus.PENDING:
         return (Refused(Refusal.ALREADY_ANSWERED, "The return is answered already."),)
     if not command.granted:
@@ -90,11 +89,10 @@ def answer_return(world: World, command: AnswerReturn, now_us: int) -> tuple[Eve
 
 def ship_return(world: World, command: ShipReturn, now_us: int) -> tuple[Event, ...]:
     """Note that the buyer has sent the goods; from then on the merchant has his time to take them in."""
-    case, request = _open_return(world, command.order_id, command.return_id)
-    if case is None:
-        return (NO_ORDER,)
-    if request is None:
-        return (_NO_RETURN,)
+    found = _return_of(world, command.order_id, command.return_id)
+    if isinstance(found, Refused):
+        return (found,)
+    _case, request = found
     if request.status != RequestStatus.APPROVED:
         return (Refused(Refusal.ALREADY_ANSWERED, "The return does not wait for the buyer to send goods."),)
     return (_shipped(world, request, command.tracking_number, now_us),)
@@ -102,11 +100,10 @@ def ship_return(world: World, command: ShipReturn, now_us: int) -> tuple[Event, 
 
 def receive_return(world: World, command: ReceiveReturn, now_us: int) -> tuple[Event, ...]:
     """Take the goods back, announced or not: restock them if they can be sold, and refund."""
-    case, request = _open_return(world, command.order_id, command.return_id)
-    if case is None:
-        return (NO_ORDER,)
-    if request is None:
-        return (_NO_RETURN,)
+    found = _return_of(world, command.order_id, command.return_id)
+    if isinstance(found, Refused):
+        return (found,)
+    case, request = found
     if request.status not in _WAITS_FOR_GOODS:
         return (Refused(Refusal.ALREADY_ANSWERED, "The return does not wait for goods."),)
     moves = tuple(_moves_in(world, case, request, now_us)) if command.restock else ()
@@ -264,9 +261,12 @@ def _returnable(case: Case) -> dict[int, int]:
     return {line_no: quantity for line_no, quantity in left.items() if quantity}
 
 
-def _open_return(world: World, order_id: int, return_id: int) -> tuple[Case, Return | None] | tuple[None, None]:
+def _return_of(world: World, order_id: int, return_id: int) -> tuple[Case, Return] | Refused:
     case = world.cases.get(order_id)
-    return (None, None) if case is None else (case, _find(case, return_id))
+    if case is None:
+        return NO_ORDER
+    request = _find(case, return_id)
+    return _NO_RETURN if request is None else (case, request)
 
 
 def _find(case: Case, return_id: int) -> Return | None:

@@ -53,8 +53,10 @@ async def delivered(client: Client, order_id: str) -> str:
 
 
 def test_orders_changed_since_are_the_same_whether_little_or_much_has_changed(
-    with_engine: Callable[[Try], None],
+    with_engine: Callable[[Try], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("sim.engine.reading._FEW_EVENTS", 4)
+
     async def attempt(client: Client) -> None:
         store, shop = client.engine.store, await client.shop()
         mug = await client.sku(shop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.engine import views
 from sim.engine.api.order_bodies import CancelBody, ReceiveBody, RefundBody, ReturnBody, ShipReturnBody
-from sim.engine.api.orders import order_of
+from sim.engine.api.orders import order_and
 from sim.engine.api.request import Rejected, Request
 from sim.engine.api.route import BUYER, BUYER_OR_MERCHANT, MERCHANT, Route
 from sim.engine.calls import Reply
@@ -50,17 +50,13 @@ async def reject_return(request: Request) -> Reply:
 
 async def ship_return(request: Request) -> Reply:
     """Say that the goods are on their way back."""
-    return_id = request.id("return_id")
-    order_id = await order_of(request, "returns", return_id)
-    command = commands.ShipReturn(order_id, return_id, request.body.tracking_number)
+    command = commands.ShipReturn(*await _return_of(request), request.body.tracking_number)
     return await request.submit(command, views.return_reply(200))
 
 
 async def receive_return(request: Request) -> Reply:
     """Take returned goods in: refund, or order the replacement."""
-    return_id = request.id("return_id")
-    order_id = await order_of(request, "returns", return_id)
-    command = commands.ReceiveReturn(order_id, return_id, request.body.restock)
+    command = commands.ReceiveReturn(*await _return_of(request), request.body.restock)
     return await request.submit(command, views.return_reply(200))
 
 
@@ -75,16 +71,17 @@ async def refund(request: Request) -> Reply:
 
 
 async def _answer_cancellation(request: Request, *, granted: bool) -> Reply:
-    request_id = request.id("cancellation_id")
-    order_id = await order_of(request, "cancellations", request_id)
-    command = commands.AnswerCancellation(order_id, request_id, granted)
+    command = commands.AnswerCancellation(*await order_and(request, "cancellation_id", "cancellations"), granted)
     return await request.submit(command, views.cancellation_reply(200))
 
 
 async def _answer_return(request: Request, *, granted: bool) -> Reply:
-    return_id = request.id("return_id")
-    order_id = await order_of(request, "returns", return_id)
-    return await request.submit(commands.AnswerReturn(order_id, return_id, granted), views.return_reply(200))
+    command = commands.AnswerReturn(*await _return_of(request), granted)
+    return await request.submit(command, views.return_reply(200))
+
+
+async def _return_of(request: Request) -> tuple[int, int]:
+    return await order_and(request, "return_id", "returns")
 
 
 ROUTES: tuple[Route, ...] = (

@@ -78,25 +78,24 @@ async def create_package(request: Request) -> Reply:
 
 async def ship_package(request: Request) -> Reply:
     """Say that a parcel is ready to ship."""
-    package_id = request.id("package_id")
-    command = commands.ShipPackage(await order_of(request, "packages", package_id), package_id)
+    command = commands.ShipPackage(*await order_and(request, "package_id", "packages"))
     return await request.submit(command, views.package_reply(200))
 
 
 async def track_package(request: Request) -> Reply:
     """Follow a parcel: COLLECTED, then DELIVERED or LOST."""
-    package_id = request.id("package_id")
-    order_id = await order_of(request, "packages", package_id)
-    command = commands.TrackPackage(order_id, package_id, PackageStatus[request.body.status])
+    ids = await order_and(request, "package_id", "packages")
+    command = commands.TrackPackage(*ids, PackageStatus[request.body.status])
     return await request.submit(command, views.package_reply(201))
 
 
-async def order_of(request: Request, table: str, number_: int) -> int:
-    """Return the order that something hangs on, which never changes; 0 where there is no such thing."""
-    found = await request.engine.store.select(f"SELECT order_id FROM {table} WHERE id = ?", (number_,))
+async def order_and(request: Request, parameter: str, table: str) -> tuple[int, int]:
+    """Return the order that the thing named in the path hangs on, which never changes, and the thing's id."""
+    thing = request.id(parameter)
+    found = await request.engine.store.select(f"SELECT order_id FROM {table} WHERE id = ?", (thing,))
     if not found:
         raise Rejected(http_problem("not_found", f"There is no such thing among the {table}."))
-    return int(found[0][0])
+    return int(found[0][0]), thing
 
 
 def _id(text: str | None) -> int:
