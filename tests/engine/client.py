@@ -56,9 +56,13 @@ class Client:
         *,
         role: str = "admin",
         raw: bytes | None = None,
+        cut: bool = False,
         **headers: str,
     ) -> Answer:
-        """Send a request; keyword arguments are headers, with `_` for `-`."""
+        """Send a request, or a `cut` one, whose connection ends within the body.
+
+        Keyword arguments are headers, with `_` for `-`.
+        """
         path, _, query = target.partition("?")
         sent = {"content-type": "application/json"}
         if role:
@@ -67,9 +71,13 @@ class Client:
             sent["idempotency-key"] = f"key-{next(self._keys)}"
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         payload = raw if raw is not None else b"" if body is None else msgspec.json.encode(body)
-        return await self._exchange(method, path, query, sent, payload)
+        whole = {"type": "http.request", "body": payload, "more_body": False}
+        half = {"type": "http.request", "body": payload[: len(payload) // 2], "more_body": True}
+        return await self._exchange(method, path, query, sent, [half, {"type": "http.disconnect"}] if cut else [whole])
 
-    async def _exchange(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Answer:
+    async def _exchange(
+        self, method: str, path: str, query: str, headers: dict[str, str], messages: list[dict[str, Any]]
+    ) -> Answer:
         scope = {
             "type": "http",
             "method": method,
@@ -80,7 +88,7 @@ class Client:
         sent: list[Any] = []
 
         async def receive() -> Any:
-            return {"type": "http.request", "body": body, "more_body": False}
+            return messages.pop(0)
 
         async def send(message: Any) -> None:
             sent.append(message)

@@ -38,6 +38,13 @@ class Database(ABC):
     @abstractmethod
     async def allow_writes(self, store: Store) -> None: ...
 
+    @abstractmethod
+    async def make_read_only(self, store: Store) -> None:
+        """Let every write fail, however small it is, until `make_writable`."""
+
+    @abstractmethod
+    async def make_writable(self, store: Store) -> None: ...
+
     @contextlib.asynccontextmanager
     async def opened(self, *, unsafe: bool = False) -> AsyncIterator[Store]:
         store = self.store(unsafe=unsafe)
@@ -69,6 +76,14 @@ class SqliteDatabase(Database):
         assert isinstance(store, SqliteStore)
         store._write.execute("PRAGMA max_page_count = 1000000")
 
+    async def make_read_only(self, store: Store) -> None:
+        assert isinstance(store, SqliteStore)
+        store._write.execute("PRAGMA query_only = ON")
+
+    async def make_writable(self, store: Store) -> None:
+        assert isinstance(store, SqliteStore)
+        store._write.execute("PRAGMA query_only = OFF")
+
 
 class PostgresDatabase(Database):
     kind = "postgres"
@@ -95,6 +110,12 @@ class PostgresDatabase(Database):
         assert isinstance(store, PostgresStore)
         assert store._writer is not None
         await store._writer.execute("SET default_transaction_read_only = off")
+
+    async def make_read_only(self, store: Store) -> None:
+        await self.stop_writes(store)
+
+    async def make_writable(self, store: Store) -> None:
+        await self.allow_writes(store)
 
 
 async def admin(url: str, statements: Sequence[str]) -> None:

@@ -89,11 +89,15 @@ class Mall:
 
     async def webhook(self, kind: str, *, event: str = "", **data: str) -> bool:
         """Let the provider tell something; return whether it changed anything."""
-        body = msgspec.json.encode({"id": event or self.new("event"), "type": kind, "data": data})
-        headers = signed_headers(SECRET, "message", self.now_us // 1_000_000, body)
-        answer = await self.client.call("POST", "/v1/payment-webhooks/psp", raw=body, role="", **headers)
+        raw, headers = self.signed({"id": event or self.new("event"), "type": kind, "data": data})
+        answer = await self.client.call("POST", "/v1/payment-webhooks/psp", raw=raw, role="", **headers)
         assert answer.status == 200, answer.body
         return bool(answer.json["changed"])
+
+    def signed(self, event: Any) -> tuple[bytes, dict[str, str]]:
+        """Return an event of the provider as it is sent now, and its headers."""
+        raw = msgspec.json.encode(event)
+        return raw, signed_headers(SECRET, "message", self.now_us // 1_000_000, raw)
 
     async def captured(self, order_id: str, payment_id: str, **more: str) -> bool:
         """Let the provider tell that it has taken the order's total."""

@@ -14,8 +14,7 @@ import pytest
 from sim.engine.core import Engine
 from sim.engine.handlers import HANDLERS
 from sim.engine.resources import instant
-from sim.engine.sqlite import SqliteStore
-from sim.engine.store import OutcomeUnknown, Store, StoreRefused
+from sim.engine.store import OutcomeUnknown, StoreRefused
 from sim.engine.tables import Changes
 from sim.orders.rules import HOUR_US
 from tests.engine.databases import Database
@@ -384,11 +383,11 @@ def test_while_the_database_takes_no_writes_a_sweep_is_over_at_once(database: Da
         async with mall(database.store(unsafe=True)) as it:
             sku = await it.sku(3)
             await it.placed((sku, 1))
-            await _read_only(database, it.store, "ON")
+            await database.make_read_only(it.store)
             await it.place((sku, 1))
             it.now_us += it.rules.pay_window_us
             assert await it.sweep() == 0
-            await _read_only(database, it.store, "OFF")
+            await database.make_writable(it.store)
             assert await it.sweep() == 1
 
     asyncio.run(main())
@@ -400,7 +399,7 @@ def test_a_read_only_database_gives_503_and_changes_nothing_until_it_can_be_writ
             sku = await it.sku(3)
             order = await it.placed((sku, 1))
             before = await dump(it.store)
-            await _read_only(database, it.store, "ON")
+            await database.make_read_only(it.store)
             answers = [
                 await it.place((sku, 1), key="k"),
                 await it.cancel(order),
@@ -412,14 +411,7 @@ def test_a_read_only_database_gives_503_and_changes_nothing_until_it_can_be_writ
             await it.sweep()
             assert it.engine.writer.failed is not None
             assert await dump(it.store) == before
-            await _read_only(database, it.store, "OFF")
+            await database.make_writable(it.store)
             assert (await it.place((sku, 1), key="k")).status == 201
 
     asyncio.run(main())
-
-
-async def _read_only(database: Database, store: Store, switch: str) -> None:
-    if isinstance(store, SqliteStore):
-        store._write.execute(f"PRAGMA query_only = {switch}")
-    else:
-        await (database.stop_writes if switch == "ON" else database.allow_writes)(store)

@@ -1,0 +1,15 @@
+"""What the long runs found, kept in results/soak."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+_FOLDER = Path(__file__).resolve().parents[2] / "results" / "soak"
+
+
+def write_result(name: str, facts: dict[str, Any]) -> None:
+    """Write the facts of a run over those of the last."""
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    (_FOLDER / f"{name}.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
