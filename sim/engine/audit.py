@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from sim.engine.audit_queries import MEANINGS, checks
+from sim.engine.audit_sums import SUM_QUERIES, Sums, sums
 from sim.engine.resources import Instant, instant
 from sim.engine.store import Store
 
@@ -12,6 +13,8 @@ from sim.engine.store import Store
 MOST_FINDINGS = 100
 #: What a loaded machine may be late with a sweep.
 LAG_US = 5_000_000
+#: Later than any order: none is asked for its key.
+_NEVER_US = 1 << 62
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -32,24 +35,36 @@ class Invariant(msgspec.Struct, frozen=True):
 
 
 class AuditReport(msgspec.Struct, frozen=True):
-    """Whether all invariants hold, and what breaks them. `grace_us` is how late a sweep may be."""
+    """Whether all invariants hold, what breaks them, and what all adds up to. `grace_us`: how late a sweep may be."""
 
     clean: bool
     at: Instant
     grace_us: int
     invariants: tuple[Invariant, ...]
+    sums: Sums
 
     def broken(self) -> dict[str, Invariant]:
         """Return the invariants that do not hold, by name."""
         return {invariant.name: invariant for invariant in self.invariants if invariant.violations}
 
 
-async def audit(store: Store, now_us: int, sweep_us: int = 1_000_000, *, lag_us: int = LAG_US) -> AuditReport:
-    """Check every invariant on one snapshot of the store; orders that two sweeps have passed by count as late."""
+async def audit(
+    store: Store,
+    now_us: int,
+    sweep_us: int = 1_000_000,
+    *,
+    lag_us: int = LAG_US,
+    keyed_since_us: int = _NEVER_US,
+) -> AuditReport:
+    """Check every invariant on one snapshot of the store.
+
+    Orders that two sweeps have passed by count as late; those placed after `keyed_since_us` must have their key.
+    """
     grace_us = 2 * sweep_us + lag_us
-    asked = checks(now_us, grace_us)
+    asked = checks(now_us, grace_us, keyed_since_us)
     populations = list(dict.fromkeys(check.population for check in asked))
-    answers = await store.select_all([*populations, *(_first_of(check.violations) for check in asked)])
+    answers = await store.select_all([*SUM_QUERIES, *populations, *(_first_of(check.violations) for check in asked)])
+    summed, answers = answers[: len(SUM_QUERIES)], answers[len(SUM_QUERIES) :]
     sizes = {population: int(rows[0][0]) for population, rows in zip(populations, answers, strict=False)}
     found: dict[str, list[list[tuple[object, ...]]]] = {name: [] for name in MEANINGS}
     checked = dict.fromkeys(MEANINGS, 0)
@@ -58,7 +73,7 @@ async def audit(store: Store, now_us: int, sweep_us: int = 1_000_000, *, lag_us:
         checked[check.invariant] += sizes[check.population]
     invariants = tuple(_invariant(name, checked[name], found[name]) for name in MEANINGS)
     clean = not any(invariant.violations for invariant in invariants)
-    return AuditReport(clean, instant(now_us), grace_us, invariants)
+    return AuditReport(clean, instant(now_us), grace_us, invariants, sums(summed))
 
 
 def _first_of(violations: str) -> str:

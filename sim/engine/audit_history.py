@@ -6,30 +6,40 @@ from sim.engine.audit_check import Check, count, name
 from sim.orders.states import TRANSITIONS, State
 from sim.orders.stock import Phase
 
-_PLACE = "/v1/orders/"
-#: Keys whose answer names an order, and that order.
-_NAMED = (
-    f"SELECT CASE WHEN location LIKE '{_PLACE}%' THEN CAST(SUBSTR(location, {len(_PLACE) + 1}) AS BIGINT) END "
-    f"AS order_id, created_us FROM idempotency WHERE status = 201 AND location LIKE '{_PLACE}%'"
-)
+#: What an answer's `Location` can name, each a table of that name.
+_MADE = ("orders", "packages", "cancellations", "returns", "refunds")
 
 
-def key_checks() -> tuple[Check, ...]:
-    """Return the checks of O1 and O2."""
+def _named(table: str) -> str:
+    """Return the query of the answers that name a row of a table: its `id`, and when the answer was given."""
+    place = f"/v1/{table}/"
     return (
-        Check(
-            "O1",
-            f"SELECT COUNT(*) FROM ({_NAMED}) AS k",
-            "SELECT k.order_id AS id, 'acknowledged, and not there' AS found "
-            f"FROM ({_NAMED}) AS k LEFT JOIN orders AS o ON o.id = k.order_id WHERE o.id IS NULL",
+        f"SELECT CASE WHEN location LIKE '{place}%' THEN CAST(SUBSTR(location, {len(place) + 1}) AS BIGINT) END "
+        f"AS id, created_us FROM idempotency WHERE status = 201 AND location LIKE '{place}%'"
+    )
+
+
+def key_checks(keyed_since_us: int) -> tuple[Check, ...]:
+    """Return the checks of O1 and O2; every order placed after `keyed_since_us` must have its key."""
+    keyless = f"COUNT(k.id) = 0 AND o.replaces_id = 0 AND o.placed_us > {keyed_since_us}"
+    return (
+        *(
+            Check(
+                "O1",
+                f"SELECT COUNT(*) FROM ({_named(table)}) AS k" if table == "orders" else count(table),
+                f"SELECT k.id AS id, 'acknowledged in {table}, and not there' AS found "
+                f"FROM ({_named(table)}) AS k LEFT JOIN {table} AS t ON t.id = k.id WHERE t.id IS NULL",
+            )
+            for table in _MADE
         ),
-        # A payment's answer names its order too, but is younger than the order; a checkout's is as old.
+        # A payment's answer names its order too, but is younger than the order; a checkout's is as old. A key that ran
+        # twice leaves an order that no key names: the second answer took the place of the first.
         Check(
             "O2",
             count("orders"),
-            "SELECT o.id AS id, COUNT(*) || ' keys made it' AS found "
-            f"FROM ({_NAMED}) AS k JOIN orders AS o ON o.id = k.order_id AND o.placed_us = k.created_us "
-            "GROUP BY o.id HAVING COUNT(*) > 1",
+            "SELECT o.id AS id, COUNT(k.id) || ' keys made it' AS found FROM orders AS o "
+            f"LEFT JOIN ({_named('orders')}) AS k ON o.id = k.id AND o.placed_us = k.created_us "
+            f"GROUP BY o.id HAVING COUNT(k.id) > 1 OR ({keyless})",
         ),
         Check(
             "O2",
@@ -81,6 +91,13 @@ def history_checks() -> tuple[Check, ...]:
             count("orders"),
             "SELECT o.id AS id, 'no events' AS found FROM orders AS o "
             "WHERE NOT EXISTS (SELECT 1 FROM events AS e WHERE e.order_id = o.id)",
+        ),
+        Check(
+            "E1",
+            count("events"),
+            "SELECT 'feed' AS id, number || ' events, numbered from ' || low || ' to ' || high AS found "
+            "FROM (SELECT COUNT(*) AS number, MIN(seq) AS low, MAX(seq) AS high FROM events) AS e "
+            "WHERE low <> 1 OR high <> number",
         ),
     )
 

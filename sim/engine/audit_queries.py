@@ -20,24 +20,27 @@ MEANINGS: dict[str, str] = {
     "M2": "What was captured less what was refunded lies with shops and platform, for each order and currency.",
     "M3": "No more is refunded than was captured.",
     "M4": "No capture is without an order, and no order without the units that its state asks for.",
-    "O1": "Every order that was acknowledged under a key is there.",
+    "O1": "Everything that was acknowledged under a key is there: orders, parcels, cancellations, returns, refunds.",
     "O2": "A key has made one order, and an order was made under one key.",
     "O3": "Every order went only ways that the table of transitions allows, without a gap, to where it is.",
-    "O4": "Money that came too late went back in full, and so did that of cancelled orders and of what they replaced.",
-    "E1": "The events of every order are numbered from 1 without a gap, and its last number is its own.",
+    "O4": "Money that came too late goes back in full, and so does that of cancelled orders and of what they replaced.",
+    "E1": "The feed is numbered from 1 without a gap; so are the events of every order, whose last number it has.",
     "T1": "No order is unpaid after its time, and no cancelled one still keeps its units.",
 }
 
 
-def checks(now_us: int, grace_us: int) -> tuple[Check, ...]:
-    """Return all checks; what time should have done `grace_us` before `now_us` counts as not done."""
+def checks(now_us: int, grace_us: int, keyed_since_us: int) -> tuple[Check, ...]:
+    """Return all checks; what time should have done `grace_us` before `now_us` counts as not done.
+
+    Orders placed after `keyed_since_us` must have the key that made them.
+    """
     return (
         *stock_checks(),
         *deal_checks(),
         *capture_checks(),
         *book_checks(),
         *refund_checks(),
-        *key_checks(),
+        *key_checks(keyed_since_us),
         *history_checks(),
         *time_checks(now_us - grace_us),
     )

@@ -43,6 +43,8 @@ class Served(Protocol):
     loopback: bool
     speed: float
     sweep_us: int
+    keep_keys_us: int
+    started_us: int
     max_body_bytes: int
     instance: str
 
@@ -73,9 +75,13 @@ class Front:
     loopback: bool = False  # only this machine can reach us: then webhooks may go to it too
     speed: float = 1.0
     sweep_us: int = 1_000_000
+    keep_keys_us: int = DAY_US
     max_body_bytes: int = MAX_BODY_BYTES
     instance: str = field(default_factory=_instance)
     wall: Clock = wall_clock
+
+    def __post_init__(self) -> None:
+        self.started_us = self.clock()
 
     @property
     def ready(self) -> bool:
@@ -110,6 +116,7 @@ class Engine:
     def __post_init__(self) -> None:
         self.executor = Executor(self.store, self.clock, self.rules.faster(self.speed), self.handlers)
         self.clock = self.executor.clock  # one time for all
+        self.started_us = self.clock()
         self.writer = Writer(
             self.executor,
             max_group=self.max_group,

@@ -65,7 +65,11 @@ class FillBag(msgspec.Struct, frozen=True, gc=False):
 
 
 class CreateDeal(msgspec.Struct, frozen=True, gc=False):
-    """Announce a flash sale of one SKU in [begin_us, end_us); `room_id` 0: not bound to a live room."""
+    """Announce a flash sale of one SKU in [begin_us, end_us); `room_id` 0: not bound to a live room.
+
+    TikTok Shop's bounds of a LIVE flash sale (1 to 20 min, counted down 10 to 300 s before) are not held here: shows
+    with longer ones can be tried too.
+    """
 
     sku_id: int
     price_minor: int
@@ -190,6 +194,8 @@ def _deal_refusal(group: Group, command: CreateDeal) -> Refused | None:
     if command.currency != sku.currency:
         message = f"The SKU is sold in {sku.currency}."
         return invalid("/activity_price/currency", message, Refusal.CURRENCY_MISMATCH)
+    if command.price_minor > sku.price_minor:
+        return invalid("/activity_price/amount", f"The SKU costs {sku.price_minor}; a flash sale is no dearer.")
     if command.end_us <= command.begin_us:
         return invalid("/end", "A promotion ends after it has begun.")
     if command.room_id:

@@ -62,7 +62,11 @@ class LineView(msgspec.Struct, gc=False):
 
 
 class OrderView(msgspec.Struct, gc=False):
-    """An order. `version` counts its events."""
+    """An order. `version` counts its events. `due_at` is when time next acts on it, if nobody does before.
+
+    That is the end of the time to pay, of the hold, to get ready, to be collected, to answer or to return. The merchant
+    sees the `address` once the order is confirmed.
+    """
 
     id: Id
     status: str
@@ -73,6 +77,7 @@ class OrderView(msgspec.Struct, gc=False):
     refunded: Money
     created_at: Instant
     pay_by: Instant
+    due_at: Instant | None
     paid_at: Instant | None
     confirmed_at: Instant | None
     delivered_at: Instant | None

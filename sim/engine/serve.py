@@ -99,6 +99,7 @@ async def serve(settings: Settings, announce: Announce) -> None:
                     loopback=settings.loopback,
                     speed=settings.speed,
                     sweep_us=plan.sweep_us,
+                    keep_keys_us=plan.keep_keys_us,
                 )
                 if provider is not None:
                     front.payments = PaymentDriver(writer, store, provider, clock, speed=settings.speed)

@@ -44,8 +44,8 @@ encode = _encoder.encode
 _returned = msgspec.json.Decoder(list[tuple[int, int]]).decode
 
 
-def order_view(case: Case) -> OrderView:
-    """Return an order with its lines, as the API shows it."""
+def order_view(case: Case, *, addressed: bool = True) -> OrderView:
+    """Return an order with its lines, as the API shows it; not `addressed`: to one who may not know where to."""
     order = case.order
     currency = order.currency
     return OrderView(
@@ -58,6 +58,7 @@ def order_view(case: Case) -> OrderView:
         Money(str(order.refunded_minor), currency),
         instant(order.placed_us),
         instant(order.pay_by_us),
+        instant_or_none(order.due_us),
         instant_or_none(order.paid_us),
         instant_or_none(order.confirmed_us),
         instant_or_none(order.delivered_us),
@@ -69,7 +70,7 @@ def order_view(case: Case) -> OrderView:
         id_or_none(order.room_id),
         id_or_none(order.video_id),
         order.creator_id or None,
-        msgspec.Raw(order.address.encode()),
+        msgspec.Raw(order.address.encode() if addressed else b"null"),
         [_line_view(line, currency) for line in case.lines],
         order.seq,
     )

@@ -205,6 +205,7 @@ class PackageStatus(IntEnum):
     COLLECTED = 3
     DELIVERED = 4
     LOST = 5
+    CANCELLED = 6  # with its order, before the carrier had it
 
 
 class Package(msgspec.Struct, frozen=True, gc=False):

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from sim.errors import Defect
 from sim.orders import events, stock
 from sim.orders.ending import next_due_us
-from sim.orders.entities import Case, DealBuyer, Line, RequestStatus
+from sim.orders.entities import Case, DealBuyer, Line, PackageStatus, RequestStatus
 from sim.orders.events import Event
 from sim.orders.returning import wanted_units
 from sim.orders.states import TRANSITIONS, Reason, State
@@ -136,9 +136,12 @@ def _cancelled(world: World, event: events.OrderCancelled) -> None:
             units = part.units * line.quantity
             world.stocks[part.part_id] = stock.let_go(world.stocks[part.part_id], units, line.phase)
     lines = tuple(replace(line, phase=Phase.RELEASING) for line in case.lines)
+    packages = tuple(
+        replace(package, status=PackageStatus.CANCELLED, closed_us=event.at_us) for package in case.packages
+    )
     _put(
         world,
-        replace(case, lines=lines),
+        replace(case, lines=lines, packages=packages),
         state=State.CANCELLED,
         reason=event.reason,
         closed_us=event.at_us,

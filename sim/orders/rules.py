@@ -1,4 +1,7 @@
-"""The timers and switches of an order's life. Each default names its source; regions differ, so all are settings."""
+"""The timers and switches of an order's life. Each default names its source; regions differ, so all are settings.
+
+One set of rules holds for all that an engine serves: a region with other rules is another engine.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,16 @@ DAY_US = 24 * HOUR_US
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """Durations in microseconds.
+    """Durations in microseconds; days are calendar days, also where a source says working or business days.
 
     Sources, read in 2026: seller-us.tiktok.com 6845840636118830 (ON_HOLD 1 h), 3289374654859051 (cancellations
     approved by themselves: off), seller-th.tiktok.com 6837799362201346 (24 h to answer a cancellation, 3 working days
     to be collected), seller-us 7947040639371021 (3 business days to be ready), seller-th 110881167050498 (7 days to ask
-    for a return), 2174856867497745 (8 days to confirm receipt); echotik.live (5 days to send goods back).
+    for a return; 1 working day, once 48 h, to answer it), 2174856867497745 (8 days to confirm receipt); echotik.live
+    (5 days to send goods back).
+
+    `pay_window_us` is ours: what an audience of minutes does not pay should be for sale again while it watches. TikTok
+    Shop keeps units for 24 h (UK) to 48 h (hemi.useresponse.com get-orders, echotik.live), less for subsidised goods.
     """
 
     pay_window_us: int = 15 * 60 * SECOND_US

@@ -7,7 +7,6 @@ half is skipped and says so.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +18,14 @@ from sim.engine.pgserver import PrivatePostgres, available
 from sim.engine.store import Store
 from tests.engine.databases import Database, PostgresDatabase, SqliteDatabase, admin
 
-_numbers = itertools.count(1)
+#: One database is emptied for each test: that takes a sixth of the time that making and dropping one takes.
+_EMPTIED = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    "ALTER DATABASE test RESET ALL",
+    "DROP SCHEMA public CASCADE",
+    "CREATE SCHEMA public",
+)
 
 
 @pytest.fixture
@@ -50,12 +56,16 @@ def postgres_server(session_server_folder: Path) -> Iterator[PrivatePostgres]:
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: PrivatePostgres) -> str:
+    asyncio.run(admin(postgres_server.url, ["CREATE DATABASE test"]))
+    return postgres_server.url.replace("/postgres?", "/test?")
+
+
 @pytest.fixture
-def postgres_database(postgres_server: PrivatePostgres) -> Iterator[PostgresDatabase]:
-    name = f"test_{next(_numbers)}"
-    asyncio.run(admin(postgres_server.url, [f"CREATE DATABASE {name}"]))
-    yield PostgresDatabase(postgres_server.url.replace("/postgres?", f"/{name}?"))
-    asyncio.run(admin(postgres_server.url, [f"DROP DATABASE {name} WITH (FORCE)"]))
+def postgres_database(postgres_url: str) -> PostgresDatabase:
+    asyncio.run(admin(postgres_url, _EMPTIED))
+    return PostgresDatabase(postgres_url)
 
 
 @pytest.fixture

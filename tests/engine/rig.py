@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -21,7 +20,6 @@ from sim.engine.provider_http import Provider
 from sim.engine.psp.behaviour import Behaviour
 from sim.engine.psp.serving import PspServer
 from sim.engine.signatures import secret_of, verify
-from sim.engine.sqlite import SqliteStore
 from sim.engine.tables import row
 from sim.engine.writer import Writer
 from sim.orders.commands import Elapse, PlaceOrder, StartPayment, Wanted
@@ -29,6 +27,7 @@ from sim.orders.entities import Case, Part, Product, Shop, Sku
 from sim.orders.rules import Rules
 from sim.orders.states import State
 from sim.orders.stock import Stock
+from tests.engine.databases import Database
 
 SECRET = secret_of(b"only for tests: thirty-two bytes")
 SKU_ID = 1001
@@ -54,8 +53,8 @@ async def until(check: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> No
 class Desk:
     """The engine: store, writer and clock, with one SKU on the shelf."""
 
-    def __init__(self, path: Path, rules: Rules | None = None) -> None:
-        self.store = SqliteStore(path / "engine.sqlite3")
+    def __init__(self, database: Database, rules: Rules | None = None) -> None:
+        self.store = database.store()
         self.ahead_us = 0
         handlers = {**payments.HANDLERS, **endpoints.HANDLERS}
         self.writer = Writer(Executor(self.store, self.clock, rules or Rules(), handlers))

@@ -14,6 +14,7 @@ from sim.engine import views
 from sim.engine.audit import LAG_US, MOST_FINDINGS, AuditReport, audit
 from sim.engine.audit_queries import MEANINGS
 from sim.engine.calls import Call
+from sim.engine.tables import TABLES
 from sim.orders.commands import (
     AnswerReturn,
     Confirm,
@@ -30,11 +31,12 @@ from sim.orders.entities import ReturnType
 from sim.orders.rules import Rules
 from tests.engine.databases import Database, SqliteDatabase
 from tests.engine.shop import Desk
-from tests.orders.shop import DEAL, LAMP, MUG, RUG, SET, TASSE
+from tests.orders.shop import DEAL, LAMP, MUG, RUG, SET, TASSE, catalogue
 
 SWEEP_US = 1_000_000
 #: For planting only: what a database would refuse by itself.
 _UNIQUE = ("payments_2", "events_1")
+_KEYED = ", ".join(TABLES["idempotency"].columns)
 _NO_CHECKS = """
 DO $$ DECLARE it record; BEGIN
   FOR it IN SELECT conrelid::regclass AS place, conname FROM pg_constraint
@@ -75,6 +77,7 @@ async def tampered(database: Database, statements: Iterable[str]) -> AsyncIterat
 
         await fetch("BEGIN")
         await fetch(_NO_CHECKS)
+        await fetch("ALTER TABLE idempotency DROP CONSTRAINT idempotency_pkey")
         yield await _tamper(fetch, statements)
         await fetch("ROLLBACK")
     finally:
@@ -115,6 +118,7 @@ async def trade(desk: Desk) -> dict[str, int]:
     orders["replacement"] = received.request.replacement_id
     await desk.do(RequestCancellation(orders["replacement"], "buyer"))
     orders["unpaid"] = await desk.place((LAMP, 2), buyer="bob", deal=DEAL)
+    orders["began_us"] = desk.now_us
     for name in ("keyed", "other"):
         desk.now_us += 1
         command = PlaceOrder(name, (Wanted(TASSE, 1),))
@@ -199,14 +203,31 @@ MUTATIONS: dict[str, tuple[list[str], dict[str, str]]] = {
     ),
     "an answer names an order that never was": (
         ["UPDATE idempotency SET location = '/v1/orders/999' WHERE location = '/v1/orders/{keyed}'"],
-        {"O1": "999"},
+        {"O1": "999", "O2": "{keyed}"},
+    ),
+    "an acknowledged cancellation is gone": (
+        ["UPDATE idempotency SET location = '/v1/cancellations/999' WHERE location = '/v1/orders/{keyed}'"],
+        {"O1": "999", "O2": "{keyed}"},
+    ),
+    "an acknowledged return is gone": (
+        ["UPDATE idempotency SET location = '/v1/returns/999' WHERE location = '/v1/orders/{keyed}'"],
+        {"O1": "999", "O2": "{keyed}"},
+    ),
+    # The answer to the second order took the place of the first one's.
+    "a key made two orders": (["DELETE FROM idempotency WHERE location = '/v1/orders/{keyed}'"], {"O2": "{keyed}"}),
+    "a key has two answers": (
+        [
+            f"INSERT INTO idempotency ({_KEYED}) SELECT {_KEYED} FROM idempotency "
+            "WHERE location = '/v1/orders/{keyed}'"
+        ],
+        {"O2": "/v1/orders/{keyed} {keyed}"},
     ),
     "two keys made one order": (
         [
             "UPDATE idempotency SET location = '/v1/orders/{other}', created_us = (SELECT placed_us FROM orders "
             "WHERE id = {other}) WHERE location = '/v1/orders/{keyed}'"
         ],
-        {"O2": "{other}"},
+        {"O2": "{keyed} {other}"},
     ),
     "history has a gap": (
         ["UPDATE events SET from_state = 3 WHERE order_id = {paid} AND type = 'payment.captured'"],
@@ -253,18 +274,22 @@ MUTATIONS: dict[str, tuple[list[str], dict[str, str]]] = {
     ),
     "an event was lost": (
         ["DELETE FROM events WHERE order_id = {paid} AND type = 'payment.started'"],
-        {"E1": "{paid}"},
+        {"E1": "feed {paid}"},
     ),
     # The second does not start where the first ended.
     "an event came twice": (
         ["INSERT INTO events SELECT seq + 1000000, order_id, order_seq, type, at_us, from_state, to_state, data "
          "FROM events WHERE order_id = {paid} AND type = 'payment.captured'"],
-        {"E1": "{paid}", "O3": "{paid}"},
+        {"E1": "feed {paid}", "O3": "{paid}"},
     ),
-    "an order without a history": (["DELETE FROM events WHERE order_id = {unpaid}"], {"E1": "{unpaid}"}),
+    "an order without a history": (["DELETE FROM events WHERE order_id = {unpaid}"], {"E1": "feed {unpaid}"}),
+    "an event that is no order's was lost": (
+        ["UPDATE events SET seq = seq + 1 WHERE seq = (SELECT MAX(seq) FROM events)"],
+        {"E1": "feed"},
+    ),
     "an event of no order": (
         ["INSERT INTO events SELECT 1000000, 999, 1, 'order.placed', 1, 0, 1, '{{}}'"],
-        {"E1": "999"},
+        {"E1": "999 feed"},
     ),
     "an order was never swept": (["UPDATE orders SET pay_by_us = 1 WHERE id = {unpaid}"], {"T1": "{unpaid}"}),
     "units were never given back": (["UPDATE orders SET closed_us = 1 WHERE id = {releasing}"], {"T1": "{releasing}"}),
@@ -284,12 +309,14 @@ def test_the_audit_names_each_planted_violation_with_its_ids_and_nothing_else(da
         async with database.opened() as store:
             desk = await Desk.open(store)
             orders = await trade(desk)
-            assert broken(await audit(store, desk.now_us, SWEEP_US)) == {}
+            since_us = orders.pop("began_us")
+            assert broken(await audit(store, desk.now_us, SWEEP_US, keyed_since_us=since_us)) == {}
         for name, (statements, expected) in MUTATIONS.items():
             named = [statement.format(**orders) for statement in statements]
             async with tampered(database, named) as copy:
-                report = await audit(copy, desk.now_us, SWEEP_US)
-            assert broken(report) == {key: ids.format(**orders) for key, ids in expected.items()}, name
+                report = await audit(copy, desk.now_us, SWEEP_US, keyed_since_us=since_us)
+            found = {key: sorted(ids.split()) for key, ids in broken(report).items()}
+            assert found == {key: sorted(ids.format(**orders).split()) for key, ids in expected.items()}, name
             assert not report.clean, name
 
     asyncio.run(check())
@@ -311,6 +338,34 @@ def test_a_store_in_which_everything_has_happened_is_clean_and_everything_was_lo
     assert report.clean
     assert [invariant.name for invariant in report.invariants] == list(MEANINGS)
     assert all(invariant.checked for invariant in report.invariants)
+
+
+def test_the_audit_says_what_everything_adds_up_to(database: Database) -> None:
+    async def check() -> AuditReport:
+        async with database.opened() as store:
+            desk = await Desk.open(store)
+            await desk.paid((RUG, 2))
+            delivered = await desk.delivered((MUG, 2))
+            await desk.do(IssueRefund(delivered, 100, "GBP"))
+            await desk.place((LAMP, 1))
+            return await audit(store, desk.now_us, SWEEP_US)
+
+    found = asyncio.run(check()).sums
+    units, (money,) = found.units, found.money
+    assert found.orders == {"UNPAID": 1, "ON_HOLD": 1, "DELIVERED": 1}
+    assert (units.shipped, units.held, units.committed, units.releasing) == (2, 1, 2, 0)
+    world = catalogue()
+    assert units.put_in == sum(stock.on_hand for stock in world.stocks.values())
+    assert units.on_hand == units.put_in - units.shipped
+    captured = 2 * world.skus[RUG].price_minor + 2 * world.skus[MUG].price_minor
+    assert (money.currency, money.captured, money.refunded, money.refunds_pending) == (
+        "GBP",
+        str(captured),
+        "100",
+        "100",
+    )
+    assert int(money.shops) + int(money.platform) == captured - 100
+    assert money.suspense == "0"
 
 
 def test_an_empty_store_is_clean(database: Database) -> None:

@@ -300,6 +300,7 @@ def test_a_sku_has_one_flash_sale_at_a_time(with_engine: Callable[[Try], None]) 
         ({"live_room_id": "5"}, "invalid"),
         ({"activity_type": "BUY_MORE_SAVE_MORE"}, "invalid"),
         ({"activity_price": {"amount": "900", "currency": "USD"}}, "currency_mismatch"),
+        ({"activity_price": {"amount": "1291", "currency": "GBP"}}, "invalid"),
         ({"quantity_limit": -1}, "invalid"),
         ({"quantity_limt": 1}, "invalid"),
     ],

@@ -9,7 +9,6 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -38,6 +37,7 @@ from sim.engine.store import StoreUnavailable
 from sim.engine.tables import DeliveryRow, EventRow
 from sim.engine.targets import is_public, url_problem
 from sim.orders.commands import AdjustInventory, Capture, Decline, RequestCancellation, StartPayment
+from tests.engine.databases import Database
 from tests.engine.rig import PRICE_MINOR, SECRET, SKU_ID, Desk, Listener, opened, run, until
 
 QUICK = Terms(delays_s=(0.01,) * 5, answer_within_s=5, poll_s=0.005)
@@ -85,9 +85,9 @@ class Shop:
 
 
 @asynccontextmanager
-async def outbox(path: Path, *parts: Any, terms: Terms = QUICK, loopback: bool = True) -> AsyncIterator[Desk]:
+async def outbox(database: Database, *parts: Any, terms: Terms = QUICK, loopback: bool = True) -> AsyncIterator[Desk]:
     """Run an outbox over a desk, with listeners."""
-    desk = Desk(path)
+    desk = Desk(database)
     async with opened(*parts, desk):
         box = Outbox(desk.writer, desk.store, desk.clock, loopback=loopback, terms=terms)
         box.start()
@@ -128,10 +128,10 @@ def delivered(desk: Desk, endpoint_id: int, count: int) -> Callable[[], Any]:
     return check
 
 
-def test_every_event_of_an_order_comes_signed_and_in_order(tmp_path: Path) -> None:
+def test_every_event_of_an_order_comes_signed_and_in_order(database: Database) -> None:
     async def main() -> None:
         shop = Shop()
-        async with outbox(tmp_path, shop) as desk:
+        async with outbox(database, shop) as desk:
             endpoint_id = await create(desk, shop.url)
             order_id = await live_through(desk)
             await until(delivered(desk, endpoint_id, 8))
@@ -157,7 +157,7 @@ def test_every_event_of_an_order_comes_signed_and_in_order(tmp_path: Path) -> No
     run(main())
 
 
-def test_the_events_of_each_order_keep_their_order_while_many_attempts_fail(tmp_path: Path) -> None:
+def test_the_events_of_each_order_keep_their_order_while_many_attempts_fail(database: Database) -> None:
     async def main() -> None:
         tries: Counter[str] = Counter()
 
@@ -166,7 +166,7 @@ def test_the_events_of_each_order_keep_their_order_while_many_attempts_fail(tmp_
             return 200 if tries[event["id"]] > int(event["id"]) % 4 else 503
 
         shop = Shop(moody)
-        async with outbox(tmp_path, shop) as desk:
+        async with outbox(database, shop) as desk:
             endpoint_id = await create(desk, shop.url)
             order_ids = await asyncio.gather(*(live_through(desk) for _ in range(6)))
             await until(delivered(desk, endpoint_id, 48))
@@ -176,10 +176,10 @@ def test_the_events_of_each_order_keep_their_order_while_many_attempts_fail(tmp_
     run(main())
 
 
-def test_an_order_that_fails_keeps_no_other_order_waiting(tmp_path: Path) -> None:
+def test_an_order_that_fails_keeps_no_other_order_waiting(database: Database) -> None:
     async def main() -> None:
         shop = Shop()
-        async with outbox(tmp_path, shop, terms=Terms(poll_s=0.005)) as desk:
+        async with outbox(database, shop, terms=Terms(poll_s=0.005)) as desk:
             endpoint_id = await create(desk, shop.url)
             shop.gate.clear()
             poisoned = await desk.place()
@@ -196,11 +196,11 @@ def test_an_order_that_fails_keeps_no_other_order_waiting(tmp_path: Path) -> Non
     run(main())
 
 
-def test_slow_and_dead_endpoints_keep_nobody_waiting(tmp_path: Path) -> None:
+def test_slow_and_dead_endpoints_keep_nobody_waiting(database: Database) -> None:
     async def main() -> None:
         slow, good = Shop(), Shop()
         slow.gate.clear()
-        async with outbox(tmp_path, slow, good, terms=Terms(poll_s=0.005)) as desk:
+        async with outbox(database, slow, good, terms=Terms(poll_s=0.005)) as desk:
             await create(desk, DEAD)
             await create(desk, slow.url)
             endpoint_id = await create(desk, good.url)
@@ -212,11 +212,11 @@ def test_slow_and_dead_endpoints_keep_nobody_waiting(tmp_path: Path) -> None:
     run(main())
 
 
-def test_no_more_requests_are_open_to_an_endpoint_than_allowed(tmp_path: Path) -> None:
+def test_no_more_requests_are_open_to_an_endpoint_than_allowed(database: Database) -> None:
     async def main() -> None:
         slow = Shop()
         slow.gate.clear()
-        async with outbox(tmp_path, slow, terms=Terms(poll_s=0.005, in_flight=4)) as desk:
+        async with outbox(database, slow, terms=Terms(poll_s=0.005, in_flight=4)) as desk:
             endpoint_id = await create(desk, slow.url)
             for _ in range(10):
                 await desk.place()
@@ -229,11 +229,11 @@ def test_no_more_requests_are_open_to_an_endpoint_than_allowed(tmp_path: Path) -
     run(main())
 
 
-def test_only_so_many_events_wait_for_a_dead_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_events_wait_for_a_dead_endpoint(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         monkeypatch.setattr("sim.engine.lanes.WINDOW", 5)
         shop = Shop(lambda _event: 500)
-        async with outbox(tmp_path, shop, terms=Terms(delays_s=(0.2,) * 5, poll_s=0.005)) as desk:
+        async with outbox(database, shop, terms=Terms(delays_s=(0.2,) * 5, poll_s=0.005)) as desk:
             endpoint_id = await create(desk, shop.url)
             for _ in range(12):
                 await desk.place()
@@ -245,11 +245,11 @@ def test_only_so_many_events_wait_for_a_dead_endpoint(tmp_path: Path, monkeypatc
     run(main())
 
 
-def test_an_answer_too_late_counts_as_none(tmp_path: Path) -> None:
+def test_an_answer_too_late_counts_as_none(database: Database) -> None:
     async def main() -> None:
         shop = Shop()
         shop.gate.clear()
-        async with outbox(tmp_path, shop, terms=Terms(delays_s=(), answer_within_s=0.05, poll_s=0.005)) as desk:
+        async with outbox(database, shop, terms=Terms(delays_s=(), answer_within_s=0.05, poll_s=0.005)) as desk:
             endpoint_id = await create(desk, shop.url)
             await desk.place()
             await until(lambda: bool(shop.tries))
@@ -266,10 +266,10 @@ def given_up(desk: Desk, endpoint_id: int, failure: str) -> Callable[[], Any]:
     return check
 
 
-def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
+def test_a_redirect_is_not_followed(database: Database) -> None:
     async def main() -> None:
         shop = Shop(lambda _event: 307)
-        async with outbox(tmp_path, shop, terms=NEVER_AGAIN) as desk:
+        async with outbox(database, shop, terms=NEVER_AGAIN) as desk:
             endpoint_id = await create(desk, shop.url)
             await desk.place()
             await until(given_up(desk, endpoint_id, "307"))
@@ -278,10 +278,10 @@ def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
     run(main())
 
 
-def test_an_endpoint_that_is_gone_gets_nothing_more(tmp_path: Path) -> None:
+def test_an_endpoint_that_is_gone_gets_nothing_more(database: Database) -> None:
     async def main() -> None:
         shop = Shop(lambda _event: 410)
-        async with outbox(tmp_path, shop) as desk:
+        async with outbox(database, shop) as desk:
             endpoint_id = await create(desk, shop.url)
             await desk.place()
             await until(lambda: not desk.writer.executor.cache.endpoints[endpoint_id].active)
@@ -293,10 +293,10 @@ def test_an_endpoint_that_is_gone_gets_nothing_more(tmp_path: Path) -> None:
     run(main())
 
 
-def test_what_always_fails_is_given_up_and_delivered_when_it_is_asked_for_again(tmp_path: Path) -> None:
+def test_what_always_fails_is_given_up_and_delivered_when_it_is_asked_for_again(database: Database) -> None:
     async def main() -> None:
         shop = Shop(lambda _event: 500)
-        async with outbox(tmp_path, shop) as desk:
+        async with outbox(database, shop) as desk:
             endpoint_id = await create(desk, shop.url)
             await desk.place()
             await until(given_up(desk, endpoint_id, "500"))
@@ -312,10 +312,10 @@ def test_what_always_fails_is_given_up_and_delivered_when_it_is_asked_for_again(
     run(main())
 
 
-def test_after_an_event_is_given_up_the_later_ones_of_its_order_follow(tmp_path: Path) -> None:
+def test_after_an_event_is_given_up_the_later_ones_of_its_order_follow(database: Database) -> None:
     async def main() -> None:
         shop = Shop(lambda event: 500 if event["data"]["seq"] == 2 else 200)
-        async with outbox(tmp_path, shop) as desk:
+        async with outbox(database, shop) as desk:
             endpoint_id = await create(desk, shop.url)
             order_id = await live_through(desk)
             await until(lambda: len(shop.taken) == 7)
@@ -332,10 +332,10 @@ async def until_counts(desk: Desk, endpoint_id: int, wanted: dict[int, int]) -> 
     await until(check)
 
 
-def test_a_delivered_event_can_be_asked_for_again_and_one_that_waits_is_tried_at_once(tmp_path: Path) -> None:
+def test_a_delivered_event_can_be_asked_for_again_and_one_that_waits_is_tried_at_once(database: Database) -> None:
     async def main() -> None:
         shop = Shop()
-        async with outbox(tmp_path, shop, terms=Terms(delays_s=(3600,), poll_s=0.005)) as desk:
+        async with outbox(database, shop, terms=Terms(delays_s=(3600,), poll_s=0.005)) as desk:
             endpoint_id = await create(desk, shop.url)
             await desk.place()
             await until(delivered(desk, endpoint_id, 1))
@@ -353,11 +353,11 @@ def test_a_delivered_event_can_be_asked_for_again_and_one_that_waits_is_tried_at
 
 
 @pytest.mark.parametrize("delays_s", [(), (3600.0,)])
-def test_an_event_asked_for_while_its_last_attempt_fails_is_tried_once_more(tmp_path: Path, delays_s: Any) -> None:
+def test_an_event_asked_for_while_its_last_attempt_fails_is_tried_once_more(database: Database, delays_s: Any) -> None:
     async def main() -> None:
         shop = Shop(lambda _event: 500)
         shop.gate.clear()
-        async with outbox(tmp_path, shop, terms=Terms(delays_s=delays_s, poll_s=0.005)) as desk:
+        async with outbox(database, shop, terms=Terms(delays_s=delays_s, poll_s=0.005)) as desk:
             endpoint_id = await create(desk, shop.url)
             await desk.place()
             await until(lambda: len(shop.tries) == 1)
@@ -370,49 +370,49 @@ def test_an_event_asked_for_while_its_last_attempt_fails_is_tried_once_more(tmp_
     run(main())
 
 
-def test_an_unknown_event_cannot_be_asked_for_and_nobody_hears_it_without_endpoints(tmp_path: Path) -> None:
+def test_an_unknown_event_cannot_be_asked_for_and_nobody_hears_it_without_endpoints(database: Database) -> None:
     async def main() -> None:
-        async with outbox(tmp_path) as desk:
+        async with outbox(database) as desk:
             assert await redelivery(desk.store, 5) is None
             assert (await desk.ask(Redeliver(5), endpoints.redelivery_queued)).status == 409
 
     run(main())
 
 
-def test_what_was_not_delivered_is_delivered_after_a_restart(tmp_path: Path) -> None:
+def test_what_was_not_delivered_is_delivered_after_a_restart(database: Database) -> None:
     async def main() -> None:
         shop = Shop(lambda _event: 500)
         async with opened(shop):
-            async with outbox(tmp_path, terms=Terms(delays_s=(0.01,) * 1000, poll_s=0.005)) as desk:
+            async with outbox(database, terms=Terms(delays_s=(0.01,) * 1000, poll_s=0.005)) as desk:
                 endpoint_id = await create(desk, shop.url)
                 order_id = await live_through(desk)
                 await until(lambda: len(shop.tries) > 2)
             shop.answer = lambda _event: 200
-            async with outbox(tmp_path) as desk:
+            async with outbox(database) as desk:
                 await until(delivered(desk, endpoint_id, 8))
             assert shop.by_order() == {str(order_id): list(range(1, 9))}
 
     run(main())
 
 
-def test_what_happened_while_the_outbox_was_down_is_delivered_too(tmp_path: Path) -> None:
+def test_what_happened_while_the_outbox_was_down_is_delivered_too(database: Database) -> None:
     async def main() -> None:
         shop = Shop()
-        desk = Desk(tmp_path)
+        desk = Desk(database)
         async with opened(shop):
             async with opened(desk):
                 endpoint_id = await create(desk, shop.url)
                 await live_through(desk)
-            async with outbox(tmp_path) as desk:
+            async with outbox(database) as desk:
                 await until(delivered(desk, endpoint_id, 8))
 
     run(main())
 
 
-def test_a_delivery_that_could_not_be_written_down_is_made_again(tmp_path: Path) -> None:
+def test_a_delivery_that_could_not_be_written_down_is_made_again(database: Database) -> None:
     async def main() -> None:
         shop = Shop()
-        async with outbox(tmp_path, shop) as desk:
+        async with outbox(database, shop) as desk:
             endpoint_id = await create(desk, shop.url)
             real = desk.store.write
             failures = iter(range(3))
@@ -437,10 +437,10 @@ def test_a_delivery_that_could_not_be_written_down_is_made_again(tmp_path: Path)
     run(main())
 
 
-def test_a_deleted_endpoint_gets_nothing_more(tmp_path: Path) -> None:
+def test_a_deleted_endpoint_gets_nothing_more(database: Database) -> None:
     async def main() -> None:
         shop, other = Shop(), Shop()
-        async with outbox(tmp_path, shop, other) as desk:
+        async with outbox(database, shop, other) as desk:
             endpoint_id, other_id = await create(desk, shop.url), await create(desk, other.url)
             await desk.place()
             await until(delivered(desk, endpoint_id, 1))
@@ -454,10 +454,10 @@ def test_a_deleted_endpoint_gets_nothing_more(tmp_path: Path) -> None:
     run(main())
 
 
-def test_a_new_endpoint_gets_the_events_after_it_only(tmp_path: Path) -> None:
+def test_a_new_endpoint_gets_the_events_after_it_only(database: Database) -> None:
     async def main() -> None:
         shop = Shop()
-        async with outbox(tmp_path, shop) as desk:
+        async with outbox(database, shop) as desk:
             await desk.place()
             endpoint_id = await create(desk, shop.url)
             order_id = await desk.place()
@@ -467,10 +467,10 @@ def test_a_new_endpoint_gets_the_events_after_it_only(tmp_path: Path) -> None:
     run(main())
 
 
-def test_a_change_of_stock_is_told_without_an_order(tmp_path: Path) -> None:
+def test_a_change_of_stock_is_told_without_an_order(database: Database) -> None:
     async def main() -> None:
         shop = Shop()
-        async with outbox(tmp_path, shop) as desk:
+        async with outbox(database, shop) as desk:
             await create(desk, shop.url)
             await desk.ask(AdjustInventory(SKU_ID, 5, "received"))
             await until(lambda: bool(shop.taken))
@@ -485,9 +485,9 @@ def test_a_change_of_stock_is_told_without_an_order(tmp_path: Path) -> None:
     run(main())
 
 
-def test_without_endpoints_nothing_runs(tmp_path: Path) -> None:
+def test_without_endpoints_nothing_runs(database: Database) -> None:
     async def main() -> None:
-        desk = Desk(tmp_path)
+        desk = Desk(database)
         async with opened(desk):
             box = Outbox(desk.writer, desk.store, desk.clock)
             box.start()
@@ -500,10 +500,10 @@ def test_without_endpoints_nothing_runs(tmp_path: Path) -> None:
     run(main())
 
 
-def test_an_engine_that_others_reach_sends_nothing_to_private_addresses(tmp_path: Path) -> None:
+def test_an_engine_that_others_reach_sends_nothing_to_private_addresses(database: Database) -> None:
     async def main() -> None:
         shop = Shop()
-        async with outbox(tmp_path, shop, terms=NEVER_AGAIN, loopback=False) as desk:
+        async with outbox(database, shop, terms=NEVER_AGAIN, loopback=False) as desk:
             by_address = await create(desk, shop.url)
             by_name = await create(desk, shop.url.replace("127.0.0.1", "localhost"))
             await desk.place()
@@ -514,9 +514,9 @@ def test_an_engine_that_others_reach_sends_nothing_to_private_addresses(tmp_path
     run(main())
 
 
-def test_the_number_of_endpoints_is_bounded(tmp_path: Path) -> None:
+def test_the_number_of_endpoints_is_bounded(database: Database) -> None:
     async def main() -> None:
-        desk = Desk(tmp_path)
+        desk = Desk(database)
         async with opened(desk):
             for _ in range(MAX_ENDPOINTS):
                 endpoint_id = await create(desk, DEAD)
@@ -528,9 +528,9 @@ def test_the_number_of_endpoints_is_bounded(tmp_path: Path) -> None:
     run(main())
 
 
-def test_of_one_delivery_changed_twice_in_a_group_the_last_change_is_kept(tmp_path: Path) -> None:
+def test_of_one_delivery_changed_twice_in_a_group_the_last_change_is_kept(database: Database) -> None:
     async def main() -> None:
-        desk = Desk(tmp_path)
+        desk = Desk(database)
         async with opened(desk):
             endpoint_id = await create(desk, DEAD)
             await desk.place()
@@ -546,9 +546,9 @@ def test_of_one_delivery_changed_twice_in_a_group_the_last_change_is_kept(tmp_pa
     run(main())
 
 
-def test_the_secret_is_shown_when_an_endpoint_is_made_and_never_again(tmp_path: Path) -> None:
+def test_the_secret_is_shown_when_an_endpoint_is_made_and_never_again(database: Database) -> None:
     async def main() -> None:
-        desk = Desk(tmp_path)
+        desk = Desk(database)
         async with opened(desk):
             made = await desk.ask(CreateEndpoint(DEAD, SECRET), endpoints.endpoint_created)
             assert SECRET.encode() in made.body

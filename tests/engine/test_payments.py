@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,14 +21,15 @@ from sim.engine.psp.behaviour import Behaviour
 from sim.orders.commands import Capture, Decline, Elapse, RequestCancellation, SettleRefund, StartPayment
 from sim.orders.entities import PaymentStatus, RefundStatus
 from sim.orders.states import State
+from tests.engine.databases import Database
 from tests.engine.rig import PRICE_MINOR, Desk, Listener, Till, opened, run, until
 
 ONE = {"GBP": str(PRICE_MINOR)}
 
 
 @asynccontextmanager
-async def shop(path: Path, *, tries: int = 2, **settings: Any) -> AsyncIterator[tuple[Desk, Till]]:
-    desk = Desk(path)
+async def shop(database: Database, *, tries: int = 2, **settings: Any) -> AsyncIterator[tuple[Desk, Till]]:
+    desk = Desk(database)
     till = Till(desk, Behaviour(**settings), tries=tries)
     async with opened(desk, till):
         yield desk, till
@@ -64,9 +64,9 @@ async def expect_given_back(desk: Desk, till: Till, order_id: int) -> None:
     assert rows == [(PRICE_MINOR, PRICE_MINOR)]
 
 
-def test_a_payment_is_captured_and_its_key_repeats_the_answer(tmp_path: Path) -> None:
+def test_a_payment_is_captured_and_its_key_repeats_the_answer(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path) as (desk, till):
+        async with shop(database) as (desk, till):
             order_id = await desk.place()
             reply = await till.pay(order_id)
             assert reply.status == 201
@@ -78,9 +78,9 @@ def test_a_payment_is_captured_and_its_key_repeats_the_answer(tmp_path: Path) ->
     run(main())
 
 
-def test_a_declined_payment_keeps_the_hold_and_another_attempt_is_captured(tmp_path: Path) -> None:
+def test_a_declined_payment_keeps_the_hold_and_another_attempt_is_captured(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path, decline_share=1) as (desk, till):
+        async with shop(database, decline_share=1) as (desk, till):
             order_id = await desk.place()
             assert (await till.pay(order_id, b"first")).status == 402
             assert await desk.state(order_id) == State.UNPAID
@@ -92,9 +92,9 @@ def test_a_declined_payment_keeps_the_hold_and_another_attempt_is_captured(tmp_p
     run(main())
 
 
-def test_a_payment_that_is_pending_is_captured_by_the_webhook(tmp_path: Path) -> None:
+def test_a_payment_that_is_pending_is_captured_by_the_webhook(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path, answers="async") as (desk, till):
+        async with shop(database, answers="async") as (desk, till):
             till.gate.clear()
             order_id = await desk.place()
             reply = await till.pay(order_id)
@@ -109,9 +109,9 @@ def test_a_payment_that_is_pending_is_captured_by_the_webhook(tmp_path: Path) ->
     run(main())
 
 
-def test_a_webhook_that_overtakes_the_answer_captures_once(tmp_path: Path) -> None:
+def test_a_webhook_that_overtakes_the_answer_captures_once(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path) as (desk, till):
+        async with shop(database) as (desk, till):
             order_id = await desk.place()
             real = till.provider.charge
 
@@ -128,9 +128,9 @@ def test_a_webhook_that_overtakes_the_answer_captures_once(tmp_path: Path) -> No
     run(main())
 
 
-def test_webhooks_sent_several_times_act_once(tmp_path: Path) -> None:
+def test_webhooks_sent_several_times_act_once(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path, answers="async", duplicate_share=1, duplicates=5) as (desk, till):
+        async with shop(database, answers="async", duplicate_share=1, duplicates=5) as (desk, till):
             order_id = await desk.place()
             await till.pay(order_id)
             await until(lambda: len(till.heard) == 6)
@@ -140,10 +140,10 @@ def test_webhooks_sent_several_times_act_once(tmp_path: Path) -> None:
     run(main())
 
 
-def test_webhooks_in_any_order_bring_every_order_to_its_end(tmp_path: Path) -> None:
+def test_webhooks_in_any_order_bring_every_order_to_its_end(database: Database) -> None:
     async def main() -> None:
         settings = {"reorder_share": 0.5, "duplicate_share": 0.5, "reorder_ms": 50, "late_share": 0.3, "late_ms": 40}
-        async with shop(tmp_path, answers="async", **settings) as (desk, till):
+        async with shop(database, answers="async", **settings) as (desk, till):
             order_ids = [await desk.place() for _ in range(12)]
             for number, order_id in enumerate(order_ids):
                 await till.pay(order_id, b"%d" % number)
@@ -157,9 +157,9 @@ def test_webhooks_in_any_order_bring_every_order_to_its_end(tmp_path: Path) -> N
     run(main())
 
 
-def test_a_payment_that_comes_after_the_order_has_expired_is_refunded(tmp_path: Path) -> None:
+def test_a_payment_that_comes_after_the_order_has_expired_is_refunded(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path, answers="async") as (desk, till):
+        async with shop(database, answers="async") as (desk, till):
             till.gate.clear()
             order_id = await desk.place()
             assert (await till.pay(order_id)).status == 202
@@ -173,9 +173,9 @@ def test_a_payment_that_comes_after_the_order_has_expired_is_refunded(tmp_path: 
     run(main())
 
 
-def test_a_refund_webhook_that_overtakes_the_capture_does_no_harm(tmp_path: Path) -> None:
+def test_a_refund_webhook_that_overtakes_the_capture_does_no_harm(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path, answers="async", reorder_share=1, reorder_ms=60_000) as (desk, till):
+        async with shop(database, answers="async", reorder_share=1, reorder_ms=60_000) as (desk, till):
             order_id = await desk.place()
             assert (await till.pay(order_id)).status == 202
             await till.reconcile()  # finds the capture, whose webhook is held back
@@ -192,9 +192,9 @@ def test_a_refund_webhook_that_overtakes_the_capture_does_no_harm(tmp_path: Path
     run(main())
 
 
-def test_a_lost_webhook_is_found_by_the_reconciler(tmp_path: Path) -> None:
+def test_a_lost_webhook_is_found_by_the_reconciler(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path, answers="async", lost_share=1) as (desk, till):
+        async with shop(database, answers="async", lost_share=1) as (desk, till):
             order_id = await desk.place()
             await till.pay(order_id)
             assert await desk.state(order_id) == State.UNPAID
@@ -205,9 +205,9 @@ def test_a_lost_webhook_is_found_by_the_reconciler(tmp_path: Path) -> None:
     run(main())
 
 
-def test_a_declined_payment_whose_webhook_is_lost_is_found_too(tmp_path: Path) -> None:
+def test_a_declined_payment_whose_webhook_is_lost_is_found_too(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path, answers="async", lost_share=1, decline_share=1) as (desk, till):
+        async with shop(database, answers="async", lost_share=1, decline_share=1) as (desk, till):
             order_id = await desk.place()
             await till.pay(order_id)
             await till.reconcile()
@@ -217,9 +217,9 @@ def test_a_declined_payment_whose_webhook_is_lost_is_found_too(tmp_path: Path) -
     run(main())
 
 
-def test_the_reconciler_works_by_itself(tmp_path: Path) -> None:
+def test_the_reconciler_works_by_itself(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path, answers="async", lost_share=1) as (desk, till):
+        async with shop(database, answers="async", lost_share=1) as (desk, till):
             order_id = await desk.place()
             await till.pay(order_id)
             till.driver.start()
@@ -239,9 +239,9 @@ async def refunds_are_settled(desk: Desk, order_id: int) -> bool:
     return all(refund.status == RefundStatus.SUCCEEDED for refund in (await desk.case(order_id)).refunds)
 
 
-def test_a_dropped_answer_is_asked_for_again_and_charged_once(tmp_path: Path) -> None:
+def test_a_dropped_answer_is_asked_for_again_and_charged_once(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path, drop_answer_share=1, lost_share=1) as (desk, till):
+        async with shop(database, drop_answer_share=1, lost_share=1) as (desk, till):
             order_id = await desk.place()
             assert (await till.pay(order_id)).status == 201
             await expect_paid_once(desk, till, order_id)
@@ -249,9 +249,9 @@ def test_a_dropped_answer_is_asked_for_again_and_charged_once(tmp_path: Path) ->
     run(main())
 
 
-def test_a_dropped_answer_that_stays_unknown_is_pending_until_it_is_looked_up(tmp_path: Path) -> None:
+def test_a_dropped_answer_that_stays_unknown_is_pending_until_it_is_looked_up(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path, tries=1, drop_answer_share=1, lost_share=1) as (desk, till):
+        async with shop(database, tries=1, drop_answer_share=1, lost_share=1) as (desk, till):
             order_id = await desk.place()
             assert (await till.pay(order_id)).status == 202
             assert (await till.ledger())["captured"] == ONE
@@ -261,9 +261,9 @@ def test_a_dropped_answer_that_stays_unknown_is_pending_until_it_is_looked_up(tm
     run(main())
 
 
-def test_while_the_provider_is_down_a_payment_stays_pending_and_is_declined_when_it_is_back(tmp_path: Path) -> None:
+def test_while_the_provider_is_down_a_payment_stays_pending_and_is_declined_when_it_is_back(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path) as (desk, till):
+        async with shop(database) as (desk, till):
             order_id = await desk.place()
             await till.psp.close()
             assert (await till.pay(order_id, b"first")).status == 202
@@ -279,14 +279,14 @@ def test_while_the_provider_is_down_a_payment_stays_pending_and_is_declined_when
     run(main())
 
 
-def test_after_the_engine_died_before_the_charge_a_retry_of_the_key_charges_once(tmp_path: Path) -> None:
+def test_after_the_engine_died_before_the_charge_a_retry_of_the_key_charges_once(database: Database) -> None:
     async def main() -> None:
-        desk = Desk(tmp_path)
+        desk = Desk(database)
         async with opened(desk):
             order_id = await desk.place()
             call = Call(StartPayment(order_id), views.payment_reply, b"key", b"same body", pending=True)
             assert (await desk.writer.submit(call)).status == 202
-        async with shop(tmp_path) as (desk, till):
+        async with shop(database) as (desk, till):
             assert (await till.pay(order_id)).status == 201
             assert (await till.pay(order_id)).replayed
             await expect_paid_once(desk, till, order_id)
@@ -294,9 +294,9 @@ def test_after_the_engine_died_before_the_charge_a_retry_of_the_key_charges_once
     run(main())
 
 
-def test_after_the_engine_died_behind_the_charge_a_retry_of_the_key_finds_it(tmp_path: Path) -> None:
+def test_after_the_engine_died_behind_the_charge_a_retry_of_the_key_finds_it(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path, lost_share=1) as (desk, till):
+        async with shop(database, lost_share=1) as (desk, till):
             order_id = await desk.place()
             call = Call(StartPayment(order_id), views.payment_reply, b"key", b"same body", pending=True)
             payment_id = (await desk.writer.submit(call)).subject
@@ -307,9 +307,9 @@ def test_after_the_engine_died_behind_the_charge_a_retry_of_the_key_finds_it(tmp
     run(main())
 
 
-def test_a_retry_after_the_reconciler_has_decided_is_told_so_without_a_new_charge(tmp_path: Path) -> None:
+def test_a_retry_after_the_reconciler_has_decided_is_told_so_without_a_new_charge(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path) as (desk, till):
+        async with shop(database) as (desk, till):
             order_id = await desk.place()
             call = Call(StartPayment(order_id), views.payment_reply, b"key", b"same body", pending=True)
             await desk.writer.submit(call)
@@ -320,9 +320,9 @@ def test_a_retry_after_the_reconciler_has_decided_is_told_so_without_a_new_charg
     run(main())
 
 
-def test_a_key_is_in_use_while_its_payment_is_driven(tmp_path: Path) -> None:
+def test_a_key_is_in_use_while_its_payment_is_driven(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path, latency_ms=200) as (desk, till):
+        async with shop(database, latency_ms=200) as (desk, till):
             order_id = await desk.place()
             replies = await asyncio.gather(*(till.pay(order_id) for _ in range(8)))
             assert Counter(reply.status for reply in replies) == {201: 1, 409: 7}
@@ -332,9 +332,9 @@ def test_a_key_is_in_use_while_its_payment_is_driven(tmp_path: Path) -> None:
     run(main())
 
 
-def test_of_eight_payments_of_one_order_at_once_one_is_captured(tmp_path: Path) -> None:
+def test_of_eight_payments_of_one_order_at_once_one_is_captured(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path, latency_ms=20) as (desk, till):
+        async with shop(database, latency_ms=20) as (desk, till):
             order_id = await desk.place()
             replies = await asyncio.gather(*(till.pay(order_id, b"%d" % number) for number in range(8)))
             assert Counter(reply.status for reply in replies) == {201: 1, 409: 7}
@@ -343,9 +343,9 @@ def test_of_eight_payments_of_one_order_at_once_one_is_captured(tmp_path: Path) 
     run(main())
 
 
-def test_a_caller_that_goes_away_does_not_end_the_payment(tmp_path: Path) -> None:
+def test_a_caller_that_goes_away_does_not_end_the_payment(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path, latency_ms=50, lost_share=1) as (desk, till):
+        async with shop(database, latency_ms=50, lost_share=1) as (desk, till):
             order_id = await desk.place()
             paying = asyncio.create_task(till.pay(order_id))
             await until(lambda: bool(till.driver._running))
@@ -356,9 +356,9 @@ def test_a_caller_that_goes_away_does_not_end_the_payment(tmp_path: Path) -> Non
     run(main())
 
 
-def test_a_payment_that_is_driven_is_left_alone_by_others(tmp_path: Path) -> None:
+def test_a_payment_that_is_driven_is_left_alone_by_others(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path) as (desk, till):
+        async with shop(database) as (desk, till):
             order_id = await desk.place()
             may_ask = asyncio.Event()
             real = till.provider.charge
@@ -380,9 +380,9 @@ def test_a_payment_that_is_driven_is_left_alone_by_others(tmp_path: Path) -> Non
     run(main())
 
 
-def test_refunds_wait_for_a_provider_that_is_down_and_are_paid_out_once(tmp_path: Path) -> None:
+def test_refunds_wait_for_a_provider_that_is_down_and_are_paid_out_once(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path, answers="async", lost_share=1) as (desk, till):
+        async with shop(database, answers="async", lost_share=1) as (desk, till):
             order_id = await desk.place()
             await till.pay(order_id)
             await till.reconcile()
@@ -401,10 +401,10 @@ def test_refunds_wait_for_a_provider_that_is_down_and_are_paid_out_once(tmp_path
     run(main())
 
 
-def test_many_open_payments_are_looked_up_in_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_open_payments_are_looked_up_in_pages(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         monkeypatch.setattr("sim.engine.reconciler.PAGE", 3)
-        async with shop(tmp_path, answers="async", lost_share=1) as (desk, till):
+        async with shop(database, answers="async", lost_share=1) as (desk, till):
             order_ids = [await desk.place() for _ in range(10)]
             for number, order_id in enumerate(order_ids):
                 await till.pay(order_id, b"%d" % number)
@@ -419,9 +419,9 @@ def test_many_open_payments_are_looked_up_in_pages(tmp_path: Path, monkeypatch: 
     run(main())
 
 
-def test_what_stays_open_is_asked_about_less_and_less_often(tmp_path: Path) -> None:
+def test_what_stays_open_is_asked_about_less_and_less_often(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path) as (desk, till):
+        async with shop(database) as (desk, till):
             order_id = await desk.place()
             await desk.ask(StartPayment(order_id), views.payment_reply)
             asked: list[int] = []
@@ -439,9 +439,9 @@ def test_what_stays_open_is_asked_about_less_and_less_often(tmp_path: Path) -> N
     run(main())
 
 
-def test_a_provider_that_is_away_is_asked_about_one_thing_at_a_time_and_then_about_all(tmp_path: Path) -> None:
+def test_a_provider_that_is_away_is_asked_about_one_thing_at_a_time_and_then_about_all(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path, answers="async", lost_share=1) as (desk, till):
+        async with shop(database, answers="async", lost_share=1) as (desk, till):
             order_ids = [await desk.place() for _ in range(10)]
             for number, order_id in enumerate(order_ids):
                 await till.pay(order_id, b"%d" % number)
@@ -466,9 +466,9 @@ def test_a_provider_that_is_away_is_asked_about_one_thing_at_a_time_and_then_abo
     run(main())
 
 
-def test_what_is_open_is_not_read_again_while_it_is_not_due(tmp_path: Path) -> None:
+def test_what_is_open_is_not_read_again_while_it_is_not_due(database: Database) -> None:
     async def main() -> None:
-        async with shop(tmp_path) as (desk, till):
+        async with shop(database) as (desk, till):
             await desk.ask(StartPayment(await desk.place()), views.payment_reply)
 
             async def unsure(_charge_id: str) -> Any:
@@ -492,7 +492,7 @@ def test_what_is_open_is_not_read_again_while_it_is_not_due(tmp_path: Path) -> N
     run(main())
 
 
-def test_an_answer_that_makes_no_sense_is_unknown_and_never_a_decline(tmp_path: Path) -> None:
+def test_an_answer_that_makes_no_sense_is_unknown_and_never_a_decline(database: Database) -> None:
     async def main() -> None:
         answers = iter([500, 503, 404, 200, 409, 302])
         calls: list[int] = []
@@ -531,9 +531,9 @@ def test_a_provider_that_hangs_is_unknown() -> None:
     run(main())
 
 
-def test_an_open_payment_can_be_told_without_changing_it(tmp_path: Path) -> None:
+def test_an_open_payment_can_be_told_without_changing_it(database: Database) -> None:
     async def main() -> None:
-        desk = Desk(tmp_path)
+        desk = Desk(database)
         async with opened(desk):
             order_id = await desk.place()
             payment_id = (await desk.ask(StartPayment(order_id), views.payment_reply)).subject

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -222,6 +223,69 @@ def test_a_history_is_numbered_from_1_and_the_feed_has_all_of_it(with_engine: Ca
         assert [event["id"] for event in feed] == ["1", "2", "3", "4"]
         assert feed[1]["data"]["event"] == "stock.changed"
         assert [event for event in feed if event["data"].get("order_id") == order] == history
+
+    with_engine(attempt)
+
+
+def test_a_consumer_that_takes_every_event_twice_ends_where_the_orders_are(with_engine: Callable[[Try], None]) -> None:
+    async def attempt(client: Client) -> None:
+        sku = await client.sku(await client.shop())
+        orders = [await client.order(sku) for _ in range(3)]
+        await paid(client, orders[0])
+        await delivered(client, orders[0])
+        await client.made(f"/v1/orders/{orders[1]}/cancellations", {})
+        known: dict[str, tuple[int, str]] = {}
+        feed = (await client.get("/v1/events")).json["items"]
+        for event in (*feed, *feed):
+            told = event["data"]
+            if "order_id" in told and told["seq"] == known.get(told["order_id"], (0, ""))[0] + 1:
+                known[told["order_id"]] = (told["seq"], told["to"])
+        shown = [(await client.get(f"/v1/orders/{order}")).json for order in orders]
+        assert known == {order["id"]: (order["version"], order["status"]) for order in shown}
+
+    with_engine(attempt)
+
+
+def test_the_merchant_sees_the_address_when_the_order_is_confirmed(with_engine: Callable[[Try], None]) -> None:
+    async def attempt(client: Client) -> None:
+        sku = await client.sku(await client.shop())
+        body = {"buyer_id": "ann", "lines": [{"sku_id": sku, "quantity": 1}], "address": {"city": "Leeds"}}
+        order = (await client.made("/v1/orders", body))["id"]
+        await paid(client, order)
+
+        async def seen(role: str) -> list[Any]:
+            one = (await client.get(f"/v1/orders/{order}", role=role)).json
+            (listed,) = (await client.get("/v1/orders", role=role)).json["items"]
+            return [one["address"], listed["address"]]
+
+        assert await seen("merchant") == [None, None]
+        assert await seen("buyer") == [{"city": "Leeds"}] * 2
+        await client.made(f"/v1/orders/{order}:confirm", None)
+        assert await seen("merchant") == [{"city": "Leeds"}] * 2
+
+    with_engine(attempt)
+
+
+def test_an_order_tells_when_time_next_acts_on_it(with_engine: Callable[[Try], None]) -> None:
+    async def attempt(client: Client) -> None:
+        order = await client.order(await client.sku(await client.shop()))
+
+        async def shown() -> dict[str, Any]:
+            found: dict[str, Any] = (await client.get(f"/v1/orders/{order}")).json
+            return found
+
+        assert (await shown())["due_at"] == (await shown())["pay_by"]
+        await paid(client, order)
+        on_hold = await shown()
+        hold = datetime.fromisoformat(on_hold["due_at"]) - datetime.fromisoformat(on_hold["paid_at"])
+        assert hold == timedelta(hours=1)
+        await client.made(f"/v1/orders/{order}:confirm", None)
+        asked = (await client.post(f"/v1/orders/{order}/cancellations", {}, role="buyer")).json
+        assert (await shown())["due_at"] == asked["answer_by"]
+        await client.made(f"/v1/cancellations/{asked['id']}:reject", None)
+        to_be_ready = await shown()
+        waits = datetime.fromisoformat(to_be_ready["due_at"]) - datetime.fromisoformat(to_be_ready["paid_at"])
+        assert waits == timedelta(days=3)
 
     with_engine(attempt)
 

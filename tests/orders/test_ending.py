@@ -169,6 +169,8 @@ def test_an_order_that_is_only_partly_ready_in_time_is_cancelled() -> None:
     play.sweep()
     order = play.case(order_id).order
     assert (order.state, order.reason, order.refunded_minor) == (State.CANCELLED, Reason.AUTO_CANCELLED, 1745)
+    (package,) = play.case(order_id).packages
+    assert (package.status, package.closed_us) == (PackageStatus.CANCELLED, order.closed_us), "it stays in the house"
 
 
 def test_an_order_of_which_a_parcel_is_collected_is_not_cancelled_and_no_timer_ends_it() -> None:

@@ -45,12 +45,11 @@ class QuoteLineView(msgspec.Struct, gc=False):
 
 
 class QuoteView(msgspec.Struct, gc=False):
-    """What a cart would cost: prices include tax, shipping is free. Lines with the same SKU are one line."""
+    """What a cart would cost: prices include whatever tax is due, shipping is free. Equal SKUs are one line."""
 
     lines: list[QuoteLineView]
     subtotal: Money
     shipping: Money
-    tax_included: Money
     total: Money
 
 
@@ -105,7 +104,7 @@ def _view(wanted: dict[int, int], offers: dict[int, Offer], deal: Deal | None) -
             )
         )
     whole, nothing = Money(str(total), currency), Money("0", currency)
-    return QuoteView(lines, whole, nothing, nothing, whole)
+    return QuoteView(lines, whole, nothing, whole)
 
 
 ROUTES: tuple[Route, ...] = (

@@ -33,6 +33,7 @@ from sim.engine.resources import (
     ReturnView,
 )
 from sim.engine.views import encode
+from sim.orders.entities import Case
 from sim.orders.states import State
 
 T = TypeVar("T")
@@ -49,7 +50,7 @@ async def get_order(request: Request) -> Reply:
     case = await read_case(request.engine.store, request.id("order_id"))
     if case is None:
         raise missing("order")
-    return Reply(200, encode(views.order_view(case)))
+    return Reply(200, encode(_shown(request, case)))
 
 
 async def list_orders(request: Request) -> Reply:
@@ -64,7 +65,12 @@ async def list_orders(request: Request) -> Reply:
         buyer_id=query.get("buyer_id", ""),
         since_us=instant_query(request, "updated_after"),
     )
-    return Reply(200, encode(paged([views.order_view(case) for case in cases], limit)))
+    return Reply(200, encode(paged([_shown(request, case) for case in cases], limit)))
+
+
+def _shown(request: Request, case: Case) -> OrderView:
+    """Return an order as the caller may see it: until it is confirmed the merchant is not to send it anywhere."""
+    return views.order_view(case, addressed=request.role != "merchant" or case.order.confirmed_us > 0)
 
 
 async def list_order_events(request: Request) -> Reply:
