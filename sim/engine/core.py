@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ from sim.engine.executor import Executor, Handler
 from sim.engine.metrics import Metrics
 from sim.engine.purger import KeyPurger
 from sim.engine.store import Store
-from sim.engine.sweeper import Sweeper
+from sim.engine.sweeper import Sweeper, pause_us
 from sim.engine.writer import MAX_GROUP, QUEUE_BOUND, Submitter, Writer
 from sim.orders.rules import DAY_US, Rules
 
@@ -46,7 +47,7 @@ class Served(Protocol):
     keep_keys_us: int
     started_us: int
     max_body_bytes: int
-    instance: str
+    request_ids: Iterator[bytes]
 
     @property
     def writer(self) -> Submitter:
@@ -57,8 +58,10 @@ class Served(Protocol):
         """Whether requests can be answered."""
 
 
-def _instance() -> str:
-    return secrets.token_hex(4)
+def _request_ids() -> Iterator[bytes]:
+    """Return endless names for requests: no two alike, whichever route they are for and however often we start."""
+    start = secrets.token_hex(4).encode()
+    return (b"%b-%d" % (start, number) for number in itertools.count(1))
 
 
 @dataclass
@@ -77,7 +80,7 @@ class Front:
     sweep_us: int = 1_000_000
     keep_keys_us: int = DAY_US
     max_body_bytes: int = MAX_BODY_BYTES
-    instance: str = field(default_factory=_instance)
+    request_ids: Iterator[bytes] = field(default_factory=_request_ids)
     wall: Clock = wall_clock
 
     def __post_init__(self) -> None:
@@ -109,7 +112,7 @@ class Engine:
     companions: list[Companion] = field(default_factory=list)
     metrics: Metrics = field(default_factory=Metrics)
     observe: Callable[[int, float], None] | None = None  # told of each group instead of the metrics
-    instance: str = field(default_factory=_instance)
+    request_ids: Iterator[bytes] = field(default_factory=_request_ids)
     ready: bool = False
     wall: Clock = wall_clock
 
@@ -131,7 +134,7 @@ class Engine:
         self.writer.start()
         if prepare is not None:
             await prepare(self)
-        self.companions[:0] = [Sweeper(self, round(self.sweep_us / self.speed)), KeyPurger(self, self.keep_keys_us)]
+        self.companions[:0] = [Sweeper(self, pause_us(self.sweep_us, self.speed)), KeyPurger(self, self.keep_keys_us)]
         for companion in self.companions:
             companion.start()
         self.ready = True

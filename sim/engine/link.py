@@ -43,7 +43,6 @@ class Answers(msgspec.Struct, array_like=True, gc=False):
 
     replies: list[tuple[int, Reply]]
     groups: list[tuple[int, float]]  # size and seconds of the groups since the last answers
-    queued: int
     sweeps: int
     swept: int
     failed: str

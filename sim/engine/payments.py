@@ -17,7 +17,7 @@ from sim.engine.calls import Call, Reply
 from sim.engine.clock import Clock
 from sim.engine.executor import Handler
 from sim.engine.layers import Group
-from sim.engine.problems import KEY_IN_USE
+from sim.engine.problems import KEY_IN_USE, OVERLOADED
 from sim.engine.provider import Charge, Outcome, PaymentProvider, Status, verdict
 from sim.engine.reconciler import LOOK_EVERY_S, PATIENCE_US, SEND_EVERY_S, Reconciler
 from sim.engine.resources import Currency, Id
@@ -26,13 +26,15 @@ from sim.engine.tables import TABLES, record
 from sim.engine.tasks import stop
 from sim.engine.writer import Submitter
 from sim.errors import Defect
-from sim.orders.commands import Capture, Command, Decline, SettleRefund
+from sim.orders.commands import Capture, Command, Decline, SettleRefund, StartPayment
 from sim.orders.entities import Payment, PaymentStatus
 
 _BY_ID = f"SELECT {', '.join(TABLES['payments'].columns)} FROM payments WHERE id = ?"
 
 #: How long the end of the engine waits for drives: a little more than the provider's client does.
 GRACE_S = 12.0
+#: Attempts that may wait for the provider at once; more get 503.
+MOST_RUNNING = 10_000
 
 
 class AnswerPending(msgspec.Struct, frozen=True, gc=False):
@@ -94,6 +96,11 @@ class PaymentDriver:
             for task in late:
                 await stop(task)
 
+    @property
+    def full(self) -> bool:
+        """Whether as many attempts wait for the provider as may."""
+        return len(self._running) >= MOST_RUNNING
+
     def is_running(self, payment_id: int) -> bool:
         """Whether an attempt is being driven right now."""
         return payment_id in self._running
@@ -122,6 +129,22 @@ class PaymentDriver:
             outcome = await self._provider.charge(charge)
         command = verdict(payment, outcome) or AnswerPending(payment.order_id, payment.id)
         return await self._writer.submit(Call(command, views.payment_reply, settles=settles))
+
+
+async def pay(
+    writer: Submitter, driver: PaymentDriver | None, command: StartPayment, key: bytes, fingerprint: bytes
+) -> Reply:
+    """Begin an attempt to pay, and have it driven where there is a provider; return what came of it."""
+    if driver is not None and driver.full:
+        return OVERLOADED
+    call = Call(command, views.payment_reply, key, fingerprint, pending=driver is not None)
+    reply = await writer.submit(call)
+    unfinished = not reply.status  # a retry of a request that has not got its answer yet
+    if driver is None or not reply.subject or reply.replayed or not (unfinished or reply.status == 202):
+        return reply
+    if unfinished and driver.is_running(reply.subject):
+        return KEY_IN_USE
+    return await driver.drive(reply.subject, settles=key)
 
 
 #: More than an order may cost.

@@ -15,8 +15,9 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from sim.engine.api.answers import BAD_REQUEST, Headers
 from sim.engine.api.app import App
-from sim.engine.api.pipeline import Endpoint, Headers, tail, written
+from sim.engine.api.pipeline import Endpoint
 from sim.engine.calls import Reply
 from sim.engine.problems import http_problem
 
@@ -92,6 +93,7 @@ class QuickProtocol(HttpToolsProtocol):
         app = self.config.app
         assert isinstance(app, App)
         self._quick = app.quick
+        self._unserved = app.unserved
         self._exchange: _Exchange | None = None  # of the message that is being read
         self._head_bytes = _NO_HEAD  # what was read of a head, or of trailers, that have not ended yet
         self._usual: tuple[Headers, bytes] = [], b""  # the headers of all answers as they were last: the date changes
@@ -111,6 +113,7 @@ class QuickProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade:
             return  # to nothing that we speak; the request has its answer all the same
         except httptools.HttpParserError:
+            self._unserved.count(BAD_REQUEST)
             self.send_400_response("This is no HTTP.")
             return
         if self._head_bytes != _NO_HEAD:
@@ -192,7 +195,7 @@ class QuickProtocol(HttpToolsProtocol):
             reply = http_problem(
                 "uri_too_long" if long_url else "headers_too_large", f"At most {MAX_HEAD_BYTES} bytes."
             )
-            headers, body = written(reply, tail())
+            headers, body = self._unserved.answer(reply)
             lines = _lines([*headers, *self.server_state.default_headers])
             self.transport.write(b"".join((STATUS_LINE[reply.status], lines, _CLOSE, body)))
         self.transport.close()

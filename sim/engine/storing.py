@@ -52,7 +52,7 @@ class _Server:
             return
         writer = self.engine.writer
         failed = str(writer.failed) if writer.failed else ""
-        self.link.send(Answers(self._replies, self._groups, writer.queued, writer.sweeps, writer.swept, failed))
+        self.link.send(Answers(self._replies, self._groups, writer.sweeps, writer.swept, failed))
         self._replies, self._groups = [], []
 
     def _receive(self, message: object) -> None:

@@ -19,7 +19,14 @@ _log = logging.getLogger("liverush.engine")
 
 #: Orders handed over at once; more than a sweep finds wait for the next round, which follows at once.
 BATCH = 1000
+#: A sweep comes no oftener, at whatever speed: a loop that does little else would take a processor for itself.
+LEAST_PAUSE_US = 10_000
 _DUE = "SELECT id FROM orders WHERE due_us > 0 AND due_us <= ? ORDER BY due_us LIMIT ?"
+
+
+def pause_us(sweep_us: int, speed: float) -> int:
+    """Return how long the engine really waits between two sweeps."""
+    return max(LEAST_PAUSE_US, round(sweep_us / speed))
 
 
 class Sweeper:
@@ -42,12 +49,17 @@ class Sweeper:
         while True:
             await asyncio.sleep(self._every_s)
             try:
-                while await self.sweep() == BATCH:
-                    pass
-            except StoreUnavailable as error:
-                _log.warning("no sweep: %s", error)
+                await self._sweep_all()
             except Exception:
                 _log.exception("a sweep failed")
+
+    async def _sweep_all(self) -> None:
+        try:
+            while await self.sweep() == BATCH:
+                pass
+        except StoreUnavailable as error:
+            _log.warning("no sweep: %s", error)
+            await self._probe()  # should the store take no writes either, nobody need lose an order to find out
 
     async def _probe(self) -> None:
         """Store a row, to learn whether the store takes writes again: while we are not ready nobody else tries."""

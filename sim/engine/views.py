@@ -261,7 +261,8 @@ def _cancellation_reply(status: int, world: World, command: Any, happened: tuple
     event = happened[0]
     if isinstance(event, Refused):
         return refused(event)
-    return Reply(status, encode(cancellation_view(event.cancellation, world.cases[command.order_id])))
+    body = encode(cancellation_view(event.cancellation, world.cases[command.order_id]))
+    return Reply(status, body, f"/v1/cancellations/{event.cancellation.id}" if status == 201 else "")
 
 
 def return_reply(status: int) -> View:
@@ -271,13 +272,18 @@ def return_reply(status: int) -> View:
 
 def _return_reply(status: int, _world: World, _command: Any, happened: tuple[Any, ...]) -> Reply:
     event = happened[0]
-    return refused(event) if isinstance(event, Refused) else Reply(status, encode(return_view(event.request)))
+    if isinstance(event, Refused):
+        return refused(event)
+    location = f"/v1/returns/{event.request.id}" if status == 201 else ""
+    return Reply(status, encode(return_view(event.request)), location)
 
 
 def refund_reply(_world: World, _command: Any, happened: tuple[Any, ...]) -> Reply:
     """Answer with a refund that was decided."""
     event = happened[0]
-    return refused(event) if isinstance(event, Refused) else Reply(201, encode(refund_view(event.refund)))
+    if isinstance(event, Refused):
+        return refused(event)
+    return Reply(201, encode(refund_view(event.refund)), f"/v1/refunds/{event.refund.id}")
 
 
 def nothing(_world: World, _command: Any, _happened: tuple[Any, ...]) -> Reply:

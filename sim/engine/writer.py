@@ -148,9 +148,10 @@ class Writer:
             self._note_failure(error)
             return [STORE_UNAVAILABLE] * len(calls)
         except Exception:
-            _log.exception("a group of %d calls failed", len(calls))
             if len(calls) == 1:
+                _log.exception("%s failed", type(calls[0].command).__name__)
                 return [DEFECT]
+            _log.exception("a group of %d calls failed; now each alone", len(calls))
             # One call must not take the others down with it: each alone, in their order.
             return [(await self._answers([call]))[0] for call in calls]
         if self.failed is not None:

@@ -15,7 +15,6 @@ from sim.engine import endpoints, payments, views
 from sim.engine.calls import Call, Reply
 from sim.engine.executor import Executor
 from sim.engine.payments import PaymentDriver, provider_event, webhook_command
-from sim.engine.problems import KEY_IN_USE
 from sim.engine.provider_http import Provider
 from sim.engine.psp.behaviour import Behaviour
 from sim.engine.psp.serving import PspServer
@@ -150,14 +149,8 @@ class Till:
         await self.listener.close()
 
     async def pay(self, order_id: int, key: bytes = b"key") -> Reply:
-        """Do what the API does."""
-        call = Call(StartPayment(order_id), views.payment_reply, key, b"same body", pending=True)
-        reply = await self.desk.writer.submit(call)
-        if reply.replayed or not reply.subject or reply.status not in (0, 202):
-            return reply
-        if self.driver.is_running(reply.subject):
-            return KEY_IN_USE
-        return await self.driver.drive(reply.subject, settles=key)
+        """Do what the API does once it knows who asks for what."""
+        return await payments.pay(self.desk.writer, self.driver, StartPayment(order_id), key, b"same body")
 
     async def reconcile(self) -> None:
         """Do at once what the reconciler does in a while."""

@@ -19,6 +19,7 @@ from sim.engine.api.routes import ALL_ROUTES
 from sim.engine.problems import TYPE_ROOT
 from sim.engine.sqlite import SqliteStore
 from tests.engine.client import Client, serving
+from tests.engine.test_reading import delivered, paid
 
 SPEC: dict[str, Any] = msgspec.json.decode(openapi.document(ALL_ROUTES))
 
@@ -68,7 +69,7 @@ def test_every_operation_tells_who_may_and_what_may_go_wrong() -> None:
         assert {role for alternative in one["security"] for role in alternative} == route.roles
         expected = {"413", "500", "503"} | ({"401", "429"} if route.roles else set())
         expected |= {"403"} if route.roles and route.roles != ANYONE else set()
-        expected |= {"415", "422"} if route.body else set()
+        expected |= {"415", "422" if route.bad_body == "invalid" else "400"} if route.body else set()
         expected |= {"409", "422"} if route.idempotent else set()
         expected |= {"412", "428"} if route.if_match else set()
         assert expected <= set(one["responses"])
@@ -79,9 +80,15 @@ def test_every_operation_tells_who_may_and_what_may_go_wrong() -> None:
 def test_waiting_and_replaying_are_told_in_headers() -> None:
     responses = operation("post", "/v1/orders")["responses"]
     assert "Retry-After" in responses["503"]["headers"]
-    assert "Location" in responses["201"]["headers"]
+    assert responses["201"]["headers"]["Location"]["required"]
+    assert "Location" not in operation("post", "/v1/skus/{sku_id}/inventory-adjustments")["responses"]["201"]["headers"]
     assert "Idempotent-Replayed" in responses["409"]["headers"]
     assert "ETag" in operation("get", "/v1/skus/{sku_id}")["responses"]["200"]["headers"]
+
+
+def test_whatever_may_be_shed_says_so_and_what_watches_the_engine_is_not() -> None:
+    for route in ALL_ROUTES:
+        assert ("overloaded" in openapi.problem_codes(route)) == (route.tag != "operating"), route.path
 
 
 def test_every_problem_of_a_route_is_explained_and_has_an_example_of_its_status() -> None:
@@ -133,6 +140,29 @@ def test_answers_are_as_the_document_says(client_on: SqliteStore) -> None:
             await client.post(f"/v1/orders/{order}/payments", {})
             await _check_reading(client, {"shop_id": shop, "sku_id": sku, "order_id": order})
             await _check_refusals(client, sku)
+
+    asyncio.run(main())
+
+
+def test_all_that_was_made_is_where_its_answer_says(client_on: SqliteStore) -> None:
+    async def main() -> None:
+        async with serving(client_on) as client:
+            sku = await client.sku(await client.shop())
+            first, second = await client.order(sku), await client.order(sku)
+            await paid(client, first)
+            await delivered(client, first)
+            back = {"amount": {"amount": "1", "currency": "GBP"}}
+            made = {
+                "/v1/orders/{order_id}/cancellations": await client.post(f"/v1/orders/{second}/cancellations", {}),
+                "/v1/orders/{order_id}/refunds": await client.post(f"/v1/orders/{first}/refunds", back),
+                "/v1/orders/{order_id}/returns": await client.post(f"/v1/orders/{first}/returns", {}),
+            }
+            for path, answer in made.items():
+                assert answer.status == 201
+                check("post", path, answer)
+                assert (await client.get(answer.headers["location"])).json == answer.json, path
+            adjusted = await client.post(f"/v1/skus/{sku}/inventory-adjustments", {"delta": 1})
+            assert (adjusted.status, "location" in adjusted.headers) == (201, False)
 
     asyncio.run(main())
 

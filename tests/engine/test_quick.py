@@ -19,6 +19,7 @@ from sim.engine.calls import Call, Reply
 from sim.engine.clock import steady_clock
 from sim.engine.core import Front
 from sim.engine.metrics import Metrics
+from sim.engine.problems import DEFECT
 from sim.engine.quick import QuickProtocol
 from sim.engine.writer import Deliver, settle
 
@@ -79,7 +80,8 @@ class Line:
 
     def __init__(self, *, most_bytes: int = 64 * 1024, idle_s: int = 75) -> None:
         self.desk = Desk()
-        front = Front(self.desk, None, steady_clock(), keyring({}, loopback=True), Metrics())  # type: ignore[arg-type]
+        self.metrics = Metrics()
+        front = Front(self.desk, None, steady_clock(), keyring({}, loopback=True), self.metrics)  # type: ignore[arg-type]
         front.max_body_bytes = most_bytes
         app: Any = App(front, ALL_ROUTES)
         config = uvicorn.Config(
@@ -345,6 +347,36 @@ def test_a_head_that_does_not_end_is_refused(head: bytes, status: str, piece: in
         assert line.wire.closed
 
     run(check)
+
+
+def test_what_never_reached_an_operation_is_counted_and_has_an_id_where_it_has_a_body_of_ours() -> None:
+    async def check(line: Line) -> None:
+        await line.send(b"GET /" + b"x" * 70_000, b"y" * 70_000)
+        assert line.heads == ["414"]
+        assert re.search(rb'"request_id":"[0-9a-f]{8}-1"', line.wire.written)
+        text = line.metrics.text(0, 0, 0, None).decode()
+        assert 'liverush_requests_total{route="none",status="414"} 1.0' in text
+
+    async def nonsense(line: Line) -> None:
+        await line.send(b"hello\r\n\r\n")
+        assert line.heads == ["400"]
+        text = line.metrics.text(0, 0, 0, None).decode()
+        assert 'liverush_requests_total{route="none",status="400"} 1.0' in text
+
+    run(check)
+    run(nonsense)
+
+
+def test_the_log_has_a_mistake_of_ours_that_went_the_short_way(caplog: pytest.LogCaptureFixture) -> None:
+    async def check(line: Line) -> None:
+        await line.send(request())
+        await line.answer(DEFECT)
+        assert line.heads == ["500"]
+        told.append(line.wire.written.decode().rpartition('"request_id":"')[2][:-2])
+
+    told: list[str] = []
+    run(check)
+    assert caplog.messages == [f"request {told[0]}: POST /v1/orders was answered 500"]
 
 
 def test_a_head_of_64_kib_is_taken_whatever_came_before_it() -> None:

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 import starlette.routing
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sim.engine.api.pipeline import Endpoint, respond
+from sim.engine.api.answers import Unserved
+from sim.engine.api.pipeline import Endpoint
 from sim.engine.api.route import Route
 from sim.engine.core import Served
 from sim.engine.problems import OVERLOADED, http_problem
 
-#: Requests besides the hot ones that may be under way; more get 503.
+#: Requests that may be under way besides the hot ones, payments and those that watch the engine; more get 503.
 MOST_UNDER_WAY = 1_000
 _PLACE = ("POST", "/v1/orders")
 _CONFIRM = ("POST", "/v1/orders/{order_id}:confirm")
@@ -20,6 +21,7 @@ _WEBHOOK = ("POST", "/v1/payment-webhooks/{provider}")
 _ORDERS = "/v1/orders/"
 _WEBHOOKS = "/v1/payment-webhooks/"
 _SUFFIX = ":confirm"
+_PAYMENTS = "/payments"
 
 
 class App:
@@ -28,7 +30,9 @@ class App:
     def __init__(self, engine: Served, routes: Iterable[Route]) -> None:
         table = tuple(routes)
         endpoints = {(route.method, route.path): Endpoint(engine, route) for route in table}
+        self.unserved = Unserved(engine)
         self._under_way = 0
+        self._never_shed = frozenset(route.path for route in table if not route.sheds)
         self._place = endpoints[_PLACE]
         #: What a server may serve without ASGI, by method and target.
         self.quick = {(method.encode(), path.encode()): endpoints[method, path] for method, path in (_PLACE,)}
@@ -40,41 +44,50 @@ class App:
         # "{id}:verb" before "{id}": the first route that matches is taken.
         ordered = sorted(by_path.items(), key=lambda item: ":" not in item[0])
         self._router = starlette.routing.Router(
-            [starlette.routing.Route(path, _Methods(methods)) for path, methods in ordered],
+            [starlette.routing.Route(path, _Methods(methods, self.unserved)) for path, methods in ordered],
             redirect_slashes=False,
-            default=_no_such_route,
+            default=self._no_such_route,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request; what is no HTTP is refused by the server that calls this."""
+        path: str = scope["path"]
         if scope["method"] == "POST":
-            path: str = scope["path"]
             if path == "/v1/orders":
                 return await self._place(scope, receive, send)
-            if path.startswith(_ORDERS) and path.endswith(_SUFFIX):
-                scope["path_params"] = {"order_id": path[len(_ORDERS) : -len(_SUFFIX)]}
-                return await self._confirm(scope, receive, send)
-            if path.startswith(_WEBHOOKS):
+            if path.startswith(_ORDERS):
+                if path.endswith(_SUFFIX):
+                    scope["path_params"] = {"order_id": path[len(_ORDERS) : -len(_SUFFIX)]}
+                    return await self._confirm(scope, receive, send)
+                if path.endswith(_PAYMENTS):  # they may wait for their provider, and have a bound of their own
+                    return await self._router(scope, receive, send)
+            elif path.startswith(_WEBHOOKS):
                 scope["path_params"] = {"provider": path[len(_WEBHOOKS) :]}
                 return await self._webhook(scope, receive, send)
+        if path in self._never_shed:
+            return await self._router(scope, receive, send)
         return await self._others(scope, receive, send)
 
     async def _others(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve what is not hot, while not too much of it is under way: who only looks must not stop the buyers."""
         if self._under_way >= MOST_UNDER_WAY:
-            return await respond(scope, send, OVERLOADED)
+            return await self.unserved.respond(scope, send, OVERLOADED)
         self._under_way += 1
         try:
             await self._router(scope, receive, send)
         finally:
             self._under_way -= 1
 
+    async def _no_such_route(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        await self.unserved.respond(scope, send, http_problem("no_such_route"))
+
 
 class _Methods:
     """One path's operations by method."""
 
-    def __init__(self, methods: dict[str, ASGIApp]) -> None:
+    def __init__(self, methods: dict[str, ASGIApp], unserved: Unserved) -> None:
         self._methods = methods
+        self._unserved = unserved
         self._allow = ", ".join(sorted(methods)).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,8 +95,4 @@ class _Methods:
         if endpoint is not None:
             return await endpoint(scope, receive, send)
         reply = http_problem("method_not_allowed", f"Allowed: {self._allow.decode()}.")
-        return await respond(scope, send, reply, self._allow)
-
-
-async def _no_such_route(scope: Scope, _receive: Receive, send: Send) -> None:
-    await respond(scope, send, http_problem("no_such_route"))
+        return await self._unserved.respond(scope, send, reply, self._allow)

@@ -6,6 +6,7 @@ from sim.engine.api.request import Request
 from sim.engine.api.route import ADMIN, Route
 from sim.engine.audit import AuditReport, audit
 from sim.engine.calls import Reply
+from sim.engine.sweeper import pause_us
 from sim.engine.views import encode
 
 
@@ -16,7 +17,7 @@ async def audit_invariants(request: Request) -> Reply:
     report = await audit(
         engine.store,
         now_us,
-        round(engine.sweep_us / engine.speed),
+        pause_us(engine.sweep_us, engine.speed),
         keyed_since_us=max(engine.started_us, now_us - engine.keep_keys_us),  # older keys may be forgotten
     )
     return Reply(200, encode(report))

@@ -146,7 +146,8 @@ def _problems() -> str:
     ]
     about = (
         "Every error is <code>application/problem+json</code> (RFC 9457). Decide by <code>code</code>; "
-        "<code>errors</code> has a JSON pointer for each thing wrong, and the log knows <code>request_id</code>."
+        "<code>errors</code> has a JSON pointer for each thing wrong; "
+        "the log has our own mistakes under <code>request_id</code>."
     )
     table = _table(("code", "status", "title", "what it means"), rows)
     return f'<section><h2 id="problems">Problems</h2><p>{about}</p>{table}</section>'

@@ -8,7 +8,7 @@ from sim.orders.events import Refusal
 #: By code. Sold out and the like are right answers, not failures: they are 409 and no retry changes them.
 EXPLANATIONS: dict[str, str] = {
     "malformed_json": "The body is not JSON in UTF-8, or an object in it has a name twice.",
-    "malformed": "A header or the body's framing cannot be read, or a header that counts comes twice.",
+    "malformed": "A header, the framing or a webhook's event cannot be read, or a header that counts comes twice.",
     "key_missing": "This request moves money or stock or makes something: send an Idempotency-Key.",
     "invalid_parameter": "A query parameter is unknown, given twice or out of bounds; `errors` names it.",
     "unauthorized": "The bearer key is missing or unknown.",

@@ -11,7 +11,7 @@ import msgspec
 
 from sim import __version__
 from sim.engine.api.explanations import EXPLANATIONS, statuses
-from sim.engine.api.openapi_links import links_of
+from sim.engine.api.openapi_links import IDS, links_of
 from sim.engine.api.parameters import ID_PATTERN, PROVIDER_PATTERN
 from sim.engine.api.route import ANYONE, Query, Route
 from sim.engine.calls import PROBLEM
@@ -185,8 +185,8 @@ def _success(route: Route, status: int, kind: Any, shapes: dict[Any, Any]) -> di
     headers: dict[str, Any] = {}
     if route.etag:
         headers["ETag"] = _answered("The version, for If-Match.")
-    if status == 201:
-        headers["Location"] = _answered("Where to read what was made.")
+    if status == 201 and kind in IDS:
+        headers["Location"] = _answered("Where to read what was made.") | {"required": True}
     return _with_headers(response, headers, replayed=route.idempotent)
 
 
@@ -235,7 +235,7 @@ def problem_codes(route: Route) -> list[str]:
     codes = [*route.problems, "malformed", "body_too_large", "defect", "store_unavailable"]
     if route.method == "GET":
         codes.append("invalid_parameter")
-    else:
+    if route.sheds:
         codes.append("overloaded")
     if route.roles:
         codes += ["unauthorized", "rate_limited"]
@@ -244,7 +244,7 @@ def problem_codes(route: Route) -> list[str]:
     if "_id}" in route.path:
         codes.append("not_found")
     if route.body is not None:
-        codes += ["malformed_json", "unsupported_media_type", "invalid"]
+        codes += ["malformed_json", "unsupported_media_type", route.bad_body]
     if route.idempotent:
         codes += ["key_missing", "key_reused", "key_in_use"]
     if route.if_match:

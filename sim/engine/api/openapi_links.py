@@ -11,7 +11,7 @@ from sim.engine.endpoints import EndpointView, NewEndpointView
 from sim.engine.resources import CancellationView, PackageView, PaymentView, ReceiptView, RefundView, ReturnView
 
 #: Where an answer of a type has the ids that paths ask for.
-_IDS: dict[Any, dict[str, str]] = {
+IDS: dict[Any, dict[str, str]] = {
     ShopView: {"shop_id": "/id"},
     ProductView: {"product_id": "/id", "sku_id": "/skus/0/id"},
     VideoView: {"video_id": "/id"},
@@ -32,12 +32,12 @@ _MADE = (201, 202)
 def links_of(route: Route, table: tuple[Route, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the links of each answer that makes something."""
     for status, kind in route.answers.items():
-        if status in _MADE and kind in _IDS:
+        if status in _MADE and kind in IDS:
             yield status, dict(_links(kind, table))
 
 
 def _links(kind: Any, table: tuple[Route, ...]) -> Iterator[tuple[str, Any]]:
-    for parameter, pointer in _IDS[kind].items():
+    for parameter, pointer in IDS[kind].items():
         for other in table:
             if f"{{{parameter}}}" in other.path:
                 parameters = {parameter: f"$response.body#{pointer}"}

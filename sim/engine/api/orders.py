@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from sim.engine import views
+from sim.engine import payments, views
 from sim.engine.api.carts import answer_of, wanted_in
 from sim.engine.api.order_bodies import (
     PackageBody,
@@ -15,7 +15,7 @@ from sim.engine.api.order_bodies import (
 from sim.engine.api.request import Rejected, Request, number
 from sim.engine.api.route import BUYER, MERCHANT, Route
 from sim.engine.calls import Call, Reply
-from sim.engine.problems import KEY_IN_USE, http_problem
+from sim.engine.problems import http_problem
 from sim.engine.resources import (
     OrderView,
     PackageView,
@@ -49,19 +49,9 @@ def checkout(request: Request) -> Call:
 
 async def pay(request: Request) -> Reply:
     """Begin an attempt to pay; the provider is asked once the attempt is durable, outside of every transaction."""
-    order_id = request.id("order_id")
     engine = request.engine
-    driver = engine.payments
-    command = commands.StartPayment(order_id, request.body.method)
-    call = Call(command, views.payment_reply, request.key, request.fingerprint, pending=driver is not None)
-    reply = await engine.writer.submit(call)
-    unfinished = not reply.status  # a retry of a request that has not got its answer yet
-    if driver is None or not reply.subject or reply.replayed or not (unfinished or reply.status == 202):
-        return reply
-    if unfinished and driver.is_running(reply.subject):
-        return KEY_IN_USE
-    settled: Reply = await driver.drive(reply.subject, settles=request.key)
-    return settled
+    command = commands.StartPayment(request.id("order_id"), request.body.method)
+    return await payments.pay(engine.writer, engine.payments, command, request.key, request.fingerprint)
 
 
 async def confirm(request: Request) -> Reply:

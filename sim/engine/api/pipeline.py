@@ -1,10 +1,9 @@
-"""What happens to every request, in this order: size, key, rate, role, body, idempotency; then its handler."""
+"""What happens to every request, in this order: size, key, rate, role, signature, body, idempotency; its handler."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import itertools
 import logging
 import re
 import time
@@ -14,11 +13,12 @@ import msgspec
 from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
+from sim.engine.api.answers import BAD_REQUEST, Headers, path_of, send_answer, tail, written
 from sim.engine.api.json_texts import check_texts
 from sim.engine.api.parameters import etag, parse_query
 from sim.engine.api.request import Rejected, Request
 from sim.engine.api.route import Route
-from sim.engine.calls import JSON, PROBLEM, Reply
+from sim.engine.calls import JSON, Reply
 from sim.engine.core import Served
 from sim.engine.problems import DEFECT, STORE_UNAVAILABLE, http_problem
 from sim.engine.resources import Body
@@ -28,7 +28,6 @@ from sim.engine.writer import Deliver
 
 _log = logging.getLogger("liverush.engine")
 
-Headers = list[tuple[bytes, bytes]]
 #: The same for equal values: names in an object have no order.
 _encode = msgspec.json.Encoder(order="deterministic").encode
 #: A name or a number in the place of an error, as msgspec tells it: `$.lines[0].quantity`, `$.address[...]`.
@@ -36,12 +35,7 @@ _STEP = re.compile(r"(?<=[.\[])\w+")
 
 MAX_KEY_LENGTH = 255
 _KEY = re.compile(rb"[ -~]{1,%d}" % MAX_KEY_LENGTH)
-#: Seconds after which a client should try again, by status.
-_RETRY_AFTER = {429: b"1", 503: b"1"}
 _JSON = JSON.encode()
-_JSON_HEADER = (b"content-type", _JSON)
-_PROBLEM_HEADER = (b"content-type", PROBLEM.encode())
-_BAD_REQUEST = 400
 #: Headers that mean something to us, and nothing when they come twice.
 _ONCE = (
     *(b"authorization", b"content-type", b"idempotency-key", b"if-match"),
@@ -64,15 +58,14 @@ class Endpoint:
         self._route = route
         self._decoder = msgspec.json.Decoder(route.body) if route.body is not None else None
         self._observe = engine.metrics.observer(f"{route.method} {route.path}")
-        self._numbers = itertools.count(1)
-        self._tail = tail(route.path, f"{engine.instance}-").removesuffix(b'"}')
+        self._tail = tail(route.path, b"").removesuffix(b'"}')
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request of this route; `path_params` of the scope holds what the path matched."""
         begun_ns = time.monotonic_ns()
         reply = await self._answer(scope, receive)
-        path = path_of(scope) if reply.status >= _BAD_REQUEST else ""
-        await _send(send, reply.status, *self.answer(reply, begun_ns, path))
+        path = path_of(scope) if reply.status >= BAD_REQUEST else ""
+        await send_answer(send, reply.status, *self.answer(reply, begun_ns, path))
 
     def put(self, headers: dict[bytes, bytes], raw: bytes, deliver: Deliver) -> None:
         """Check a request that has a call and hand that to the writer, without a task; `deliver` gets the answer."""
@@ -94,10 +87,12 @@ class Endpoint:
     def answer(self, reply: Reply, begun_ns: int, path: str = "") -> tuple[Headers, bytes]:
         """Return the headers and the body of the answer to a request for `path` (the route's own), and count it."""
         self.count(reply, begun_ns)
-        if reply.status >= _BAD_REQUEST:
-            number = next(self._numbers)
-            end = b'%b%d"}' % (self._tail, number) if not path else tail(path, f"{self._engine.instance}-{number}")
-            return written(reply, end)
+        if reply.status >= BAD_REQUEST:
+            request_id = next(self._engine.request_ids)
+            if reply.status == DEFECT.status:  # its cause is in the log already, from here or from the store's process
+                place = path or self._route.path
+                _log.error("request %s: %s %s was answered 500", request_id.decode(), self._route.method, place)
+            return written(reply, tail(path, request_id) if path else b'%b%b"}' % (self._tail, request_id))
         if reply.replayed and self._route.etag:
             reply = replace(reply, etag=etag(_versioned(reply.body).version))
         return written(reply, media=self._route.media)
@@ -141,6 +136,8 @@ class Endpoint:
             if caller.role not in route.roles:
                 raise Rejected(http_problem("forbidden", f"This needs one of: {', '.join(sorted(route.roles))}."))
         request = Request(engine, route, caller, headers, parameters, parse_query(route, query) if query else {}, raw)
+        if route.guard is not None:
+            route.guard(request)
         if self._decoder is not None:
             request.body = self._decode(headers, raw)
         if isinstance(request.body, Body):
@@ -160,56 +157,9 @@ class Endpoint:
         try:
             return self._decoder.decode(raw or b"{}")
         except msgspec.ValidationError as error:
-            raise Rejected(_invalid(str(error))) from None
+            raise Rejected(_unfit(self._route.bad_body, str(error))) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Rejected(http_problem("malformed_json", str(error))) from None
-
-
-async def respond(scope: Scope, send: Send, reply: Reply, allow: bytes = b"") -> None:
-    """Send the answer to a request that has no endpoint."""
-    await _send(send, reply.status, *written(reply, tail(path_of(scope)), allow=allow))
-
-
-def path_of(scope: Scope) -> str:
-    """Return a request's path as it was sent."""
-    raw: bytes | None = scope.get("raw_path")
-    return raw.decode("latin-1") if raw is not None else scope["path"]
-
-
-async def _send(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-def tail(path: str = "", request_id: str = "-") -> bytes:
-    """Return the end of a problem: the request's path, and the id by which the log knows it."""
-    instance = b',"instance":' + _encode(path) if path else b""
-    return b'%b,"request_id":"%b"}' % (instance, request_id.encode())
-
-
-def written(reply: Reply, end: bytes = b"", media: str = JSON, allow: bytes = b"") -> tuple[Headers, bytes]:
-    """Return an answer's headers and body; a problem gets its `end`."""
-    body = reply.body
-    if end and body.endswith(b"}"):
-        body = body[:-1] + end
-        headers = [_PROBLEM_HEADER]
-    else:
-        headers = [_JSON_HEADER if media == JSON else (b"content-type", media.encode())]
-    headers.append((b"content-length", b"%d" % len(body)))
-    if reply.location:
-        headers.append((b"location", reply.location.encode()))
-    if reply.etag:
-        headers.append((b"etag", reply.etag.encode()))
-    if reply.replayed:
-        headers.append((b"idempotent-replayed", b"true"))
-    if reply.status >= _BAD_REQUEST:
-        if reply.status in _RETRY_AFTER or b'"key_in_use"' in reply.body[-200:]:
-            headers.append((b"retry-after", b"1"))
-        if allow:
-            headers.append((b"allow", allow))
-        if reply.status == 401:
-            headers.append((b"www-authenticate", b"Bearer"))
-    return headers, body
 
 
 async def _body(receive: Receive, most_bytes: int) -> bytes:
@@ -255,8 +205,8 @@ def _scope(role: str, path: str) -> bytes:
     return f"{role}\0{path}\0".encode()
 
 
-def _invalid(message: str) -> Reply:
+def _unfit(code: str, message: str) -> Reply:
     """Return the answer for a body that breaks its type, with a pointer to where."""
     text, _, path = message.partition(" - at `")
     pointer = "".join(f"/{step}" for step in _STEP.findall(path))
-    return http_problem("invalid", text + ".", errors=[{"pointer": pointer, "message": text}])
+    return http_problem(code, text + ".", errors=[{"pointer": pointer, "message": text}])

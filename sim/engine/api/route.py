@@ -53,8 +53,15 @@ class Route:
     query: tuple[Query, ...] = ()
     etag: bool = False  # answers with an ETag
     media: str = "application/json"
+    guard: Callable[[Request], None] | None = None  # raises Rejected before the body is looked at
+    bad_body: str = "invalid"  # the code of JSON that is not the body
     call: Callable[[Request], Call] | None = None  # what the handler submits, where it does nothing else
     name: str = field(default="")  # operation id; the handler's name when empty
+
+    @property
+    def sheds(self) -> bool:
+        """Whether it may be answered 503 because too much is under way: whoever watches the engine must see it then."""
+        return self.tag != "operating"
 
     @property
     def operation_id(self) -> str:

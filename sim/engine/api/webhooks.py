@@ -29,8 +29,7 @@ class Taken(msgspec.Struct, gc=False):
 
 
 async def take_webhook(request: Request) -> Reply:
-    """Take an event of the payment provider."""
-    _check_signature(request)
+    """Take an event of the payment provider. Its signature comes first: nothing is told to who has not signed."""
     provider = request.parameters["provider"]
     if not _PROVIDER.fullmatch(provider):
         raise Rejected(http_problem("not_found", "There is no such payment provider."))
@@ -38,14 +37,14 @@ async def take_webhook(request: Request) -> Reply:
     try:
         command = webhook_command(event)
     except msgspec.MsgspecError as error:
-        raise Rejected(http_problem("invalid", str(error))) from None
+        raise Rejected(http_problem("malformed", f"In data: {error}.")) from None
     if command is None:
         return _UNDERSTOOD
     call = Call(command, views.webhook_taken, provider_event=f"{provider}:{event.id}")
     return await request.engine.writer.submit(call)
 
 
-def _check_signature(request: Request) -> None:
+def check_signature(request: Request) -> None:
     """Raise Rejected for a message that the provider has not signed, or not lately."""
     headers = {name: request.headers.get(name.encode(), b"").decode("latin-1") for name in _HEADERS}
     engine = request.engine
@@ -66,5 +65,7 @@ ROUTES: tuple[Route, ...] = (
         {200: Taken},
         ProviderEvent,
         ("bad_signature", "stale_timestamp", "not_found"),
+        guard=check_signature,
+        bad_body="malformed",
     ),
 )
