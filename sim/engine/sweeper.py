@@ -19,7 +19,7 @@ _log = logging.getLogger("liverush.engine")
 
 #: Orders handed over at once; more than a sweep finds wait for the next round, which follows at once.
 BATCH = 1000
-#: A sweep comes no oftener, at whatever speed: a loop that does little else would take a processor for itself.
+#: A sweep comes no oftener, at whatever speed: the loop would spin, at half a processor for nothing.
 LEAST_PAUSE_US = 10_000
 _DUE = "SELECT id FROM orders WHERE due_us > 0 AND due_us <= ? ORDER BY due_us LIMIT ?"
 
