@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any
 
 from sim.orders.states import TRANSITIONS
-from tests.engine.hard_load import WEBHOOK, HardLoad, Request, Said
+from tests.engine.hard_load import DEFINITE, WEBHOOK, HardLoad, Request, Said
 
 #: GET of a path: the decoded answer, which must be a 200.
 Get = Callable[[str], Awaitable[Any]]
@@ -69,12 +69,11 @@ async def _all(acts: Iterable[Awaitable[Any]]) -> list[Any]:
 async def _again(load: HardLoad, request: Request) -> bool:
     """Send a request again. What was acknowledged is told as it was, and not done anew."""
     said, earlier = await _answered(load, request), load.said.get(request.key)
+    assert said.status in DEFINITE, (request, said)
     if earlier is None:
-        assert said.status != 404, (request, said)
         await load.note(request, said)
         return said.replayed
     if request.path == WEBHOOK:
-        assert said.status == 200, (request, said)
         assert not (earlier.body["changed"] and said.body["changed"]), f"{request} acted, and acted again"
         return False
     assert said.replayed, f"{request} was acknowledged with {earlier}, and done anew: {said}"
@@ -116,36 +115,46 @@ async def states(told: Iterable[tuple[Request, Said]], get: Get) -> int:
     return sum(map(len, by_address.values()))
 
 
+def kind(request: Request) -> str:
+    """Return what a request is about, as the API names it."""
+    if request.path == WEBHOOK:
+        return "webhooks"
+    if request.path.endswith((":confirm", "/inventory-adjustments")):
+        return request.path.replace(":", "/").rpartition("/")[2]
+    part = _PART.search(request.path)
+    return part[1] if part else request.path.rpartition("/")[2]
+
+
 def _address(request: Request, said: Said) -> str:
     """Return where that which an answer speaks of can be read; nothing where it speaks of no thing."""
+    what = kind(request)
     if said.status >= 400:
         return ""
-    if request.path == WEBHOOK:
+    if what == "webhooks":
         return f"/v1/orders/{request.body['data']['order_id']}"
-    if request.path == "/v1/orders" or request.path.endswith(":confirm"):
+    if what in ("orders", "confirm"):
         return f"/v1/orders/{said.body['id']}"
-    if request.path.endswith("/inventory-adjustments"):
+    if what == "inventory-adjustments":
         return f"/v1/skus/{said.body['sku_id']}/inventory"
-    part = _PART.search(request.path)
-    return f"/v1/{part[1]}/{said.body['id']}" if part else ""
+    return f"/v1/{what}/{said.body['id']}" if what in _STEPS else ""
 
 
-def _expect_no_earlier(kind: str, told: Any, shown: Any) -> None:
+def _expect_no_earlier(table: str, told: Any, shown: Any) -> None:
     """What is shown now is what was told, or what may have come of it."""
     if "version" in told:
         assert shown["version"] >= told["version"], (told, shown)
         if shown["version"] == told["version"]:
             assert shown | told == shown, (told, shown)
     if "status" in told and shown["status"] != told["status"]:
-        assert shown["status"] in _onward(kind, told["status"]), (told, shown)
+        assert shown["status"] in _onward(table, told["status"]), (told, shown)
 
 
-def _onward(kind: str, status: str) -> set[str]:
+def _onward(table: str, status: str) -> set[str]:
     """Return all that may come after a status, at once or in several steps."""
     found: set[str] = set()
     waiting = [status]
     while waiting:
-        after = set(_STEPS[kind].get(waiting.pop(), ())) - found
+        after = set(_STEPS[table].get(waiting.pop(), ())) - found
         found |= after
         waiting += after
     return found
@@ -156,8 +165,7 @@ async def shelf(load: HardLoad, get: Get) -> None:
 
     To be asked once every request of the load has got its answer.
     """
-    placed = [said.body["id"] for key, said in load.said.items() if _is_placed(load.requests[key], said)]
-    orders = await _all(get(f"/v1/orders/{order_id}") for order_id in placed)
+    orders = await _all(get(f"/v1/orders/{order_id}") for order_id in _placed(load))
     kept, gone = Counter[str](), Counter[str]()
     for line in (line for order in orders for line in order["lines"]):
         kept[line["sku_id"]] += line["quantity"] if line["phase"] in ("HELD", "COMMITTED", "RELEASING") else 0
@@ -170,8 +178,37 @@ async def shelf(load: HardLoad, get: Get) -> None:
         assert stock["reserved"] <= kept[sku] <= put_in - gone[sku], (stock, kept[sku])
 
 
-def _is_placed(request: Request, said: Said) -> bool:
-    return request.path == "/v1/orders" and said.status == 201
+async def money(load: HardLoad, get: Get, ledger: Callable[[], dict[str, Any]]) -> None:
+    """The provider has taken and given back what the engine says, once nothing is open between the two."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE_S
+    moved = Counter[str]()
+    left = _placed(load)
+    while left:
+        still: list[str] = []
+        for order_id, items in zip(left, await _all(_money_of(get, order_id) for order_id in left), strict=True):
+            if any(item["status"] == "PENDING" for item in items):
+                still.append(order_id)
+                continue
+            for item in items:
+                moved[item["status"]] += int(item["amount"]["amount"])
+        left = still
+        assert not left or asyncio.get_running_loop().time() < deadline, left[:3]
+        await asyncio.sleep(0.1)
+    taken, given_back = moved["CAPTURED"] + moved["RETURNED"], moved["SUCCEEDED"]
+    told = {name: int(ledger()[name].get("GBP", "0")) for name in ("captured", "refunded")}
+    assert told == {"captured": taken, "refunded": given_back}, moved
+
+
+async def _money_of(get: Get, order_id: str) -> list[Any]:
+    """Return an order's payments and refunds."""
+    found = [(await get(f"/v1/orders/{order_id}/{what}"))["items"] for what in ("payments", "refunds")]
+    return [*found[0], *found[1]]
+
+
+def _placed(load: HardLoad) -> list[str]:
+    """Return the orders that have been placed."""
+    answers = ((load.requests[key], said) for key, said in load.said.items())
+    return [said.body["id"] for request, said in answers if request.path == "/v1/orders" and said.status == 201]
 
 
 def _deltas(load: HardLoad, sku: str) -> Iterable[int]:

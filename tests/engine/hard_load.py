@@ -19,7 +19,7 @@ from typing import Any
 WEBHOOK = "/v1/payment-webhooks/psp"
 PRICE_MINOR = 1290
 #: What a key keeps, but for 404: of what was acknowledged nothing may be gone.
-_DEFINITE = (200, 201, 202, 402, 409, 422)
+DEFINITE = (200, 201, 202, 402, 409, 422)
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,11 @@ class Said:
     @property
     def is_known(self) -> bool:
         """Whether it tells what became of the request: a lost one does not, nor 503, nor that another still runs."""
-        if self.status in (0, 503):
-            return False
-        return not (self.status == 409 and self.body.get("code") == "key_in_use")
+        return self.status not in (0, 503) and not self.is_in_use
+
+    @property
+    def is_in_use(self) -> bool:
+        return self.status == 409 and self.body.get("code") == "key_in_use"
 
 
 class NoAnswer(Exception):
@@ -152,7 +154,7 @@ class HardLoad:
         said = await self.send(request)
         if not said.is_known:
             raise NoAnswer(f"{path} {said}")
-        assert said.status in _DEFINITE, (request, said)
+        assert said.status in DEFINITE, (request, said)
         await self.note(request, said)
         if said.status >= 400:
             raise Refused(said.body["code"])

@@ -178,13 +178,14 @@ class Till:
 class Psp:
     """A provider in this process; `close` and `open` again are its restart, at the same address."""
 
-    def __init__(self, webhook_url: str, behaviour: Behaviour | None = None) -> None:
+    def __init__(self, webhook_url: str, behaviour: Behaviour | None = None, secret: str = SECRET) -> None:
         self._webhook_url = webhook_url
+        self._secret = secret
         self._port = 0
         self.behaviour = behaviour
 
     async def open(self) -> None:
-        self.server = PspServer(self._port, self._webhook_url, SECRET, self.behaviour)
+        self.server = PspServer(self._port, self._webhook_url, self._secret, self.behaviour)
         self.url = self.server.url
         self._port = int(self.url.rpartition(":")[2])
         ready = asyncio.Event()

@@ -1,4 +1,4 @@
-"""`liverush serve` as a process of its own: started, killed and watched; and buyers who note what it acknowledged."""
+"""`liverush serve` as a process of its own: started, killed and watched; and HTTP to it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import asyncio
 import contextlib
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +18,23 @@ import aiohttp
 
 from sim.engine.auth import development_key
 from sim.engine.signatures import secret_of, signed_headers
+from tests.engine.hard_load import WEBHOOK, Request, Said
 
-_START_S = 60.0
-_SECRET = secret_of(b"liverush development secret 0000")
+PATIENCE_S = 60.0
+SECRET = secret_of(b"liverush development secret 0000")
 
 
 class Served:
     """One engine, HTTP process and store process (and PostgreSQL, where that is the store), in a folder of its own."""
 
-    def __init__(self, folder: Path, store: str, **more: Any) -> None:
+    def __init__(self, folder: Path, store: str, *options: str, port: int = 0, **more: Any) -> None:
         self.folder = folder
         self.store = store
         self.log = folder / "log"
         self._more = more
         database = ["--database", str(self.database)] if store == "sqlite" else []
-        self._command = [sys.executable, "-m", "sim.cli", "serve", "--store", store, *database, "--port", "0"]
+        what = ["--store", store, *database, "--port", str(port), *options]
+        self._command = [sys.executable, "-m", "sim.cli", "serve", *what]
 
     @property
     def database(self) -> Path:
@@ -42,7 +42,7 @@ class Served:
 
     def start(self) -> None:
         """Start it and wait until it answers; an earlier one's processes may still have to end."""
-        deadline = time.monotonic() + _START_S
+        deadline = time.monotonic() + PATIENCE_S
         while not self._started():
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.05)
@@ -100,7 +100,7 @@ class Served:
         self._process.send_signal(signal.SIGTERM)
         assert self._process.stdout is not None
         self._process.stdout.close()
-        return self._process.wait(_START_S)
+        return self._process.wait(PATIENCE_S)
 
 
 def children_of(pid: int) -> list[int]:
@@ -111,9 +111,9 @@ def children_of(pid: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, store: str, **more: Any) -> Iterator[Served]:
+def serving(folder: Path, store: str, *options: str, **more: Any) -> Iterator[Served]:
     """Serve; at the end it must stop in good order."""
-    served = Served(folder, store, **more)
+    served = Served(folder, store, *options, **more)
     served.start()
     try:
         yield served
@@ -123,93 +123,34 @@ def serving(folder: Path, store: str, **more: Any) -> Iterator[Served]:
     assert served.stop() == 0
 
 
-@dataclass
-class Buyers:
-    """They place and pay as fast as they can, and note each acknowledgement in a file before they go on."""
-
-    notes: Path
-    sku: str = ""
-    tried: dict[str, str] = field(default_factory=dict)  # key -> order, "" while it is not known
-    paid: set[str] = field(default_factory=set)
-    enough: bool = False
-    _chance: random.Random = field(default_factory=lambda: random.Random(1))
-
-    async def open_shop(self, session: Session) -> None:
-        """Put one hot SKU on sale."""
-        shop = await session.made("/v1/shops", {"name": "shop", "currency": "GBP"})
-        skus = [{"seller_sku": "hot", "price": {"amount": "1290", "currency": "GBP"}, "on_hand": 1_000_000}]
-        product = await session.made(f"/v1/shops/{shop['id']}/products", {"title": "hot", "skus": skus})
-        self.sku = product["skus"][0]["id"]
-
-    def body(self) -> dict[str, Any]:
-        return {"buyer_id": "buyer", "lines": [{"sku_id": self.sku, "quantity": 1}]}
-
-    async def burst(self, session: Session, number: int = 24) -> None:
-        """Buy until the engine fails or `enough` is set; everybody ends with their first failure."""
-        self.enough = False
-        await asyncio.gather(*(self._one(session) for _buyer in range(number)))
-
-    async def _one(self, session: Session) -> None:
-        while not self.enough:
-            key = f"key-{len(self.tried)}"
-            self.tried[key] = ""
-            status, order = await session.post("/v1/orders", self.body(), key)
-            if status != 201:
-                assert status in (0, 503), (status, order)
-                return
-            self._note(key, order["id"])
-            if self._chance.random() < 0.5:
-                if not await session.capture(order["id"]):
-                    return
-                self._note("paid", order["id"])
-
-    def _note(self, what: str, order_id: str) -> None:
-        with open(self.notes, "a") as notes:
-            notes.write(f"{what} {order_id}\n")
-        if what == "paid":
-            self.paid.add(order_id)
-        else:
-            self.tried[what] = order_id
-
-    async def check(self, session: Session, keys: list[str]) -> int:
-        """Try every key again; return how many were stored though nobody had been told."""
-        limit = asyncio.Semaphore(32)
-
-        async def one(key: str) -> int:
-            async with limit:
-                return await self._check(session, key)
-
-        return sum(await asyncio.gather(*(one(key) for key in keys)))
-
-    async def _check(self, session: Session, key: str) -> int:
-        known = self.tried[key]
-        status, order = await session.post("/v1/orders", self.body(), key)
-        assert status == 201, (key, status, order)
-        assert known in ("", order["id"]), f"{key} made {known}, and now {order['id']}"
-        assert not known or session.replayed[key], f"{key} was acknowledged, and made anew"
-        self.tried[key] = order["id"]
-        shown = await session.get(f"/v1/orders/{order['id']}")
-        assert (shown["status"] != "UNPAID") >= (order["id"] in self.paid), shown
-        return int(not known and session.replayed[key])
-
-
 class Session:
     """HTTP to one engine; a lost connection or a time-out is status 0: nobody knows what became of it."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self.url = url
-        self.replayed: dict[str, bool] = {}
         self._session = session
         self._count = 0
 
-    async def post(self, path: str, body: Any, key: str) -> tuple[int, Any]:
-        headers = {"authorization": f"Bearer {development_key('admin')}", "idempotency-key": key}
+    async def send(self, request: Request) -> Said:
+        """Send a request of the hard load, as the one that it comes from."""
+        if request.path == WEBHOOK:
+            raw = json.dumps(request.body).encode()
+            signed = signed_headers(SECRET, "message", int(time.time()), raw)
+            return await self._post(request.path, data=raw, headers=signed | {"content-type": "application/json"})
+        headers = {"authorization": f"Bearer {development_key(request.role)}", "idempotency-key": request.key}
+        return await self._post(request.path, json=request.body, headers=headers)
+
+    async def _post(self, path: str, **what: Any) -> Said:
         try:
-            async with self._session.post(self.url + path, json=body, headers=headers) as response:
-                self.replayed[key] = "idempotent-replayed" in response.headers
-                return response.status, await response.json(content_type=None)
+            async with self._session.post(self.url + path, **what) as response:
+                replayed = "idempotent-replayed" in response.headers
+                return Said(response.status, await response.json(content_type=None), replayed)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            return 0, repr(error)
+            return Said(0, repr(error))
+
+    async def post(self, path: str, body: Any, key: str) -> tuple[int, Any]:
+        said = await self.send(Request(key, path, body, "admin"))
+        return said.status, said.body
 
     async def made(self, path: str, body: Any) -> Any:
         """Post what must succeed."""
@@ -219,26 +160,20 @@ class Session:
         return answer
 
     async def get(self, path: str) -> Any:
+        """Read what must be there; a database that has just died may be back later than the engine."""
         headers = {"authorization": f"Bearer {development_key('admin')}"}
-        async with self._session.get(self.url + path, headers=headers) as response:
-            return await response.json(content_type=None)
-
-    async def capture(self, order_id: str) -> bool:
-        """Tell as the provider that an order was paid; return whether that was acknowledged."""
-        data = {"order_id": order_id, "payment_id": f"c{order_id}", "amount": "1290", "currency": "GBP"}
-        body = json.dumps({"id": f"e{order_id}", "type": "payment.captured", "data": data}).encode()
-        headers = signed_headers(_SECRET, "message", int(time.time()), body) | {"content-type": "application/json"}
-        try:
-            url = self.url + "/v1/payment-webhooks/psp"
-            async with self._session.post(url, data=body, headers=headers) as response:
-                await response.read()
-                return response.status == 200
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            return False
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            async with self._session.get(self.url + path, headers=headers) as response:
+                answer = await response.json(content_type=None)
+            if response.status != 503 or time.monotonic() > deadline:
+                assert response.status == 200, (path, response.status, answer)
+                return answer
+            await asyncio.sleep(0.05)
 
     async def until_ready(self) -> None:
         """Wait until the engine takes orders again, after its store has died."""
-        deadline = time.monotonic() + _START_S
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
                 async with self._session.get(self.url + "/readyz") as response:
@@ -246,11 +181,6 @@ class Session:
                         return
             await asyncio.sleep(0.02)
         raise AssertionError("the engine did not come back")
-
-    async def broken(self) -> dict[str, Any]:
-        """Return what the audit finds."""
-        report = await self.get("/v1/audit/invariants")
-        return {found["name"]: found["findings"][:3] for found in report["invariants"] if found["violations"]}
 
 
 @contextlib.asynccontextmanager

@@ -17,6 +17,7 @@ import pytest
 
 from sim.engine.auth import development_key
 from sim.engine.pgserver import available
+from tests.engine.hard_check import expect_clean
 from tests.engine.served import Served, Session, serving, session_with
 
 UNITS, BUYERS = 30, 200
@@ -39,7 +40,7 @@ def play(served: Served, scene: Callable[[Session], Awaitable[None]]) -> None:
     async def main() -> None:
         async with session_with(served.url) as session:
             await scene(session)
-            assert await session.broken() == {}
+            await expect_clean(session.get)
 
     asyncio.run(asyncio.wait_for(main(), 120))
 

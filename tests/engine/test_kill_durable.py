@@ -14,12 +14,14 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from sim.engine.pgserver import available
-from tests.engine.served import Buyers, Served, children_of, serving, session_with
+from tests.engine.hard_load import HardLoad, Journal
+from tests.engine.served import Served, children_of, serving, session_with
 
 STRACE = shutil.which("strace")
 
@@ -101,14 +103,14 @@ def trace(served: Served, pids: list[int], out: Path, folder: Path) -> None:
 
 
 async def buy(served: Served, folder: Path) -> None:
-    buyers = Buyers(folder / "acknowledged")
     async with session_with(served.url) as session:
-        await buyers.open_shop(session)
-        burst = asyncio.create_task(buyers.burst(session, 8))
+        load = HardLoad(session.send, Journal(folder / "acknowledged"), partial(asyncio.sleep, 0.1))
+        await load.open_shop(30, "shop")
+        burst = asyncio.create_task(load.burst(4))
         await asyncio.sleep(0.7)
-        buyers.enough = True
+        load.enough = True
         await burst
-        assert sum(map(bool, buyers.tried.values())) > 20
+        assert len(load.said) > 20
 
 
 @pytest.mark.parametrize(
