@@ -10,12 +10,12 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from sim.demand.drawing import QuantileTable, draw_us
 from sim.demand.laws import Exponential, Floats, Lognormal
 from sim.scenario.programme import Deal
 from sim.scenario.schema import Scenario
+from sim.special import special
 
 Times = npt.NDArray[np.int64]
 

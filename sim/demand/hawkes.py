@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from sim.demand.drawing import QuantileTable, draw_us
 from sim.demand.kernels import Kernel
 from sim.demand.laws import Floats
+from sim.special import special
 
 Times = npt.NDArray[np.int64]
 MAX_EVENTS = 200_000_000

@@ -14,9 +14,9 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from sim.scenario.base import Duration, Stay
+from sim.special import special
 
 Floats = npt.NDArray[np.float64]
 

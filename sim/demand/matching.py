@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy import special
 
 from sim.demand.laws import Floats
+from sim.special import special
 
 _SPAN = 9.0  # standard deviations on either side: the mass beyond is 2e-19
 _POINTS = 8001

@@ -12,11 +12,11 @@ from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from sim.demand.drawing import QuantileTable
 from sim.demand.hawkes import generations
 from sim.demand.laws import Floats
+from sim.special import special
 
 Times = npt.NDArray[np.int64]
 CHUNK = 1 << 20

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from sim.scenario.base import Duration
+from sim.special import special
 
 CELLS_LOG2 = 10
 CELLS = 1 << CELLS_LOG2

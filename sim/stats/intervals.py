@@ -65,9 +65,9 @@ def wilson_interval(successes: int, trials: int, level: float = LEVEL) -> Interv
     """Wilson's interval for a share of independent trials (Wilson 1927); `mean` is the plain share."""
     if trials < 1 or not 0 <= successes <= trials:
         raise ValueError("a share needs 0 <= successes <= trials and at least one trial")
-    from scipy.special import ndtri
+    from sim.special import special
 
-    z = float(ndtri((1 + level) / 2))
+    z = float(special.ndtri((1 + level) / 2))
     share = successes / trials
     centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy import special
-
 from sim.scenario.stocking import LawName
+from sim.special import special
 
 
 @dataclass(frozen=True)

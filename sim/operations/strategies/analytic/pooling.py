@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from scipy import special
-
 from sim.operations.strategies.analytic.demand import density
+from sim.special import special
 
 
 def separate_cost(hold: float, short: float, sds: list[float]) -> float:

@@ -12,10 +12,11 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from scipy import optimize, special
+from scipy import optimize
 
 from sim.operations.strategies.analytic.demand import Demand, density
 from sim.operations.strategies.analytic.newsvendor import newsvendor_cost
+from sim.special import special
 
 
 class Continuous(NamedTuple):
