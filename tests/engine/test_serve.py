@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -302,3 +303,24 @@ def test_an_engine_without_scenario_endpoints_and_provider_loads_nothing_for_the
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the store process in /proc")
+def test_a_full_queue_is_shed_at_once_and_the_engine_says_that_it_lives(folder: Path) -> None:
+    cart = {"buyer_id": "ann", "lines": [{"sku_id": "5", "quantity": 1}]}
+    with running(folder, "--database", "engine.sqlite3", "--queue-bound", "1") as engine, ThreadPoolExecutor(1) as one:
+        (store,) = children_of(engine.process.pid)
+        os.kill(store, signal.SIGSTOP)
+        try:
+            first = one.submit(engine.ask, "POST", "/v1/orders", cart, {"idempotency-key": "first"})
+            deadline = time.monotonic() + PATIENCE_S
+            while b"liverush_queue_length 1.0" not in engine.ask("GET", "/metrics").body:
+                assert time.monotonic() < deadline
+            shed = engine.ask("POST", "/v1/orders", cart, {"idempotency-key": "second"})
+            assert (shed.status, shed.code, shed.headers["retry-after"]) == (503, "overloaded", "1")
+            assert engine.ask("GET", "/healthz", role="").status == 200
+        finally:
+            os.kill(store, signal.SIGCONT)
+        assert first.result(PATIENCE_S).code == "unknown_sku"
+        again = engine.ask("POST", "/v1/orders", cart, {"idempotency-key": "second"})
+        assert (again.code, again.headers.get("idempotent-replayed")) == ("unknown_sku", None), "nothing was kept"
