@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from loadtests.options import LoadOptions
 
 _SECOND_US = 1_000_000
+#: What a target is told by options of their own, which are checked; never by --target-option.
+OWN_OPTIONS = frozenset({"url", "store", "ca_file", "audit_sql"})
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,11 @@ class Extent:
 
 def check(options: LoadOptions, schedule: Schedule) -> None:
     """Raise UsageError, in one line, for a host that nobody allowed or a plan beyond its bounds."""
+    own = sorted(OWN_OPTIONS & set(options.target_options))
+    if own:
+        raise UsageError(f"--target-option {own[0]}=...: say it with --{own[0].replace('_', '-')}")
     if options.url:
-        _check_host(options)
+        check_host(options, options.url)
     if options.ca_file:
         _check_certificates(options.ca_file)
     extent = extent_of(schedule, options.ladder)
@@ -43,7 +48,7 @@ def check(options: LoadOptions, schedule: Schedule) -> None:
             f"the plan has {extent.orders:,} checkouts, --max-orders allows {options.max_orders:,}; "
             "replay less with --for or --share"
         )
-    if options.max_per_s and extent.most_per_s > options.max_per_s:
+    if options.max_per_s and not extent.most_per_s <= options.max_per_s:  # nothing is within "not a number"
         raise UsageError(
             f"the plan has up to {extent.most_per_s:,} requests in a second, --max-per-s allows {options.max_per_s:g}; "
             "replay less with --share, or slower with --speed"
@@ -89,14 +94,15 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def _check_host(options: LoadOptions) -> None:
-    parts = urlsplit(options.url)
+def check_host(options: LoadOptions, url: str) -> None:
+    """Raise UsageError for what is no URL, holds a password, or is another machine that the options do not allow."""
+    parts = urlsplit(url)
     host = (parts.hostname or "").lower()
-    if parts.scheme not in ("http", "https") or not host:
-        raise UsageError(f"--url {options.url!r} is no http or https URL")
     if parts.username or parts.password:
-        raise UsageError("--url must hold no password: name an environment variable with --secret instead")
-    if is_loopback(options.url):
+        raise UsageError("a URL must hold no password: name an environment variable with --secret instead")
+    if parts.scheme not in ("http", "https") or not host:
+        raise UsageError(f"{url!r} is no http or https URL")
+    if is_loopback(url):
         return
     missing = [] if host in {name.lower() for name in options.allow_host} else [f"--allow-host {host}"]
     missing += [] if options.max_per_s else ["--max-per-s"]

@@ -14,6 +14,7 @@ from typing import Any
 
 from loadtests.blocking import BlockingHttp
 from loadtests.generator import LEAD_S, OVERTIME_S, Generator
+from loadtests.guards import check_host
 from loadtests.options import LoadOptions
 from loadtests.progress import Progress
 from loadtests.schedule import PLACE, Schedule
@@ -56,6 +57,7 @@ def replay(folder: Path, schedule: Schedule, options: LoadOptions, show: Callabl
             state = target.setup(world)
         except HttpFailed as error:
             raise UsageError(f"the target cannot be set up: {error}") from error
+        check_host(options, state.get("url", ""))  # a class may load another host than --url names
         target.attach(state)
         return _send(folder, schedule, options, target, state, world.run_id, show)
     finally:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sim.cli.frame import find_scenario, verbs
-from sim.cli.options import echo_json, run_options
+from sim.cli.options import FiniteRange, echo_json, run_options
 from sim.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: A merchant's confirmation that lies further off than this in the scenario is asked for after this long instead.
 CONFIRM_WITHIN_US = 5_000_000
-_SHARE = click.FloatRange(min=0, max=1, min_open=True)
+_SHARE = FiniteRange(min=0, max=1, min_open=True)
 
 
 class Duration(click.ParamType[int]):
@@ -45,7 +45,7 @@ class Duration(click.ParamType[int]):
 @click.option("--for", "length_us", type=Duration(), default="60s", show_default=True, help="Replay this much of it.")
 @click.option("--share", type=_SHARE, default=1.0, show_default=True, help="Share of the carts; stock is scaled too.")
 @click.option(
-    "--speed", type=click.FloatRange(0.01, 1e6), default=1.0, show_default=True, help="Divide every duration by this."
+    "--speed", type=FiniteRange(0.01, 1e6), default=1.0, show_default=True, help="Divide every duration by this."
 )
 @click.option("--keep-delays", is_flag=True, help="Confirm as late as the scenario says, not after 5 s at most.")
 @click.option(
@@ -65,7 +65,7 @@ class Duration(click.ParamType[int]):
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Locust processes.")
 @click.option("--client-timeout", "client_timeout_us", type=Duration(), default="10s", show_default=True)
 @click.option("--allow-host", multiple=True, metavar="HOST", help="Load a host that is not this machine.")
-@click.option("--max-per-s", type=click.FloatRange(min=0), default=0.0, help="Refuse a plan with more in any second.")
+@click.option("--max-per-s", type=FiniteRange(min=0), default=0.0, help="Refuse a plan with more in any second.")
 @click.option("--max-orders", type=click.IntRange(min=0), default=0, help="Refuse a plan with more checkouts.")
 @click.option(
     "--abort-on", multiple=True, metavar="RULE", help="End early: errors>5% or checkout.p99>2s, over 5 s; repeatable."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +13,16 @@ from sim.cli.frame import debug_option
 
 _Verb = TypeVar("_Verb", bound=Callable[..., Any])
 MAX_SEED = 2**63 - 1
+
+
+class FiniteRange(click.FloatRange):
+    """A range of numbers; `nan` and `inf`, which lie within click's own ranges, are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number.", param, ctx)
+        return number
 
 
 out_option = click.option(

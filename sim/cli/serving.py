@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from sim.cli.frame import debug_option, find_scenario, verbs
+from sim.cli.options import FiniteRange
 from sim.errors import UsageError
 
 
@@ -32,7 +33,7 @@ from sim.errors import UsageError
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(min=0.001, max=1e6),
+    type=FiniteRange(min=0.001, max=1e6),
     default=1.0,
     show_default=True,
     help="Divide every timer by this.",
@@ -40,7 +41,7 @@ from sim.errors import UsageError
 @click.option("--timers", default="{}", metavar="JSON", help="Timers of an order's life, before --speed divides them.")
 @click.option(
     "--keep-keys",
-    type=click.FloatRange(min=24, max=1e6),
+    type=FiniteRange(min=24, max=1e6),
     default=24.0,
     show_default=True,
     metavar="HOURS",
@@ -57,7 +58,7 @@ from sim.errors import UsageError
 )
 @click.option(
     "--rate-limit",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=0.0,
     help="Requests a second and key; more get 429. [default: no limit]",
 )

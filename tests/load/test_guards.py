@@ -108,6 +108,17 @@ def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
     assert "hush" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["url", "store", "ca_file", "audit_sql"])
+def test_what_has_an_option_of_its_own_is_no_option_of_the_target(name: str) -> None:
+    with pytest.raises(UsageError, match=f"say it with --{name.replace('_', '-')}"):
+        check(options(target_options={name: "http://192.0.2.2"}), TEN)
+
+
+def test_no_plan_is_within_bounds_that_are_no_numbers() -> None:
+    with pytest.raises(UsageError, match="--max-per-s allows nan"):
+        check(options(max_per_s=float("nan")), TEN)
+
+
 def test_a_file_without_certificates_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file"):
         check(options(ca_file=str(tmp_path / "none.pem")), TEN)

@@ -123,6 +123,11 @@ def test_an_interrupted_replay_keeps_what_was_measured(tmp_path: Path) -> None:
         (("flash_drop", "--as", "missing"), "no run directory"),
         (("flash_drop", "--abort-on", "whatever"), "abort"),
         (("flash_drop", "--max-orders", "10"), "--max-orders"),
+        (("flash_drop", "--max-per-s", "nan"), "--max-per-s"),
+        (("flash_drop", "--max-per-s", "inf"), "--max-per-s"),
+        (("flash_drop", "--share", "nan"), "--share"),
+        (("flash_drop", "--speed", "nan"), "--speed"),
+        (("flash_drop", "--target-option", "url=http://192.0.2.1"), "--url"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_a_line(tmp_path: Path, arguments: tuple[str, ...], complaint: str) -> None:
