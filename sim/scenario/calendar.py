@@ -46,7 +46,7 @@ def _shift_windows(scenario: Scenario, servers: Servers) -> Iterator[tuple[int, 
             if EVERY_DAY[day.weekday()] in shift.days:
                 start_us = offset_us(scenario, _at(day, shift.start_min, zone))
                 end_us = offset_us(scenario, _at(day, shift.end_min, zone))
-                if end_us > 0:
+                if end_us > max(start_us, 0):  # not where summer time begins and skips the shift's hour
                     yield start_us, end_us, shift.servers
 
 

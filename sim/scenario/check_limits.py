@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sim.scenario.base import Duration, Outage, Servers
 from sim.scenario.dispatch import BusinessCalendar
-from sim.scenario.findings import Finding, ascending, overlapping, sum_to_one, walk
+from sim.scenario.findings import SHARE_TOLERANCE, Finding, ascending, overlapping, sum_to_one, walk
 from sim.scenario.human import duration_text
 from sim.scenario.logistics import Warehouse
 from sim.scenario.nodes import Path
@@ -77,6 +77,17 @@ def _shares(scenario: Scenario) -> Iterator[Finding]:
     for i, region in enumerate(scenario.regions):
         if region.payment_mix:
             yield from sum_to_one(("regions", i, "payment_mix"), "payment methods", list(region.payment_mix.values()))
+    after = scenario.after_sales
+    at: Path = ("after_sales", "categories")
+    parts = {
+        ("after_sales", "default"): after.default,
+        **{(*at, name): part for name, part in after.categories.items()},
+    }
+    for path, part in parts.items():
+        total = after.cancel_on_hold + part.before_shipping + part.after_delivery + part.refund_only
+        if total > 1 + SHARE_TOLERANCE:
+            message = f"these shares and `cancel_on_hold` add up to {total * 100:.6g} %"
+            yield Finding(path, message, "at most 100 %", "")
 
 
 def _regions(scenario: Scenario) -> Iterator[Finding]:

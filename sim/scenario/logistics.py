@@ -99,12 +99,6 @@ class ReturnShares(Part):
     after_delivery: Share = 0.08
     refund_only: Share = 0.01
 
-    @model_validator(mode="after")
-    def _sum(self) -> ReturnShares:
-        if self.before_shipping + self.after_delivery + self.refund_only > 1:
-            raise ValueError("the three shares of a category add up to at most 1")
-        return self
-
 
 class AfterSales(Part):
     """Cancels and returns. Defaults are those of hard goods (5-9 %, Toktay); apparel sold live comes back 40-70 %."""

@@ -57,6 +57,14 @@ REFUSED = [
     ("engine.service.checkout=31m", "engine.service.checkout: too long"),
     ("payment.sweep=999us", "payment.sweep: too short a period"),
     ("stock.review=1us", "stock.review: too short a period"),
+    (
+        "after_sales={cancel_on_hold: 60 %, default: {before_shipping: 30 %, after_delivery: 30 %, refund_only: 20 %}}",
+        "after_sales.default: these shares and `cancel_on_hold` add up to 140 %; allowed: at most 100 %",
+    ),
+    (
+        "after_sales={cancel_on_hold: 0 %, default: {after_delivery: 80 %, refund_only: 20 %}}",
+        "after_sales.default: these shares and `cancel_on_hold` add up to 102 %",
+    ),
     ("after_sales.return_delay.mean=60d", "after_sales.return_delay.mean: too long"),
     (
         "funnel.price.reference={serun: 3 GBP}",
@@ -144,6 +152,8 @@ ALLOWED = [
     f"{_B}.pitches=[{{listing: serum, at: 0, length: 30m}}, {{listing: serum, at: 30m, length: 30m}}]",
     f"{_B}.deals=[{{sku: lipstick, at: 0, countdown: 0, duration: 1h, price: 12.90 GBP, units: 300}}]",
     "currencies=[{currency: GBP, rate: 1, date: 2026-01-01}]",
+    "after_sales={cancel_on_hold: 60 %, default: {before_shipping: 10 %, after_delivery: 20 %, refund_only: 10 %}}",
+    "after_sales={cancel_on_hold: 10 %, default: {before_shipping: 0, after_delivery: 70 %, refund_only: 20 %}}",
 ]
 
 

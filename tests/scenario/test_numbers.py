@@ -150,6 +150,16 @@ def test_shifts_that_meet_at_midnight_make_no_step() -> None:
     assert staffed("2026-11-20T18:00:00+00:00", shifts, "horizon=3d") == [(0, 4)]
 
 
+def test_a_shift_within_the_hour_that_spring_skips_is_not_worked() -> None:
+    shifts = '{from: "01:30", to: "02:00", servers: 5}, {from: "09:00", to: "10:00", servers: 1}'
+    changes = staffed("2026-03-28T08:00:00+00:00", shifts, "horizon=2d")  # 29 March: 01:00 is followed by 02:00
+    next_night_us = 40 * H + H // 2
+    assert changes == [
+        *[(0, 0), (H, 1), (2 * H, 0), (24 * H, 1), (25 * H, 0)],
+        *[(next_night_us, 5), (next_night_us + H // 2, 0)],
+    ]
+
+
 def test_shifts_keep_their_days() -> None:
     changes = staffed(
         "2026-11-20T00:00:00+00:00", '{from: "09:00", to: "10:00", servers: 2, days: [sun]}', "horizon=7d"
