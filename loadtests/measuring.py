@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from loadtests.records import RECORD, Endpoint, Outcome
+from loadtests.records import RECORD, Endpoint, Outcome, numbers_in
 from loadtests.schedule import PLACE, Schedule
 from sim.measure.hdr import Interval, intervals_of, write_interval_log
 from sim.measure.sampler import Sampler
@@ -27,8 +27,6 @@ from sim.measure.sampler import Sampler
 BIN_US = 100_000
 #: What the latency log holds, each under its tag.
 LOGGED = (Endpoint.CHECKOUT, Endpoint.CONFIRMATION)
-
-_REASONS_MOST = 255
 
 Column = npt.NDArray[Any]
 
@@ -94,7 +92,7 @@ def collect(folder: Path, schedule: Schedule, *, workers: int) -> Measured:
     for worker in range(workers):
         records, cut = read_records(folder / f"requests-{worker}.bin")
         codes = _read_json(folder / f"reasons-{worker}.json", list[str]) or [""]
-        records["reason"] = _numbers_in(reasons, codes)[np.minimum(records["reason"], len(codes) - 1)]
+        records["reason"] = numbers_in(reasons, codes)[np.minimum(records["reason"], len(codes) - 1)]
         parts.append(records)
         torn += cut
     records = np.concatenate(parts)
@@ -114,18 +112,6 @@ def read_records(path: Path) -> tuple[npt.NDArray[np.void], int]:
     content = bytearray(path.read_bytes() if path.exists() else b"")  # so that the records may be written to
     whole = len(content) // RECORD.itemsize
     return np.frombuffer(content, RECORD, whole), int(len(content) % RECORD.itemsize > 0)
-
-
-def _numbers_in(reasons: list[str], codes: list[str]) -> npt.NDArray[np.uint8]:
-    """Return the place of each of a worker's codes in the common list, which grows by those that are new.
-
-    A place is a byte: what comes after the 255th code is told as "other".
-    """
-    for at, code in enumerate(codes):
-        codes[at] = code if code in reasons or len(reasons) < _REASONS_MOST else "other"
-        if codes[at] not in reasons:
-            reasons.append(codes[at])
-    return np.array([reasons.index(code) for code in codes], np.uint8)
 
 
 def _last_word(path: Path) -> WorkerNote | None:

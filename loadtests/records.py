@@ -70,6 +70,9 @@ RECORD = np.dtype(
 )
 
 
+_REASONS_MOST = 255
+
+
 class Ack(IntEnum):
     """What a target has acknowledged to a client: the audit holds it to that."""
 
@@ -107,14 +110,15 @@ def read_records(folder: Path) -> npt.NDArray[Any]:
 
     `reason` is an index into `read_reasons`.
     """
-    codes = read_reasons(folder)
+    _codes, numbers_of = _merged_reasons(folder)
     parts = []
     for path in sorted(folder.glob("requests-*.bin")):
         data = path.read_bytes()
         part = np.frombuffer(data[: len(data) // RECORD.itemsize * RECORD.itemsize], RECORD).copy()
-        own = _worker_reasons(folder, path.stem.removeprefix("requests-"))
-        numbers = np.array([codes.index(code) for code in own], "u1")
-        part["reason"] = numbers[np.minimum(part["reason"], len(own) - 1)]  # a code that was cut off: the last known
+        numbers = numbers_of.get(path.stem.removeprefix("requests-"), np.zeros(1, np.uint8))
+        part["reason"] = numbers[
+            np.minimum(part["reason"], len(numbers) - 1)
+        ]  # a code that was cut off: the last known
         parts.append(part)
     records = np.concatenate(parts) if parts else np.empty(0, RECORD)
     return records[np.argsort(records["due_us"], kind="stable")]
@@ -122,10 +126,25 @@ def read_records(folder: Path) -> npt.NDArray[Any]:
 
 def read_reasons(folder: Path) -> list[str]:
     """Return the refusal codes of all workers; the first is empty: none."""
-    found = {code for path in folder.glob("reasons-*.json") for code in msgspec.json.decode(path.read_bytes())}
-    return ["", *sorted(found - {""})]
+    return _merged_reasons(folder)[0]
 
 
-def _worker_reasons(folder: Path, worker: str) -> list[str]:
-    path = folder / f"reasons-{worker}.json"
-    return list(msgspec.json.decode(path.read_bytes())) if path.exists() else [""]
+def _merged_reasons(folder: Path) -> tuple[list[str], dict[str, npt.NDArray[np.uint8]]]:
+    """Return the codes of all workers, and by worker the place of each of its own among them."""
+    reasons, numbers_of = [""], {}
+    for path in sorted(folder.glob("reasons-*.json")):
+        own = msgspec.json.decode(path.read_bytes(), type=list[str])
+        numbers_of[path.stem.removeprefix("reasons-")] = numbers_in(reasons, own or [""])
+    return reasons, numbers_of
+
+
+def numbers_in(reasons: list[str], codes: list[str]) -> npt.NDArray[np.uint8]:
+    """Return the place of each of a worker's codes in the common list, which grows by those that are new.
+
+    A place is a byte: what comes after the 255th code is told as "other".
+    """
+    for at, code in enumerate(codes):
+        codes[at] = code if code in reasons or len(reasons) < _REASONS_MOST else "other"
+        if codes[at] not in reasons:
+            reasons.append(codes[at])
+    return np.array([reasons.index(code) for code in codes], np.uint8)

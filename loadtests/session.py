@@ -175,13 +175,12 @@ def _wait_until_quiet(target: Target, http: BlockingHttp) -> tuple[str, ...]:
 
 
 def _audit(target: Target, http: BlockingHttp, folder: Path) -> AuditResult:
-    """Let the target look; one that does not answer, or not sense, was not audited, and that is said."""
+    """Let the target look; one that does not answer, or not sense, was not audited, and that is a failure."""
     try:
         return target.audit(http, folder)
-    except HttpFailed as error:
-        return AuditResult({}, {"all": f"the target did not answer the audit: {error}"}, ())
     except Exception as error:  # whatever it was, what the load has measured is kept
-        return AuditResult({}, {"all": f"the audit failed: {type(error).__name__}: {error}"}, ())
+        why = f"{type(error).__name__}: {error}"
+        return AuditResult({}, {"all": f"the audit failed: {why}"}, (), (why,))
 
 
 class _ShelfKeeper:

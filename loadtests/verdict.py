@@ -55,7 +55,7 @@ def summarise(
     incomplete = interrupted or any(not note.complete for note in noted)
     outcome = measured.records["outcome"]
     dropped = int(np.count_nonzero(outcome == Outcome.DROPPED))
-    doubts = doubts_of(measured, schedule, lag, incomplete=incomplete)
+    doubts = [*doubts_of(measured, schedule, lag, incomplete=incomplete), *_audit_doubts(audit)]
     return {
         "sent": len(outcome) - dropped,
         "dropped": dropped,
@@ -244,6 +244,12 @@ def _sent_doubts(measured: Measured, planned: int) -> Iterable[Doubt]:
         yield Doubt(f"{sent} sent of {shared}", f"{sent} arrivals were recorded of {shared} that were to be sent")
 
 
+def _audit_doubts(audit: AuditResult) -> Iterable[Doubt]:
+    """A target that shows nothing is not audited; one that did not answer may hide anything."""
+    if audit.failed:
+        yield Doubt("audit failed", f"the audit failed: {'; '.join(audit.failed)}")
+
+
 def verdict_of(
     doubts: Sequence[Doubt], slos: Sequence[Part], audit: AuditResult, *, aborted: bool, incomplete: bool
 ) -> Part:
@@ -266,16 +272,19 @@ def verdict_of(
 
 
 def audit_status(audit: AuditResult) -> str:
-    """Return "findings", "clean", or "not done" where nothing could be looked at."""
+    """Return "findings", "failed", "clean", or "not done" where nothing was there to look at."""
     if audit.findings:
         return "findings"
-    return "clean" if audit.checked else "not done"
+    if audit.failed:
+        return "failed"
+    return "clean" if any(audit.checked.values()) else "not done"
 
 
 def audit_of(audit: AuditResult) -> Part:
-    """Return what was looked at, what could not be seen and what was found, for the summary."""
+    """Return what was looked at, what could not be seen, what was found and what failed, for the summary."""
     findings = [{"rule": one.rule, "ids": list(one.ids), "found": one.found} for one in audit.findings]
-    return {"checked": dict(audit.checked), "unseen": dict(audit.unseen), "findings": findings}
+    failed = list(audit.failed)
+    return {"checked": dict(audit.checked), "unseen": dict(audit.unseen), "findings": findings, "failed": failed}
 
 
 def rung(multiple: float, summary: Mapping[str, Any]) -> Part:
@@ -342,8 +351,9 @@ def _slo_words(slos: Sequence[Part]) -> str:
 def _audit_words(audit: AuditResult) -> str:
     if audit.findings:
         return f"AUDIT: {_count(len(audit.findings), 'FINDING', 'FINDINGS')}"
-    if not audit.checked:
-        return "AUDIT NOT DONE"
+    status = audit_status(audit)
+    if status != "clean":
+        return f"AUDIT {status.upper()}"
     return f"AUDIT CLEAN ({_count(len(audit.unseen), 'rule')} not seen)" if audit.unseen else "AUDIT CLEAN"
 
 

@@ -7,12 +7,15 @@ that cannot be checked is told as unseen, never passed over.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from loadtests.records import Ack
 from loadtests.schedule import DealPlan, Offer
 from loadtests.targets.base import AuditResult, Finding
+
+_T = TypeVar("_T")
 
 #: Findings that are told of each rule; of the others the number.
 MOST_FINDINGS = 100
@@ -73,10 +76,11 @@ class SeenStock:
 
 @dataclass
 class Report:
-    """What was looked at, by rule. `add` notes a finding, `result` is all of it."""
+    """What was looked at, by rule. `add` notes a finding, `result` is all of it, whatever failed on the way."""
 
     checked: dict[str, int] = field(default_factory=dict)
     unseen: dict[str, str] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
     _findings: dict[str, list[Finding]] = field(default_factory=lambda: defaultdict(list))
 
     def looked(self, rule: str, number: int) -> None:
@@ -93,6 +97,23 @@ class Report:
             if rule not in self.checked:
                 self.unseen.setdefault(rule, why)
 
+    def tried(self, rules: Iterable[str], what: str, work: Callable[[], _T]) -> _T | None:
+        """Return what a piece of the audit comes to; None where it fails: its rules are unseen then, and that is said.
+
+        Nothing that others have found is lost, and nothing that this piece had found before it failed.
+        """
+        try:
+            return work()
+        except Exception as error:  # a target that answers nonsense, or the user's code
+            self.broke(rules, f"{what} failed: {type(error).__name__}: {error}")
+            return None
+
+    def broke(self, rules: Iterable[str], why: str) -> None:
+        """Note that something should have been looked at and could not be."""
+        if why not in self.failed:
+            self.failed.append(why)
+        self.hidden(rules, why)
+
     def result(self) -> AuditResult:
         """Return all, the findings of each rule up to `MOST_FINDINGS`."""
         findings: list[Finding] = []
@@ -101,7 +122,7 @@ class Report:
             if len(found) > MOST_FINDINGS:
                 findings.append(Finding(rule, (), f"and {len(found) - MOST_FINDINGS:,} more"))
         unseen = {rule: why for rule, why in sorted(self.unseen.items()) if rule not in self.checked}
-        return AuditResult(dict(sorted(self.checked.items())), unseen, tuple(findings))
+        return AuditResult(dict(sorted(self.checked.items())), unseen, tuple(findings), tuple(self.failed))
 
 
 def check_stock(

@@ -19,7 +19,7 @@ from loadtests.audit.client import check_clients, read_acknowledged
 from loadtests.blocking import BlockingHttp
 from loadtests.records import Ack
 from loadtests.schedule import DealPlan, Offer
-from loadtests.targets.base import AuditResult, Http, HttpFailed
+from loadtests.targets.base import Answer, AuditResult, Http, HttpFailed
 
 _PAGE = 500
 #: Charges without an order that are looked up one by one.
@@ -86,6 +86,8 @@ class _Invariants(msgspec.Struct):
 
 #: Rules that the engine's own audit knows; unseen where it does not answer.
 _OWN = ("S2", "S3", "M1", "M2", "M3", "M4", "O3", "O4", "E1", "T1")
+#: Rules that need what clients were told.
+_OF_CLIENTS = ("O1", "O2", "O5")
 
 
 def audit_engine(
@@ -98,29 +100,42 @@ def audit_engine(
     """Return what is wrong; `plan` is what the engine was filled with: offers, deals and the deals' ids."""
     report = Report()
     offers, deals, deal_ids = plan
-    _take_invariants(report, http, headers)
-    raw = {order.id: order for order in _orders(http, state, headers)}
+    report.tried(_OWN, "the engine's own audit", lambda: _take_invariants(report, http, headers))
+    report.hidden(_OWN, "the engine's own audit does not tell it")
+    told = report.tried(_OF_CLIENTS, "reading the clients' log", lambda: read_acknowledged(acknowledged))
+    raw = report.tried(
+        (*_OF_CLIENTS, "S1", "S4", "P1"),
+        "reading the engine's orders",
+        lambda: {order.id: order for order in _orders(http, state, headers)},
+    )
+    if raw is None:
+        return report.result()
     reader = _Reader(state, deal_ids)
     orders = {order.id: reader.seen(order) for order in raw.values()}
-    check_clients(report, read_acknowledged(acknowledged), orders)
+    if told is not None:
+        check_clients(report, told, orders)
     check_stock(report, orders.values(), offers)
     check_deals(report, orders.values(), deals)
-    _check_provider(report, http, state, headers, raw)
+    report.tried(["P1"], "reading the provider's ledger", lambda: _check_provider(report, http, state, headers, raw))
     return report.result()
 
 
 def _take_invariants(report: Report, http: Http, headers: dict[str, str]) -> None:
     """Take over what the engine finds in its own tables."""
-    answer = http.get("/v1/audit/invariants", headers=headers)
-    if answer.status != 200:
-        report.hidden(_OWN, f"the engine's own audit answered {answer.status}")
-        return
+    answer = _answered(http.get("/v1/audit/invariants", headers=headers))
     for one in msgspec.json.decode(answer.body, type=_Invariants).invariants:
         report.looked(one.name, one.checked)
         for finding in one.findings:
             report.add(one.name, (finding.id,), finding.found)
         if one.violations > len(one.findings):
             report.add(one.name, (), f"and {one.violations - len(one.findings):,} more")
+
+
+def _answered(answer: Answer) -> Answer:
+    """Return a whole answer. Raises HttpFailed for any other status: what it says then is not what was asked for."""
+    if answer.status != 200:
+        raise HttpFailed(f"it answered {answer.status}")
+    return answer
 
 
 def _orders(http: Http, state: Mapping[str, Any], headers: dict[str, str]) -> Iterator[_Order]:
@@ -130,10 +145,7 @@ def _orders(http: Http, state: Mapping[str, Any], headers: dict[str, str]) -> It
     own = f"{state['run']}-"
     while token is not None:
         path = f"/v1/orders?updated_after={state['since']}&page_token={token}&limit={_PAGE}"
-        answer = http.get(path, headers=headers)
-        if answer.status != 200:
-            raise HttpFailed(f"the list of orders answered {answer.status}")
-        page = decode(answer.body)
+        page = decode(_answered(http.get(path, headers=headers)).body)
         yield from (order for order in page.items if order.buyer_id.startswith(own))
         token = page.next_page_token
 
@@ -178,10 +190,7 @@ def _check_provider(
         return
     provider = BlockingHttp(state["psp_url"])
     try:
-        answer = provider.get("/ledger")
-    except HttpFailed as error:
-        report.hidden(["P1"], f"the payment provider does not answer: {error}")
-        return
+        answer = _answered(provider.get("/ledger"))
     finally:
         provider.close()
     charges: dict[str, list[_Charge]] = defaultdict(list)

@@ -26,6 +26,7 @@ from loadtests.targets.base import AuditResult, Http
 from sim.errors import UsageError
 
 _T = TypeVar("_T")
+_OF_CLIENTS, _OF_STOCK, _OF_MONEY = ("O1", "O2", "O5"), ("S1", "S3", "S4"), ("M1", "M4", "O4")
 
 
 class Readable(Protocol):
@@ -58,15 +59,18 @@ class Sold:
 def audit_foreign(target: Readable, http: Http, acknowledged: Path, sold: Sold) -> AuditResult:
     """Return what is wrong, and what could not be looked at."""
     report = Report()
-    told = read_acknowledged(acknowledged)
-    reading = _Reading(target, http, sold)
-    orders = reading.orders()
-    stock, payments = reading.stock(), reading.payments()
-    _check_orders(report, told, orders, stock, sold, reading.why)
-    if orders is None or payments is None:
-        report.hidden(["M1", "M4", "O4"], reading.why["orders" if orders is None else "payments"])
+    told = report.tried(_OF_CLIENTS, "reading the clients' log", lambda: read_acknowledged(acknowledged))
+    reading = _Reading(report, target, http, sold)
+    orders, stock, payments = reading.orders(), reading.stock(), reading.payments()
+    if told is not None:
+        _check_clients(report, told, orders, reading.why)
+    if orders is None:
+        report.hidden([*_OF_STOCK, *_OF_MONEY], reading.why["orders"])
     else:
-        check_money(report, orders, payments)
+        report.tried(_OF_STOCK, "checking its stock", lambda: _check_stock(report, orders, stock, sold, reading.why))
+    if orders is not None and payments is not None:
+        report.tried(_OF_MONEY, "checking its payments", lambda: check_money(report, orders, payments))
+    report.hidden(_OF_MONEY, reading.why.get("payments", ""))
     report.hidden(["O3", "E1"], "the history of its orders is not read")
     report.hidden(["T1"], "when it lets go of unpaid orders is not known")
     return report.result()
@@ -75,10 +79,12 @@ def audit_foreign(target: Readable, http: Http, acknowledged: Path, sold: Sold) 
 class _Reading:
     """Reads a shop: its database where there is one, else what the class reads over HTTP.
 
-    A run is not thrown away because its audit cannot read something: that is unseen, and `why` says why.
+    A run is not thrown away because its audit cannot read something: that is unseen, and `why` says why. That the class
+    does not read it is a choice; that it cannot, or that the shop does not answer, is told as a failure besides.
     """
 
-    def __init__(self, target: Readable, http: Http, sold: Sold) -> None:
+    def __init__(self, report: Report, target: Readable, http: Http, sold: Sold) -> None:
+        self._report = report
         self._target = target
         self._http = http
         self.why: dict[str, str] = {}
@@ -88,6 +94,7 @@ class _Reading:
                 self._books = SqlBooks(sold.audit_sql, target.audit_queries, sold.offers, sold.run)
             except UsageError as error:
                 self.why = dict.fromkeys(("orders", "stock", "payments"), str(error))
+                report.broke((), str(error))
 
     def orders(self) -> dict[str, SeenOrder] | None:
         """Return the orders by id, None where they cannot be seen."""
@@ -114,22 +121,23 @@ class _Reading:
             self.why[what] = f"the class reads no {what}"
         except Exception as error:  # it is the user's code
             self.why[what] = f"reading its {what} failed: {type(error).__name__}: {error}"
+            self._report.broke((), self.why[what])
         return None
 
 
-def _check_orders(
-    report: Report,
-    told: Acknowledged,
-    orders: dict[str, SeenOrder] | None,
-    stock: list[SeenStock] | None,
-    sold: Sold,
-    why: Mapping[str, str],
+def _check_clients(
+    report: Report, told: Acknowledged, orders: dict[str, SeenOrder] | None, why: Mapping[str, str]
 ) -> None:
-    if orders is None:
-        report.hidden(["S1", "S3", "S4", "O1", "O5"], why["orders"])
-        check_twice(report, told, ())
+    if orders is not None:
+        check_clients(report, told, orders)
         return
-    check_clients(report, told, orders)
+    check_twice(report, told, ())
+    report.hidden(_OF_CLIENTS, why["orders"])
+
+
+def _check_stock(
+    report: Report, orders: dict[str, SeenOrder], stock: list[SeenStock] | None, sold: Sold, why: Mapping[str, str]
+) -> None:
     if any(order.lines is None for order in orders.values()):
         report.hidden(["S1", "S3"], "its orders do not say what is in them")
     else:

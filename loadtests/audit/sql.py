@@ -44,22 +44,12 @@ class SqlBooks:
         asked = {kind: query.replace("{run}", run) for kind, query in queries.items()}
         rows = _rows(url, asked)
         numbers = {offer.name: number for number, offer in enumerate(offers)}
-        self.orders = _orders(rows["orders"], rows.get("lines"), numbers) if "orders" in rows else None
-        self.stock = (
-            [SeenStock(numbers[row["sku"]], row.get("left"), row.get("put_in")) for row in rows["stock"]]
-            if "stock" in rows
-            else None
-        )
-        self.payments = (
-            [
-                SeenPayment(
-                    str(row["id"]), str(row["order_id"]), int(row["amount_minor"]), int(row.get("refunded_minor") or 0)
-                )
-                for row in rows["payments"]
-            ]
-            if "payments" in rows
-            else None
-        )
+        try:
+            self.orders = _orders(rows["orders"], rows.get("lines"), numbers) if "orders" in rows else None
+            self.stock = _stock(rows["stock"], numbers) if "stock" in rows else None
+            self.payments = [_payment(row) for row in rows["payments"]] if "payments" in rows else None
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"audit_queries: a column holds what it should not: {error}") from error
 
 
 def _orders(rows: list[Row], lines: list[Row] | None, numbers: Mapping[str, int]) -> list[SeenOrder]:
@@ -86,6 +76,17 @@ def _orders(rows: list[Row], lines: list[Row] | None, numbers: Mapping[str, int]
             )
         )
     return found
+
+
+def _stock(rows: list[Row], numbers: Mapping[str, int]) -> list[SeenStock]:
+    """Return what is left of the offers; a shop may have other articles too."""
+    own = (row for row in rows if row["sku"] in numbers)
+    return [SeenStock(numbers[row["sku"]], row.get("left"), row.get("put_in")) for row in own]
+
+
+def _payment(row: Row) -> SeenPayment:
+    refunded = int(row.get("refunded_minor") or 0)
+    return SeenPayment(str(row["id"]), str(row["order_id"]), int(row["amount_minor"]), refunded)
 
 
 def _checked(kind: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Row]:

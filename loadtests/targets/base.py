@@ -181,11 +181,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class AuditResult:
-    """What was looked at, what could not be seen, and what is wrong."""
+    """What was looked at, what could not be seen, what is wrong, and what should have been looked at and was not.
+
+    What a target does not show is unseen. What it shows but did not when it was asked has failed: nobody knows then.
+    """
 
     checked: dict[str, int]  # rule -> how many things were looked at
     unseen: dict[str, str]  # rule -> why it could not be looked at
     findings: tuple[Finding, ...]
+    failed: tuple[str, ...] = ()
 
 
 class Target:

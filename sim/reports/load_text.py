@@ -36,7 +36,12 @@ OUTCOMES = (
     ("time-outs", "timeouts"),
     ("dropped", "dropped"),
 )
-AUDIT_WORDS = {"clean": "AUDIT CLEAN", "findings": "AUDIT FINDINGS", "not done": "AUDIT NOT DONE"}
+AUDIT_WORDS = {
+    "clean": "AUDIT CLEAN",
+    "findings": "AUDIT FINDINGS",
+    "failed": "AUDIT FAILED",
+    "not done": "AUDIT NOT DONE",
+}
 SLO_WORDS = {True: "SLO MET", False: "SLO MISSED", None: "SLO NOT TESTED"}
 VALID_WORDS = {True: "VALID", False: "INVALID"}
 #: Ids of a finding that a terminal shows; the page and summary.json hold all that were listed.

@@ -226,7 +226,8 @@ def test_without_objectives_nothing_is_met_or_missed() -> None:
     ("audit", "status", "words", "code"),
     [
         (NOT_DONE, "not done", "AUDIT NOT DONE", 0),
-        (AuditResult({}, {"all": "no answer"}, ()), "not done", "AUDIT NOT DONE", 0),
+        (AuditResult({}, {"all": "it says nothing"}, ()), "not done", "AUDIT NOT DONE", 0),
+        (AuditResult({"stock": 0, "money": 0}, {}, ()), "not done", "AUDIT NOT DONE", 0),
         (replace(CLEAN, unseen={"money": "no access"}), "clean", "AUDIT CLEAN (1 rule not seen)", 0),
         (replace(CLEAN, findings=(Finding("oversell", ("s1",), "-1"),)), "findings", "AUDIT: 1 FINDING", 3),
         (replace(CLEAN, findings=(Finding("oversell", ("s1",), "-1"),) * 3), "findings", "AUDIT: 3 FINDINGS", 3),
@@ -237,6 +238,30 @@ def test_the_audit_has_the_last_part_of_the_line(audit: AuditResult, status: str
     assert (found["verdict"]["audit"], found["verdict"]["exit_code"]) == (status, code)
     assert found["verdict"]["line"] == f"VALID · SLO MET · {words}"
     assert len(found["audit"]["findings"]) == len(audit.findings)
+
+
+@pytest.mark.parametrize(
+    ("audit", "status", "words", "code"),
+    [
+        (AuditResult({}, {"all": "no answer"}, (), ("no answer",)), "failed", "AUDIT FAILED", 4),
+        (replace(CLEAN, failed=("no answer",)), "failed", "AUDIT FAILED", 4),
+        (
+            replace(CLEAN, failed=("no answer",), findings=(Finding("oversell", ("s1",), "-1"),)),
+            "findings",
+            "AUDIT: 1 FINDING",
+            3,
+        ),
+    ],
+)
+def test_an_audit_that_failed_is_a_doubt_and_never_clean_and_keeps_what_it_had_found(
+    audit: AuditResult, status: str, words: str, code: int
+) -> None:
+    found = summary_of(audit=audit)
+    told = found["verdict"]
+    assert (told["audit"], told["exit_code"]) == (status, code)
+    assert told["line"] == f"INVALID (audit failed) · SLO MET · {words}"
+    assert told["valid_reasons"] == ["the audit failed: no answer"]
+    assert verdict.rung(1, found)["within"] is None
 
 
 def test_findings_outrank_an_invalid_measurement_which_outranks_a_missed_objective() -> None:

@@ -14,9 +14,9 @@ GOOD, BAD, OPEN = "good", "bad", "open"
 _SIGNS = {GOOD: "✓", BAD: "✗", OPEN: "–"}
 #: How verdicts begin; what follows in brackets says more. The more particular come first.
 _BEGINNINGS = (
-    ("INVALID", BAD), ("SLO MISSED", BAD), ("AUDIT:", BAD), ("AUDIT FINDINGS", BAD), ("ABORTED", BAD),
-    ("broken: ", BAD), ("INCOMPLETE", OPEN), ("SLO NOT TESTED", OPEN), ("NO SLO", OPEN), ("AUDIT NOT DONE", OPEN),
-    ("VALID", GOOD), ("SLO MET", GOOD), ("AUDIT CLEAN", GOOD), ("clean", GOOD),
+    ("INVALID", BAD), ("SLO MISSED", BAD), ("AUDIT:", BAD), ("AUDIT FINDINGS", BAD), ("AUDIT FAILED", BAD),
+    ("ABORTED", BAD), ("broken: ", BAD), ("INCOMPLETE", OPEN), ("SLO NOT TESTED", OPEN), ("NO SLO", OPEN),
+    ("AUDIT NOT DONE", OPEN), ("VALID", GOOD), ("SLO MET", GOOD), ("AUDIT CLEAN", GOOD), ("clean", GOOD),
 )  # fmt: skip
 
 
