@@ -17,7 +17,7 @@ from sim.scenario.study import Study
 NAME = pa.dictionary(pa.int32(), pa.string())
 RESULTS = {"strategy": NAME, "replication": pa.int32(), "metric": NAME, "value": pa.float64()}
 MONEY = {"strategy": NAME, "replication": pa.int32(), "line": NAME, "amount_minor": pa.int64()}
-INPUTS = {"replication": pa.int32(), "input": NAME, "number": pa.float64(), "value": pa.string()}
+INPUTS = {"strategy": NAME, "replication": pa.int32(), "input": NAME, "number": pa.float64(), "value": pa.string()}
 _LINE = "contribution."
 Rows = list[tuple[Any, ...]]
 
@@ -45,9 +45,11 @@ def write_results(directory: Path, study: Study, results: Sequence[Result], summ
     write_table(directory / "money.parquet", MONEY, money, about)
     if study.uncertain:
         drawn = [
-            (result["replication"], name, number, str(study.uncertain[name].value(number)))
+            (strategy.name, result["replication"], each.name, number, str(each.value(number)))
             for result in results
-            for name, number in result["inputs"].items()
+            for strategy, found in zip(study.strategies, result["strategies"], strict=True)
+            for each in strategy.uncertain
+            for number in (found["inputs"][each.name],)
         ]
         write_table(directory / "inputs.parquet", INPUTS, drawn, about)
 

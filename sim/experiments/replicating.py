@@ -42,8 +42,8 @@ def replicate_study(
 ) -> Result:
     """What one replication came to, as plain values that JSON keeps exactly.
 
-    `inputs`: uncertain inputs by dotted path. `strategies`, in order: `values` by dotted path into the metrics, and
-    `on_hand`, `backlog` at FAN_POINTS times. `traces`: how many were made. `runs`: simulations of the whole study,
+    `strategies`, in order: `inputs`, uncertain ones as it met them, and `values`, both by dotted path, and `on_hand`,
+    `backlog` at FAN_POINTS times. `traces`: how many were made. `runs`: simulations of the whole study,
     which decides whether machine code is worth its compiling. `pilots`: what stock policies plan from (`pilots_for`),
     made once a study. `ahead`: where its traces may lie. Plans rest on the modes of uncertain inputs, not on what is
     drawn. Raises UsageError where a user's policy raises.
@@ -57,12 +57,13 @@ def replicate_study(
         del made
         for number in members:
             try:
-                found[number] = _one(scenarios[number], trace, runs, study.strategies[number].scenario)
+                one = _one(scenarios[number], trace, runs, study.strategies[number].scenario)
+                found[number] = {"inputs": drawn[number], **one}
             except Exception as error:
                 raise _told(error, study.names[number], replication) from error
         del trace
     strategies = [found[number] for number in range(len(scenarios))]
-    return {"replication": replication, "inputs": drawn, "traces": len(sharing), "strategies": strategies}
+    return {"replication": replication, "traces": len(sharing), "strategies": strategies}
 
 
 def make_traces(study: Study, seed: int, ahead: Ahead, replication: int) -> None:
@@ -73,10 +74,19 @@ def make_traces(study: Study, seed: int, ahead: Ahead, replication: int) -> None
             ahead.keep(generate(scenarios[members[0]], seed, replication), replication, key)
 
 
-def _inputs(study: Study, seed: int, replication: int) -> tuple[dict[str, float], list[Scenario], dict[str, list[int]]]:
-    """The uncertain inputs drawn, the strategies' scenarios with them, and the numbers of those that share a trace."""
-    drawn = study.draw(lambda name: float(stream(seed, replication // A_DRAW, f"uncertain/{name}").random()))
-    scenarios = [strategy.at(drawn) for strategy in study.strategies]
+def _inputs(
+    study: Study, seed: int, replication: int
+) -> tuple[list[dict[str, float]], list[Scenario], dict[str, list[int]]]:
+    """By strategy the uncertain inputs drawn and the scenario with them; and the numbers of those that share a trace.
+
+    One quantile a path for all strategies, each of which has its own law: so laws that are equal give equal numbers.
+    """
+
+    def uniform(name: str) -> float:
+        return float(stream(seed, replication // A_DRAW, f"uncertain/{name}").random())
+
+    drawn = [strategy.draw(uniform) for strategy in study.strategies]
+    scenarios = [strategy.at(numbers) for strategy, numbers in zip(study.strategies, drawn, strict=True)]
     sharing: dict[str, list[int]] = {}
     for number, scenario in enumerate(scenarios):
         sharing.setdefault(demand_key(scenario), []).append(number)

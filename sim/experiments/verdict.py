@@ -15,9 +15,10 @@ from sim.experiments.summary import interval_of
 from sim.experiments.tables import start_utc
 from sim.scenario.shape import suggestion
 from sim.scenario.study import Study
+from sim.scenario.uncertain import Uncertain
 from sim.scenario.units import US_PER_S
 from sim.stats.best import Pairs, against_best, all_pairs
-from sim.stats.inputs import turns, variance_parts
+from sim.stats.inputs import Floats, turns, variance_parts
 from sim.stats.intervals import LEVEL, t_interval
 from sim.stats.paired import differences, paired_interval, percent_of_base
 from sim.stats.sequential import MOST, WIDENED, needed_to_separate
@@ -78,8 +79,12 @@ def summary_of_study(
             _pair(study, results, metric, values, pairs, i, j) for i, j in combinations(range(len(study.names)), 2)
         ],
         "uncertain": [
-            {"path": each.name, "low": each.texts[0], "mode": each.texts[1], "high": each.texts[2], "unit": each.unit}
-            for each in study.uncertain.values()
+            {
+                **dict(zip(("path", "low", "mode", "high"), (each.name, *each.texts), strict=True)),
+                "unit": each.unit,
+                "strategies": names,
+            }
+            for each, names in study.uncertain
         ],
         "fans": _fans(study, results),
     }
@@ -157,27 +162,39 @@ def _of_inputs(study: Study, results: Sequence[Result], metric: str, i: int, j: 
     groups = differences(*raw).reshape(-1, A_DRAW)
     if len(groups) < 2:
         return {}
-    parts, names = variance_parts(groups), list(study.uncertain)
-    inputs = np.array([[result["inputs"][name] for name in names] for result in results[::A_DRAW]])
-    modes = np.array([study.uncertain[name].numbers[1] for name in names])
+    parts = variance_parts(groups)
     means = groups.mean(axis=1)
-    found = turns(inputs, means, modes)
     return {
         "chance_half_width": parts.chance_half_width,
         "inputs_share_of_variance": parts.inputs_share,
         "other_leads_in_share_of_draws": float((means > 0).mean()),
-        "break_evens": [
-            {
-                "path": name,
-                "at": turn.at,
-                "value": study.uncertain[name].value(turn.at),
-                "leads_below": study.names[j] if turn.leads_below else study.names[i],
-                "leads_above": study.names[i] if turn.leads_below else study.names[j],
-            }
-            for name, turn in zip(names, found, strict=True)
-            if turn is not None
-        ],
+        "break_evens": _break_evens(study, results, means, i, j),
     }
+
+
+def _break_evens(study: Study, results: Sequence[Result], means: Floats, i: int, j: int) -> list[dict[str, Any]]:
+    """Where one uncertain input turns a pair round. None is told of an input of which the two have different laws:
+    both numbers rest on one quantile, so they move together, and there is no value that both would have."""
+    laws: dict[str, tuple[int, Uncertain]] = {}
+    for k in (i, j):
+        for each in study.strategies[k].uncertain:
+            laws.setdefault(each.name, (k, each))
+    two = {each.name for each in study.strategies[j].uncertain if laws[each.name][1].law != each.law}
+    drawn = [result["strategies"] for result in results[::A_DRAW]]
+    inputs = np.array([[each[k]["inputs"][name] for name, (k, _) in laws.items()] for each in drawn])
+    modes = np.array([each.numbers[1] for _, each in laws.values()])
+    found = turns(inputs, means, modes) if laws else []
+    return [
+        {
+            "path": name,
+            "at": turn.at,
+            "value": each.value(turn.at),
+            "leads_below": study.names[j] if turn.leads_below else study.names[i],
+            "leads_above": study.names[i] if turn.leads_below else study.names[j],
+        }
+        for (name, (_, each)), turn in zip(laws.items(), found, strict=True)
+        if turn is not None and name not in two
+    ]
 
 
 def _fans(study: Study, results: Sequence[Result]) -> dict[str, Any]:

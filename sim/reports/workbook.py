@@ -73,10 +73,11 @@ def _sheets(run: Run) -> Iterable[tuple[str, Iterable[Row]]]:
     yield "results", _results(run)
     if summary["uncertain"]:
         inputs = run.numbers("inputs")
-        names = run.labels("inputs", "input")
-        rows = zip(inputs["replication"].tolist(), names.codes.tolist(), inputs["number"].tolist(), strict=True)
-        yield "inputs", [["replication", "input", "value (us, minor units, shares or plain)"],
-                         *([r, names.names[code], value] for r, code, value in rows)]  # fmt: skip
+        strategies, names = run.labels("inputs", "strategy"), run.labels("inputs", "input")
+        rows = zip(strategies.codes.tolist(), inputs["replication"].tolist(), names.codes.tolist(),
+                   inputs["number"].tolist(), strict=True)  # fmt: skip
+        told = ([strategies.names[k], r, names.names[code], value] for k, r, code, value in rows)
+        yield "inputs", [["strategy", "replication", "input", "value (us, minor units, shares or plain)"], *told]
 
 
 def _search_sheets(run: Run) -> Iterable[tuple[str, Iterable[Row]]]:

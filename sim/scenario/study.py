@@ -1,4 +1,4 @@
-"""A scenario to be compared: its strategies, and its uncertain inputs drawn anew for each of them alike."""
+"""A scenario to be compared: its strategies, and its uncertain inputs, drawn at one quantile for all of them."""
 
 from __future__ import annotations
 
@@ -52,6 +52,10 @@ class Strategist:
     scenario: Scenario
     uncertain: tuple[Uncertain, ...]
 
+    def draw(self, uniform: Callable[[str], float]) -> dict[str, float]:
+        """A number for each of its uncertain inputs, by its own law, from `uniform(dotted path)` in [0, 1)."""
+        return {each.name: each.number(uniform(each.name)) for each in self.uncertain}
+
     def at(self, numbers: Mapping[str, float]) -> Scenario:
         """The scenario with uncertain inputs at `numbers` (by dotted path). Raises UsageError where they do not fit."""
         if not self.uncertain:
@@ -88,13 +92,13 @@ class Study:
         return [strategy.name for strategy in self.strategies]
 
     @cached_property
-    def uncertain(self) -> dict[str, Uncertain]:
-        """Every uncertain input of any strategy by dotted path."""
-        return {each.name: each for strategy in self.strategies for each in strategy.uncertain}
-
-    def draw(self, uniform: Callable[[str], float]) -> dict[str, float]:
-        """A number for each uncertain input, from `uniform(dotted path)` in [0, 1)."""
-        return {name: each.number(uniform(name)) for name, each in self.uncertain.items()}
+    def uncertain(self) -> list[tuple[Uncertain, list[str]]]:
+        """Every law of an uncertain input, with the strategies that have it: two may have two for one path."""
+        found: dict[tuple[Any, ...], tuple[Uncertain, list[str]]] = {}
+        for strategy in self.strategies:
+            for each in strategy.uncertain:
+                found.setdefault(each.law, (each, []))[1].append(strategy.name)
+        return list(found.values())
 
     def fingerprint(self) -> str:
         """SHA-256 of all that the results depend on but seed and replications, in hexadecimal."""

@@ -35,6 +35,11 @@ class Uncertain:
         """The dotted path."""
         return dotted(self.path)
 
+    @property
+    def law(self) -> tuple[str, tuple[float, float, float], str]:
+        """What tells it from another: path, numbers and unit."""
+        return self.name, self.numbers, self.unit
+
     def number(self, uniform: float) -> float:
         """The quantile of the triangular law at `uniform` in [0, 1]."""
         low, mode, high = self.numbers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from sim.experiments import replicating
 from sim.experiments.ahead import Ahead
 from sim.experiments.compare import Compared, Plan, compare
 from sim.experiments.journal import Journal
-from sim.experiments.replicating import make_traces
+from sim.experiments.replicating import make_traces, replicate_study
 from sim.operations.strategies import start
 from sim.reports.compare_files import draw_study
 from sim.reports.compare_text import compare_text, sentences
@@ -254,8 +255,26 @@ def test_chance_and_inputs_are_kept_apart_and_the_turn_is_found(tmp_path: Path) 
         result.summary
     )
     inputs = pq.read_table(result.directory / "inputs.parquet").to_pylist()
-    assert [r["number"] for r in inputs[0::2]] == [r["number"] for r in inputs[1::2]]
-    assert len({r["number"] for r in inputs}) == 20
+    drawn = {(r["strategy"], r["replication"]): r["number"] for r in inputs}
+    assert len(drawn) == 2 * 40
+    assert all(drawn["as written", r] == drawn["risky", r] == drawn["risky", r - r % 2] for r in range(40))
+    assert len(set(drawn.values())) == 20
+
+
+def test_strategies_with_two_laws_for_one_input_each_meet_their_own(tmp_path: Path) -> None:
+    text = TEXT.partition("strategies:")[0] + UNCERTAIN
+    found = study(tmp_path, text, "photos=after_sales.default.after_delivery={low: 5 %, mode: 6 %, high: 7 %}")
+    result = run(tmp_path, Plan(replications=10, workers=1), found)
+    (pair,) = result.summary["pairs"]
+    assert pair["mean"] > 0
+    assert pair["break_evens"] == [], "there is no one value at which they would be equal"
+    laws = [(each["mode"], each["strategies"]) for each in result.summary["uncertain"]]
+    assert laws == [("30 %", ["as written"]), ("6 %", ["photos"])]
+    inputs = pq.read_table(result.directory / "inputs.parquet").to_pylist()
+    assert all(0.05 <= r["number"] <= 0.07 for r in inputs if r["strategy"] == "photos")
+    assert max(r["number"] for r in inputs if r["strategy"] == "as written") > 0.3
+    alone = replace(found, strategies=found.strategies[:1])  # as a search does, which groups points by its workers
+    assert replicate_study(alone, 7, 1, 3)["strategies"][0] == replicate_study(found, 7, 1, 3)["strategies"][0]
 
 
 def test_a_grid_makes_a_strategy_of_every_value(tmp_path: Path) -> None:

@@ -124,10 +124,11 @@ def test_uncertain_inputs_are_their_mode_until_they_are_drawn(tmp_path: Path) ->
     found = study(tmp_path, MINIMAL + UNCERTAIN + STRATEGIES.replace("name: dear,", "name: dear, "))
     assert found.scenario.after_sales.default.after_delivery == 0.08
     assert found.scenario.engine.workers == 4
-    assert set(found.uncertain) == {
+    assert {each.name for each, _ in found.uncertain} == {
         *("after_sales.default.after_delivery", "stock.lead_time", "fees.pick_pack", "engine.workers")
     }
-    low, high = (found.strategies[1].at(found.draw(lambda _name, at=at: at)) for at in (0.0, 1.0 - 1e-12))
+    restock = found.strategies[1]
+    low, high = (restock.at(restock.draw(lambda _name, at=at: at)) for at in (0.0, 1.0 - 1e-12))
     assert (low.engine.workers, high.engine.workers) == (2, 9)
     assert low.after_sales.default.after_delivery == pytest.approx(0.05)
     assert high.stock.lead_time.mean_us == pytest.approx(6 * 86_400e6, rel=1e-5)
@@ -137,7 +138,11 @@ def test_uncertain_inputs_are_their_mode_until_they_are_drawn(tmp_path: Path) ->
 
 
 def test_the_triangular_law_has_its_mean(tmp_path: Path) -> None:
-    each = study(tmp_path, MINIMAL + UNCERTAIN + STRATEGIES).uncertain["after_sales.default.after_delivery"]
+    (each,) = (
+        each
+        for each, _ in study(tmp_path, MINIMAL + UNCERTAIN + STRATEGIES).uncertain
+        if each.name == "after_sales.default.after_delivery"
+    )
     mean = sum(each.number((k + 0.5) / 10_000) for k in range(10_000)) / 10_000
     assert mean == pytest.approx((0.05 + 0.08 + 0.20) / 3, rel=1e-4)
 
@@ -146,6 +151,21 @@ def test_a_strategy_may_settle_an_uncertain_input(tmp_path: Path) -> None:
     text = MINIMAL + UNCERTAIN + "strategies: [{name: a}, {name: b, set: {stock.lead_time: 1d}}]\n"
     a, b = study(tmp_path, text).strategies
     assert {each.name for each in a.uncertain} - {each.name for each in b.uncertain} == {"stock.lead_time"}
+
+
+def test_each_strategy_draws_from_its_own_law(tmp_path: Path) -> None:
+    text = (
+        MINIMAL
+        + "fees: {platform: {low: 5 %, mode: 8 %, high: 12 %}}\n"
+        + "strategies: [{name: a}, {name: b, set: {fees.platform: {low: 50 %, mode: 60 %, high: 70 %}}}, {name: c}]\n"
+    )
+    found = study(tmp_path, text)
+    drawn = [each.draw(lambda _name: 0.5) for each in found.strategies]
+    shares = [each.at(numbers).fees.platform for each, numbers in zip(found.strategies, drawn, strict=True)]
+    assert shares[0] == shares[2]
+    assert 50_000 < shares[0] < 120_000
+    assert shares[1] == 600_000
+    assert [names for _, names in found.uncertain] == [["a", "c"], ["b"]]
 
 
 def test_a_scenario_with_strategies_is_written_and_read_again() -> None:
