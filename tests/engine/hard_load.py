@@ -39,6 +39,7 @@ class Said:
     status: int
     body: Any
     replayed: bool = False
+    retry_after: str = ""
 
     @property
     def is_known(self) -> bool:

@@ -75,6 +75,10 @@ class Served:
         """Return the store process, and whatever else the HTTP process has started."""
         return children_of(self.pid)
 
+    def stores(self) -> list[int]:
+        """Return the store process; none while it is being started again."""
+        return [child for child in self.children() if "sim.engine.storing" in command_of(child)]
+
     def postmaster(self) -> int:
         """Return the process of a PostgreSQL that is the engine's own."""
         return int((self.folder / "results/engine/postgres/data/postmaster.pid").read_text().split()[0])
@@ -84,7 +88,7 @@ class Served:
         victims = {
             "all": lambda: [self.pid, *self.children()],
             "http": lambda: [self.pid],
-            "store": self.children,
+            "store": self.stores,
             "postgres": lambda: [self.postmaster()],
         }[whom]()
         for victim in victims:
@@ -101,6 +105,13 @@ class Served:
         assert self._process.stdout is not None
         self._process.stdout.close()
         return self._process.wait(PATIENCE_S)
+
+
+def command_of(pid: int) -> str:
+    """Return how a process was started; nothing once it has gone."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    return ""
 
 
 def children_of(pid: int) -> list[int]:
@@ -143,8 +154,8 @@ class Session:
     async def _post(self, path: str, **what: Any) -> Said:
         try:
             async with self._session.post(self.url + path, **what) as response:
-                replayed = "idempotent-replayed" in response.headers
-                return Said(response.status, await response.json(content_type=None), replayed)
+                body, headers = await response.json(content_type=None), response.headers
+                return Said(response.status, body, "idempotent-replayed" in headers, headers.get("retry-after", ""))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return Said(0, repr(error))
 

