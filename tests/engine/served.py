@@ -115,10 +115,12 @@ def command_of(pid: int) -> str:
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the processes that a process has started."""
-    with contextlib.suppress(FileNotFoundError):
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
+    """Return the processes that any thread of a process has started."""
+    found: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").glob("*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found += map(int, (thread / "children").read_text().split())
+    return found
 
 
 @contextlib.contextmanager

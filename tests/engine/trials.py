@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import json
 import random
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -124,8 +126,12 @@ def _last_words(served: Served) -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def trials(folder: Path, store: str) -> AsyncIterator[Trials]:
-    """Have an engine under the hard load; it must stop in good order."""
+async def trials(store: str) -> AsyncIterator[Trials]:
+    """Have an engine under the hard load; it must stop in good order.
+
+    Its folder is not pytest's: that closes itself to others with every run, and root's PostgreSQL is another user's.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="liverush-test-"))
     port = free_port()  # the same after every start, for the provider to find it
     psp = Psp(f"http://127.0.0.1:{port}{WEBHOOK}", _TRICKS, SECRET)
     async with opened(psp):
@@ -134,3 +140,4 @@ async def trials(folder: Path, store: str) -> AsyncIterator[Trials]:
             it = Trials(served, psp, folder)
             await it.open()
             yield it
+    shutil.rmtree(folder)
