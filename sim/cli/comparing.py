@@ -29,6 +29,7 @@ _COUNT = click.IntRange(2, 1_000_000)
 @click.option("--precision", metavar="AMOUNT", help="Go on until differences are known to 1 % of the base, or 500 GBP.")
 @click.option("--max-replications", type=_COUNT, default=1_000, show_default=True, help="Stop here in any case.")
 @click.option("--metric", default="contribution_minor", show_default=True, help="Dotted path of what is compared.")
+@click.option("--least", is_flag=True, help="Less of the metric is better.")
 @study_options
 def compare(what: tuple[str, ...], as_json: bool, no_figures: bool, **given: Any) -> ExitCode:
     """Compare the strategies of SCENARIO, or two run directories.
@@ -83,6 +84,7 @@ def _plan(given: dict[str, Any], currency: str) -> Plan:
         precision=_precision(given["precision"], given["metric"], currency) if given["precision"] else None,
         most=given["max_replications"],
         metric=given["metric"],
+        least=given["least"],
         seed=given["seed"],
         workers=given["workers"],
         cluster=given["cluster"],

@@ -39,13 +39,15 @@ Tell = Callable[[int, int], object]
 class Plan:
     """How many replications: `replications`, or until `precision` is reached, at most `most`; and where they run.
 
-    `metric`: dotted path of what is compared. `workers`, `cluster`: see `sim.experiments.workers.in_order`.
+    `metric`: dotted path of what is compared; `least`: less of it is better. `workers`, `cluster`: see
+    `sim.experiments.workers.in_order`.
     """
 
     replications: int = REPLICATIONS
     precision: Precision | None = None
     most: int = MAX_REPLICATIONS
     metric: str = METRIC
+    least: bool = False
     seed: int | None = None
     workers: int | None = None
     cluster: str | None = None
@@ -94,7 +96,9 @@ def compare(
         results, reached = replications_of(study, plan, seed, journal, tell, say)
     name = f"{study.scenario.name}-compare-{_run_id(key, plan)}"
     with whole_directory(out, name) as partial_directory:
-        summary = summary_of_study(study, results, plan.metric, seed, _precision(plan, study, results, reached))
+        summary = summary_of_study(
+            study, results, plan.metric, seed, _precision(plan, study, results, reached), least=plan.least
+        )
         what = {"seed": seed, "overrides": list(overrides), "study_fingerprint": study.fingerprint()}
         with record.stage("report"):
             write_study(partial_directory, study, results, summary)
@@ -110,7 +114,8 @@ def _up(number: int, step: int) -> int:
 
 
 def _run_id(key: str, plan: Plan) -> str:
-    asked = (plan.replications if plan.precision is None else (plan.precision, plan.most), plan.metric)
+    asked: tuple[Any, ...] = (plan.replications if plan.precision is None else (plan.precision, plan.most), plan.metric)
+    asked += ("least",) if plan.least else ()
     return hashlib.sha256(f"{key}:{asked}".encode()).hexdigest()[:10]
 
 

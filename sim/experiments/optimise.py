@@ -178,4 +178,4 @@ def _told(state: State, seed: int, confirmed: tuple[Study, list[Result]] | None)
     if confirmed is None:
         return None
     study, results = confirmed
-    return summary_of_study(study, results, state.goal.metric, fresh_seed(seed), None)
+    return summary_of_study(study, results, state.goal.metric, fresh_seed(seed), least=state.goal.least)

@@ -54,9 +54,15 @@ def half_width(values: Sequence[Sequence[float]]) -> float:
 
 
 def summary_of_study(
-    study: Study, results: Sequence[Result], metric: str, seed: int, precision: dict[str, Any] | None
+    study: Study,
+    results: Sequence[Result],
+    metric: str,
+    seed: int,
+    precision: dict[str, Any] | None = None,
+    *,
+    least: bool = False,
 ) -> dict[str, Any]:
-    """The summary of docs/run-directory.md."""
+    """The summary of docs/run-directory.md. `least`: less of the metric is better."""
     values = values_of(study, results, metric)
     pairs = all_pairs(values, widened=1.0 if precision is None else WIDENED)
     scenario = study.scenario
@@ -71,12 +77,14 @@ def summary_of_study(
         "replications": len(results),
         "traces_made": sum(result["traces"] for result in results),
         "metric": metric,
+        "least": least,
         "level": LEVEL,
         "critical_value": _finite(pairs.critical),
         "precision": precision,
-        "strategies": _strategies(study, results, values, pairs),
+        "strategies": _strategies(study, results, values, pairs.negated() if least else pairs),
         "pairs": [
-            _pair(study, results, metric, values, pairs, i, j) for i, j in combinations(range(len(study.names)), 2)
+            _pair(study, results, metric, values, pairs, least, i, j)
+            for i, j in combinations(range(len(study.names)), 2)
         ],
         "uncertain": [
             {
@@ -91,29 +99,30 @@ def summary_of_study(
 
 
 def _strategies(
-    study: Study, results: Sequence[Result], values: Sequence[Sequence[float]], pairs: Pairs
+    study: Study, results: Sequence[Result], values: Sequence[Sequence[float]], gains: Pairs
 ) -> list[dict[str, Any]]:
+    """What each strategy came to. `gains`: all pairs so that more is better."""
     changes = {strategy.name: strategy.changes for strategy in study.scenario.strategies}
-    against = against_best(pairs, len(study.names))
+    against = against_best(gains, len(study.names))
     return [
         {
             "name": name,
             "changes": {path: plain_value(value) for path, value in changes.get(name, {}).items()},
             "mean": t_interval(values[k]).mean,
             "against_best": {key: _finite(value) for key, value in against[k]._asdict().items()},
-            "may_be_best": not any(_is_below(pairs, j, k) for j in range(len(values)) if j != k),
+            "may_be_best": not any(_is_behind(gains, j, k) for j in range(len(values)) if j != k),
             "is_best": against[k].low == 0
             and against[k].high > 0
-            and all(pairs.told_apart(j, k) for j in range(len(values)) if j != k),
+            and all(gains.told_apart(j, k) for j in range(len(values)) if j != k),
             "intervals": _intervals(study, results, k),
         }
         for k, name in enumerate(study.names)
     ]
 
 
-def _is_below(pairs: Pairs, j: int, k: int) -> bool:
-    """Whether strategy k is known to come to less than strategy j."""
-    high = pairs.of(j, k).high
+def _is_behind(gains: Pairs, j: int, k: int) -> bool:
+    """Whether strategy k is known to be worse than strategy j."""
+    high = gains.of(j, k).high
     return high is not None and high < 0
 
 
@@ -136,6 +145,7 @@ def _pair(
     metric: str,
     values: Sequence[Sequence[float]],
     pairs: Pairs,
+    least: bool,
     i: int,
     j: int,
 ) -> dict[str, Any]:
@@ -152,14 +162,14 @@ def _pair(
         "percent": percent._asdict(),
         "told_apart": apart,
         "needed_replications": None if apart or needed > MOST else max(needed, len(results) + 1),
-        **(_of_inputs(study, results, metric, i, j) if study.uncertain else {}),
+        **(_of_inputs(study, results, metric, least, i, j) if study.uncertain else {}),
     }
 
 
-def _of_inputs(study: Study, results: Sequence[Result], metric: str, i: int, j: int) -> dict[str, Any]:
+def _of_inputs(study: Study, results: Sequence[Result], metric: str, least: bool, i: int, j: int) -> dict[str, Any]:
     """Chance and inputs kept apart, and break-evens, for one pair."""
     raw = [[result["strategies"][k]["values"][metric] for result in results] for k in (i, j)]
-    groups = differences(*raw).reshape(-1, A_DRAW)
+    groups = (-1 if least else 1) * differences(*raw).reshape(-1, A_DRAW)
     if len(groups) < 2:
         return {}
     parts = variance_parts(groups)

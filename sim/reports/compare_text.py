@@ -90,15 +90,25 @@ def _needed(summary: dict[str, Any], pair: dict[str, Any]) -> str:
     return f"about {count(more)} more {'replication' if more == 1 else 'replications'} would."
 
 
+def sign_of(summary: dict[str, Any]) -> int:
+    """1 where more of the metric is better, -1 where less is."""
+    return -1 if summary.get("least") else 1
+
+
+def is_judged(summary: dict[str, Any]) -> bool:
+    """Whether it is known what is better: of a metric like late dispatch nobody said so unless with --least."""
+    return bool(summary["metric"] == _CONTRIBUTION or summary.get("least"))
+
+
 def _best(summary: dict[str, Any]) -> str:
-    strategies = summary["strategies"]
+    strategies, word = summary["strategies"], "best" if is_judged(summary) else "most"
     known = [each["name"] for each in strategies if each["is_best"]]
     if known:
-        return f"Best: {known[0]}."
-    ranked = sorted(strategies, key=lambda each: -each["mean"])
+        return f"{word.title()}: {known[0]}."
+    ranked = sorted(strategies, key=lambda each: -sign_of(summary) * each["mean"])
     open_ = [each["name"] for each in ranked if each["may_be_best"]]
     if len(open_) == len(strategies) > 2:
-        return f"Any may be best; {ranked[0]['name']} leads."
+        return f"Any may be {word}; {ranked[0]['name']} leads."
     leader = ranked[0]["name"]
     rivals = {p["base"] if p["other"] == leader else p["other"]: p for p in summary["pairs"] if leader in _names(p)}
     told = [
@@ -106,7 +116,7 @@ def _best(summary: dict[str, Any]) -> str:
         for name in open_
         if name != leader and leader != strategies[0]["name"] and name != strategies[0]["name"]
     ]
-    return " ".join([f"Best: {' or '.join(open_)}.", *told])
+    return " ".join([f"{word.title()}: {' or '.join(open_)}.", *told])
 
 
 def _names(pair: dict[str, Any]) -> tuple[str, str]:
@@ -160,12 +170,13 @@ def shown(summary: dict[str, Any], value: float | None) -> str:
 
 def _table(summary: dict[str, Any]) -> Block:
     name = "contribution" if summary["metric"] == _CONTRIBUTION else summary["metric"]
+    word = "best" if is_judged(summary) else "most"
     rows: list[Cells] = [["strategy", f"{name}, mean", "95 % interval", *(head for head, _ in _COLUMNS), ""]]
     for each in summary["strategies"]:
         found = each["intervals"][summary["metric"]]
         low, high = shown(summary, found["low"]), shown(summary, found["high"])
         others = [_mean(each["intervals"], path) for _, path in _COLUMNS]
-        note = "best" if each["is_best"] else "may be best" if each["may_be_best"] else ""
+        note = word if each["is_best"] else f"may be {word}" if each["may_be_best"] else ""
         rows.append([each["name"], shown(summary, found["mean"]), f"{low} .. {high}", *others, note])
     return Block("Strategies, each alone", rows, "<" + ">" * 6 + "<", head=True)
 

@@ -48,6 +48,10 @@ class Pairs(NamedTuple):
         low, high = found.high, found.low
         return Interval(-found.mean, None if low is None else -low, None if high is None else -high, found.n)
 
+    def negated(self) -> Pairs:
+        """The same for what is better the less it is."""
+        return Pairs({(i, j): self.of(j, i) for i, j in self.intervals}, self.critical)
+
     def told_apart(self, i: int, j: int) -> bool:
         """Whether the interval of a pair leaves 0 out."""
         found = self.of(i, j)

@@ -124,6 +124,18 @@ def test_strategies_that_tie_may_both_be_best(tmp_path: Path) -> None:
     assert sentences(found)[-1] == "Best: today or same."
 
 
+def test_where_less_is_better_the_least_is_best(tmp_path: Path) -> None:
+    found = study(tmp_path, TEXT, "ruin=fees.pick_pack=90 GBP", only=["today", "ruin"])
+    summary = run(tmp_path, Plan(replications=3, workers=1, least=True), found, draw=draw_study).summary
+    assert [each["is_best"] for each in summary["strategies"]] == [False, True]
+    assert [each["may_be_best"] for each in summary["strategies"]] == [False, True]
+    assert summary["strategies"][1]["against_best"]["mean"] > 0 > summary["pairs"][0]["mean"]
+    assert sentences(summary)[-1] == "Best: ruin."
+    other = run(tmp_path, Plan(replications=3, workers=1, metric="contribution.pick_pack_minor"), found).summary
+    assert sentences(other)[-1] == "Most: today.", "nobody said that more of it is better"
+    assert "best" not in compare_text(other).lower()
+
+
 def test_the_workbook_has_units_in_its_headers(done: Compared) -> None:
     book = openpyxl.load_workbook(done.directory / "workbook.xlsx")
     assert book.sheetnames == ["verdict", "strategies", "pairs", "money", "results"]

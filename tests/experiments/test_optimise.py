@@ -105,6 +105,14 @@ def test_where_inputs_are_uncertain_points_are_known_by_their_draws(tmp_path: Pa
     assert study["replications"] == 4
 
 
+def test_where_less_is_sought_the_confirmation_calls_the_least_best(tmp_path: Path) -> None:
+    few = SearchPlan(trials=2, first=2, most=2, confirm=3, least=True, where=Where(workers=1))
+    found = search(tmp_path, knobs=("catalogue.mug.stock.main=0:10:5",))
+    strategies = optimise(found, few, tmp_path / "runs").summary["confirmation"]["strategies"]
+    assert min(strategies, key=lambda each: each["mean"])["name"] == "best found"
+    assert [each["name"] for each in strategies if each["against_best"]["mean"] > 0] == ["best found"]
+
+
 def test_only_points_that_may_win_get_more_replications(done: Optimised) -> None:
     proposed = [point for point in done.summary["points"] if point["kind"] == "proposed"]
     numbers = [point["replications"] for point in proposed]

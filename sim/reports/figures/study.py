@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from sim.reports.compare_text import sentences, shown
+from sim.reports.compare_text import is_judged, sentences, shown, sign_of
 from sim.reports.figures.clock import Window
 from sim.reports.figures.frame import BAD, COLOURS, GOOD, INK, SOFT, Frame, count_axis, legend, name_text
 from sim.reports.words import count, major, metric, plural
@@ -53,7 +53,8 @@ def draw_differences(frame: StudyFrame) -> None:
     frame.takeaway = " ".join(sentences(summary)[:3])
     axes = frame.rows([0.45 * len(pairs) + 0.6])[0]
     for row, pair in enumerate(pairs):
-        colour = SOFT if not pair["told_apart"] else GOOD if pair["mean"] > 0 else BAD
+        judged = GOOD if sign_of(summary) * pair["mean"] > 0 else BAD
+        colour = SOFT if not pair["told_apart"] else judged if is_judged(summary) else COLOURS[3]
         low, mean, high = (frame.in_units(pair[key] or 0.0) for key in ("low", "mean", "high"))
         axes.plot([low, high], [row, row], color=colour, linewidth=3, solid_capstyle="butt")
         axes.plot([mean], [row], marker="o", color=colour, markersize=7)
@@ -69,7 +70,7 @@ def draw_differences(frame: StudyFrame) -> None:
 
 def draw_pareto(frame: StudyFrame) -> None:
     """Each strategy as a point: what it earns against how much it delivers on time. Those that no other beats in both
-    are joined."""
+    are joined; without `--least` more of a metric beats less."""
     summary = frame.run.summary
     frame.title = f"{frame.unit[:1].upper()}{frame.unit[1:]} against on-time delivery"
     points = [
@@ -82,7 +83,7 @@ def draw_pareto(frame: StudyFrame) -> None:
         frame.empty("no deliveries")
         return
     axes = frame.rows([max(4.2, 0.22 * len(known))])[0]  # no lower than its legend
-    best = front([(x["mean"], y["mean"]) for *_, x, y in known])
+    best = front([(x["mean"], sign_of(summary) * y["mean"]) for *_, x, y in known])
     for k, (colour, mark, name, x, y) in enumerate(known):
         across, up = (_arms(each) for each in (x, y))
         axes.errorbar(x["mean"], frame.in_units(y["mean"]), fmt=mark, color=colour, markersize=8, elinewidth=1,
@@ -94,8 +95,9 @@ def draw_pareto(frame: StudyFrame) -> None:
     axes.set_ylabel(frame.unit)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     legend(axes)
-    frame.takeaway = f"No other strategy is better in both than {alternatives([known[k][2] for k in best])}."
-    frame.notes.append("95 % intervals of each strategy alone; full marks: no other is better in both")
+    both = "is better in both" if is_judged(summary) else "has more of both"
+    frame.takeaway = f"No other strategy {both} than {alternatives([known[k][2] for k in best])}."
+    frame.notes.append(f"95 % intervals of each strategy alone; full marks: no other {both}")
 
 
 def alternatives(names: list[str]) -> str:
