@@ -176,16 +176,26 @@ def draw_pareto(frame: SearchFrame) -> None:
     best = [known[k] for k in front([(p["on_time_share"], p["gain"]["mean"]) for p in known])]
     ordered = sorted((p["on_time_share"], frame.gain(p)) for p in best)
     axes.plot(*zip(*ordered, strict=True), color=SOFT, linewidth=0.8, linestyle="--", zorder=0)
-    named = [p for p in known if p["kind"] != "proposed" or p["number"] == summary["leader"]][:_MOST_LABELS]
-    for point in named:
-        axes.annotate(name_text(point["name"], 20), (point["on_time_share"], frame.gain(point)), xytext=(5, 5),
-                      textcoords="offset points", fontsize=7.5, color=INK)  # fmt: skip
     share_axis(axes)
     frame.gain_axis(axes)
+    _name_points(frame, axes, known)
     legend(axes)
     names = [p["name"] for p in sorted(best, key=lambda p: -p["gain"]["mean"])]
     frame.takeaway = f"No other is better in both than {alternatives(names)}."
     frame.notes.append("means on the replications that were searched on")
+
+
+def _name_points(frame: SearchFrame, axes: Axes, points: list[dict[str, Any]]) -> None:
+    """Name those that somebody named and the one that leads, towards the middle; those in one place share a line."""
+    leader = frame.run.summary["leader"]
+    places: dict[tuple[float, float], list[str]] = {}
+    for point in [p for p in points if p["kind"] != "proposed" or p["number"] == leader][:_MOST_LABELS]:
+        places.setdefault((point["on_time_share"], frame.gain(point)), []).append(name_text(point["name"], 20))
+    middle = sum(axes.get_xlim()) / 2
+    for (share, gain), names in places.items():
+        side, alignment = (-6, "right") if share > middle else (6, "left")
+        axes.annotate(", ".join(names), (share, gain), xytext=(side, 5), ha=alignment, textcoords="offset points",
+                      fontsize=7.5, color=INK)  # fmt: skip
 
 
 DRAWINGS = {"search": draw_trials, "knobs": draw_knobs, "pareto": draw_pareto}
