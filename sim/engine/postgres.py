@@ -52,8 +52,8 @@ _READING = {**_COMMON, "default_transaction_read_only": "on", "plan_cache_mode":
 #: What must not be off, or an acknowledged order could be lost.
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 #: Classes of SQLSTATE that tell of the server's state rather than of the statement: connection, transaction state,
-#: rollback, resources, object state, operator, system.
-_SERVER_STATE = ("08", "25", "40", "53", "55", "57", "58")
+#: rollback, resources, object state, operator, system, internal (a file that may not grow, a broken page).
+_SERVER_STATE = ("08", "25", "40", "53", "55", "57", "58", "XX")
 #: Those after which the connection ends, so that a commit may or may not have happened.
 _ENDING = ("08", "57P")
 

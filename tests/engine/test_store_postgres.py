@@ -187,13 +187,20 @@ async def test_a_server_that_hangs_does_not_hang_the_engine(
     await eventually_writes(relayed)
 
 
-async def test_a_full_disk_leaves_nothing_of_a_group(postgres_database: PostgresDatabase, store: PostgresStore) -> None:
+#: As the server tells it: of a disk, and of a file that may not grow any more (measured with a limit on its size).
+_FULL = {"disk_full": "No space left on device", "internal_error": "could not extend file: File too large"}
+
+
+@pytest.mark.parametrize("code", _FULL)
+async def test_a_full_disk_leaves_nothing_of_a_group(
+    postgres_database: PostgresDatabase, store: PostgresStore, code: str
+) -> None:
     await postgres_database.run(
         "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
-        "'BEGIN RAISE EXCEPTION USING ERRCODE = ''disk_full'', MESSAGE = ''No space left on device''; END'"
+        f"'BEGIN RAISE EXCEPTION USING ERRCODE = ''{code}'', MESSAGE = ''{_FULL[code]}''; END'"
     )
     await postgres_database.run("CREATE TRIGGER full_disk BEFORE INSERT ON events EXECUTE FUNCTION full_disk()")
-    with pytest.raises(StoreUnavailable, match="No space left on device") as failure:
+    with pytest.raises(StoreUnavailable, match=_FULL[code]) as failure:
         await store.write(samples())
     assert not isinstance(failure.value, OutcomeUnknown)
     assert all(rows == [] for rows in (await dump(store)).values())
