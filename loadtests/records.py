@@ -36,6 +36,10 @@ class Endpoint(IntEnum):
     OTHER = 10
 
 
+#: Endpoints that the trace's arrivals ask; all others follow from an answer.
+ARRIVING = (Endpoint.VIEW, Endpoint.REFRESH, Endpoint.QUOTE, Endpoint.CHECKOUT)
+
+
 class Outcome(IntEnum):
     """How it ended. Refused and declined are correct answers; the last three missed any SLO."""
 

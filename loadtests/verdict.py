@@ -12,20 +12,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from loadtests.lag import lag_of
 from loadtests.measuring import Measured, WorkerNote
-from loadtests.records import MISSED, Endpoint, Outcome
+from loadtests.records import ARRIVING, MISSED, Endpoint, Outcome
 from loadtests.schedule import Schedule
 from loadtests.targets.base import AuditResult
 from sim.errors import ExitCode, worst_exit_code
-from sim.measure.percentiles import percentile_of, rank_of, sure_percentile_of
+from sim.measure.percentiles import rank_of, sure_percentile_of
 from sim.scenario.system import Slo
 
 PERCENTILES = {"p50_us": 50, "p90_us": 90, "p99_us": 99, "p999_us": 99.9, "p9999_us": 99.99}
-#: A generator that is later than this disturbs what it measures; so does one that uses more of a core.
-LAG_FLOOR_US, LAG_SHARE = 2_000, 0.05
+#: A generator that uses more of a core than this disturbs what it measures.
 CPU_LIMIT = 0.8
-#: Endpoints that the trace's arrivals ask; all others follow from an answer.
-ARRIVING = (Endpoint.VIEW, Endpoint.REFRESH, Endpoint.QUOTE, Endpoint.CHECKOUT)
 
 Values = npt.NDArray[np.int64]
 Part = dict[str, Any]
@@ -55,7 +53,8 @@ def summarise(
     incomplete = interrupted or any(not note.complete for note in noted)
     outcome = measured.records["outcome"]
     dropped = int(np.count_nonzero(outcome == Outcome.DROPPED))
-    doubts = [*doubts_of(measured, schedule, lag, incomplete=incomplete), *_audit_doubts(audit)]
+    doubts = doubts_of(measured, schedule, lag, incomplete=incomplete)
+    doubts += [*_missed_by_lag(measured, slos, judged), *_audit_doubts(audit)]
     return {
         "sent": len(outcome) - dropped,
         "dropped": dropped,
@@ -166,18 +165,6 @@ def judge(measured: Measured, slo: Slo) -> Part:
     }
 
 
-def lag_of(measured: Measured, slos: Sequence[Slo]) -> Part:
-    """Return how late requests were sent, and how late they may be: 2 ms, or 5 % of the tightest objective."""
-    tightest_us = min((slo.at_most_us for slo in slos), default=0)
-    limit_us = max(LAG_FLOOR_US, round(LAG_SHARE * tightest_us))
-    records = measured.records[measured.records["outcome"] != Outcome.DROPPED]
-    lag = np.sort(records["sent_us"] - np.maximum(records["due_us"], records["ready_us"]))
-    if not len(lag):
-        return {"p50_us": None, "p99_us": None, "max_us": None, "limit_us": limit_us}
-    found = {"p50_us": percentile_of(lag, 50), "p99_us": percentile_of(lag, 99), "max_us": int(lag[-1])}
-    return {**found, "limit_us": limit_us}
-
-
 def refusals_of(measured: Measured) -> dict[str, int]:
     """Return how often each reason was given for a correct refusal, the most frequent first."""
     rows = np.isin(measured.records["outcome"], (Outcome.REFUSED, Outcome.DECLINED))
@@ -203,8 +190,17 @@ def _lag_doubts(lag: Part, planned: int) -> Iterable[Doubt]:
         if planned:
             yield Doubt("nothing was sent", f"none of {planned} planned arrivals was sent")
     elif late_us > limit_us:
-        sentence = f"the lag's p99 was {_ms(late_us)}; {_ms(limit_us)} is allowed"
+        sentence = f"the lag's p99 was {_ms(late_us)} ({lag['of']}); {_ms(limit_us)} is allowed"
         yield Doubt(f"lag p99 {_ms(late_us)} > {_ms(limit_us)}", sentence)
+
+
+def _missed_by_lag(measured: Measured, slos: Sequence[Slo], judged: Sequence[Part]) -> Iterable[Doubt]:
+    """A lag that is rare enough for its own limit may still be what missed a high percentile: that is no answer."""
+    punctual = measured.punctual()
+    for slo, told in zip(slos, judged, strict=True):
+        if told["met"] is False and judge(punctual, slo)["met"]:
+            short = f"{slo.endpoint} p{slo.percentile:g} missed by lag"
+            yield Doubt(short, f"{slo.endpoint} would have met its p{slo.percentile:g} but for the generator's own lag")
 
 
 def _worker_doubts(notes: Sequence[WorkerNote | None]) -> Iterable[Doubt]:
