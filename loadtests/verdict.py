@@ -286,10 +286,11 @@ def audit_of(audit: AuditResult) -> Part:
 def rung(multiple: float, summary: Mapping[str, Any]) -> Part:
     """Return a rung of a ladder: what came of replaying at a multiple of the trace's rate.
 
-    `within` is None where that cannot be said: the measurement is not valid, or there is no objective.
+    `within` is None where that cannot be said: the measurement is not valid or not whole, or there is no objective.
     """
     verdict, checkout = summary["verdict"], summary["endpoints"].get("checkout", {})
-    told = verdict["valid"] and verdict["slo_met"] is not None
+    whole = verdict["slo_met"] is not None and not summary["incomplete"]
+    told = verdict["valid"] and (whole or bool(summary["aborted"]))
     good = verdict["slo_met"] and verdict["audit"] != "findings" and not summary["aborted"]
     return {
         "multiple": multiple,
@@ -305,19 +306,18 @@ def rung(multiple: float, summary: Mapping[str, Any]) -> Part:
     }
 
 
-def find_last_within(ladder: Sequence[Mapping[str, Any]]) -> float | None:
-    """Return the highest multiple within the objectives below the first one outside; None where there is none."""
-    return limits_of(ladder)[0]
-
-
 def limits_of(ladder: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | None]:
-    """Return the last multiple within the objectives, and the first outside; rungs that say neither do not count.
+    """Return the last multiple within the objectives, and the first outside; `ladder` ascends.
 
-    A multiple that is within above one that is outside was luck, and is not named.
+    Nothing is said of what comes after a rung that says nothing: the limit may lie there. A multiple that is within
+    above one that is outside was luck, and is not named.
     """
-    outside = min((one["multiple"] for one in ladder if one["within"] is False), default=None)
-    within = (one["multiple"] for one in ladder if one["within"] and (outside is None or one["multiple"] < outside))
-    return max(within, default=None), outside
+    within = None
+    for one in ladder:
+        if one["within"] is not True:
+            return within, one["multiple"] if one["within"] is False else None
+        within = one["multiple"]
+    return within, None
 
 
 def worst(verdicts: Iterable[Part]) -> Part:

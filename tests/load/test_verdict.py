@@ -319,15 +319,29 @@ def test_a_replay_that_was_cut_short_never_answers_yes() -> None:
 
 def test_a_ladder_names_the_last_multiple_within_and_the_first_outside() -> None:
     good, slow, invalid = summary_of(), summary_of(response_us=300_000), summary_of(lag_us=12_000)
-    ladder = [verdict.rung(1, good), verdict.rung(1.5, invalid), verdict.rung(2, slow), verdict.rung(3, good)]
-    assert [one["within"] for one in ladder] == [True, None, False, True]
+    ladder = [verdict.rung(1, good), verdict.rung(2, slow), verdict.rung(3, good), verdict.rung(4, invalid)]
+    assert [one["within"] for one in ladder] == [True, False, True, None]
     assert verdict.limits_of(ladder) == (1, 2)
-    assert verdict.find_last_within(ladder) == 1
     assert verdict.limits_of(ladder[:1]) == (1, None)
-    assert verdict.limits_of(ladder[2:3]) == (None, 2)
+    assert verdict.limits_of(ladder[1:3]) == (None, 2)
     assert verdict.limits_of([verdict.rung(1, summary_of(slos=[]))]) == (None, None)
     assert ladder[0]["p99_us"] == 1_000
-    assert ladder[2]["verdict_line"] == "VALID · SLO MISSED · AUDIT CLEAN"
+    assert ladder[1]["verdict_line"] == "VALID · SLO MISSED · AUDIT CLEAN"
+
+
+def test_a_ladder_says_nothing_beyond_a_rung_that_says_nothing() -> None:
+    good, slow, invalid = summary_of(), summary_of(response_us=300_000), summary_of(lag_us=12_000)
+    rungs = [verdict.rung(multiple, told) for multiple, told in enumerate((good, invalid, good, slow), 1)]
+    assert verdict.limits_of(rungs) == (1, None)
+    assert verdict.limits_of(rungs[1:]) == (None, None)
+
+
+def test_a_rung_that_was_cut_short_is_neither_within_nor_outside() -> None:
+    cut, part = {"planned": N + 5, "interrupted": True}, note_of(planned=N + 5, complete=False, ended="interrupted")
+    assert verdict.rung(1, summary_of(note=part, **cut))["within"] is None
+    assert verdict.rung(1, summary_of(note=part, response_us=300_000, **cut))["within"] is None
+    ended = note_of(planned=N + 5, complete=False, ended="abort", abort="errors>5%: 9.0% over 5 s")
+    assert verdict.rung(1, summary_of(note=ended))["within"] is False
 
 
 def test_what_a_target_answers_a_second_counts_until_its_last_answer() -> None:
