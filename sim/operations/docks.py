@@ -11,11 +11,10 @@ from sim.flow.jit import choose
 from sim.flow.pages import moved, pages
 from sim.operations import front_state as fs
 from sim.operations.collecting import CARRIER_USE, find_cancelled
-from sim.scenario.carriage import Carriage
+from sim.scenario.freight import asked_carriers, carriage_of
 from sim.scenario.logistics import Warehouse
-from sim.scenario.quantiles import derived_u32s, quantile_table
+from sim.scenario.quantiles import derived_u32s
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import carriage_table, carrier_table, freight_minor
 
 Ids = npt.NDArray[np.int32]
 Times = npt.NDArray[np.int64]
@@ -108,14 +107,10 @@ class _Choice:
 
     def __init__(self, scenario: Scenario, trace: Trace, number: int) -> None:
         plan = scenario.warehouses[number]
-        terms = [
-            row
-            for row, each in zip(carriage_table(scenario), carrier_table(scenario), strict=True)
-            if each[0] == number
-        ]
+        terms = carriage_of(scenario, number)
         self._loss_u32 = trace.carts["loss_u32"]
         self._limits = _limits(plan) if plan.carrier_choice == "share" else None
-        ring = [_ranked(scenario, plan, [row[r] for row in terms]) for r in range(len(scenario.regions))]
+        ring = [asked_carriers(scenario, plan, [row[r] for row in terms]) for r in range(len(scenario.regions))]
         self._first = np.array([order[0] for order in ring], np.int64)
         self._after = np.array(
             [[order[(order.index(c) + 1) % len(order)] for c in range(len(order))] for order in ring]
@@ -131,15 +126,6 @@ class _Choice:
     def after(self, f: fs.Front, ids: Ids, carrier: int) -> npt.NDArray[np.int64]:
         """Who is asked after `carrier`."""
         return np.asarray(self._after[f.line_region[f.first[ids]], carrier])
-
-
-def _ranked(scenario: Scenario, plan: Warehouse, terms: list[Carriage]) -> list[int]:
-    """Carriers of a warehouse to one region in the order in which they are asked; ties in the order of the file."""
-    if plan.carrier_choice == "share":
-        return list(range(len(terms)))
-    if plan.carrier_choice == "cheapest":
-        return sorted(range(len(terms)), key=lambda c: freight_minor(scenario, terms[c]))
-    return sorted(range(len(terms)), key=lambda c: int(quantile_table(terms[c].lead_time)[512]))
 
 
 def _limits(plan: Warehouse) -> npt.NDArray[np.int64]:

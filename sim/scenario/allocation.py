@@ -13,10 +13,10 @@ from sim.scenario.units import DurationUs
 class WarehouseChoice(Part):
     """Which warehouses a cart is offered to, and in which order; the first that has all of it serves it.
 
-    `nearest`: all, nearest first. `cheapest`: all, by the lane's freight and what a parcel costs to pick and pack, then
-    nearest first. `central`: `warehouse` alone. `central_first`: `warehouse`, then the others, nearest first.
-    `regional`: the region's nearest alone. `otherwise` says what becomes of a cart that none of them has whole: `split`
-    into parcels, `refuse`, or `wait` until one can serve it whole.
+    `nearest`: all, nearest first. `cheapest`: all, by freight with customs (of the carrier asked first; by share the
+    mean) and what a parcel costs to pick and pack, then nearest first. `central`: `warehouse` alone. `central_first`:
+    `warehouse`, then the others, nearest first. `regional`: the region's nearest alone. `otherwise` says what becomes
+    of a cart that none of them has whole: `split` into parcels, `refuse`, or `wait` until one can serve it whole.
     """
 
     choice: Literal["nearest", "cheapest", "central", "central_first", "regional"] = "nearest"

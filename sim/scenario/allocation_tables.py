@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sim.scenario.allocation import WarehouseChoice
+from sim.scenario.freight import expected_freight
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import lane_table, nearest_warehouses, sku_names, to_reporting_minor
+from sim.scenario.tables import nearest_warehouses, sku_names
 
 
 class ReserveRow(NamedTuple):
@@ -27,7 +28,7 @@ def choice_of(scenario: Scenario, region: int) -> WarehouseChoice:
 def asked_warehouses(scenario: Scenario) -> list[list[int]]:
     """Per region, the warehouses that its carts are offered to, in order."""
     number = {house.name: i for i, house in enumerate(scenario.warehouses)}
-    cost = [[to_reporting_minor(scenario, lane.cost) for lane in row] for row in lane_table(scenario)]
+    cost = expected_freight(scenario)
     result = []
     for region, nearest in enumerate(nearest_warehouses(scenario)):
         rule = choice_of(scenario, region)

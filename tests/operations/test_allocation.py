@@ -86,6 +86,30 @@ def test_the_choice_says_which_warehouses_are_asked_and_in_which_order(choice: s
     assert houses(shop(f"allocation={choice}"), *carts) == served
 
 
+_TWO_CARRIERS = (
+    "carriers: [{name: gold, share: 30 %, to: {all: {lead_time: 1d, cost: 7.00 GBP}}}, "
+    "{name: tin, share: 70 %, to: {all: {lead_time: 9d, cost: 1.00 GBP}}}]"
+)
+
+
+@pytest.mark.parametrize(
+    ("terms", "first"),
+    [
+        ("lanes[1].customs={cost: 2.01 GBP}", "near"),
+        ("lanes[1].customs={cost: 1.99 GBP}", "far"),
+        ("warehouses[0].carriers=[{name: gold, to: {all: {cost: 9.00 GBP}}}]", "near"),
+        ("warehouses[0].carriers=[{name: gold, to: {all: {cost: 9.00 GBP}}}, {name: tin}]", "far"),
+        ("warehouses[1].carriers=[{name: tin, to: {all: {cost: 1.00 GBP}}}]", "near"),
+        (f"warehouses[1]={{name: near, carrier_choice: share, {_TWO_CARRIERS}}}", "near"),  # 2.80 GBP in the mean
+        (f"warehouses[1]={{name: near, carrier_choice: fastest, {_TWO_CARRIERS}}}", "far"),
+    ],
+)
+def test_the_cheapest_warehouse_is_that_whose_parcels_cost_least_with_carriers_and_customs(
+    terms: str, first: str
+) -> None:
+    assert houses(shop("allocation.choice=cheapest", terms), {}) == [[first]]
+
+
 def test_a_region_has_a_choice_of_its_own() -> None:
     scenario = shop("regions[0].allocation={choice: central, warehouse: far}", "allocation.choice=regional")
     assert houses(scenario, {}, {"quantity": 5}) == [["far"], []]

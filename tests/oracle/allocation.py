@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from sim.orders.states import Reason, State
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import lane_table, nearest_warehouses, sku_names, to_reporting_minor
+from sim.scenario.tables import nearest_warehouses, sku_names
+from tests.oracle.carriers import Carriers
 from tests.oracle.clock import Clock, Grid
 from tests.oracle.records import Order, Take
 from tests.oracle.stock import Stock
@@ -24,11 +25,11 @@ class Rule:
 
 def rules(scenario: Scenario) -> list[Rule]:
     """The rule of each region."""
-    lanes, found = lane_table(scenario), []
+    found = []
     for number, (region, nearest) in enumerate(zip(scenario.regions, nearest_warehouses(scenario), strict=True)):
         choice = region.allocation or scenario.allocation
         central = [house for house in nearest if scenario.warehouses[house].name == choice.warehouse]
-        costs = [to_reporting_minor(scenario, lanes[house][number].cost) for house in nearest]
+        costs = [Carriers(scenario, house).freight_minor(number) for house in nearest]
         asked = {
             "nearest": nearest,
             "regional": nearest[:1],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from sim.scenario.carriage import Carriage, Carrier
 from sim.scenario.quantiles import at_u32, derived_u32
 from sim.scenario.schema import Scenario
@@ -31,26 +33,32 @@ class Carriers:
                 if uniform < round(total * 2**32):
                     return number
             return len(self.house.carriers) - 1
-        return self._ring(order)[0]
+        return self._ring(order.region)[0]
 
     def after(self, carrier: int, order: Order) -> int:
         """Who is asked next."""
-        ring = self._ring(order)
+        ring = self._ring(order.region)
         return ring[(ring.index(carrier) + 1) % len(ring)]
 
-    def _ring(self, order: Order) -> list[int]:
+    def freight_minor(self, region: int) -> float:
+        """What a parcel to a region costs with the carrier that gets it first; by share the mean."""
+        if self.house.carriers and self.house.carrier_choice == "share":
+            costs = [self._cost_minor(self._terms(number, region)) for number in range(len(self.rows))]
+            return math.fsum(carrier.share * cost for carrier, cost in zip(self.house.carriers, costs, strict=True))
+        return self._cost_minor(self._terms(self._ring(region)[0], region))
+
+    def _ring(self, region: int) -> list[int]:
         numbers = list(range(len(self.rows)))
         if not self.house.carriers or self.house.carrier_choice == "share":
             return numbers
         cost = self._cost_minor if self.house.carrier_choice == "cheapest" else self._median_us
-        return sorted(numbers, key=lambda number: (cost(self._terms(number, order)), number))
+        return sorted(numbers, key=lambda number: (cost(self._terms(number, region)), number))
 
-    def _terms(self, number: int, order: Order) -> Carriage:
-        region = self.scenario.regions[order.region].name
-        named = self.house.carriers[number].to
-        if region in named:
-            return named[region]
-        lanes = [lane for lane in self.scenario.lanes if (lane.warehouse, lane.region) == (self.house.name, region)]
+    def _terms(self, number: int, region: int) -> Carriage:
+        name = self.scenario.regions[region].name
+        if self.house.carriers and name in self.house.carriers[number].to:
+            return self.house.carriers[number].to[name]
+        lanes = [lane for lane in self.scenario.lanes if (lane.warehouse, lane.region) == (self.house.name, name)]
         return lanes[0] if lanes else Carriage()
 
     def _cost_minor(self, terms: Carriage) -> int:

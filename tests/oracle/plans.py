@@ -14,7 +14,8 @@ from sim.demand.generate import generate
 from sim.demand.trace import BUY, NEVER, Trace
 from sim.scenario.quantiles import at_u32
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import SkuRow, lane_table, nearest_warehouses, sku_table, to_reporting_minor
+from sim.scenario.tables import SkuRow, nearest_warehouses, sku_table, to_reporting_minor
+from tests.oracle.carriers import Carriers
 from tests.oracle.records import law_table
 
 FIRST_PILOT = 1_000_000_000
@@ -106,12 +107,16 @@ class Plans:
         middle, spread = law
         sales, fees = self.scenario.after_sales, self.scenario.fees
         shares = sales.categories.get(row.category, sales.default)
-        net = row.price_minor * (1 - (fees.platform + fees.creator + fees.payment) / 1_000_000)
+        price = float(row.price_minor)
         if self.scenario.funnel.voucher.funded_by == "seller":
-            net *= 1 - self.scenario.funnel.voucher.share * self.scenario.funnel.voucher.off
-        lanes = lane_table(self.scenario)
+            price *= 1 - self.scenario.funnel.voucher.share * self.scenario.funnel.voucher.off
+        net = price * (1 - (fees.platform + fees.creator) / 1_000_000)
+        own = ("", self.scenario.reporting_currency)
+        abroad = math.fsum(region.audience for region in self.scenario.regions if region.currency not in own)
+        paying = price * (fees.payment + fees.exchange * abroad) / 1_000_000
+        paying += to_reporting_minor(self.scenario, fees.payment_fixed)
         freight = math.fsum(
-            region.audience * to_reporting_minor(self.scenario, lanes[house][k].cost)
+            region.audience * Carriers(self.scenario, house).freight_minor(k)
             for k, (region, house) in enumerate(zip(self.scenario.regions, self.nearest, strict=True))
         )
         carriage = to_reporting_minor(self.scenario, fees.pick_pack) + freight
@@ -125,7 +130,7 @@ class Plans:
             carriage = (1 - early) * carriage + shares.after_delivery * back
         if middle == 0 or eats <= 0:
             return 0
-        gain = (net - carriage) / eats - row.cost_minor
+        gain = (net - carriage - paying) / eats - row.cost_minor
         if gain <= 0:
             return 0
         loss = row.cost_minor - row.salvage_minor

@@ -91,7 +91,7 @@ def test_returns_that_are_sold_again_need_less_stock() -> None:
     demand = Demand("normal", 1000, 200)
     keeps = Worth(price=20, cost=8, salvage=4)
     assert resalable_stock(demand, keeps) == pytest.approx(newsvendor_stock(demand, 12, 4))
-    returns = Worth(price=20, cost=8, salvage=4, refunded=0.4, resold=0.36, carriage=0.8)
+    returns = Worth(price=20, cost=8, salvage=4, refunded=0.4, resold=0.36, expense=0.8)
     ratio = 1 - (8 - 4) * 0.64 / ((0.6 * 20 - 0.8) - 4 * 0.64)
     assert resalable_stock(demand, returns) == pytest.approx(0.64 * demand.quantile(ratio))
 

@@ -60,6 +60,52 @@ def test_fitted_plans_are_the_oracles(overrides: list[str]) -> None:
     assert {purchase.sku for purchase in oracle.purchases} == {0, 1}  # bundles hold no stock
 
 
+_TO = "to: {here: {cost: %s GBP}, there: {cost: %s GBP}}"
+_LANES = ", ".join(
+    f"{{warehouse: {house}, region: {region}, cost: 6.00 GBP}}"
+    for house in ("north", "south")
+    for region in ("here", "there")
+)
+
+
+@pytest.mark.parametrize(
+    ("dear", "same"),
+    [
+        (
+            f"warehouses=[{{name: north, carriers: [{{name: a, {_TO % (6, 6)}}}, {{name: b, {_TO % (30, 30)}}}]}}, "
+            "{name: south, carrier_choice: share, "
+            f"carriers: [{{name: c, {_TO % (2, 2)}}}, {{name: d, {_TO % (10, 10)}}}]}}]",
+            f"lanes=[{_LANES}]",
+        ),
+        (f"lanes=[{_LANES.replace('cost: 6.00 GBP', 'customs: {cost: 6.00 GBP}')}]", f"lanes=[{_LANES}]"),
+        ("fees={holding_per_day: 0.5 %, payment_fixed: 6.00 GBP}", f"lanes=[{_LANES}]"),
+    ],
+)
+def test_a_unit_is_worth_less_by_all_that_its_parcel_and_payment_cost(dear: str, same: str) -> None:
+    cheap = simulate(scenario := scenario_from_text(SHOP), trace := generate(scenario, 1, 0)).purchases
+    scenario = scenario_from_text(SHOP, overrides=[dear])
+    found, oracle = differences(scenario, trace)
+    assert not found
+    alike = simulate(scenario_from_text(SHOP, overrides=[same]), trace).purchases
+    assert [purchase.units for purchase in oracle.purchases] == [purchase.units for purchase in alike]
+    assert sum(purchase.units for purchase in alike) < sum(purchase.units for purchase in cheap)
+
+
+def test_money_of_another_currency_is_worth_less_by_the_exchange() -> None:
+    euro = "currencies=[{currency: EUR, rate: 0.9, date: 2026-01-01}]"
+    abroad = [
+        euro,
+        "regions[1].currency=EUR",
+        "fees={payment: 5 %, exchange: 50 %}",
+    ]  # 30 % of the audience pay so: 15 %
+    home = [euro, "regions[1].currency=EUR", "fees={payment: 20 %}"]
+    first, second = (scenario_from_text(SHOP, overrides=overrides) for overrides in (abroad, home))
+    trace = generate(first, 1, 0)
+    assert not differences(first, trace)[0]
+    units = [[purchase.units for purchase in simulate(each, trace).purchases] for each in (first, second)]
+    assert units[0] == units[1]
+
+
 def test_a_newsvendor_orders_for_each_show_in_time() -> None:
     scenario = scenario_from_text(SHOP, overrides=["stock.allocation=equal_fractile"])
     outcome = simulate(scenario, generate(scenario, 1, 0))

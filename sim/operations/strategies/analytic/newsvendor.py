@@ -46,7 +46,7 @@ class Worth:
     """What one unit of a SKU is worth: its `price` net of what others take, its `cost`, and its `salvage`.
 
     Of the units sold a share `refunded` brings no money, a share `resold` (of all sold) comes back to the shelf, and
-    each sale costs `carriage` on average, there and back.
+    each sale costs `expense` on average: paying, and the way there and back.
     """
 
     price: float
@@ -54,7 +54,7 @@ class Worth:
     salvage: float
     refunded: float = 0.0
     resold: float = 0.0
-    carriage: float = 0.0
+    expense: float = 0.0
 
     @property
     def eats(self) -> float:
@@ -64,7 +64,7 @@ class Worth:
     @property
     def nets(self) -> float:
         """Money that a sale brings on average, before the cost of goods."""
-        return (1 - self.refunded) * self.price - self.carriage
+        return (1 - self.refunded) * self.price - self.expense
 
     def costs(self) -> tuple[float, float]:
         """(a unit short, a unit left), in money a unit of stock; a sale needs `eats` units."""
