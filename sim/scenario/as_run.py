@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from sim.scenario.base import Duration
-from sim.scenario.fingerprint import policy_file
 from sim.scenario.human import field_text, value_text
 from sim.scenario.nodes import Node, Path, dotted
+from sim.scenario.policy_source import policy_sources
 from sim.scenario.provenance import provenance
 from sim.scenario.schema import Scenario
 from sim.scenario.shape import field_names, fields_by_key
@@ -25,6 +25,8 @@ _PLAIN = re.compile(
     r"[A-Za-z][A-Za-z0-9_./+-]*( [A-Za-z0-9_./+%-]+)*\Z|\d+(\.\d+)?[a-z ]+[0-9a-z ]*\Z|\d+(\.\d+)? ([A-Z]{3}|%)\Z"
 )
 _WORDS = {"true", "false", "null", "nan", "inf", "yes", "no", "on", "off"}
+#: Where a run directory keeps modules of the user's that Python's path led to.
+POLICY_FOLDER = "policy"
 _EMPTY: tuple[Any, ...] = (None, "", (), {})
 
 
@@ -84,17 +86,18 @@ def _scalar(value: Any) -> str:
 def write_as_run(directory: pathlib.Path, scenario: Scenario, written: Node | None) -> None:
     """Write `scenario.yaml` and `provenance.json` into a run directory: what ran, and whose each value is.
 
-    A stock policy of the user's own that lies beside the scenario goes with it.
+    A stock policy of the user's own goes with it: one that lies beside the scenario at the same place, so that the copy
+    runs again; one on Python's path, and what either imports, into POLICY_FOLDER.
     """
     rows = provenance(scenario, written)
     notes = {row.path: "default" for row in rows if written is not None and row.origin == "default"}
     notes |= {row.path: row.source for row in rows if row.source.startswith("--set")}
     head = f"# {scenario.name} as run; where each value comes from: provenance.json\n"
     (directory / "scenario.yaml").write_text(head + scenario_yaml(scenario, notes), encoding="utf-8", newline="\n")
-    own = policy_file(scenario)
-    if own is not None:
-        (directory / own).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(pathlib.Path(scenario.origin.folder) / own, directory / own)
+    for source in policy_sources(scenario):
+        target = directory / source.path if source.beside else directory / POLICY_FOLDER / source.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source.file, target)
     given = {} if written is not None else {"origin": "given", "source": ""}  # made in Python: nobody can tell
     text = json.dumps([{**row._asdict(), **given} for row in rows], indent=1, ensure_ascii=False, allow_nan=False)
     (directory / "provenance.json").write_text(text + "\n", encoding="utf-8", newline="\n")

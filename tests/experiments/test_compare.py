@@ -200,12 +200,27 @@ def test_a_study_goes_on_where_it_was_stopped(tmp_path: Path, done: Compared, mo
     assert set(made) == {5, 6, 7}
 
 
-def test_progress_of_another_study_is_not_taken(tmp_path: Path) -> None:
+def test_progress_of_another_study_or_version_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = Journal(tmp_path, "a" * 64)
     journal.start({})
     journal.add({"replication": 0})
     assert set(journal.read()) == {0}
     assert Journal(tmp_path, "a" * 16 + "b" * 48).read() == {}
+    monkeypatch.setattr("sim.__version__", "0.0.0")
+    assert Journal(tmp_path, "a" * 64).read() == {}
+
+
+def test_a_journal_is_whole_even_where_its_rewriting_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path, "a" * 64)
+    journal.start({3: {"replication": 3}})
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        journal.start({})
+    assert set(journal.read()) == {3}
 
 
 def test_it_stops_as_soon_as_it_is_precise(tmp_path: Path) -> None:
