@@ -1,16 +1,26 @@
-"""The harness's own HTTP client: blocking, one connection, for filling a target and looking at it afterwards."""
+"""The harness's own HTTP client: blocking, one connection, for filling a target and looking at it afterwards.
+
+As the replay's client it sends again, once and on a new connection, what a kept connection that ended without an answer
+may have lost, if doing that twice is the same as once; a POST without a key is not.
+"""
 
 from __future__ import annotations
 
 import http.client
+import select
+import socket
 import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from loadtests.targets.base import Answer, HttpFailed, HttpTimeout
+from loadtests.targets.base import Answer, HttpFailed, HttpTimeout, may_be_repeated
 from sim.errors import UsageError
+
+
+class _Unanswered(HttpFailed):
+    """The connection ended before a byte of the answer: perhaps the server had closed it while it was idle."""
 
 
 class BlockingHttp:
@@ -42,15 +52,15 @@ class BlockingHttp:
         if json is not None:
             body = msgspec.json.encode(json)
             sent.setdefault("content-type", "application/json")
+        if self._connection is not None and self._connection.sock and _is_over(self._connection.sock):
+            self.close()
         fresh = self._connection is None
         try:
             return self._ask(method, path, body, sent)
-        except HttpTimeout:
-            raise
-        except HttpFailed:
-            if fresh:
+        except _Unanswered:
+            if fresh or not may_be_repeated(method, sent):
                 raise
-            return self._ask(method, path, body, sent)  # the kept connection may have been closed while it was idle
+            return self._ask(method, path, body, sent)
 
     def get(self, path: str, *, headers: dict[str, str] | None = None) -> Answer:
         """See `Http.get`."""
@@ -69,6 +79,7 @@ class BlockingHttp:
     def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Answer:
         connection = self._connection or self._open()
         self._connection = connection
+        answer = None
         try:
             connection.request(method, self._base + path, body, headers)
             answer = connection.getresponse()
@@ -78,7 +89,8 @@ class BlockingHttp:
             raise HttpTimeout(f"no answer within {self._timeout_s:g} s") from error
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise HttpFailed(f"{self._host}: {error or type(error).__name__}") from error
+            kind = HttpFailed if answer or not isinstance(error, ConnectionError) else _Unanswered
+            raise kind(f"{self._host}: {error or type(error).__name__}") from error
         if answer.will_close:
             self.close()
         return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
@@ -87,3 +99,8 @@ class BlockingHttp:
         if self._context is None:
             return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
         return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout_s, context=self._context)
+
+
+def _is_over(idle: socket.socket) -> bool:
+    """Whether a kept connection that should be silent has something to say: as a rule that its server has closed it."""
+    return bool(select.select([idle], [], [], 0)[0])

@@ -73,8 +73,18 @@ def run(options: LoadOptions, show: Callable[[str], None], draw: Callable[[Path]
         _write_json(partial / "summary.json", summary)
         if draw is not None:
             show("drawing")
-            draw(partial)
+            _draw(partial, draw, summary)
     return LoadResult(options.out / name, summary)
+
+
+def _draw(partial: Path, draw: Callable[[Path], object], summary: dict[str, Any]) -> None:
+    """Draw; where that fails the run is worth keeping all the same, and says so."""
+    try:
+        draw(partial)
+    except (Exception, KeyboardInterrupt) as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        summary["notes"] = [*summary["notes"], f"figures and page were not drawn ({why}); `liverush report` draws them"]
+        _write_json(partial / "summary.json", summary)
 
 
 def trace_of(options: LoadOptions) -> Trace:
@@ -116,14 +126,23 @@ def _left_out(schedule: Schedule) -> tuple[str, ...]:
 def _climb(directory: Path, options: LoadOptions, trace: Trace, show: Callable[[str], None]) -> dict[str, Any]:
     """Replay at each multiple on a fresh target; the run's tables are those of the last multiple within the SLO."""
     rungs: list[tuple[float, Path, dict[str, Any]]] = []
+    verdicts: list[dict[str, Any]] = []
     for multiple in options.ladder:
         choice = replace(options.choice, multiple=multiple)
         schedule = plan_schedule(options.scenario, trace, choice, stock=_stock(options, trace))
         folder = directory / f"x{multiple:g}"
         folder.mkdir()
         show(f"ladder: {multiple:g} times the trace's rate")
-        summary, seen = _once(folder, options, schedule, show)
+        try:
+            summary, seen = _once(folder, options, schedule, show)
+        except (Exception, KeyboardInterrupt) as error:
+            if not rungs:
+                raise
+            verdicts.append(verdict.not_measured(multiple, error))  # what the rungs before it have measured is kept
+            _tidy(folder / RAW)
+            break
         rungs.append((multiple, folder, summary))
+        verdicts.append(summary["verdict"])
         if seen.interrupted:
             break
     ladder = [verdict.rung(multiple, summary) for multiple, _folder, summary in rungs]
@@ -132,10 +151,9 @@ def _climb(directory: Path, options: LoadOptions, trace: Trace, show: Callable[[
     for path in chosen[1].iterdir():
         if path.is_file():
             shutil.copy(path, directory / path.name)
-    worst = verdict.worst(summary["verdict"] for _multiple, _folder, summary in rungs)
     return {
         **chosen[2],
-        "verdict": worst,
+        "verdict": verdict.worst(verdicts),
         "ladder": ladder,
         "ladder_last_within": within,
         "ladder_first_outside": outside,

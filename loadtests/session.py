@@ -7,7 +7,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,27 +82,38 @@ def _send(
     progress = Progress(folder, options.workers, _length_s(schedule), show)
     keeper = _ShelfKeeper(schedule, target, state, options.ca_file)
     try:
-        generator.start()
-        sampler.watch({**state.get("processes", {}), "generator": generator.pid})
-        sampler.start()
-        at_unix_us = round((time.time() + LEAD_S) * 1e6)
-        target.start(http, at_unix_us)
-        generator.begin(at_unix_us)
-        keeper.start(at_unix_us)
-        until_s = time.monotonic() + LEAD_S + _length_s(schedule) + OVERTIME_S
-        seen.overran = not generator.wait(until_s, progress.poll)
-    except KeyboardInterrupt:
-        seen.interrupted = True
+        with _until_interrupted(seen):
+            generator.start()
+            sampler.watch({**state.get("processes", {}), "generator": generator.pid})
+            sampler.start()
+            at_unix_us = round((time.time() + LEAD_S) * 1e6)
+            target.start(http, at_unix_us)
+            generator.begin(at_unix_us)
+            keeper.start(at_unix_us)
+            until_s = time.monotonic() + LEAD_S + _length_s(schedule) + OVERTIME_S
+            seen.overran = not generator.wait(until_s, progress.poll)
     finally:
         generator.stop()
         keeper.stop()
     progress.poll()
+    seen.notes += tuple(keeper.notes)
     show("waiting until the target is quiet")
-    seen.notes += _wait_until_quiet(target, http)
+    with _until_interrupted(seen):
+        seen.notes += _wait_until_quiet(target, http)
     sampler.stop()
     show("auditing")
-    seen.audit = _audit(target, http, folder)
+    with _until_interrupted(seen):
+        seen.audit = _audit(target, http, folder)
     return seen
+
+
+@contextlib.contextmanager
+def _until_interrupted(seen: Replayed) -> Iterator[None]:
+    """Ctrl-C ends what is under way here, and no more than that: what was measured is kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        seen.interrupted = True
 
 
 def _world(folder: Path, schedule: Schedule, options: LoadOptions) -> World:
@@ -165,13 +176,17 @@ def _length_s(schedule: Schedule) -> float:
 
 
 def _wait_until_quiet(target: Target, http: BlockingHttp) -> tuple[str, ...]:
-    until = time.monotonic() + QUIET_WITHIN_S
+    """Wait; a target that fails to say whether it is quiet may say so when it is asked again."""
+    until, failed = time.monotonic() + QUIET_WITHIN_S, ""
     while time.monotonic() < until:
-        with contextlib.suppress(HttpFailed):
+        try:
             if target.quiet(http):
                 return ()
+            failed = ""
+        except Exception as error:  # whatever it was, what the load has measured is kept
+            failed = f": {_told(error)}"
         time.sleep(0.2)
-    return (f"the target was not quiet {QUIET_WITHIN_S:g} s after the last request",)
+    return (f"the target was not quiet {QUIET_WITHIN_S:g} s after the last request{failed}",)
 
 
 def _audit(target: Target, http: BlockingHttp, folder: Path) -> AuditResult:
@@ -179,19 +194,25 @@ def _audit(target: Target, http: BlockingHttp, folder: Path) -> AuditResult:
     try:
         return target.audit(http, folder)
     except Exception as error:  # whatever it was, what the load has measured is kept
-        why = f"{type(error).__name__}: {error}"
+        why = _told(error)
         return AuditResult({}, {"all": f"the audit failed: {why}"}, (), (why,))
 
 
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
 class _ShelfKeeper:
-    """Puts listings on and off the shelf while the replay runs, as the scenario says."""
+    """Puts listings on and off the shelf while the replay runs, as the scenario says; `notes` tell what failed."""
 
     def __init__(self, schedule: Schedule, target: Target, state: dict[str, Any], ca_file: str) -> None:
         self._plan = [plan for plan in schedule.shelf if plan.at_us > 0]
+        self._names = [offer.name for offer in schedule.offers]
         self._target = target
         self._http = BlockingHttp(state["url"], ca_file=ca_file)
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
+        self.notes: list[str] = []
 
     def start(self, at_unix_us: int) -> None:
         """Begin, if there is anything to do and the target can do it."""
@@ -209,5 +230,9 @@ class _ShelfKeeper:
         for plan in self._plan:
             if self._ended.wait(max(0.0, (at_unix_us + plan.at_us) / 1e6 - time.time())):
                 return
-            with contextlib.suppress(HttpFailed):
+            try:
                 self._target.put_on_shelf(self._http, plan.sku, on=plan.on)
+            except Exception as error:  # the other listings still have their times
+                self.notes.append(
+                    f"{self._names[plan.sku]} was not put {'on' if plan.on else 'off'} the shelf: {_told(error)}"
+                )

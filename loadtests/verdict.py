@@ -320,6 +320,20 @@ def limits_of(ladder: Sequence[Mapping[str, Any]]) -> tuple[float | None, float 
     return within, None
 
 
+def not_measured(multiple: float, error: BaseException) -> Part:
+    """Return the verdict of a ladder's rung of which nothing was measured: it was interrupted, or `error` ended it."""
+    interrupted = isinstance(error, KeyboardInterrupt)
+    why = "interrupted" if interrupted else " ".join(f"{type(error).__name__}: {error}".split())
+    return {
+        "valid": False,
+        "valid_reasons": [f"nothing was measured at x{multiple:g}: {why}"],
+        "slo_met": None,
+        "audit": "not done",
+        "exit_code": int(ExitCode.INTERRUPTED if interrupted else ExitCode.INVALID),
+        "line": f"INVALID (x{multiple:g} not measured) · SLO NOT TESTED · AUDIT NOT DONE",
+    }
+
+
 def worst(verdicts: Iterable[Part]) -> Part:
     """Return the verdict whose exit code outranks the others, the first of several."""
     every = list(verdicts)

@@ -26,14 +26,12 @@ import gevent
 import msgspec
 
 from loadtests.replay.connection import Connection, HttpStale, TlsConnection, open_socket
-from loadtests.targets.base import Answer, HttpDropped, HttpFailed
+from loadtests.targets.base import Answer, HttpDropped, HttpFailed, may_be_repeated
 from sim.errors import UsageError
 
 #: Connections at most, unless the plan says otherwise or fewer files may be open.
 MAX_CONNECTIONS = 8_000
 _SPARE_FILES = 200
-_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
-_KEYS = frozenset({"idempotency-key", "x-idempotency-key"})
 #: How often time-outs are looked for, as a share of the time-out, and its bounds in seconds.
 _SWEEP_SHARE, _SWEEP_LEAST_S, _SWEEP_MOST_S = 0.02, 0.005, 0.1
 
@@ -94,7 +92,7 @@ class HttpClient:
                 free.append(connection)
             return answer
         except HttpStale:
-            if method not in _IDEMPOTENT and not (headers and any(name.lower() in _KEYS for name in headers)):
+            if not may_be_repeated(method, headers):
                 raise
             self.stale_retries += 1
         finally:

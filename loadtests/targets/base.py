@@ -59,6 +59,18 @@ def head_fields(raw: bytes) -> dict[str, str]:
     return fields
 
 
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
+_KEYS = frozenset({"idempotency-key", "x-idempotency-key"})
+
+
+def may_be_repeated(method: str, headers: dict[str, str] | None) -> bool:
+    """Whether a request of which nobody knows what came may be sent again: twice must be the same as once.
+
+    So it is for safe and idempotent methods (RFC 9110, 9.2.2), and for what carries an `Idempotency-Key`.
+    """
+    return method in _IDEMPOTENT or any(name.lower() in _KEYS for name in headers or ())
+
+
 class Http(Protocol):
     """The client that a step gets: keep-alive, one base URL, stamps and retries are not its business.
 

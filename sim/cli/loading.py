@@ -148,7 +148,10 @@ def _multiples(text: str) -> tuple[float, ...]:
         raise UsageError(f"--ladder {text!r}: write multiples such as 0.5,1,1.5,2") from error
     if any(not 0 < multiple <= 1000 for multiple in multiples):
         raise UsageError(f"--ladder {text!r}: multiples lie above 0 and up to 1000")
-    return tuple(sorted(set(multiples)))
+    named = {f"{multiple:g}": multiple for multiple in multiples}
+    if len(named) < len(set(multiples)):
+        raise UsageError(f"--ladder {text!r}: two of the multiples are the same to six digits")
+    return tuple(sorted(named.values()))
 
 
 def _pairs(texts: tuple[str, ...]) -> dict[str, str]:

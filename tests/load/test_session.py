@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from loadtests import session
+from loadtests import harness, session, verdict
+from loadtests.harness import LoadResult
 from loadtests.options import LoadOptions
-from loadtests.schedule import VIEW
+from loadtests.schedule import VIEW, ShelfPlan
 from loadtests.session import Replayed, replay
-from loadtests.targets.base import Cart, Http, Step, Target, World, ok
+from loadtests.targets.base import AuditResult, Cart, Http, Step, Target, World, ok
 from sim.errors import UsageError
 from sim.scenario import load_scenario
 from tests.load.made_schedules import even_schedule
@@ -78,6 +81,50 @@ def replayed(folder: Path, target: type[Target], **given: Any) -> Replayed:
     return replay(folder / "raw", even_schedule(10, 1, VIEW), replace(options, **given), lambda _text: None)
 
 
+class NeverQuiet(Shop):
+    """Answers in HTML, or is interrupted, whenever it is asked whether it is quiet."""
+
+    raises: ClassVar[BaseException] = ValueError("JSON is malformed")
+
+    def quiet(self, http: Http) -> bool:
+        """See `Target`."""
+        raise self.raises
+
+
+class NeverAudited(Shop):
+    """Its user has waited long enough."""
+
+    def audit(self, http: Http, acknowledged: Path) -> AuditResult:
+        """See `Target`."""
+        raise KeyboardInterrupt
+
+
+class OneShelf(Shop):
+    """One of its shelves cannot be reached."""
+
+    steps = frozenset({"place", "shelf"})
+    moved: ClassVar[list[int]] = []
+
+    def put_on_shelf(self, http: Http, sku: int, *, on: bool) -> None:
+        """See `Target`."""
+        self.moved.append(sku)
+        if sku == 0:
+            raise UsageError("it answered 409")
+
+
+class OnceOnly(Shop):
+    """Can be set up once."""
+
+    set_up: ClassVar[list[str]] = []
+
+    def setup(self, world: World) -> dict[str, Any]:
+        """See `Target`."""
+        self.set_up.append(world.run_id)
+        if len(self.set_up) > 1:
+            raise UsageError("the port is taken")
+        return super().setup(world)
+
+
 @pytest.fixture(autouse=True)
 def idle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "Generator", Idle)
@@ -94,3 +141,67 @@ def test_a_class_may_go_elsewhere_within_what_is_allowed(tmp_path: Path) -> None
     assert replayed(tmp_path, Shop).state == {"url": Shop.url}
     allowed = {"allow_host": ("192.0.2.2",), "max_per_s": 50.0, "max_orders": 10}
     assert replayed(tmp_path, Elsewhere, **allowed).state == {"url": Elsewhere.url}
+
+
+def test_a_target_that_fails_to_say_whether_it_is_quiet_is_audited_all_the_same(tmp_path: Path) -> None:
+    seen = replayed(tmp_path, NeverQuiet)
+    (note,) = seen.notes
+    assert note.endswith("after the last request: ValueError: JSON is malformed")
+    assert "all" in seen.audit.unseen
+
+
+def test_an_interrupt_after_the_load_ends_the_waiting_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NeverQuiet, "raises", KeyboardInterrupt())
+    seen = replayed(tmp_path, NeverQuiet)
+    assert seen.interrupted
+    assert "all" in seen.audit.unseen, "it was audited"
+    seen = replayed(tmp_path, NeverAudited)
+    assert (seen.interrupted, seen.audit.checked) == (True, {})
+
+
+def test_one_failed_move_on_the_shelf_is_told_and_the_others_are_made() -> None:
+    schedule = even_schedule(10, 1, VIEW)
+    schedule.shelf[:] = [
+        ShelfPlan(at_us, sku, on=on) for at_us, sku, on in ((1, 1, True), (2, 0, False), (3, 1, False))
+    ]
+    keeper = session._ShelfKeeper(schedule, OneShelf(), {"url": Shop.url}, "")
+    OneShelf.moved.clear()
+    keeper.start(0)
+    until = time.monotonic() + 10
+    while len(OneShelf.moved) < 3 and time.monotonic() < until:
+        time.sleep(0.01)
+    keeper.stop()
+    assert OneShelf.moved == [1, 0, 1]
+    assert keeper.notes == ["pen was not put off the shelf: UsageError: it answered 409"]
+
+
+def loaded(out: Path, target: type[Target], draw: Callable[[Path], object] | None = None, **given: Any) -> LoadResult:
+    """Load a target of this module with the smallest show."""
+    scenario = load_scenario(ROOT / "scenarios" / "minimal.yaml", [])
+    options = LoadOptions(scenario, out, target=f"tests.load.test_session:{target.__name__}", **given)
+    return harness.run(options, lambda _text: None, draw)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("ours"), KeyboardInterrupt()])
+def test_a_run_that_cannot_be_drawn_is_kept_and_says_so(tmp_path: Path, error: BaseException) -> None:
+    def draw(_directory: Path) -> object:
+        raise error
+
+    result = loaded(tmp_path, Shop, draw)
+    kept = json.loads((result.directory / "summary.json").read_text())
+    assert kept == result.summary
+    assert kept["notes"][-1].startswith(f"figures and page were not drawn ({type(error).__name__}")
+
+
+def test_the_rungs_before_one_that_cannot_be_set_up_are_kept(tmp_path: Path) -> None:
+    OnceOnly.set_up.clear()
+    result = loaded(tmp_path, OnceOnly, ladder=(1.0, 2.0))
+    assert [rung["multiple"] for rung in result.summary["ladder"]] == [1.0]
+    assert result.exit_code == 4
+    told = verdict.not_measured(2.0, UsageError("the port is taken"))
+    assert told["valid_reasons"] == ["nothing was measured at x2: UsageError: the port is taken"]
+    assert verdict.not_measured(2.0, KeyboardInterrupt())["exit_code"] == 130
+    with pytest.raises(UsageError, match="the port is taken"):
+        loaded(tmp_path, OnceOnly, ladder=(1.0, 2.0))

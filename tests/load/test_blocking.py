@@ -1,0 +1,66 @@
+"""The harness's own client: what it sends again, and what never."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from loadtests.blocking import BlockingHttp
+from loadtests.targets.base import HttpFailed
+from tests.load.raw_server import OK, Peer, RawServer
+
+
+def dies_after_one(peer: Peer) -> None:
+    """Answer the first request of the first connection, take the second and end; answer all others."""
+    taken = 0
+    while peer.read():
+        taken += 1
+        if peer.number == 0 and taken == 2:
+            return
+        peer.say(OK)
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "again"),
+    [("POST", {}, False), ("POST", {"Idempotency-Key": "k"}, True), ("GET", {}, True), ("PATCH", {}, False)],
+)
+def test_what_may_have_been_done_is_done_again_only_where_twice_is_as_good_as_once(
+    method: str, headers: dict[str, str], again: bool
+) -> None:
+    with RawServer(dies_after_one) as server:
+        http = BlockingHttp(server.url)
+        http.get("/")
+        if again:
+            assert http.request(method, "/stock", json={"add": 5}, headers=headers).status == 200
+        else:
+            with pytest.raises(HttpFailed):
+                http.request(method, "/stock", json={"add": 5}, headers=headers)
+        assert len(server.requests) == (3 if again else 2)
+        http.close()
+
+
+def test_a_connection_that_ended_while_it_was_idle_is_not_used() -> None:
+    ended = threading.Event()
+
+    def one_each(peer: Peer) -> None:
+        if peer.read():
+            peer.say(OK)
+        peer.sock.close()
+        ended.set()
+
+    with RawServer(one_each) as server:
+        http = BlockingHttp(server.url)
+        for number in range(1, 3):
+            ended.clear()
+            assert http.post("/stock", json={"add": 5}).status == 200
+            assert ended.wait(10)
+            assert len(server.requests) == number
+        http.close()
+
+
+def test_a_fresh_connection_that_is_refused_is_told_at_once() -> None:
+    with RawServer(dies_after_one) as server:
+        url = server.url
+    with pytest.raises(HttpFailed):
+        BlockingHttp(url).get("/")
