@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from sim.cli.frame import debug_option
+from sim.scenario.texts import split
 
 _Verb = TypeVar("_Verb", bound=Callable[..., Any])
 MAX_SEED = 2**63 - 1
@@ -57,7 +58,10 @@ def study_options(verb: _Verb) -> _Verb:
             help="One more strategy; repeatable.",
         ),
         click.option(
-            "--only", metavar="NAME,NAME", default="", help="Of the named strategies these only, the base first."
+            "--only",
+            metavar="NAME,NAME",
+            default="",
+            help="Of the named strategies these only, the base first; in quotes with a comma.",
         ),
         click.option("--workers", type=click.IntRange(1, 1024), help="Processes. [default: one a core, none if brief]"),
         click.option(
@@ -79,8 +83,9 @@ def _with(*options: Callable[[Any], Any]) -> Callable[[_Verb], _Verb]:
 
 
 def names_in(text: str) -> list[str]:
-    """The names of a list such as --only NAME,NAME."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+    """The names of a list such as --only NAME,NAME; one with a comma stands in quotes."""
+    names = (name.strip() for name in split(text, ","))
+    return [name[1:-1] if len(name) > 1 and name[0] == name[-1] and name[0] in "\"'" else name for name in names]
 
 
 def echo_json(directory: Path, summary: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from sim.operations.strategies.levels import LEVELS, Item, Levels
+from sim.scenario.comparing import FORMULA
 from sim.scenario.schema import Scenario
 from sim.scenario.search import Search
 from sim.scenario.tables import sku_table
@@ -44,7 +45,7 @@ def answers(search: Search) -> list[Answer]:
         values: dict[str, float | str] = dict(_of_policy(search, scenario, policy, fitted))
         if values:
             chosen: dict[str, float | str] = {"stock.policy": policy} if chooser else {}
-            found.append(Answer(f"formula for {policy}", chosen | values, ASSUMES[policy]))
+            found.append(Answer(f"{FORMULA}{policy}", chosen | values, ASSUMES[policy]))
     return found
 
 

@@ -19,12 +19,13 @@ from sim.experiments.evaluating import Evaluations, Where
 from sim.experiments.journal import Journal
 from sim.experiments.replicating import A_DRAW, Result
 from sim.experiments.search_files import write_search
-from sim.experiments.search_summary import FOUND, summary_of_search
+from sim.experiments.search_summary import summary_of_search
 from sim.experiments.searching import Sought, State, search_for
 from sim.experiments.verdict import METRIC, summary_of_study
 from sim.experiments.workers import processes
 from sim.measure.directory import whole_directory
 from sim.measure.record import RunRecord
+from sim.scenario.comparing import FOUND
 from sim.scenario.search import Search
 from sim.scenario.study import Study
 

@@ -8,9 +8,9 @@ from typing import Any
 from sim.reports.blocks import Block, Cells, plain_text
 from sim.reports.compare_text import compare_blocks, shown
 from sim.reports.words import NO_VALUE, count, percent, plural
+from sim.scenario.comparing import FOUND
 
 _MOST_ROWS = 8
-FOUND = "best found"  # as sim.experiments.search_summary calls it
 
 
 def search_text(summary: dict[str, Any]) -> str:
@@ -101,9 +101,7 @@ def _confirmed(summary: dict[str, Any]) -> list[str]:
             f"On fresh seeds it comes to {gap}, 95 % interval {shown(study, low)} to {shown(study, high)}{but}."
         )
     for limit in summary["limits"]:
-        interval = next(each for each in study["strategies"] if each["name"] == "best found")["intervals"].get(
-            limit["metric"]
-        )
+        interval = next(each for each in study["strategies"] if each["name"] == FOUND)["intervals"].get(limit["metric"])
         if interval is not None:
             kept = interval["mean"] <= limit["bound"] if limit["at_most"] else interval["mean"] >= limit["bound"]
             ends = " to ".join(_value(summary, limit["metric"], interval[key]) for key in ("low", "high"))
@@ -154,7 +152,7 @@ def strategy_line(summary: dict[str, Any]) -> str:
     start = {path: json.dumps(value) for path, value in summary["start_changes"].items()}
     changes = {**start, **(summary["found"] or {})}
     values = ", ".join(f"{_key(path)}: {value}" for path, value in changes.items())
-    return f"- {{name: {FOUND}, set: {{{values}}}}}"
+    return f"- {{name: found, set: {{{values}}}}}"
 
 
 def _key(path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from sim.scenario.comparing import AS_WRITTEN, FORMULA, FOUND
 from sim.scenario.findings import Finding, repeated, unknown
 from sim.scenario.nodes import Path
 from sim.scenario.schema import Scenario
@@ -41,6 +42,10 @@ def _unique(scenario: Scenario) -> Iterator[Finding]:
     yield from _named(("warehouses",), "warehouse", [house.name for house in scenario.warehouses])
     yield from _named(("payment", "methods"), "method", [method.name for method in scenario.payment.methods])
     yield from _named(("strategies",), "strategy", [strategy.name for strategy in scenario.strategies])
+    for i, strategy in enumerate(scenario.strategies):
+        if strategy.name in (AS_WRITTEN, FOUND) or strategy.name.startswith(FORMULA):
+            at = ("strategies", i, "name")
+            yield Finding(at, "studies and searches use this name themselves", "a name of its own")
     broadcasts = [broadcast.name for broadcast in programme.broadcasts]
     yield from _named(("programme", "broadcasts"), "broadcast", broadcasts)
     videos, taken = [video.name for video in programme.videos], set(broadcasts)

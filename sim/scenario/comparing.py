@@ -8,6 +8,9 @@ from pydantic import Field
 
 from sim.scenario.base import Name, Part
 
+#: What a study calls the scenario as it is written, and a search what it found and what formulas answer.
+AS_WRITTEN, FOUND, FORMULA = "as written", "best found", "formula for "
+
 
 class Strategy(Part):
     """One way to run the shop: what it changes in the scenario. `set` holds `dotted.path: value`, as for `--set`.

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import product
 
 from sim.errors import UsageError
+from sim.scenario.check_names import MAX_NAME
 from sim.scenario.human import share_text
 from sim.scenario.nodes import Node, Place, Scalar, dotted
 from sim.scenario.shape import annotation_at
@@ -32,8 +33,10 @@ def with_grid(root: Node, texts: Sequence[str], only: Sequence[str] = ()) -> Nod
     number = len(points) * max(1, len(elements))
     if number > MOST:
         raise UsageError(f"--vary makes {number:,} combinations; at most {MOST} can be compared")
-    cells = [_cell(element, point) for element in elements or [None] for point in points]  # type: ignore[list-item]
-    return replace(root, value={**root.value, "strategies": Node(Place("--vary"), cells)})
+    cells = [(element, point) for element in elements or [None] for point in points]  # type: ignore[list-item]
+    names = _names([_called(element, point) for element, point in cells])
+    listed_anew = [_cell(element, point, name) for (element, point), name in zip(cells, names, strict=True)]
+    return replace(root, value={**root.value, "strategies": Node(Place("--vary"), listed_anew)})
 
 
 def _name(element: Node) -> str:
@@ -41,13 +44,31 @@ def _name(element: Node) -> str:
     return "" if name is None else str(name.value)
 
 
-def _cell(element: Node | None, values: Sequence[tuple[str, Scalar]]) -> Node:
+def _called(element: Node | None, values: Sequence[tuple[str, Scalar]]) -> tuple[str, str]:
+    """The name of the strategy that is varied, if any, and what says where."""
+    at = ", ".join(f"{key} {_shown(value)}" for key, (_, value) in zip(_short(values), values, strict=True))
+    return _name(element) if element is not None else "", at
+
+
+def _names(called: Sequence[tuple[str, str]]) -> list[str]:
+    """A name for each that fits and that no other has: the strategy's own is cut first, then what says where."""
+    found: list[str] = []
+    for number, (own, at) in enumerate(called, start=1):
+        name = ", ".join(filter(None, (own, at)))
+        if len(name) > MAX_NAME:
+            mark = f"... {number}"
+            own = own[: max(0, MAX_NAME - len(mark) - len(at) - 2)].rstrip()
+            name = f"{own}{mark}, {at}"
+            name = name if len(name) <= MAX_NAME else f"{at[: MAX_NAME - len(mark)].rstrip()}{mark}"
+        found.append(name)
+    return found
+
+
+def _cell(element: Node | None, values: Sequence[tuple[str, Scalar]], name: str) -> Node:
     place = Place("--vary " + ",".join(f"{key}={value}" for key, value in values))
     changes = element.child("set") if element is not None else None
     had = changes.value if changes is not None and isinstance(changes.value, dict) else {}
     added = {key: Node(place, value) for key, value in values}
-    at = ", ".join(f"{key} {_shown(value)}" for key, (_, value) in zip(_short(values), values, strict=True))
-    name = f"{_name(element)}, {at}" if element is not None else at
     return Node(place, {"name": Node(place, name), "set": Node(place, {**had, **added})})
 
 

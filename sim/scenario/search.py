@@ -8,10 +8,11 @@ from pathlib import Path as FilePath
 
 from sim.errors import Problem, ScenarioError, UsageError
 from sim.scenario.as_run import scenario_yaml
+from sim.scenario.comparing import AS_WRITTEN
 from sim.scenario.knobs import Knob, parse_knob
 from sim.scenario.nodes import Node
 from sim.scenario.shape import listing_of, suggestion
-from sim.scenario.study import AS_WRITTEN, Strategist, Study, read_variants, strategist, study_of
+from sim.scenario.study import Strategist, Study, read_variants, strategist, study_of
 from sim.scenario.vary import node_at, put_changes
 from sim.scenario.yaml_tree import read_yaml
 

@@ -11,6 +11,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from sim.errors import ScenarioError, UsageError
+from sim.scenario.comparing import AS_WRITTEN
 from sim.scenario.fingerprint import canonical_json
 from sim.scenario.grid import with_grid
 from sim.scenario.load import Loaded, read_root, validate_root, validate_tree
@@ -21,7 +22,6 @@ from sim.scenario.uncertain import Uncertain, take_uncertain
 from sim.scenario.variants import Variant, add_strategies, of_strategy, variants
 from sim.scenario.vary import put
 
-AS_WRITTEN = "as written"
 #: Parts that the trace does not depend on: strategies that differ in these only share it.
 _NOT_DEMAND = (
     "allocation",

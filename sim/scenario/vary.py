@@ -47,14 +47,18 @@ def apply_overrides(root: Node, overrides: Sequence[str], folder: FilePath) -> t
         raise ScenarioError(list(dict.fromkeys([*problems, *error.problems]))) from None
 
 
+#: What a strategy must not change: sums would be of two currencies, buyers not the same, times of two lengths.
+_SHARED = ("strategies", "reporting_currency", "seed", "horizon")
+
+
 def put_changes(root: Node, changes: Mapping[str, Node], folder: FilePath) -> tuple[Node, list[Problem]]:
     """Put a strategy's changes, `dotted.path` -> value, into the tree; return it with the problems met on the way."""
     problems: list[Problem] = []
     for text, value in changes.items():
         try:
             path = parse_path(text)
-            if path[0] == "strategies":
-                raise _WrongOverrideError(path, "a strategy cannot change the strategies", "", "another key")
+            if path[0] in _SHARED:
+                raise _WrongOverrideError(path, f"a strategy cannot change the {path[0]}", "", "another key")
             root = put(root, path, value)
         except _WrongOverrideError as error:
             at, message, found, allowed = error.args

@@ -13,6 +13,7 @@ import openpyxl
 import pyarrow.parquet as pq
 import pytest
 
+from sim.cli.options import names_in
 from sim.demand.generate import generate
 from sim.errors import ExitCode, UsageError
 from sim.experiments import compare as experiment
@@ -314,6 +315,20 @@ def test_a_grid_makes_a_strategy_of_every_value(tmp_path: Path) -> None:
     assert [s.scenario.catalogue[0].stock["main"] for s in found.strategies] == [10, 10, 20, 20, 30, 30]
     result = run(tmp_path, Plan(replications=3, workers=1), found)
     assert result.summary["traces_made"] == 3
+
+
+def test_names_of_a_grid_are_cut_to_what_a_name_may_be(tmp_path: Path) -> None:
+    text = TEXT.replace("name: dear", f"name: {'dear ' * 11}and so on").replace("name: same", f"name: {'dear ' * 11}or")
+    names = study(tmp_path, text, vary=["fees.platform=2 %:4 %:2 %"]).names
+    assert names[:2] == ["today, platform 2 %", "today, platform 4 %"]
+    assert names[-1] == "dear dear dear dear dear dear dear dear dear... 8, platform 4 %"
+    assert len(set(names)) == 8
+    many = [f"catalogue.{name}.stock.main=1:2:1" for name in ("mug", "shirt")]
+    assert all(len(name) <= 64 for name in study(tmp_path, vary=[*many, "fees.platform=2 %:4 %:2 %"]).names)
+
+
+def test_only_takes_names_with_commas_in_quotes() -> None:
+    assert names_in("today, 'small, dear' ,x") == ["today", "small, dear", "x"]
 
 
 @pytest.mark.parametrize("vary", ["stock.S", "stock.S=1:2", "stock.S=3:1:1", "stock.S=1:9000:1", "x=1s:2:1", "=1:2:1"])

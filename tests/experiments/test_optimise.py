@@ -142,7 +142,7 @@ def test_page_text_and_markdown_tell_what_was_found(done: Optimised) -> None:
     for text in (page, summary_as(done.directory, "text"), summary_as(done.directory, "markdown")):
         assert "Best found (what the formula for none says): " in text
         assert "On fresh seeds it comes to" in text
-    assert "- {name: best found, set: {catalogue.mug.stock.main:" in page
+    assert "- {name: found, set: {catalogue.mug.stock.main:" in page
 
 
 def test_what_was_found_does_not_depend_on_the_number_of_workers(tmp_path: Path, done: Optimised) -> None:

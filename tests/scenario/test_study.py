@@ -10,8 +10,9 @@ from sim.demand.generate import generate
 from sim.errors import ScenarioError, UsageError
 from sim.scenario import load_scenario, scenario_from_text
 from sim.scenario.as_run import scenario_yaml
+from sim.scenario.comparing import AS_WRITTEN
 from sim.scenario.fingerprint import canonical_json
-from sim.scenario.study import AS_WRITTEN, Study, demand_key, load_strategy, load_study
+from sim.scenario.study import Study, demand_key, load_strategy, load_study
 from tests.scenario.helpers import MINIMAL
 
 STRATEGIES = """
@@ -105,7 +106,16 @@ def test_a_strategy_that_does_not_exist_is_told_with_those_that_do(tmp_path: Pat
         ("strategies: [{name: a, set: {stock.policy: s_S}}]", "strategy a: stock: an (s,S) policy needs S above s"),
         ("strategies: [{name: a, set: {catalogue.x.price: 1 GBP}}]", "strategy a: catalogue.x: no element has this"),
         ("strategies: [{name: a, set: {strategies: []}}]", "strategy a: strategies: a strategy cannot change"),
+        ("strategies: [{name: a, set: {seed: 99}}]", "strategy a: seed: a strategy cannot change the seed"),
+        ("strategies: [{name: a, set: {horizon: 2d}}]", "strategy a: horizon: a strategy cannot change the horizon"),
+        (
+            "strategies: [{name: a, set: {reporting_currency: USD}}]",
+            "strategy a: reporting_currency: a strategy cannot",
+        ),
         ("strategies: [{name: a}, {name: a}]", "strategies[1]"),
+        ("strategies: [{name: as written}]", "strategies[0].name: studies and searches use this name themselves"),
+        ("strategies: [{name: best found}]", "strategies[0].name: studies and searches use this name themselves"),
+        ("strategies: [{name: formula for s_S}]", "strategies[0].name: studies and searches use this name themselves"),
         ("strategies: [{set: {}}]", "strategies[0].name: required, but absent"),
         ("strategies: [{name: a, set: {fees.platform: 5 EUR}}]", "strategy a: fees.platform"),
         ("fees: {platform: {low: 5 %, mode: 2 %, high: 9 %}}", "fees.platform: the three values are not in order"),
