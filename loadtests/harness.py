@@ -110,6 +110,7 @@ def _once(
         options.scenario.slos,
         seen.audit,
         notes=(*options.notes, *_left_out(schedule), *seen.notes),
+        doubts=seen.doubts,
         interrupted=seen.interrupted or seen.overran,
     )
     _tidy(raw)

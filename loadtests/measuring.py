@@ -35,15 +35,19 @@ class WorkerNote(msgspec.Struct, kw_only=True):
     """A worker's last word: the part of it that is judged.
 
     `planned`: arrivals that it was to send; `left_out`: those of its part that it was not, by kind, as the target has
-    no such step. `unfinished`: carts under way when it ended. `abort`: the rule that ended it, with what broke it.
+    no such step. `unfinished`: carts under way when it ended; `overtime`: it ended as its time was over. `unpaid`:
+    payments that were accepted and never known to be paid, by the endpoint that would have been asked next. `abort`:
+    the rule that ended it, with what broke it.
     """
 
     complete: bool = False
-    ended: str = ""  # done, abort, interrupted, stopped, killed
+    ended: str = ""  # done, overtime, abort, interrupted, stopped, killed
     planned: int = 0
     left_out: dict[str, int] = {}
     dropped: int = 0
     unfinished: int = 0
+    overtime: bool = False
+    unpaid: dict[str, int] = {}
     cpu_us: int = 0
     wall_us: int = 0
     clock_steps: list[dict[str, int]] = []
@@ -71,15 +75,21 @@ class Measured:
     started_unix_us: int = 0
     timeout_us: int = 0
 
+    def unpaid(self, endpoint: str) -> int:
+        """Return how many requests there should have been at an endpoint, had payments that were accepted been made."""
+        return sum(note.unpaid.get(endpoint, 0) for note in self.notes if note)
+
     def response_us(self) -> npt.NDArray[np.int64]:
         """Return done - due [request]; what got no answer counts as no quicker than the clients' patience.
 
-        A request that could not be sent is as slow as the slowest of all: it would have waited longer still.
+        A request that could not be sent is as slow as the slowest of all: it would have waited longer still. What we
+        cut off ourselves is told as long as it had taken by then.
         """
         outcome = self.records["outcome"]
         response: npt.NDArray[np.int64] = self.records["done_us"] - self.records["due_us"]
         response[outcome == Outcome.DROPPED] = 0
-        silent = (outcome == Outcome.TIMEOUT) | (outcome == Outcome.DROPPED)
+        unanswered = (outcome == Outcome.ERROR) & (self.records["status"] == 0)  # refused, reset, or no HTTP
+        silent = unanswered | (outcome == Outcome.TIMEOUT) | (outcome == Outcome.DROPPED)
         response[silent] = np.maximum(response[silent], self.timeout_us)
         if len(response):
             response[outcome == Outcome.DROPPED] = response.max()

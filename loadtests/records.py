@@ -41,7 +41,7 @@ ARRIVING = (Endpoint.VIEW, Endpoint.REFRESH, Endpoint.QUOTE, Endpoint.CHECKOUT)
 
 
 class Outcome(IntEnum):
-    """How it ended. Refused and declined are correct answers; the last three missed any SLO."""
+    """How it ended. Refused and declined are correct answers; shed to dropped missed any SLO."""
 
     OK = 0
     REFUSED = 1  # sold out, deal closed, limit reached: a correct refusal
@@ -51,6 +51,7 @@ class Outcome(IntEnum):
     ERROR = 5  # any other answer, or none
     TIMEOUT = 6  # indeterminate: retried with its key
     DROPPED = 7  # could not be sent
+    CUT = 8  # under way when we ended the replay: says nothing of the target but that it had taken so long by then
 
 
 #: Outcomes that met no SLO, however quick they were.

@@ -12,14 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
+
 from loadtests.blocking import BlockingHttp
 from loadtests.generator import LEAD_S, OVERTIME_S, Generator
 from loadtests.guards import check_host
 from loadtests.options import LoadOptions
 from loadtests.progress import Progress
-from loadtests.schedule import PLACE, Schedule
+from loadtests.records import Outcome, read_records
+from loadtests.replay.plan import ReplayPlan, planned_end_us, time_is_over_us
+from loadtests.schedule import Schedule
 from loadtests.targets.base import AuditResult, HttpFailed, Target, World
 from loadtests.targets.loading import load_target
+from loadtests.verdict import Doubt
 from sim.errors import UsageError
 from sim.measure.sampler import Sampler
 from sim.scenario.schema import Scenario
@@ -27,6 +33,7 @@ from sim.scenario.schema import Scenario
 #: Seconds for a target to become quiet after the last request, before the audit looks.
 QUIET_WITHIN_S = 30.0
 _NOT_DONE = AuditResult({}, {}, ())
+_OVERRAN = Doubt("generator overran", "the load generator did not end by itself when its time was over")
 
 
 @dataclass
@@ -41,6 +48,7 @@ class Replayed:
     interrupted: bool = False
     overran: bool = False
     notes: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
 
 def replay(folder: Path, schedule: Schedule, options: LoadOptions, show: Callable[[str], None]) -> Replayed:
@@ -76,10 +84,11 @@ def _send(
     http = BlockingHttp(state["url"], ca_file=options.ca_file)
     schedule.write(folder / "schedule.npz")
     (folder / "state.json").write_text(json.dumps(state))
-    generator = Generator(folder, _plan(folder, options, run_id), options.workers)
+    plan = _plan(folder, options, run_id)
+    generator = Generator(folder, msgspec.to_builtins(plan), options.workers)
     sampler = Sampler(metrics_url=state.get("metrics_url", ""))
     seen = Replayed(folder, target, state, _NOT_DONE, sampler)
-    progress = Progress(folder, options.workers, _length_s(schedule), show)
+    progress = Progress(folder, options.workers, planned_end_us(schedule) / 1e6, show)
     keeper = _ShelfKeeper(schedule, target, state, options.ca_file)
     try:
         with _until_interrupted(seen):
@@ -90,16 +99,18 @@ def _send(
             target.start(http, at_unix_us)
             generator.begin(at_unix_us)
             keeper.start(at_unix_us)
-            until_s = time.monotonic() + LEAD_S + _length_s(schedule) + OVERTIME_S
+            until_s = time.monotonic() + LEAD_S + time_is_over_us(plan, schedule) / 1e6 + OVERTIME_S
             seen.overran = not generator.wait(until_s, progress.poll)
     finally:
         generator.stop()
         keeper.stop()
     progress.poll()
     seen.notes += tuple(keeper.notes)
+    seen.doubts += (_OVERRAN,) * seen.overran
     show("waiting until the target is quiet")
     with _until_interrupted(seen):
-        seen.notes += _wait_until_quiet(target, http)
+        _wait_for_unanswered(target, folder, options.client_timeout_us)
+        seen.doubts += _wait_until_quiet(target, http)
     sampler.stop()
     show("auditing")
     with _until_interrupted(seen):
@@ -149,33 +160,35 @@ def _timers(scenario: Scenario) -> dict[str, int]:
     }
 
 
-def _plan(folder: Path, options: LoadOptions, run_id: str) -> dict[str, Any]:
+def _plan(folder: Path, options: LoadOptions, run_id: str) -> ReplayPlan:
     """Return what the workers read."""
-    return {
-        "schedule": str(folder / "schedule.npz"),
-        "state": str(folder / "state.json"),
-        "folder": str(folder),
-        "run_id": run_id,
-        "target": options.target,
-        "workers": options.workers,
-        "client_timeout_us": options.client_timeout_us,
-        "attempts": options.attempts,
-        "backoff_us": max(1, round(options.backoff_us / options.choice.speed)),
-        "ca_file": options.ca_file,
-        "abort_on": list(options.abort_on),
-    }
+    return ReplayPlan(
+        schedule=str(folder / "schedule.npz"),
+        state=str(folder / "state.json"),
+        folder=str(folder),
+        run_id=run_id,
+        target=options.target,
+        workers=options.workers,
+        client_timeout_us=options.client_timeout_us,
+        attempts=options.attempts,
+        backoff_us=max(1, round(options.backoff_us / options.choice.speed)),
+        ca_file=options.ca_file,
+        abort_on=options.abort_on,
+    )
 
 
-def _length_s(schedule: Schedule) -> float:
-    """Return the seconds from the first arrival's due time to the last step that can follow."""
-    placed = schedule.arrivals["kind"] == PLACE
-    due_us = schedule.arrivals["due_us"][placed]
-    order = schedule.arrivals["cart"][placed]
-    delays = schedule.carts["pay_delay_us"].clip(min=0) + schedule.carts["confirm_delay_us"].clip(min=0)
-    return max(schedule.length_us, int((due_us + delays[order]).max(initial=0))) / 1e6
+def _wait_for_unanswered(target: Target, folder: Path, client_timeout_us: int) -> None:
+    """Give a target that cannot say whether it is quiet as long again as a client waited, where one waited in vain.
+
+    What timed out may be done all the same, after the audit has looked.
+    """
+    if type(target).quiet is not Target.quiet:
+        return
+    if np.isin(read_records(folder)["outcome"], (Outcome.TIMEOUT, Outcome.CUT)).any():
+        time.sleep(client_timeout_us / 1e6)
 
 
-def _wait_until_quiet(target: Target, http: BlockingHttp) -> tuple[str, ...]:
+def _wait_until_quiet(target: Target, http: BlockingHttp) -> tuple[Doubt, ...]:
     """Wait; a target that fails to say whether it is quiet may say so when it is asked again."""
     until, failed = time.monotonic() + QUIET_WITHIN_S, ""
     while time.monotonic() < until:
@@ -186,7 +199,8 @@ def _wait_until_quiet(target: Target, http: BlockingHttp) -> tuple[str, ...]:
         except Exception as error:  # whatever it was, what the load has measured is kept
             failed = f": {_told(error)}"
         time.sleep(0.2)
-    return (f"the target was not quiet {QUIET_WITHIN_S:g} s after the last request{failed}",)
+    sentence = f"the target was not quiet {QUIET_WITHIN_S:g} s after the last request{failed}"
+    return (Doubt("not quiet", sentence),)
 
 
 def _audit(target: Target, http: BlockingHttp, folder: Path) -> AuditResult:

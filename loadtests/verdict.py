@@ -1,8 +1,4 @@
-"""The verdict of a replay: can it be trusted, were the objectives met, is the data right. Pure functions.
-
-Percentiles are exact, by nearest rank, over every try: what was refused or declined was answered, and a try that had no
-answer counts as no quicker than the clients' patience. One with fewer than 10 observations beyond it is not told.
-"""
+"""The verdict of a replay: can it be trusted, were the objectives met, is the data right. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,23 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from loadtests.endpoints import Part, are_arrivals, endpoints_of, judge, rates_of, refusals_of
 from loadtests.lag import lag_of
 from loadtests.measuring import Measured, WorkerNote
-from loadtests.records import ARRIVING, MISSED, Endpoint, Outcome
+from loadtests.records import Outcome
 from loadtests.schedule import Schedule
 from loadtests.targets.base import AuditResult
 from sim.errors import ExitCode, worst_exit_code
-from sim.measure.percentiles import rank_of, sure_percentile_of
 from sim.scenario.system import Slo
 
-PERCENTILES = {"p50_us": 50, "p90_us": 90, "p99_us": 99, "p999_us": 99.9, "p9999_us": 99.99}
 #: A generator that uses more of a core than this disturbs what it measures.
 CPU_LIMIT = 0.8
-
-Values = npt.NDArray[np.int64]
-Part = dict[str, Any]
 
 
 class Doubt(NamedTuple):
@@ -43,9 +34,13 @@ def summarise(
     audit: AuditResult,
     *,
     notes: Sequence[str] = (),
+    doubts: Sequence[Doubt] = (),
     interrupted: bool = False,
 ) -> Part:
-    """Return what `summary.json` says of a replay. `interrupted`: it was cut short, so not all was sent."""
+    """Return what `summary.json` says of a replay; `doubts` are others' besides those of what was measured.
+
+    `interrupted`: it was cut short, so not all was sent.
+    """
     lag = lag_of(measured, slos)
     judged = [judge(measured, slo) for slo in slos]
     noted = [note for note in measured.notes if note]
@@ -53,8 +48,12 @@ def summarise(
     incomplete = interrupted or any(not note.complete for note in noted)
     outcome = measured.records["outcome"]
     dropped = int(np.count_nonzero(outcome == Outcome.DROPPED))
-    doubts = doubts_of(measured, schedule, lag, incomplete=incomplete)
-    doubts += [*_missed_by_lag(measured, slos, judged), *_audit_doubts(audit)]
+    doubts = [
+        *doubts_of(measured, schedule, lag, incomplete=incomplete),
+        *doubts,
+        *_missed_by_lag(measured, slos, judged),
+        *_audit_doubts(audit),
+    ]
     return {
         "sent": len(outcome) - dropped,
         "dropped": dropped,
@@ -70,107 +69,6 @@ def summarise(
         "aborted": aborted or None,
         "verdict": verdict_of(doubts, judged, audit, aborted=bool(aborted), incomplete=incomplete),
     }
-
-
-def rates_of(measured: Measured, schedule: Schedule) -> Part:
-    """Return the trace's arrivals a second, and how many of them the target answered a second; no retries.
-
-    Those answered count over the time from the first arrival to the last answer, or to the last arrival if that is
-    later: a target that falls behind takes longer. `error_share`: of all tries at all endpoints.
-    """
-    records = measured.records
-    arrivals = records[_are_arrivals(records)]
-    answered = arrivals[~np.isin(arrivals["outcome"], MISSED)]
-    end_us = max(schedule.length_us, int(answered["done_us"].max()) if len(answered) else 0)
-    planned = len(schedule.arrivals["due_us"])
-    missed = int(np.count_nonzero(np.isin(records["outcome"], MISSED)))
-    return {
-        "offered_per_s": round(planned / schedule.length_us * 1e6, 3) if schedule.length_us else None,
-        "achieved_per_s": round(len(answered) / end_us * 1e6, 3) if end_us else None,
-        "error_share": missed / len(records) if len(records) else None,
-    }
-
-
-def _are_arrivals(records: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
-    """Return which records are the trace's own: first tries of what it holds, without the twins of checkouts."""
-    asked = np.isin(records["endpoint"], ARRIVING)
-    own: npt.NDArray[np.bool_] = asked & (records["attempt"] == 1) & (records["twin"] == 0)
-    return own
-
-
-def endpoints_of(measured: Measured) -> dict[str, Part]:
-    """Return counts by outcome, percentiles and rate of each endpoint that was asked at all.
-
-    The rate is over the time of all arrivals; for what follows from answers, over the whole replay.
-    """
-    records, response = measured.records, measured.response_us()
-    arriving_s, all_s = _seconds(records[np.isin(records["endpoint"], ARRIVING)]), _seconds(records)
-    found = {}
-    for endpoint in Endpoint:
-        rows = np.flatnonzero(records["endpoint"] == endpoint)
-        if len(rows):
-            found[endpoint.name.lower()] = _endpoint(
-                records[rows], response[rows], arriving_s if endpoint in ARRIVING else all_s
-            )
-    return found
-
-
-def _endpoint(records: npt.NDArray[np.void], response_us: Values, seconds: float) -> Part:
-    outcomes = np.bincount(records["outcome"], minlength=len(Outcome)).tolist()
-    ordered = np.sort(response_us)
-    sent = records["outcome"] != Outcome.DROPPED
-    service = np.sort((records["done_us"] - records["sent_us"])[sent])
-    return {
-        "requests": len(records),
-        "ok": outcomes[Outcome.OK],
-        "refused": outcomes[Outcome.REFUSED],
-        "declined": outcomes[Outcome.DECLINED],
-        "replayed": outcomes[Outcome.REPLAYED],
-        "shed": outcomes[Outcome.SHED],
-        "errors": outcomes[Outcome.ERROR],
-        "timeouts": outcomes[Outcome.TIMEOUT],
-        "dropped": outcomes[Outcome.DROPPED],
-        **{name: sure_percentile_of(ordered, percentile) for name, percentile in PERCENTILES.items()},
-        "max_us": int(ordered[-1]),
-        "service_p99_us": sure_percentile_of(service, 99),
-        "rate_per_s": round(len(records) / seconds, 3) if seconds else None,
-    }
-
-
-def judge(measured: Measured, slo: Slo) -> Part:
-    """Return whether a service level objective was met; `met` is None where its endpoint was not asked.
-
-    Met: at most (100 - percentile) % of all tries, rounded down, were over `at_most_us`, and at most `errors` of them
-    were shed, failed, timed out or dropped; those count as over too, however quick they were. For a percentile that can
-    be told that is the same as holding it against `at_most_us`; with fewer than 10 observations beyond it the count
-    still decides, but `measured_us` is None. A percentile that falls on a missed try is told as a lower bound: over
-    `at_most_us`, and no quicker than the clients' patience.
-    """
-    rows = np.flatnonzero(measured.records["endpoint"] == Endpoint[slo.endpoint.upper()])
-    missed = np.isin(measured.records["outcome"][rows], MISSED)
-    response = measured.response_us()[rows]
-    response[missed] = np.maximum(response[missed], max(measured.timeout_us, slo.at_most_us + 1))
-    n, ordered = len(rows), np.sort(response)
-    over = n - int(np.searchsorted(ordered, slo.at_most_us, side="right"))
-    share = int(np.count_nonzero(missed)) / n if n else None
-    return {
-        "endpoint": slo.endpoint,
-        "percentile": slo.percentile,
-        "at_most_us": slo.at_most_us,
-        "errors_at_most": slo.errors,
-        "measured_us": sure_percentile_of(ordered, slo.percentile) if n else None,
-        "error_share": share,
-        "over": over,
-        "met": None if share is None else over <= n - rank_of(slo.percentile, n) and share <= slo.errors,
-    }
-
-
-def refusals_of(measured: Measured) -> dict[str, int]:
-    """Return how often each reason was given for a correct refusal, the most frequent first."""
-    rows = np.isin(measured.records["outcome"], (Outcome.REFUSED, Outcome.DECLINED))
-    counts = np.bincount(measured.records["reason"][rows], minlength=len(measured.reasons)).tolist()
-    named = [(reason or "unnamed", count) for reason, count in zip(measured.reasons, counts, strict=True) if count]
-    return dict(sorted(named, key=lambda one: (-one[1], one[0])))
 
 
 def doubts_of(measured: Measured, schedule: Schedule, lag: Part, *, incomplete: bool) -> list[Doubt]:
@@ -208,6 +106,10 @@ def _worker_doubts(notes: Sequence[WorkerNote | None]) -> Iterable[Doubt]:
     if silent:
         named = f"worker{'s' if len(silent) > 1 else ''} {', '.join(silent)} of {len(notes)} did not report"
         yield Doubt(named, f"{named} at the end")
+    late = sum(note.unfinished for note in notes if note and note.overtime)
+    if late:
+        sentence = f"{_count(late, 'cart')} {'was' if late == 1 else 'were'} still under way when time was over"
+        yield Doubt(f"{_count(late, 'cart')} unfinished", sentence)
     busiest = max((note.cpu_share for note in notes if note), default=0.0)
     if busiest >= CPU_LIMIT:
         used, limit = f"{100 * busiest:.0f} %", f"{100 * CPU_LIMIT:.0f} %"
@@ -232,7 +134,7 @@ def _sent_doubts(measured: Measured, planned: int) -> Iterable[Doubt]:
         return  # said already, and what the others sent proves nothing
     shared = sum(note.planned for note in notes)
     left_out = sum(sum(note.left_out.values()) for note in notes)
-    sent = int(np.count_nonzero(_are_arrivals(measured.records)))
+    sent = int(np.count_nonzero(are_arrivals(measured.records)))
     if shared + left_out != planned:
         sentence = f"the load generators had {shared + left_out} arrivals, the trace has {planned}"
         yield Doubt(f"{shared + left_out} shared of {planned} planned", sentence)
@@ -376,16 +278,14 @@ def _notes_of(measured: Measured) -> Iterable[str]:
     unfinished = sum(note.unfinished for note in notes)
     if unfinished:
         yield f"{_count(unfinished, 'cart')} still under way when the replay ended"
+    for endpoint in sorted({endpoint for note in notes for endpoint in note.unpaid}):
+        unpaid = _count(measured.unpaid(endpoint), "payment")
+        yield f"{unpaid} accepted and never known to be paid: counted as missed at {endpoint}"
+    cut = int(np.count_nonzero(measured.records["outcome"] == Outcome.CUT))
+    if cut:
+        yield f"{_count(cut, 'request')} cut off by the replay's own end"
     if measured.torn:
         yield f"{_count(measured.torn, 'record')} cut short at the end of a worker's file"
-
-
-def _seconds(records: npt.NDArray[np.void]) -> float:
-    """Return the seconds from the first due time to the last that anything was due or done; sorted by due."""
-    if not len(records):
-        return 0.0
-    last_us = max(int(records["done_us"].max()), int(records["due_us"][-1]))
-    return (last_us - int(records["due_us"][0])) / 1e6
 
 
 def _count(number: int, one: str, more: str = "") -> str:

@@ -29,7 +29,6 @@ class Follower:
         self._paid: list[str] = []
         self._expected: dict[str, int | None] = {}  # order -> when it was known to be paid
         self._waiting: dict[str, Any] = {}
-        self.unpaid = 0
 
     def expect(self, order: str) -> None:
         """News of this order are worth keeping from now on."""
@@ -52,7 +51,6 @@ class Follower:
             paid_us: int | None = hub.switch()
         finally:
             self._waiting.pop(order, None)
-        self.unpaid += paid_us is None
         return paid_us
 
     def run(self) -> None:

@@ -21,7 +21,7 @@ from loadtests.replay.following import Follower
 from loadtests.replay.plan import ReplayPlan
 from loadtests.replay.steps import Steps
 from loadtests.schedule import NEVER, Schedule
-from loadtests.targets.base import Cart, CartLine, Step, Target
+from loadtests.targets.base import Cart, CartLine, Http, HttpDropped, Step, Target
 
 _DONE = (Outcome.OK, Outcome.REPLAYED)
 _AGAIN = (Outcome.SHED, Outcome.ERROR, Outcome.TIMEOUT)
@@ -55,7 +55,10 @@ class Journeys:
         }
         self._all: set[greenlet] = set()
         self._idle: list[greenlet] = []
+        self._overtime = False
         self.launched = 0
+        #: Payments that were accepted and never known to be paid, by the step that would have followed.
+        self.unpaid: dict[str, int] = {}
 
     def launch(self, row: tuple[int, int, int, int]) -> None:
         """Begin an arrival (due time, kind, cart, SKU), in the hub; returns when it waits for something."""
@@ -68,8 +71,9 @@ class Journeys:
         """How many are under way or wait."""
         return len(self._all) - len(self._idle)
 
-    def cut(self) -> None:
-        """End what is under way or waits."""
+    def cut(self, *, overtime: bool) -> None:
+        """End what is under way or waits. In overtime a step that waits could not be sent, and is recorded so."""
+        self._overtime = overtime
         for one in self._all.difference(self._idle):
             gevent.kill(one)
 
@@ -141,7 +145,7 @@ class Journeys:
         number = 1
         while True:
             due_us = ready_us + delay_us
-            self._pacer.wait(due_us)
+            self._wait(Endpoint.PAYMENT, row, due_us, ready_us)
             key = f"{self._key(cart)}-pay-{number}"
             step, ready_us = self._tried(Endpoint.PAYMENT, row, due_us, ready_us, self._target.pay, order, cart, key)
             if step.outcome is not Outcome.DECLINED or not cart.declines:
@@ -153,23 +157,32 @@ class Journeys:
         if paid_us is None and "follow" in self._has and step.outcome in (*_DONE, Outcome.TIMEOUT):
             status, paid_us = 0, self._follower.wait_for(order)
             paid_us = None if paid_us is None else max(paid_us, ready_us)  # news may be quicker than pay's answer
+        if paid_us is None and step.outcome in _DONE:
+            name = (self._follows(row) or Endpoint.PAYMENT).name.lower()
+            self.unpaid[name] = self.unpaid.get(name, 0) + 1
         if paid_us is not None:
             self._recorder.ack(Ack.PAID, cart.number, key, order, status, paid_us)
         return paid_us
 
     def _paid(self, row: int, cart: Cart, order: str, paid_us: int) -> None:
         after, delay_us = int(self._carts["after"][row]), int(self._carts["after_delay_us"][row])
-        if after == sc.CANCEL and "cancel" in self._has:
-            self._keyed(Ack.CANCELLED, Endpoint.CANCEL, row, cart, order, paid_us, delay_us, self._target.cancel)
+        follows = self._follows(row)
+        if follows is Endpoint.CANCEL:
+            self._keyed(Ack.CANCELLED, follows, row, cart, order, paid_us, delay_us, self._target.cancel)
+        if follows is not Endpoint.CONFIRMATION:
             return
-        confirm_us = int(self._carts["confirm_delay_us"][row])
-        if confirm_us == NEVER or "confirm" not in self._has:
-            return
-        confirm = self._target.confirm
-        done_us = self._keyed(Ack.CONFIRMED, Endpoint.CONFIRMATION, row, cart, order, paid_us, confirm_us, confirm)
+        confirm_us, confirm = int(self._carts["confirm_delay_us"][row]), self._target.confirm
+        done_us = self._keyed(Ack.CONFIRMED, follows, row, cart, order, paid_us, confirm_us, confirm)
         if done_us is not None and after == sc.RETURN and "return" in self._has:
             give_back = self._target.give_back
             self._keyed(Ack.RETURN_REQUESTED, Endpoint.RETURN, row, cart, order, done_us, delay_us, give_back)
+
+    def _follows(self, row: int) -> Endpoint | None:
+        """Return what is done with a cart's order once it is paid; None: nothing."""
+        if self._carts["after"][row] == sc.CANCEL and "cancel" in self._has:
+            return Endpoint.CANCEL
+        confirmed = self._carts["confirm_delay_us"][row] != NEVER and "confirm" in self._has
+        return Endpoint.CONFIRMATION if confirmed else None
 
     def _keyed(
         self,
@@ -185,7 +198,7 @@ class Journeys:
         """Do a step of an order after its delay; returns when it was done, None where it was not."""
         key = f"{self._key(cart)}-{endpoint.name.lower()}"
         due_us = ready_us + delay_us
-        self._pacer.wait(due_us)
+        self._wait(endpoint, row, due_us, ready_us)
         step, done_us = self._tried(endpoint, row, due_us, ready_us, call, order, key)
         if step.outcome not in _DONE:
             return None
@@ -211,8 +224,17 @@ class Journeys:
             if attempt >= self._plan.attempts or not _may_help(step):
                 return step, done_us
             due_us, ready_us = done_us + self._backoff_us(row, attempt), done_us
-            self._pacer.wait(due_us)
             attempt += 1
+            self._wait(endpoint, row, due_us, ready_us, attempt=attempt, twin=twin)
+
+    def _wait(self, endpoint: Endpoint, row: int, due_us: int, ready_us: int, **which: int) -> None:
+        """Wait until a step is due; where time is over before that, it is recorded as not sent."""
+        try:
+            self._pacer.wait(due_us)
+        except GreenletExit:
+            if self._overtime:
+                self._steps.perform(endpoint, row, due_us, ready_us, _not_sent, **which)
+            raise
 
     def _backoff_us(self, row: int, attempt: int) -> int:
         """Doubled with each try; spread by cart, so that those who failed together do not come back together."""
@@ -236,6 +258,10 @@ class Journeys:
             int(carts["content"][row]),
             int(carts["declines"][row]),
         )
+
+
+def _not_sent(http: Http) -> Step:
+    raise HttpDropped("the replay's time was over")
 
 
 def _may_help(step: Step) -> bool:

@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+import numpy as np
 
+from loadtests.schedule import NEVER, NOTHING, Schedule
 from sim.errors import UsageError
 
 VARIABLE = "LIVERUSH_PLAN"
+#: Steps of a cart that wait for one another: checkout, payment, confirmation (or cancellation), return.
+_STEPS = 4
 
 
 class ReplayPlan(msgspec.Struct, kw_only=True):
@@ -27,7 +31,7 @@ class ReplayPlan(msgspec.Struct, kw_only=True):
     backoff_us: int = 500_000  # before the second try, then doubled; half to one and a half of it, by cart
     follow_us: int = 50_000  # between two questions for news of payments
     patience_us: int = 10_000_000  # how long such news is waited for
-    grace_us: int = 15_000_000  # after the last step that was planned, for what is still under way
+    grace_us: int = 0  # after the last step that was planned, for answers; 0: what a cart's tries may take
     connections: int = 0  # at most; 0: 8,000, or as many as files may be open
     warm: int = 10  # connections opened before the start
     ca_file: str = ""
@@ -44,6 +48,31 @@ class ReplayPlan(msgspec.Struct, kw_only=True):
     def run_name(self) -> str:
         """What requests carry."""
         return self.run_id or self.path.name
+
+
+def planned_end_us(schedule: Schedule) -> int:
+    """Return when the last step is due, if no answer takes any time."""
+    carts = schedule.carts
+    longest = sum(
+        np.where(carts[name] == NEVER, 0, carts[name]) for name in ("pay_delay_us", "confirm_delay_us")
+    ) + np.where(carts["after"] == NOTHING, 0, carts["after_delay_us"])
+    return schedule.length_us + (int(np.max(longest)) if len(carts["number"]) else 0)
+
+
+def time_is_over_us(plan: ReplayPlan, schedule: Schedule) -> int:
+    """Return when nothing can be under way any more, however slow the target is; it is over sooner where it is quick.
+
+    Each step of a cart may need all its tries, each try all of the clients' patience, and each decline is one more
+    payment. A step that takes several requests may take longer still; what is not sent then is told.
+    """
+    return planned_end_us(schedule) + (plan.grace_us or _answers_us(plan, schedule))
+
+
+def _answers_us(plan: ReplayPlan, schedule: Schedule) -> int:
+    backoffs_us = 3 * plan.backoff_us * ((1 << plan.attempts - 1) - 1) // 2  # doubled each time, at most half more
+    tries_us = plan.attempts * plan.client_timeout_us + backoffs_us
+    declines = int(schedule.carts["declines"].max(initial=0))
+    return (_STEPS + declines) * tries_us + declines * plan.backoff_us + plan.patience_us
 
 
 def read_plan() -> ReplayPlan:

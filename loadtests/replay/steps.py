@@ -16,7 +16,9 @@ from loadtests.targets.base import Http, HttpDropped, HttpTimeout, Step
 
 Fire = Callable[..., None]
 _NAMES = tuple(endpoint.name.lower() for endpoint in Endpoint)
-_TIMEOUT, _DROPPED, _FAILED = Step(Outcome.TIMEOUT), Step(Outcome.DROPPED), Step(Outcome.ERROR)
+_TIMEOUT, _DROPPED, _FAILED, _CUT = (
+    Step(outcome) for outcome in (Outcome.TIMEOUT, Outcome.DROPPED, Outcome.ERROR, Outcome.CUT)
+)
 _pack_into, _ROW_BYTES = ROW.pack_into, ROW.size
 _STATUS_BITS = 0xFFFF
 _MISSED_FROM = int(Outcome.SHED)
@@ -66,8 +68,8 @@ class Steps:
             step = _DROPPED
         except HttpTimeout:
             step = _TIMEOUT
-        except GreenletExit as ending:  # the replay ends while this is under way: nobody knows what came of it
-            step, cut = _TIMEOUT, ending
+        except GreenletExit as ending:  # we end while this is under way: that is no time-out of the target
+            step, cut = _CUT, ending
         except Exception as error:
             step = self._failed(endpoint, error)
         self.in_flight -= 1

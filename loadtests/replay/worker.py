@@ -18,11 +18,11 @@ from loadtests.replay.client import HttpClient
 from loadtests.replay.following import Follower
 from loadtests.replay.journey import LOOKS, Journeys
 from loadtests.replay.pacing import Pacer
-from loadtests.replay.plan import ReplayPlan
+from loadtests.replay.plan import ReplayPlan, time_is_over_us
 from loadtests.replay.recorder import Recorder
 from loadtests.replay.steps import Fire, Steps
 from loadtests.replay.watching import Watch
-from loadtests.schedule import NEVER, Schedule, read_schedule
+from loadtests.schedule import Schedule, read_schedule
 from loadtests.targets.base import HttpFailed
 from loadtests.targets.loading import load_target
 
@@ -58,7 +58,7 @@ class Worker:
         self._watch = Watch(plan, self._steps, self._schedule.arrivals["due_us"][self._part], self._abort)
         self._word: dict[str, Any] = {}
         self._ended = ""
-        self._began = self._closed = False
+        self._began = self._closed = self._overtime = False
 
     @property
     def why(self) -> str:
@@ -93,15 +93,16 @@ class Worker:
         finally:
             self._pacer.close()
             self._word |= {"sent": self._journeys.launched, "unfinished": self._journeys.alive}
-            self._journeys.cut()
+            self._journeys.cut(overtime=self._overtime)
             gevent.killall(helpers, block=False)
             self._let_end()
             self._word |= self._watch.told()
-            self._word |= {"unpaid": self._follower.unpaid, "examples": self._steps.examples}
+            self._word |= {"unpaid": self._journeys.unpaid, "examples": self._steps.examples}
 
     def end(self, why: str) -> None:
-        """End early, soon."""
+        """End early, soon. Nothing more is sent from now on, even where it takes this process long to come to it."""
         self._ended = self._ended or why
+        self._pacer.close()
 
     def close(self) -> None:
         """Hand over the rest of what was measured, with a last word; the second call does nothing."""
@@ -113,8 +114,9 @@ class Worker:
         self._recorder.close(
             {
                 "worker": self._worker,
-                "complete": not self._ended and self._began,
-                "ended": self._ended or "done",
+                "complete": not self._ended and self._began and not self._overtime,
+                "ended": self._ended or ("overtime" if self._overtime else "done"),
+                "overtime": self._overtime,
                 "planned": len(self._part),
                 "left_out": self.left_out,
                 "requests": self._recorder.count,
@@ -127,11 +129,11 @@ class Worker:
         )
 
     def _wait(self) -> None:
-        until_us = end_us(self._schedule) + self._plan.grace_us
+        until_us = time_is_over_us(self._plan, self._schedule)
         while not self._ended and not (self._pacer.exhausted and not self._journeys.alive):
             gevent.sleep(_POLL_S)
             if self._pacer.now_us() > until_us:
-                self._word["overtime"] = True
+                self._overtime = True
                 return
 
     def _let_end(self) -> None:
@@ -159,15 +161,6 @@ def part_of(
     missing = [kind for kind, (step, _) in LOOKS.items() if step not in steps]
     left_out = {sc.KINDS[kind]: int(np.count_nonzero(kinds == kind)) for kind in missing}
     return part[~np.isin(kinds, missing)], {name: count for name, count in left_out.items() if count}
-
-
-def end_us(schedule: Schedule) -> int:
-    """Return when the last step is due, if no answer took any time."""
-    carts = schedule.carts
-    longest = sum(
-        np.where(carts[name] == NEVER, 0, carts[name]) for name in ("pay_delay_us", "confirm_delay_us")
-    ) + np.where(carts["after"] == sc.NOTHING, 0, carts["after_delay_us"])
-    return schedule.length_us + (int(np.max(longest)) if len(carts["number"]) else 0)
 
 
 def _stream(schedule: Schedule, part: npt.NDArray[np.int64]) -> Iterator[tuple[Any, ...]]:

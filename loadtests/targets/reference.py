@@ -24,6 +24,7 @@ from loadtests.targets.base import (
     AuditResult,
     Cart,
     Http,
+    HttpFailed,
     Step,
     Target,
     World,
@@ -257,8 +258,10 @@ class ReferenceEngine(Target):
         orders: list[str] = []
         for _ in range(_PAGES):
             answer = http.get(f"/v1/events?after={after}&limit={_PAGE}", headers=self._merchant)
+            if answer.status != 200 and not orders:
+                raise HttpFailed(f"the event feed answered {answer.status}")
             if answer.status != 200:
-                break
+                break  # what it told before is worth having; it is asked again soon
             page = _feed(answer.body)
             orders += [event.data.order_id for event in page.items if event.data.event == _CAPTURED]
             after = page.next_after

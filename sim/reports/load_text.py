@@ -35,6 +35,7 @@ OUTCOMES = (
     ("errors", "errors"),
     ("time-outs", "timeouts"),
     ("dropped", "dropped"),
+    ("cut off", "cut"),
 )
 AUDIT_WORDS = {
     "clean": "AUDIT CLEAN",

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gevent
 import msgspec
 import numpy as np
 import pytest
 
 from loadtests.records import AckLine, Endpoint, Outcome, read_acks, read_reasons, read_records
-from loadtests.replay.plan import ReplayPlan
+from loadtests.replay.plan import ReplayPlan, time_is_over_us
 from loadtests.replay.worker import Worker
 from loadtests.schedule import CANCEL, NEVER, PLACE, QUOTE, REFRESH, RETURN, VIEW, Schedule
 from loadtests.targets.base import HttpDropped, Step, declined, failed, ok, refused
@@ -44,7 +46,12 @@ class Ran:
 
 
 def run(
-    folder: Path, schedule: Schedule, script: dict[str, list[Any]], kind: type[Scripted] = Scripted, **more: Any
+    folder: Path,
+    schedule: Schedule,
+    script: dict[str, list[Any]],
+    kind: type[Scripted] = Scripted,
+    beside: Callable[[Worker], object] | None = None,
+    **more: Any,
 ) -> Ran:
     kind.script.clear()
     kind.script.update(script)
@@ -61,6 +68,8 @@ def run(
     )
     fired: list[dict[str, Any]] = []
     worker = Worker(plan, 0, lambda **event: fired.append(event))
+    if beside is not None:
+        gevent.spawn(beside, worker)
     worker.run(round(time.time() * 1e6) + 5_000)
     worker.close()
     return Ran(folder, fired)
@@ -196,14 +205,27 @@ def test_an_accepted_payment_is_confirmed_when_the_news_say_that_it_is_paid(tmp_
     news = [row for row in ran.of(Endpoint.FOLLOW) if row["done_us"] <= ran.of(Endpoint.CONFIRMATION)[0]["ready_us"]]
     assert news
     assert ran.kinds() == ["PLACED", "PAID", "CONFIRMED"]
-    assert ran.word["unpaid"] == 0
+    assert ran.word["unpaid"] == {}
 
 
-def test_a_payment_of_which_no_news_come_is_given_up_and_counted(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("cart", "endpoint"),
+    [({}, "confirmation"), ({"after": CANCEL}, "cancel"), ({"confirm_delay_us": NEVER}, "payment")],
+)
+@pytest.mark.parametrize("kind", [Following, Scripted])
+def test_a_payment_of_which_no_news_come_is_given_up_and_counted_where_the_order_would_have_gone_on(
+    tmp_path: Path, cart: dict[str, int], endpoint: str, kind: type[Scripted]
+) -> None:
     Following.paid.clear()
-    ran = run(tmp_path, one_cart(), {"pay": [ok(202, order="order-100")]}, Following, patience_us=50_000)
+    ran = run(tmp_path, one_cart(**cart), {"pay": [ok(202, order="order-100")]}, kind, patience_us=50_000)
     assert ran.kinds() == ["PLACED"]
-    assert (ran.word["unpaid"], ran.word["complete"]) == (1, True)
+    assert (ran.word["unpaid"], ran.word["complete"]) == ({endpoint: 1}, True)
+
+
+def test_a_payment_that_failed_is_not_one_that_was_accepted(tmp_path: Path) -> None:
+    Following.paid.clear()
+    ran = run(tmp_path, one_cart(), {"pay": [TIMED_OUT] * 3}, Following, patience_us=50_000)
+    assert ran.word["unpaid"] == {}
 
 
 def test_what_cannot_be_sent_is_dropped_and_not_tried_again(tmp_path: Path) -> None:
@@ -218,13 +240,59 @@ def test_a_mistake_in_a_target_is_an_error_with_an_example_and_the_replay_goes_o
     assert ran.word["examples"]["view: KeyError"] == "'price'"
 
 
-def test_what_is_still_under_way_when_time_is_over_is_recorded_as_unanswered(tmp_path: Path) -> None:
-    import gevent
+def never() -> Step:
+    gevent.sleep(30)
+    return ok()
 
-    def never() -> Step:
-        gevent.sleep(30)
-        return ok()
 
+def test_what_is_still_under_way_when_time_is_over_is_cut_off_and_no_time_out_of_the_target(tmp_path: Path) -> None:
     ran = run(tmp_path, schedule_of([(0, VIEW, 0)], [{}]), {"view": [never]}, grace_us=100_000)
-    assert ran.outcomes(Endpoint.VIEW) == [(Outcome.TIMEOUT, 1)]
+    assert ran.outcomes(Endpoint.VIEW) == [(Outcome.CUT, 1)]
     assert (ran.word["unfinished"], ran.word["overtime"]) == (1, True)
+    assert (ran.word["complete"], ran.word["ended"]) == (False, "overtime")
+
+
+def test_a_step_that_waits_when_time_is_over_could_not_be_sent(tmp_path: Path) -> None:
+    """The checkout's answer comes late, so the payment is due after all that was planned."""
+
+    def late() -> Step:
+        gevent.sleep(0.1)
+        return ok(201, order="order-100")
+
+    slow = one_cart(pay_delay_us=300_000, confirm_delay_us=NEVER)
+    ran = run(tmp_path, slow, {"place": [late]}, grace_us=1)
+    assert ran.outcomes(Endpoint.PAYMENT) == [(Outcome.DROPPED, 1)]
+    assert not any(call[0] == "pay" for call in Scripted.calls)
+
+
+def test_a_retry_that_waits_when_time_is_over_could_not_be_sent(tmp_path: Path) -> None:
+    again = one_cart(pay_delay_us=NEVER, confirm_delay_us=NEVER)
+    ran = run(tmp_path, again, {"place": [failed(503)]}, grace_us=50_000, backoff_us=10_000_000)
+    assert ran.outcomes(Endpoint.CHECKOUT) == [(Outcome.SHED, 1), (Outcome.DROPPED, 2)]
+
+
+def test_slow_answers_to_all_tries_of_all_steps_come_before_time_is_over(tmp_path: Path) -> None:
+    """By default a cart may take all tries of all its steps, and the clients' patience for each."""
+    plan = ReplayPlan(schedule="", state="", folder="", target="", client_timeout_us=10, attempts=3, backoff_us=4)
+    schedule = one_cart(pay_delay_us=7, confirm_delay_us=5, declines=2)
+    last_planned_us = 10_000 + 7 + 5
+    payments, others, backoffs_us = 3, 3, 4 * 3 // 2 + 8 * 3 // 2  # checkout, confirmation, return; half more at most
+    answers_us = (payments + others) * (3 * 10 + backoffs_us) + 2 * 4 + plan.patience_us
+    assert time_is_over_us(plan, schedule) == last_planned_us + answers_us
+
+
+def test_nothing_is_sent_after_the_end_even_before_this_process_comes_to_it(tmp_path: Path) -> None:
+    """A worker that is told to end is blocked by Locust's own shutting down; what was due meanwhile is not sent."""
+    schedule = schedule_of([(at * 1_000, VIEW, 0) for at in range(400)], [{}])
+    ended: list[int] = []
+
+    def end_and_block(worker: Worker) -> None:
+        gevent.sleep(0.1)
+        worker.end("stopped")
+        ended.append(len(Scripted.calls))
+        time.sleep(0.1)
+
+    ran = run(tmp_path, schedule, {}, beside=end_and_block)
+    assert len(Scripted.calls) == ended[0] < 400
+    assert (ran.word["complete"], ran.word["ended"]) == (False, "stopped")
+    assert Outcome.TIMEOUT not in ran.records["outcome"]

@@ -145,8 +145,8 @@ def test_a_class_may_go_elsewhere_within_what_is_allowed(tmp_path: Path) -> None
 
 def test_a_target_that_fails_to_say_whether_it_is_quiet_is_audited_all_the_same(tmp_path: Path) -> None:
     seen = replayed(tmp_path, NeverQuiet)
-    (note,) = seen.notes
-    assert note.endswith("after the last request: ValueError: JSON is malformed")
+    (doubt,) = seen.doubts
+    assert doubt.sentence.endswith("after the last request: ValueError: JSON is malformed")
     assert "all" in seen.audit.unseen
 
 

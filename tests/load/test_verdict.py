@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtests import verdict
+from loadtests import endpoints, verdict
 from loadtests.lag import lag_of
 from loadtests.measuring import WorkerNote
 from loadtests.records import Endpoint, Outcome
@@ -66,7 +66,7 @@ def test_a_stall_shows_as_long_as_those_who_met_it_waited() -> None:
     due = np.arange(9_050) * 2_000
     stall, end = 8_000_000, 10_000_000
     done = np.where((due >= stall) & (due < end), end, due + 500)
-    found = verdict.endpoints_of(measured_of(records_of(due, done - due)))["checkout"]
+    found = endpoints.endpoints_of(measured_of(records_of(due, done - due)))["checkout"]
     assert found["p50_us"] == 500
     assert found["p90_us"] == pytest.approx(190_000, rel=0.01)
     assert found["p99_us"] == pytest.approx(1_820_000, rel=0.002)
@@ -198,7 +198,7 @@ def test_the_share_of_errors_is_an_objective_of_its_own(missed: int, met: bool) 
 @pytest.mark.parametrize(("slow", "met"), [(0, True), (1, True), (2, False)])
 def test_a_percentile_that_cannot_be_told_is_judged_by_the_count(slow: int, met: bool) -> None:
     due, response = np.arange(150) * 1_000, np.where(np.arange(150) < slow, 300_000, 1_000)
-    told = verdict.judge(measured_of(records_of(due, response)), slo())
+    told = endpoints.judge(measured_of(records_of(due, response)), slo())
     assert (told["measured_us"], told["over"], told["met"]) == (None, slow, met)
 
 
@@ -226,15 +226,58 @@ def test_a_timed_out_or_dropped_try_is_no_quicker_than_the_clients_patience() ->
     assert found["service_p99_us"] == 900, "what was not sent has no service time"
 
 
+def test_a_connection_that_was_refused_is_no_quicker_than_the_clients_patience_and_an_error_page_is() -> None:
+    records = records_of(DUE, outcome=some(Outcome.ERROR, 100))
+    records["status"][:100] = 500
+    assert endpoints.endpoints_of(measured_of(records))["checkout"]["max_us"] == 1_000
+    records["status"][:100] = 0
+    assert endpoints.endpoints_of(measured_of(records))["checkout"]["max_us"] == 10_000_000
+
+
+@pytest.mark.parametrize(("took_us", "over", "met"), [(200_000, 0, True), (200_001, 40, False)])
+def test_what_our_own_end_cut_off_is_over_where_it_had_taken_too_long_and_else_nobody_knows(
+    took_us: int, over: int, met: bool
+) -> None:
+    found = summary_of(outcome=some(Outcome.CUT, 40), response_us=some(took_us, 40, 1_000), interrupted=True)
+    assert (found["slos"][0]["over"], found["slos"][0]["met"]) == (over, met)
+    assert found["slos"][0]["error_share"] == 0
+    assert found["endpoints"]["checkout"]["cut"] == 40
+    assert found["rates"]["error_share"] == 0
+    assert "40 requests cut off by the replay's own end" in found["notes"]
+
+
+def test_a_payment_that_was_accepted_and_never_made_is_missed_where_the_order_would_have_gone_on() -> None:
+    confirmed = records_of(DUE, endpoint=Endpoint.CONFIRMATION)
+    measured = measured_of(confirmed, notes=[note_of(unpaid={"confirmation": 20}), note_of(unpaid={"confirmation": 1})])
+    told = endpoints.judge(measured, slo(endpoint="confirmation"))
+    assert (told["over"], told["met"], told["error_share"]) == (21, False, 21 / (N + 21))
+    assert endpoints.judge(measured, slo(endpoint="payment"))["met"] is None
+    notes = verdict.summarise(measured, schedule_of(DUE), [], CLEAN)["notes"]
+    assert notes == ["21 payments accepted and never known to be paid: counted as missed at confirmation"]
+
+
+def test_a_replay_whose_time_was_over_before_all_was_done_is_invalid() -> None:
+    note = note_of(planned=N, complete=False, ended="overtime", overtime=True, unfinished=1)
+    told = summary_of(note=note)["verdict"]
+    assert told["line"] == "INVALID (1 cart unfinished) · SLO MET · AUDIT CLEAN · INCOMPLETE"
+    assert told["valid_reasons"] == ["1 cart was still under way when time was over"]
+
+
+def test_doubts_of_others_make_the_measurement_invalid_too() -> None:
+    measured = measured_of(records_of(DUE))
+    found = verdict.summarise(measured, schedule_of(DUE), [], CLEAN, doubts=[verdict.Doubt("not quiet", "it was not")])
+    assert found["verdict"]["line"] == "INVALID (not quiet) · NO SLO · AUDIT CLEAN"
+
+
 def test_endpoints_are_never_mixed() -> None:
     slow = records_of(DUE, 5_000, endpoint=Endpoint.CONFIRMATION)
-    found = verdict.endpoints_of(measured_of(np.concatenate([records_of(DUE), slow])))
+    found = endpoints.endpoints_of(measured_of(np.concatenate([records_of(DUE), slow])))
     assert {name: part["p99_us"] for name, part in found.items()} == {"checkout": 1_000, "confirmation": 5_000}
 
 
 def test_a_rate_of_arrivals_is_not_thinned_by_what_follows_long_after() -> None:
     late = records_of(DUE + 12_000_000, endpoint=Endpoint.CONFIRMATION)
-    found = verdict.endpoints_of(measured_of(np.concatenate([records_of(DUE), late])))
+    found = endpoints.endpoints_of(measured_of(np.concatenate([records_of(DUE), late])))
     assert found["checkout"]["rate_per_s"] == pytest.approx(500, rel=0.001)
     assert found["confirmation"]["rate_per_s"] == pytest.approx(N / 16, rel=0.001)
 

@@ -15,8 +15,8 @@ MS, S = 1_000, 1_000_000
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 ENDPOINTS = ("view", "refresh", "quote", "checkout", "payment", "confirmation",
              "read", "cancel", "return", "follow", "other")  # fmt: skip
-OUTCOMES = ("ok", "refused", "declined", "replayed", "shed", "error", "timeout", "dropped")
-COUNTED = ("ok", "refused", "declined", "replayed", "shed", "errors", "timeouts", "dropped")
+OUTCOMES = ("ok", "refused", "declined", "replayed", "shed", "error", "timeout", "dropped", "cut")
+COUNTED = ("ok", "refused", "declined", "replayed", "shed", "errors", "timeouts", "dropped", "cut")
 REASONS = ("", "SOLD_OUT", "DEAL_SOLD_OUT", "PURCHASE_LIMIT", "PAYMENT_DECLINED")
 PERCENTILES = {"p50_us": 0.5, "p90_us": 0.9, "p99_us": 0.99, "p999_us": 0.999, "p9999_us": 0.9999}
 _PATH = ((0, 0.3, 20 * MS), (1, 0.1, 20 * MS), (2, 0.2, 15 * MS), (3, 1.0, 0), (4, 0.9, 2 * S), (5, 0.8, 3 * S))
@@ -196,7 +196,7 @@ def _endpoint(table: Columns, code: int, length_us: int) -> dict[str, Any]:
     mask = table["endpoint"] == code
     times, n = np.sort((table["done_us"] - table["due_us"])[mask]), int(mask.sum())
     found: dict[str, Any] = {"requests": n}
-    outcomes = np.bincount(table["outcome"][mask], minlength=8)
+    outcomes = np.bincount(table["outcome"][mask], minlength=len(OUTCOMES))
     found |= {key: int(outcomes[k]) for k, key in enumerate(COUNTED)}
     for key, share in PERCENTILES.items():
         found[key] = int(times[int(np.ceil(share * n)) - 1]) if n * (1 - share) >= 10 else None
@@ -226,7 +226,7 @@ def _summary(table: Columns, what: Kind) -> dict[str, Any]:
         "generator": {"cpu_share": [0.41], "limit": 0.8},
         "refusals": {name: int(reasons[k]) for k, name in enumerate(REASONS) if k and reasons[k]},
         "audit": {"checked": {"no_oversell": 30, "captured_once": 2400, "acknowledged_orders_exist": 2700},
-                  "unseen": {}, "findings": []},
+                  "unseen": {}, "findings": [], "failed": []},
         "versions": {"liverush": "0.1.0", "locust": "2.47.1"},
         "machine": {"processor": "Some CPU", "cores": 2, "memory_bytes": 8_000_000_000},
         "notes": [], "ladder": None, "ladder_last_within": None, "ladder_first_outside": None,

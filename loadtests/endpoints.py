@@ -1,0 +1,140 @@
+"""What came of a replay's requests: rates, each endpoint's outcomes and times, each objective. Pure functions.
+
+Percentiles are exact, by nearest rank, over every try: what was refused or declined was answered, and a try that had no
+answer (a time-out, a connection refused or reset) counts as no quicker than the clients' patience. One with fewer than
+10 observations beyond it is not told.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from loadtests.measuring import Measured
+from loadtests.records import ARRIVING, MISSED, Endpoint, Outcome
+from loadtests.schedule import Schedule
+from sim.measure.percentiles import rank_of, sure_percentile_of
+from sim.scenario.system import Slo
+
+PERCENTILES = {"p50_us": 50, "p90_us": 90, "p99_us": 99, "p999_us": 99.9, "p9999_us": 99.99}
+
+Values = npt.NDArray[np.int64]
+Part = dict[str, Any]
+
+
+def rates_of(measured: Measured, schedule: Schedule) -> Part:
+    """Return the trace's arrivals a second, and how many of them the target answered a second; no retries.
+
+    Those answered count over the time from the first arrival to the last answer, or to the last arrival if that is
+    later: a target that falls behind takes longer. `error_share`: of all tries at all endpoints.
+    """
+    records = measured.records
+    arrivals = records[are_arrivals(records)]
+    answered = arrivals[~np.isin(arrivals["outcome"], (*MISSED, Outcome.CUT))]
+    end_us = max(schedule.length_us, int(answered["done_us"].max()) if len(answered) else 0)
+    planned = len(schedule.arrivals["due_us"])
+    missed = int(np.count_nonzero(np.isin(records["outcome"], MISSED)))
+    return {
+        "offered_per_s": round(planned / schedule.length_us * 1e6, 3) if schedule.length_us else None,
+        "achieved_per_s": round(len(answered) / end_us * 1e6, 3) if end_us else None,
+        "error_share": missed / len(records) if len(records) else None,
+    }
+
+
+def are_arrivals(records: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
+    """Return which records are the trace's own: first tries of what it holds, without the twins of checkouts."""
+    asked = np.isin(records["endpoint"], ARRIVING)
+    own: npt.NDArray[np.bool_] = asked & (records["attempt"] == 1) & (records["twin"] == 0)
+    return own
+
+
+def endpoints_of(measured: Measured) -> dict[str, Part]:
+    """Return counts by outcome, percentiles and rate of each endpoint that was asked at all.
+
+    The rate is over the time of all arrivals; for what follows from answers, over the whole replay.
+    """
+    records, response = measured.records, measured.response_us()
+    arriving_s, all_s = _seconds(records[np.isin(records["endpoint"], ARRIVING)]), _seconds(records)
+    found = {}
+    for endpoint in Endpoint:
+        rows = np.flatnonzero(records["endpoint"] == endpoint)
+        if len(rows):
+            found[endpoint.name.lower()] = _endpoint(
+                records[rows], response[rows], arriving_s if endpoint in ARRIVING else all_s
+            )
+    return found
+
+
+def _endpoint(records: npt.NDArray[np.void], response_us: Values, seconds: float) -> Part:
+    outcomes = np.bincount(records["outcome"], minlength=len(Outcome)).tolist()
+    ordered = np.sort(response_us)
+    sent = records["outcome"] != Outcome.DROPPED
+    service = np.sort((records["done_us"] - records["sent_us"])[sent])
+    return {
+        "requests": len(records),
+        "ok": outcomes[Outcome.OK],
+        "refused": outcomes[Outcome.REFUSED],
+        "declined": outcomes[Outcome.DECLINED],
+        "replayed": outcomes[Outcome.REPLAYED],
+        "shed": outcomes[Outcome.SHED],
+        "errors": outcomes[Outcome.ERROR],
+        "timeouts": outcomes[Outcome.TIMEOUT],
+        "dropped": outcomes[Outcome.DROPPED],
+        "cut": outcomes[Outcome.CUT],
+        **{name: sure_percentile_of(ordered, percentile) for name, percentile in PERCENTILES.items()},
+        "max_us": int(ordered[-1]),
+        "service_p99_us": sure_percentile_of(service, 99),
+        "rate_per_s": round(len(records) / seconds, 3) if seconds else None,
+    }
+
+
+def judge(measured: Measured, slo: Slo) -> Part:
+    """Return whether a service level objective was met; `met` is None where its endpoint was not asked.
+
+    Met: at most (100 - percentile) % of all tries, rounded down, were over `at_most_us`, and at most `errors` of them
+    were shed, failed, timed out or dropped; those count as over too, however quick they were. For a percentile that can
+    be told that is the same as holding it against `at_most_us`; with fewer than 10 observations beyond it the count
+    still decides, but `measured_us` is None. A percentile that falls on a missed try is told as a lower bound: over
+    `at_most_us`, and no quicker than the clients' patience.
+
+    What our own end cut off is over where it had taken longer than that by then; else nobody knows, and it is left out.
+    A payment that was accepted and never made counts as a missed try of what would have followed.
+    """
+    outcome, response = measured.records["outcome"], measured.response_us()
+    known = (outcome != Outcome.CUT) | (response > slo.at_most_us)
+    rows = np.flatnonzero(known & (measured.records["endpoint"] == Endpoint[slo.endpoint.upper()]))
+    unpaid = measured.unpaid(slo.endpoint)
+    missed = np.append(np.isin(outcome[rows], MISSED), np.ones(unpaid, bool))
+    response = np.append(response[rows], np.zeros(unpaid, np.int64))
+    response[missed] = np.maximum(response[missed], max(measured.timeout_us, slo.at_most_us + 1))
+    n, ordered = len(response), np.sort(response)
+    over = n - int(np.searchsorted(ordered, slo.at_most_us, side="right"))
+    share = int(np.count_nonzero(missed)) / n if n else None
+    return {
+        "endpoint": slo.endpoint,
+        "percentile": slo.percentile,
+        "at_most_us": slo.at_most_us,
+        "errors_at_most": slo.errors,
+        "measured_us": sure_percentile_of(ordered, slo.percentile) if n else None,
+        "error_share": share,
+        "over": over,
+        "met": None if share is None else over <= n - rank_of(slo.percentile, n) and share <= slo.errors,
+    }
+
+
+def refusals_of(measured: Measured) -> dict[str, int]:
+    """Return how often each reason was given for a correct refusal, the most frequent first."""
+    rows = np.isin(measured.records["outcome"], (Outcome.REFUSED, Outcome.DECLINED))
+    counts = np.bincount(measured.records["reason"][rows], minlength=len(measured.reasons)).tolist()
+    named = [(reason or "unnamed", count) for reason, count in zip(measured.reasons, counts, strict=True) if count]
+    return dict(sorted(named, key=lambda one: (-one[1], one[0])))
+
+
+def _seconds(records: npt.NDArray[np.void]) -> float:
+    """Return the seconds from the first due time to the last that anything was due or done; sorted by due."""
+    if not len(records):
+        return 0.0
+    last_us = max(int(records["done_us"].max()), int(records["due_us"][-1]))
+    return (last_us - int(records["due_us"][0])) / 1e6
