@@ -121,7 +121,8 @@ def _left_out(schedule: Schedule) -> tuple[str, ...]:
     late = schedule.header["left_out"]
     if not any(late.values()):
         return ()
-    return (f"due too late and left out: {late['payments']} payments, {late['confirmations']} confirmations (--tail)",)
+    told = ", ".join(f"{number} {steps}" for steps, number in late.items())
+    return (f"due too late and left out: {told} (--tail)",)
 
 
 def _climb(directory: Path, options: LoadOptions, trace: Trace, show: Callable[[str], None]) -> dict[str, Any]:

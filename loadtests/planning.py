@@ -239,7 +239,7 @@ def _carts(
 
 
 def _cut_tail(carts: dict[str, Column], arrivals: dict[str, Column], tail_us: int) -> dict[str, int]:
-    """Leave out payments and confirmations that would come later than the tail; return how many of each.
+    """Leave out payments, confirmations and cancellations that would come later than the tail; return how many of each.
 
     Judged by the plan alone (a checkout that takes no time), so that every target is asked the same.
     """
@@ -252,7 +252,10 @@ def _cut_tail(carts: dict[str, Column], arrivals: dict[str, Column], tail_us: in
     carts["pay_delay_us"][unpaid] = sc.NEVER
     unconfirmed = (carts["confirm_delay_us"] != sc.NEVER) & (unpaid | (paid + carts["confirm_delay_us"] > end_us))
     carts["confirm_delay_us"][unconfirmed] = sc.NEVER
-    return {"payments": int(unpaid.sum()), "confirmations": int(unconfirmed.sum())}
+    uncancelled = (carts["after"] == sc.CANCEL) & (unpaid | (paid + carts["after_delay_us"] > end_us))
+    carts["after"][uncancelled] = sc.NOTHING
+    late = {"payments": unpaid, "confirmations": unconfirmed, "cancellations": uncancelled}
+    return {step: int(np.count_nonzero(left_out)) for step, left_out in late.items()}
 
 
 def share_mask_of(numbers: Column, share: float) -> npt.NDArray[np.bool_]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 #: A merchant's confirmation that lies further off than this in the scenario is asked for after this long instead.
 CONFIRM_WITHIN_US = 5_000_000
+_FOR_TARGET, _HIDDEN = "--target-option", "***"
+#: A password in a URL: between the user and the host, which is behind the last @; and among its parameters.
+_PASSWORD = re.compile(r"(://[^:/@]*:).*@")
+_PARAMETER = re.compile(r"([?&][^=&]*(?:pass|secret|token|key)[^=&]*=)[^&]*", re.IGNORECASE)
 _SHARE = FiniteRange(min=0, max=1, min_open=True)
 
 
@@ -120,7 +125,7 @@ def _options(path: Path, given: dict[str, Any]) -> LoadOptions:
         choice,
         written=loaded.written,
         overrides=tuple(overrides),
-        command="liverush " + shlex.join(sys.argv[1:]),
+        command="liverush " + shlex.join(without_secrets(sys.argv[1:])),
         seed=given["seed"],
         trace_file=given["trace_file"],
         target=given["target"] or REFERENCE,
@@ -139,6 +144,22 @@ def _options(path: Path, given: dict[str, Any]) -> LoadOptions:
         audit_sql=given["audit_sql"],
         notes=(f"merchants confirm after 5 s, not after {confirm_us / 1e6:g} s (--keep-delays)",) if cut else (),
     )
+
+
+def without_secrets(arguments: Sequence[str]) -> list[str]:
+    """Return a command line that may be written down: a run goes to people who have no business with its passwords.
+
+    Hidden are values of --target-option, whatever they are, and passwords in URLs, before the host or as a parameter.
+    """
+    told = []
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        option, equals, value = argument.partition("=")
+        if before == _FOR_TARGET:
+            argument = f"{option}{equals}{_HIDDEN}"
+        elif equals and option == _FOR_TARGET:
+            argument = f"{option}={value.partition('=')[0]}={_HIDDEN}"
+        told.append(_PARAMETER.sub(rf"\1{_HIDDEN}", _PASSWORD.sub(rf"\1{_HIDDEN}@", argument)))
+    return told
 
 
 def _multiples(text: str) -> tuple[float, ...]:

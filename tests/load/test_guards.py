@@ -13,6 +13,7 @@ from loadtests import schedule as sc
 from loadtests.guards import check, extent_of, is_loopback
 from loadtests.options import LoadOptions
 from loadtests.schedule import Schedule
+from sim.cli.loading import without_secrets
 from sim.errors import UsageError
 
 
@@ -106,6 +107,28 @@ def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
     with pytest.raises(UsageError, match="--secret") as caught:
         check(options(url="https://me:hush@staging.example.com"), TEN)
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--audit-sql", "postgresql://me:hush@db/shop"], ["--audit-sql", "postgresql://me:***@db/shop"]),
+        (["--audit-sql=postgresql://me:hu@s/h@db/shop"], ["--audit-sql=postgresql://me:***@db/shop"]),
+        (["postgresql://db/shop?user=me&password=hush&x=1"], ["postgresql://db/shop?user=me&password=***&x=1"]),
+        (["--target-option", "card=hush"], ["--target-option", "card=***"]),
+        (["--target-option=card=hush=hush"], ["--target-option=card=***"]),
+        (
+            ["load", "flash_drop", "--url", "http://127.0.0.1:80"],
+            ["load", "flash_drop", "--url", "http://127.0.0.1:80"],
+        ),
+        (
+            ["--set", "a.b=1", "--audit-sql", "sqlite:///shop.db"],
+            ["--set", "a.b=1", "--audit-sql", "sqlite:///shop.db"],
+        ),
+    ],
+)
+def test_no_password_is_written_with_the_command(given: list[str], told: list[str]) -> None:
+    assert without_secrets(given) == told
 
 
 @pytest.mark.parametrize("name", ["url", "store", "ca_file", "audit_sql"])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from loadtests.planning import SECOND_US, Choice, busiest_us, plan_schedule, scaled_units, share_mask
-from loadtests.schedule import NEVER, PLACE, QUOTE, REFRESH, VIEW, Schedule, read_schedule
+from loadtests.schedule import CANCEL, NEVER, PLACE, QUOTE, REFRESH, VIEW, Schedule, read_schedule
 from sim.demand.generate import generate
 from sim.demand.trace import BUY, Trace
 from sim.errors import UsageError
@@ -108,6 +108,22 @@ def test_what_is_due_after_the_tail_is_left_out_and_counted(show: tuple[Scenario
     due = np.zeros(len(short.carts["number"]), np.int64)
     due[short.arrivals["cart"][places]] = short.arrivals["due_us"][places]
     assert int((due + short.carts["pay_delay_us"]).max()) <= short.length_us + 10 * SECOND_US
+
+
+def test_a_cancellation_is_left_out_as_a_confirmation_would_be(show: tuple[Scenario, Trace]) -> None:
+    """Without a shorter hold a cart is cancelled up to an hour after it was paid: no replay waits for that."""
+    scenario, trace = show
+    long = plan_schedule(scenario, trace, Choice(length_us=600 * SECOND_US, tail_us=10**13))
+    short = plan_schedule(scenario, trace, Choice(length_us=600 * SECOND_US, tail_us=60 * SECOND_US))
+    cancels = np.flatnonzero(short.carts["after"] == CANCEL)
+    wished = np.count_nonzero(long.carts["after"] == CANCEL)
+    assert len(cancels) == wished - short.header["left_out"]["cancellations"] < wished
+    places = short.arrivals["kind"] == PLACE
+    due = np.zeros(len(short.carts["number"]), np.int64)
+    due[short.arrivals["cart"][places]] = short.arrivals["due_us"][places]
+    asked = due + short.carts["pay_delay_us"] + short.carts["after_delay_us"]
+    assert int(asked[cancels].max(initial=0)) <= int(short.arrivals["due_us"][-1]) + 60 * SECOND_US
+    assert np.all(short.carts["pay_delay_us"][cancels] != NEVER)
 
 
 def test_a_schedule_survives_its_file(show: tuple[Scenario, Trace], tmp_path: Path) -> None:
