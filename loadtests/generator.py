@@ -53,13 +53,15 @@ class Generator:
         arguments += among_processes(self.workers) if self.workers > 1 else []
         root = str(Path(__file__).resolve().parent.parent)
         paths = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
+        # The user's own defaults for Locust, such as a run time, would change what is measured.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
         with (self.folder / "locust.log").open("wb") as log:
             self._process = subprocess.Popen(
                 arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "LIVERUSH_PLAN": str(self._plan), "PYTHONSAFEPATH": "1", "PYTHONPATH": paths},
+                env={**inherited, "LIVERUSH_PLAN": str(self._plan), "PYTHONSAFEPATH": "1", "PYTHONPATH": paths},
                 start_new_session=True,
                 preexec_fn=_end_with_parent if sys.platform == "linux" else None,
             )

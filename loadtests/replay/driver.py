@@ -6,6 +6,8 @@
 or, over several machines, with `--master --expect-workers N --users N` on one and `--worker --master-host HOST` on N
 (the plan's paths must hold on each). plan.json is `loadtests.replay.plan.ReplayPlan`; its `workers` is that N.
 
+What is in ~/.locust.conf, locust.conf and pyproject.toml is not for it: say it on the command line.
+
 Each worker loads its part and writes `ready-<worker>` into the plan's folder. It begins at the instant of start.json
 there, `{"at_unix_us": ...}`, which the harness writes (the master passes it on to workers elsewhere), or, with
 `"start": "ready"` in the plan, at once when all are ready. It ends by itself. What it leaves in the folder:
@@ -163,6 +165,12 @@ def _quitting(**_: Any) -> None:
     _process.close()
 
 
+def _no_configuration(parser: Any, **_: Any) -> None:
+    """Read options from the command line alone: a locust.conf that lies about has another test in mind."""
+    parser._default_config_files = []  # as Locust does itself where it wants its defaults
+
+
 _events: Any = events  # has no types
+_events.init_command_line_parser.add_listener(_no_configuration)
 _events.init.add_listener(_init)
 _events.quitting.add_listener(_quitting)
