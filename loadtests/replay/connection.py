@@ -25,7 +25,8 @@ _CHUNK = 16_384
 #: An answer with more bytes is an error: it would fill the memory until the time-out.
 MAX_ANSWER_BYTES = 64 << 20
 _UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN)
-_NO_FILES = (errno.EMFILE, errno.ENFILE)
+#: What this machine has run out of: files, local ports, memory. The target has no part in it.
+_OURS = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM)
 
 
 class HttpStale(HttpFailed):
@@ -33,24 +34,27 @@ class HttpStale(HttpFailed):
 
 
 def open_socket(addresses: list[tuple[Any, ...]], deadline: float) -> Any:
-    """Return a connected non-blocking socket. Raises HttpDropped without a free file, HttpTimeout or HttpFailed."""
-    failed = "no address"
+    """Return a connected non-blocking socket. Raises HttpTimeout, HttpFailed, or HttpDropped where we cannot send.
+
+    The last address decides which: for an earlier one this machine may have no network of its kind.
+    """
+    failed, kind = "no address", HttpFailed
     for family, address in addresses:
         try:
             sock = _socket(family, 1)
         except OSError as error:
-            raise (HttpDropped if error.errno in _NO_FILES else HttpFailed)(f"no socket: {error}") from error
+            raise (HttpDropped if error.errno in _OURS else HttpFailed)(f"no socket: {error}") from error
         try:
             _connect(sock, address, deadline)
             sock.setsockopt(6, 1, 1)  # TCP_NODELAY
             return sock
         except OSError as error:
             sock.close()
-            failed = error.strerror or str(error)
+            failed, kind = error.strerror or str(error), HttpDropped if error.errno in _OURS else HttpFailed
         except BaseException:
             sock.close()
             raise
-    raise HttpFailed(f"cannot connect: {failed}")
+    raise kind(f"cannot connect: {failed}")
 
 
 def _connect(sock: Any, address: tuple[Any, ...], deadline: float) -> None:

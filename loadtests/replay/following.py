@@ -75,7 +75,8 @@ class Follower:
             self._paid = []
 
     def _ask(self, http: Http) -> Step:
-        self._paid, self._cursor = self._target.paid_since(http, self._cursor)
+        paid, self._cursor = self._target.paid_since(http, self._cursor)
+        self._paid = [str(order) for order in paid]  # here, so that what is no list of orders is this step's error
         return ok()
 
     def _resume(self, order: str, paid_us: int | None) -> None:

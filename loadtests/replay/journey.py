@@ -32,6 +32,7 @@ LOOKS = {
     sc.REFRESH: ("refresh", Endpoint.REFRESH),
     sc.QUOTE: ("quote", Endpoint.QUOTE),
 }
+_NO_CART = -1
 _HASH, _HASH_BITS = 0x9E3779B97F4A7C15, 64
 
 
@@ -91,13 +92,25 @@ class Journeys:
         me, idle, hub = getcurrent(), self._idle, self._hub
         try:
             while True:
-                run(*arguments)
+                try:
+                    run(*arguments)
+                except Exception as error:
+                    self._broken(error)
                 idle.append(me)
                 run, arguments = hub.switch()
         except GreenletExit:
             pass
         finally:
             self._all.discard(me)
+
+    def _broken(self, error: Exception) -> None:
+        """Record what ended a journey; raised, it would end the pacer or the connection that came to it."""
+
+        def again(_http: Http) -> Step:
+            raise error
+
+        now_us = self._pacer.now_us()
+        self._steps.perform(Endpoint.OTHER, _NO_CART, now_us, now_us, again)
 
     def _arrive(self, due_us: int, kind: int, row: int, sku: int) -> None:
         if kind == sc.PLACE:

@@ -24,6 +24,8 @@ _STATUS_BITS = 0xFFFF
 _MISSED_FROM = int(Outcome.SHED)
 #: Kinds of failures of which an example is kept.
 _EXAMPLES_MOST = 20
+#: What a target's step must be made of; it may be a class derived from that.
+_KINDS = {"outcome": Outcome, "status": int, "order": str, "reason": str}
 
 
 class StepMissed(Exception):
@@ -64,18 +66,18 @@ class Steps:
         sent_us = monotonic_ns() // 1000 - t0_us
         try:
             step = call(self.http, *arguments)
-        except HttpDropped:
-            step = _DROPPED
-        except HttpTimeout:
-            step = _TIMEOUT
         except GreenletExit as ending:  # we end while this is under way: that is no time-out of the target
             step, cut = _CUT, ending
         except Exception as error:
             step = self._failed(endpoint, error)
         self.in_flight -= 1
         done_us = monotonic_ns() // 1000 - t0_us
-        if step.__class__ is not Step:
-            step = self._failed(endpoint, TypeError(f"the target returned {step!r}, no Step"))
+        if step.__class__ is not Step or not (
+            step.outcome.__class__ is Outcome
+            and step.status.__class__ is int
+            and step.order.__class__ is step.reason.__class__ is str
+        ):
+            step = self._sound(endpoint, step)
         outcome, at = step.outcome, recorder.filled
         if at == recorder.size:
             recorder.grow()
@@ -123,7 +125,21 @@ class Steps:
             self._missed[kind] = StepMissed(" ".join(said.split()))
         return self._missed[kind]
 
+    def _sound(self, endpoint: Endpoint, step: Any) -> Step:
+        """Return a step that can be recorded: one made of the wrong things is a mistake in the target, told as such."""
+        if not isinstance(step, Step):
+            return self._failed(endpoint, TypeError(f"the target returned {step!r}, no Step"))
+        for name, kind in _KINDS.items():
+            value = getattr(step, name)
+            if not isinstance(value, kind):
+                return self._failed(endpoint, TypeError(f"the step's {name} is {value!r}, no {kind.__name__}"))
+        return step
+
     def _failed(self, endpoint: Endpoint, error: Exception) -> Step:
+        if isinstance(error, HttpDropped):
+            return _DROPPED
+        if isinstance(error, HttpTimeout):
+            return _TIMEOUT
         kind = f"{_NAMES[endpoint]}: {type(error).__name__}"
         if kind not in self.examples and len(self.examples) < _EXAMPLES_MOST:
             self.examples[kind] = str(error)[:300]

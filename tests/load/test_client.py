@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ssl
 import threading
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import gevent
 import pytest
 
+from loadtests.replay import connection
 from loadtests.replay.client import HttpClient
 from loadtests.targets.base import HttpDropped, HttpFailed, HttpTimeout
 from tests.load.raw_server import OK, Peer, RawServer, Script, always
@@ -299,3 +301,22 @@ def test_tls_is_verified_against_the_private_authority_that_is_named(tmp_path: P
         stranger = connect(server, opened)
         with pytest.raises(HttpFailed, match=r"(?i)certificate"):
             stranger.get("/")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(errno.EADDRNOTAVAIL, HttpDropped), (errno.ENOBUFS, HttpDropped), (errno.ECONNREFUSED, HttpFailed)],
+)
+def test_what_this_machine_has_run_out_of_is_not_charged_to_the_target(
+    opened: list[HttpClient], monkeypatch: pytest.MonkeyPatch, code: int, kind: type[HttpFailed]
+) -> None:
+    def connect(*_: object) -> None:
+        raise OSError(code, errno.errorcode[code])
+
+    client = HttpClient("http://127.0.0.1:9")
+    opened.append(client)
+    monkeypatch.setattr(connection, "_connect", connect)
+    with pytest.raises(HttpFailed) as caught:
+        client.get("/")
+    assert type(caught.value) is kind
+    assert client.dropped == (kind is HttpDropped)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from loadtests.replay.plan import ReplayPlan, time_is_over_us
 from loadtests.replay.worker import Worker
 from loadtests.schedule import CANCEL, NEVER, PLACE, QUOTE, REFRESH, RETURN, VIEW, Schedule
 from loadtests.targets.base import HttpDropped, Step, declined, failed, ok, refused
+from tests.load import fakes
 from tests.load.fakes import BROKEN, TIMED_OUT, Following, Scripted
 from tests.load.made_schedules import schedule_of
 
@@ -238,6 +240,60 @@ def test_a_mistake_in_a_target_is_an_error_with_an_example_and_the_replay_goes_o
     ran = run(tmp_path, schedule, {"view": [KeyError("price"), lambda: None]})
     assert [outcome for outcome, _ in ran.outcomes(Endpoint.VIEW)] == [Outcome.ERROR, Outcome.ERROR, Outcome.OK]
     assert ran.word["examples"]["view: KeyError"] == "'price'"
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (Step(Outcome.ERROR, 500, reason={"code": "boom"}), "the step's reason is {'code': 'boom'}, no str"),  # type: ignore[arg-type]
+        (ok("200"), "the step's status is '200', no int"),  # type: ignore[arg-type]
+        (ok(201, order=7), "the step's order is 7, no str"),  # type: ignore[arg-type]
+        (Step("OK", 200), "the step's outcome is 'OK', no Outcome"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_step_made_of_the_wrong_things_is_an_error_of_its_own_and_of_nobody_else(
+    tmp_path: Path, step: Step, said: str
+) -> None:
+    ran = run(tmp_path, schedule_of([(0, PLACE, 0), (1_000, PLACE, 1)], [{}, {}]), {"pay": [step]})
+    outcomes = sorted(ran.outcomes(Endpoint.PAYMENT))
+    assert outcomes == [(Outcome.OK, 1), (Outcome.OK, 2), (Outcome.ERROR, 1)]
+    assert ran.word["examples"] == {"payment: TypeError": said}
+    assert ran.word["requests"] == len(ran.records)
+
+
+def test_what_is_derived_from_the_right_things_is_right(tmp_path: Path) -> None:
+    ran = run(tmp_path, one_cart(), {"pay": [ok(HTTPStatus.OK, order="order-100", paid=True)]})
+    assert ran.outcomes(Endpoint.PAYMENT) == [(Outcome.OK, 1)]
+    assert ran.kinds() == ["PLACED", "PAID", "CONFIRMED"]
+
+
+def test_a_journey_that_breaks_before_it_waits_for_anything_ends_nobody_elses(tmp_path: Path) -> None:
+    schedule = schedule_of([(0, PLACE, 0), (1_000, PLACE, 1), (2_000, VIEW, 1)], [{"first_line": 99}, {}])
+    ran = run(tmp_path, schedule, {})
+    assert [(Endpoint(row["endpoint"]), row["cart"]) for row in ran.records if row["outcome"] == Outcome.ERROR] == [
+        (Endpoint.OTHER, -1)
+    ]
+    assert len(ran.of(Endpoint.CHECKOUT)) == len(ran.of(Endpoint.VIEW)) == len(ran.of(Endpoint.CONFIRMATION)) == 1
+    assert "index 99" in ran.word["examples"]["other: IndexError"]
+    assert ran.word["complete"]
+
+
+def test_news_that_are_no_orders_are_an_error_and_asking_goes_on(tmp_path: Path) -> None:
+    asked = iter([7, None])
+    Following.paid[:] = ["order-100"]
+
+    class Odd(Following):
+        """Its first answers make no sense."""
+
+        def paid_since(self, http: Any, cursor: str) -> tuple[list[str], str]:
+            """See `Target`."""
+            answer: Any = next(asked, None)
+            return (answer, "1") if answer else super().paid_since(http, "")
+
+    fakes.Odd = Odd  # type: ignore[attr-defined]
+    ran = run(tmp_path, one_cart(), {"pay": [ok(202, order="order-100")]}, Odd)
+    assert Outcome.ERROR in {outcome for outcome, _ in ran.outcomes(Endpoint.FOLLOW)}
+    assert ran.kinds() == ["PLACED", "PAID", "CONFIRMED"]
 
 
 def never() -> Step:
