@@ -20,7 +20,7 @@ from sim.experiments.ahead import Say, ahead, compiles
 from sim.experiments.compare_files import write_json, write_study
 from sim.experiments.journal import Journal
 from sim.experiments.replicating import A_DRAW, Result, make_traces, replicate_study
-from sim.experiments.verdict import METRIC, half_width, summary_of_study, values_of
+from sim.experiments.verdict import METRIC, half_width, refuse_unknown, summary_of_study, values_of
 from sim.experiments.workers import Meanwhile, in_order, processes
 from sim.measure.directory import whole_directory
 from sim.measure.record import RunRecord
@@ -53,10 +53,13 @@ class Plan:
     cluster: str | None = None
 
     def looks(self, study: Study) -> list[int]:
-        """After how many replications is looked; an even number where inputs are uncertain."""
+        """After how many replications is looked; an even number where inputs are uncertain. Raises UsageError."""
         step = A_DRAW if study.uncertain else 1
         if self.precision is None:
             return [_up(self.replications, step)]
+        if self.most < 2 * step:
+            why = f", of which {A_DRAW} share a draw of the uncertain inputs" if study.uncertain else ""
+            raise UsageError(f"--max-replications {self.most}: a spread takes {2 * step} replications or more{why}")
         return sorted({_up(n, step) for n in looks(LEAST * step, self.most)})
 
 
@@ -125,7 +128,6 @@ def replications_of(
     """Replications 0, 1, ... until the plan is content, and whether it is. The journal keeps each that is finished."""
     planned = plan.looks(study)
     kept = journal.read()
-    journal.start(kept)
     known = 0
     while known in kept:
         known += 1
@@ -135,10 +137,11 @@ def replications_of(
         for look in planned:
             while len(results) < look:
                 number = len(results)
-                if number < known:
-                    results.append(kept[number])
-                else:
-                    results.append(next(fresh))
+                results.append(kept[number] if number < known else next(fresh))
+                if number == 0:
+                    refuse_unknown(results, plan.metric)  # before more is simulated, or any progress kept
+                    journal.start(kept)
+                if number >= known:
                     journal.add(results[-1])
                 tell(len(results), planned[-1])
             if plan.precision is None:

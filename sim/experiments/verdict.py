@@ -34,16 +34,25 @@ def values_of(study: Study, results: Sequence[Result], metric: str = METRIC) -> 
     Raises UsageError where some replication has no such number.
     """
     columns = [[result["strategies"][k]["values"].get(metric) for result in results] for k in range(len(study.names))]
-    if any(value is None for column in columns for value in column):
-        known = set.intersection(*(set(s["values"]) for result in results for s in result["strategies"]))
-        raise UsageError(f"--metric {metric}: not a number of every replication{suggestion(metric, sorted(known))}")
+    refuse_unknown(results, metric)
     if not study.uncertain:
         return columns
     return [_means_of_draws(column) for column in columns]
 
 
-def _means_of_draws(column: Sequence[float]) -> list[float]:
-    return [float(mean) for mean in np.asarray(column).reshape(-1, A_DRAW).mean(axis=1)]
+def refuse_unknown(results: Sequence[Result], metric: str) -> None:
+    """Raise UsageError where the metric is not a number of each of these replications."""
+    found = [set(strategy["values"]) for result in results for strategy in result["strategies"]]
+    if not all(metric in each for each in found):
+        known = sorted(set.intersection(*found))
+        raise UsageError(f"--metric {metric}: not a number of every replication{suggestion(metric, known)}")
+
+
+def _means_of_draws(column: Sequence[float | None]) -> list[float]:
+    """The mean of each draw of the uncertain inputs, of those whose runs all have a value."""
+    draws = [column[first : first + A_DRAW] for first in range(0, len(column), A_DRAW)]
+    whole = [[value for value in draw if value is not None] for draw in draws]
+    return [sum(draw) / A_DRAW for draw in whole if len(draw) == A_DRAW]
 
 
 def half_width(values: Sequence[Sequence[float]]) -> float:
@@ -127,16 +136,13 @@ def _is_behind(gains: Pairs, j: int, k: int) -> bool:
 
 
 def _intervals(study: Study, results: Sequence[Result], k: int) -> dict[str, dict[str, Any]]:
-    """By dotted path: mean, low, high and n; over draws where inputs are uncertain."""
+    """By dotted path: mean, low, high and n; over draws where inputs are uncertain, those that have the number."""
+    values = [result["strategies"][k]["values"] for result in results]
     found: dict[str, list[float]] = {}
-    for result in results:
-        for path, value in result["strategies"][k]["values"].items():
-            found.setdefault(path, []).append(value)
-    grouped = {
-        path: _means_of_draws(each) if study.uncertain and len(each) == len(results) else each
-        for path, each in found.items()
-    }
-    return {path: interval_of(path, each)._asdict() for path, each in grouped.items()}
+    for path in dict.fromkeys(path for each in values for path in each):
+        column = [each.get(path) for each in values]
+        found[path] = _means_of_draws(column) if study.uncertain else [value for value in column if value is not None]
+    return {path: interval_of(path, each)._asdict() for path, each in found.items() if each}
 
 
 def _pair(

@@ -22,6 +22,7 @@ from sim.experiments.ahead import Ahead
 from sim.experiments.compare import Compared, Plan, compare
 from sim.experiments.journal import Journal
 from sim.experiments.replicating import make_traces, replicate_study
+from sim.experiments.verdict import summary_of_study
 from sim.operations.strategies import start
 from sim.reports.compare_files import draw_study
 from sim.reports.compare_text import compare_text, sentences
@@ -251,8 +252,11 @@ def test_a_policy_that_raises_is_told_in_one_line(tmp_path: Path, monkeypatch: p
 
 
 def test_a_metric_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    told: list[int] = []
     with pytest.raises(UsageError, match="--metric fill_rate: not a number of every replication; did you mean 'fill_r"):
-        run(tmp_path, Plan(replications=2, workers=1, metric="fill_rate"))
+        run(tmp_path, Plan(replications=2, workers=1, metric="fill_rate"), tell=lambda done, _of: told.append(done))
+    assert told == [], "it is told after the first replication"
+    assert not list(tmp_path.glob("runs/.progress-*"))
 
 
 @pytest.mark.parametrize(
@@ -287,6 +291,28 @@ def test_chance_and_inputs_are_kept_apart_and_the_turn_is_found(tmp_path: Path) 
     assert len(drawn) == 2 * 40
     assert all(drawn["as written", r] == drawn["risky", r] == drawn["risky", r - r % 2] for r in range(40))
     assert len(set(drawn.values())) == 20
+
+
+def test_a_spread_of_uncertain_inputs_takes_two_draws(tmp_path: Path) -> None:
+    found = study(tmp_path, TEXT.partition("strategies:")[0] + UNCERTAIN, RISKY)
+    plan = Plan(precision=Precision(relative=0.01), most=2, workers=1)
+    with pytest.raises(UsageError, match="--max-replications 2: a spread takes 4 replications or more, of which 2 sha"):
+        run(tmp_path, plan, found)
+
+
+def test_a_metric_that_some_replications_have_not_is_known_by_whole_draws(tmp_path: Path) -> None:
+    found = study(tmp_path, TEXT.partition("strategies:")[0] + UNCERTAIN, RISKY)
+    values = [{"contribution_minor": r, "late_dispatch.ldr_share": 0.1 * r, "rare": r} for r in range(8)]
+    del values[2]["late_dispatch.ldr_share"]
+    values = [each if r == 3 else {k: v for k, v in each.items() if k != "rare"} for r, each in enumerate(values)]
+    inputs = {"after_sales.default.after_delivery": 0.1}
+    one = [{"inputs": inputs, "values": each, "on_hand": [0] * 121, "backlog": [0] * 121} for each in values]
+    results = [{"replication": r, "traces": 1, "strategies": [each, each]} for r, each in enumerate(one)]
+    intervals = summary_of_study(found, results, "contribution_minor", 1)["strategies"][0]["intervals"]
+    assert intervals["contribution_minor"]["n"] == 4
+    assert intervals["late_dispatch.ldr_share"]["n"] == 3
+    assert intervals["late_dispatch.ldr_share"]["mean"] == pytest.approx((0.05 + 0.45 + 0.65) / 3)
+    assert "rare" not in intervals
 
 
 def test_strategies_with_two_laws_for_one_input_each_meet_their_own(tmp_path: Path) -> None:
