@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sim.errors import UsageError
 from sim.experiments.evaluating import Evaluations, Point
 from sim.experiments.goals import Goal
 from sim.stats.racing import is_behind, is_beyond, levels
@@ -17,19 +18,47 @@ class Race:
         self.known, self._goal = known, goal
         self._levels = levels(first, most)
         self.leader: Point | None = None
+        self.unmeasured: list[Point] = []
 
     def enter(self, points: Sequence[Point]) -> None:
         """Race new points against the leader. A point that no longer may be the best is given up; the leader only when
-        all replications have spoken."""
+        all replications have spoken. Points without the metric are set aside, in `unmeasured`. Raises UsageError where
+        that is the leader, or all of the first."""
         alive = [*([self.leader] if self.leader is not None else []), *points]
         for level in self._levels:
-            self.known.need(alive, level)
+            alive = self._measured(alive, level)
             best = self._best(alive, level)
             kept = (best, self.leader)
             alive = [point for point in alive if point in kept or not self._is_out(point, best, level)]
             if len(alive) == 1 or not self._is_feasible(best, level):
                 break
-        self.leader = best
+        self.leader = self._either(best)
+
+    def _measured(self, points: Sequence[Point], level: int) -> list[Point]:
+        """Those that have the metric in each of the replications, which are made where they are missing."""
+        self.known.need(points, level)
+        without = [point for point in points if not self.is_measured(point, level)]
+        if len(without) == len(points) or self.leader in without:
+            raise self.unmeasurable(without[0])
+        self.unmeasured += without
+        return [point for point in points if point not in without]
+
+    def is_measured(self, point: Point, replications: int) -> bool:
+        """Whether each replication has the metric."""
+        return all(self._goal.metric in values for values in self.known.of(point, replications))
+
+    def unmeasurable(self, point: Point) -> UsageError:
+        """The error of a point that has to be compared, and has no such number."""
+        name = point.strategist.name
+        return UsageError(f"--metric {self._goal.metric}: not a number of every replication of {name!r}")
+
+    def _either(self, best: Point) -> Point:
+        """The best of a race, or the leader that it found where that is better over the replications which the leader
+        has: a race ends early where nothing keeps the limits at its first looks."""
+        if self.leader is None or best is self.leader:
+            return best
+        level = self.known.replications(self.leader)
+        return self._best(self._measured([self.leader, best], level), level)
 
     def best(self, points: Sequence[Point]) -> Point:
         """The best of points on the replications that all of them have."""

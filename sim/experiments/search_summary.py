@@ -94,7 +94,7 @@ def _point(search: Search, state: State, point: Point) -> dict[str, Any]:
         if point.codes is None
         else [knob.number(code) for knob, code in zip(search.knobs, point.codes, strict=True)],
         "replications": n,
-        "mean": _mean([each[state.goal.metric] for each in values]),
+        "mean": _mean([each[state.goal.metric] for each in values if state.goal.metric in each]),
         "gain": t_interval(state.gain_over_base(point))._asdict(),
         "on_time_share": _mean(on_time),
         "limits": limits,

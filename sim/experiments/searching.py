@@ -32,8 +32,8 @@ class Sought:
 class State:
     """What is known at any moment of a search, so that it can be stopped.
 
-    `points`: tried, the base first. `refused`: points that make no scenario, and why. `leader`: the best so far.
-    `answers`: what formulas say, each with the name of the point that stands nearest to it.
+    `points`: tried, the base first. `refused`: points that make no scenario, or lack the metric, and why. `leader`:
+    the best so far. `answers`: what formulas say, each with the name of the point that stands nearest to it.
     """
 
     search: Search
@@ -56,14 +56,16 @@ class State:
 
     @property
     def tried(self) -> int:
-        """Points proposed by now, those that make no scenario included."""
+        """Points proposed by now, the refused ones included."""
         return len(self.refused) + sum(point.kind == "proposed" for point in self.points)
 
     def gain_over_base(self, point: Point) -> list[float]:
         """By how much a point is better than the base, by replication (draw) that both have."""
-        n = min(self.race.known.replications(each) for each in (point, self.base))
-        pairs = zip(self.race.gains(point, n), self.race.gains(self.base, n), strict=True)
-        return [mine - base for mine, base in pairs]
+        known, metric = self.race.known, self.goal.metric
+        n = min(known.replications(each) for each in (point, self.base))
+        pairs = zip(known.of(point, n), known.of(self.base, n), strict=True)
+        both = ((mine, base) for mine, base in pairs if metric in mine and metric in base)
+        return [self.goal.gain(mine) - self.goal.gain(base) for mine, base in both]
 
     def is_feasible(self, point: Point) -> bool:
         """Whether a point keeps every limit on average."""
@@ -98,13 +100,16 @@ def search_for(
                 break
             _enter(state, proposer, points)
         known.need([state.base, state.leader], sought.most)
+        for point in (state.base, state.leader):
+            if not state.race.is_measured(point, known.replications(point)):
+                raise state.race.unmeasurable(point)
     except KeyboardInterrupt:
         if state.race.leader is None:
             raise
         state.stopped = True
-        state.points = [point for point in state.points if known.replications(point)]
+        state.points = [point for point in state.points if known.replications(point) and state.gain_over_base(point)]
     if state.refused and not state.stopped and all(point.kind != "proposed" for point in state.points):
-        raise UsageError(f"no value of the knobs makes a scenario; the first: {state.refused[0][1]}")
+        raise UsageError(f"no value of the knobs makes a scenario with the metric; the first: {state.refused[0][1]}")
     return state
 
 
@@ -121,6 +126,8 @@ def _start(state: State) -> None:
     others = state.search.study.strategies[1:]
     state.points += [Point(number, "named", strategy) for number, strategy in enumerate(others, start=1)]
     state.race.enter(state.points)
+    if state.race.unmeasured:
+        raise state.race.unmeasurable(state.race.unmeasured[0])
     state.search = search = state.search.on(state.search.start or state.leader.strategist.name)
     stands = search.point_of(search.tree)
     for number, point in enumerate(state.points):
@@ -138,7 +145,7 @@ def _from_formulas(state: State) -> list[Point]:
         codes = state.search.point_near(answer.values)
         made = state.search.at(codes, answer.name)
         if not isinstance(made, Problem):
-            found.append(Point(len(state.points) + len(found), "analytic", made, codes))
+            found.append(Point(_next(state) + len(found), "analytic", made, codes))
     return found
 
 
@@ -152,19 +159,39 @@ def _proposed(state: State, proposer: Proposer, number: int) -> list[Point] | No
         at = state.tried + len(points) + 1
         made = state.search.at(codes, f"trial {at}")
         if isinstance(made, Problem):
-            state.refused.append((codes, made))
-            proposer.tell(codes, 0.0, [*(0.0 for _ in state.goal.limits), 1.0])
+            _refuse(state, proposer, codes, made)
         else:
-            points.append(Point(len(state.points) + len(points), "proposed", made, codes))
+            points.append(Point(_next(state) + len(points), "proposed", made, codes))
     return points
 
 
+def _next(state: State) -> int:
+    """The number of the next point."""
+    return state.points[-1].number + 1
+
+
 def _enter(state: State, proposer: Proposer, points: list[Point]) -> None:
-    """Race points and tell the proposer what they came to."""
+    """Race points and tell the proposer what they came to. Of those without the metric, proposed ones are refused, and
+    formulas' are only told."""
     state.points += points
     if points:
         state.race.enter(points)
-    _tell(state, proposer, points)
+    without, state.race.unmeasured = state.race.unmeasured, []
+    state.points = [point for point in state.points if point not in without]
+    for point in without:
+        name, codes = point.strategist.name, point.codes
+        if point.kind == "named":
+            raise state.race.unmeasurable(point)
+        if point.kind == "proposed" and codes is not None:
+            why = Problem(name, 0, state.goal.metric, "not a number of every replication")
+            _refuse(state, proposer, codes, why)
+    _tell(state, proposer, [point for point in points if point not in without])
+
+
+def _refuse(state: State, proposer: Proposer, codes: Codes, problem: Problem) -> None:
+    """Leave out a point that makes no scenario, or lacks the metric, and tell the proposer so."""
+    state.refused.append((codes, problem))
+    proposer.tell(codes, 0.0, [*(0.0 for _ in state.goal.limits), 1.0])
 
 
 def _tell(state: State, proposer: Proposer, points: list[Point]) -> None:

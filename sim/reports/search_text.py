@@ -45,7 +45,8 @@ def _head(summary: dict[str, Any]) -> Block:
     ]
     if summary["refused_points"]:
         reason = summary["refused"][0]["reason"].partition(": ")[2]
-        lines.append(f"{plural(summary['refused_points'], 'point')} of these make no scenario; the first: {reason}")
+        number = plural(summary["refused_points"], "point")
+        lines.append(f"{number} of these make no scenario, or lack the metric; the first: {reason}")
     return Block("", [[line] for line in lines], "<", indent="")
 
 

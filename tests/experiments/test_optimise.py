@@ -174,6 +174,18 @@ def test_a_stopped_search_keeps_what_was_found_and_goes_on(
     assert len(made) <= simulations - 30
 
 
+def test_points_that_lack_the_metric_are_refused_and_told(tmp_path: Path) -> None:
+    """Without payments nothing is late."""
+    found = search(tmp_path, knobs=("payment.pays=0:1:0.5",))
+    few = SearchPlan(trials=3, first=2, most=2, confirm=2, metric="late_dispatch.ldr_share", where=Where(workers=1))
+    done = optimise(found, few, tmp_path / "runs", draw=draw_search)
+    (refused,) = done.summary["refused"]
+    assert refused["values"] == {"payment.pays": "0.0"}
+    assert refused["reason"].endswith("late_dispatch.ldr_share: not a number of every replication")
+    assert done.summary["tried"] == 3
+    assert "1 point of these make no scenario, or lack the metric; the first: " in summary_as(done.directory, "text")
+
+
 def test_limits_that_nothing_keeps_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     search(tmp_path)
     few = ["--trials", "4", "--replications", "2", "--max-replications", "2", "--workers", "1", "--no-figures"]
@@ -252,6 +264,49 @@ def raced(means: dict[int, float], seed: int) -> tuple[Known, Point | None]:
     race.enter(points[:6])
     race.enter(points[6:])
     return known, race.leader
+
+
+class Fixed:
+    """Points whose values are given."""
+
+    def __init__(self, values: dict[str, list[dict[str, float]]]) -> None:
+        self.values = values
+        self.got = dict.fromkeys(values, 0)
+
+    def need(self, points: list[str], replications: int) -> None:
+        for point in points:
+            self.got[point] = max(self.got[point], replications)
+
+    def replications(self, point: str) -> int:
+        return self.got[point]
+
+    def of(self, point: str, replications: int) -> list[dict[str, float]]:
+        return self.values[point][:replications]
+
+
+def test_a_leader_that_keeps_the_limits_is_not_dropped_for_one_that_breaks_them() -> None:
+    def values(gain: float, fills: list[float]) -> list[dict[str, float]]:
+        return [{"m": gain + 0.01 * r, "fill": fill} for r, fill in enumerate(fills)]
+
+    leads = values(200, [0.94, 0.945, *[0.97] * 14])  # breaks the limit in the first two, keeps it over 4, 8 and 16
+    points = {"base": values(100, [0.97] * 16), "leads": leads, "breaks": values(150, [0.949] * 16)}
+    known: Any = Fixed(points)
+    race = Race(known, Goal("m", limits=(parse_limit("fill>=0.95", ["fill"], "GBP"),)), 2, 16)
+    found = []
+    for name in points:
+        race.enter([name])  # type: ignore[list-item]
+        known.need([race.leader], 16)
+        found.append(race.leader)
+    assert found == ["base", "leads", "leads"]
+
+
+def test_points_without_the_metric_are_set_aside() -> None:
+    values = {"base": [1.0, 9.0, 1.0, 9.0], "none": [9.0], "late": [5.0, 4.9, 5.0]}
+    known: Any = Fixed({name: [{"m": v} for v in each] + [{}] * (4 - len(each)) for name, each in values.items()})
+    race = Race(known, Goal("m"), 2, 4)
+    race.enter(["base", "none", "late"])  # type: ignore[list-item]
+    assert race.leader == "base"
+    assert race.unmeasured == ["none", "late"]
 
 
 def test_a_race_mostly_finds_the_best_and_spends_little_on_the_rest() -> None:
