@@ -108,7 +108,7 @@ class _Names:
             "content": contents(scenario),
             "region": [region.name for region in scenario.regions],
             "sku": sku_names(scenario),
-            "second_sku": sku_names(scenario),
+            **dict.fromkeys(("first_refused_sku", "second_sku", "refused_sku"), sku_names(scenario)),
             "warehouse": [warehouse.name for warehouse in scenario.warehouses],
             "carrier": [row.name for row in carrier_table(scenario)],
             "method": [method.name for method in scenario.payment.methods],

@@ -51,6 +51,7 @@ from sim.operations.front_state import (
     SECOND,
     SECOND_DELAY_US,
     SECOND_ROUND,
+    SHORT_LINE,
     STATE,
     SWEEP_AT_US,
     SWEEP_US,
@@ -108,10 +109,12 @@ def _check_out(f: Front, order: int, attempt: int, now: int) -> None:
     small = f.small[order]
     if refused != 0:
         small[REFUSAL] = refused & 255
+        small[SHORT_LINE] = refused >> 8
         if attempt < SECOND_ROUND:
             small[REFUSED_LINE] = refused >> 8
         return
     small[REFUSAL] = 0
+    small[SHORT_LINE] = 0
     small[REASON] = 0  # a client that gave up may have left one
     small[STATE] = UNPAID
     f.times[order, PLACED] = now

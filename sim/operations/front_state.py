@@ -26,6 +26,7 @@ PLACED, PAY_DUE, PAID, CONFIRM_DUE, CONFIRMED, CLOSED = range(6)
 STATE, REASON, FIRST_REFUSAL, SECOND, REFUSED_LINE, AFTER, LIVE = range(48, 55)
 DONE, HOUSE, QUEUE_FULL, TIMED_OUT, DECLINED, CRASHED, REFUSAL = range(57, 64)  # LIVE takes 54, 55, 56: one a stage
 LATE, PARCELS = LIVE, LIVE + 1  # when the run is over
+SHORT_LINE = LIVE + 2  # of a refused cart, which has nothing to confirm: the line that it was refused for last
 SPLIT, NOWHERE, WAITING, NO_LINE = 255, 254, 253, 255  # the first three in place of a warehouse
 # bits of DONE: effects that were taken, and one more
 DONE_CHECKOUT, DONE_SECOND, DONE_PAYMENT, DONE_CONFIRMATION = 1, 2, 4, 8

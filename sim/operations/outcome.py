@@ -21,6 +21,7 @@ ORDER_COLUMNS: dict[str, str] = {
     "first_refusal": "u1",
     "second": "u1",  # 1: went on to its second choice
     "refused_line": "i1",  # the line (of the cart) whose second choice was taken, -1 none
+    "short_line": "i1",  # the line for which the cart was refused for good, -1 none
     "late": "u1",  # 1: paid after its hold was swept, refunded
     "placed_us": "i8",
     "pay_due_us": "i8",

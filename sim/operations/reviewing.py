@@ -32,23 +32,37 @@ class Reviewing:
         self.promise = Deadlines(scenario, scenario.dispatch.deliver_days)
 
     def columns(self, chunk: CartChunk, money: dict[str, Ints]) -> dict[str, Column]:
-        """`second_sku`, `dispatch_due_us`, `deliver_due_us`, `gmv_minor`, `missed_margin_minor` of each cart."""
+        """What was refused and what was taken instead, `dispatch_due_us`, `deliver_due_us`, `gmv_minor` and
+        `missed_margin_minor` of each cart."""
         region, start_us = chunk.first_of("region"), clock_start_us(self.orders, chunk.orders)
         return {
-            "second_sku": self._second_sku(chunk),
+            **self._refused(chunk),
             "dispatch_due_us": _of_paid(self.dispatch.of(chunk.orders, region), start_us),
             "deliver_due_us": _of_paid(self.promise.after(start_us, region), start_us),
             "gmv_minor": value_of_goods(money, self.prices.voucher_by_seller),
             "missed_margin_minor": lost_margins(self.prices, self.orders, chunk),
         }
 
-    def _second_sku(self, chunk: CartChunk) -> Column:
-        line = self.orders["refused_line"][chunk.orders]
-        found = np.full(len(chunk), -1, np.int32)
-        some = np.flatnonzero(line >= 0)
-        if len(some):
-            found[some] = chunk.lines("second_sku")[chunk.starts[some] + line[some]]
-        return found
+    def _refused(self, chunk: CartChunk) -> dict[str, Column]:
+        """SKU and units of the lines that were refused first and for good, and the SKU of the second choice."""
+        first, last = (self.orders[name][chunk.orders] for name in ("refused_line", "short_line"))
+        second_sku, refused_sku = _of_line(chunk, "second_sku", first), _of_line(chunk, "sku", last)
+        return {
+            "first_refused_sku": _of_line(chunk, "sku", first),
+            "first_refused_units": _of_line(chunk, "quantity", first),
+            "second_sku": second_sku,
+            "refused_sku": np.where((last == first) & (first >= 0), second_sku, refused_sku),
+            "refused_units": _of_line(chunk, "quantity", last),
+        }
+
+
+def _of_line(chunk: CartChunk, name: str, line: Column) -> Column:
+    """The trace column `name` of this line of each cart, -1 where the line is."""
+    found = np.full(len(chunk), -1, np.int32)
+    some = np.flatnonzero(line >= 0)
+    if len(some):
+        found[some] = chunk.lines(name)[chunk.starts[some] + line[some]]
+    return found
 
 
 def _of_paid(due_us: Ints, paid_us: Ints) -> Ints:

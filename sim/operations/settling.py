@@ -32,9 +32,11 @@ from sim.operations.front_state import (
     PAY_DUE,
     PLANNED,
     REASON,
+    REFUSAL,
     REFUSED_LINE,
     SECOND,
     SHIPPED,
+    SHORT_LINE,
     SPLIT,
     STATE,
     WAITING,
@@ -100,6 +102,8 @@ def close_records(f: Front, horizon_us: int) -> None:
             f.times[order, PAY_DUE] = -1
         if small[SECOND] == 0:
             small[REFUSED_LINE] = NO_LINE
+        if small[REFUSAL] == 0 or small[REASON] != small[REFUSAL]:
+            small[SHORT_LINE] = NO_LINE
         small[LATE] = 1 if small[DONE] & PAID_LATE != 0 else 0
         small[PARCELS] = 0
 

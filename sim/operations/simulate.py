@@ -104,6 +104,7 @@ def _order_columns(f: fs.Front, delivered_us: npt.NDArray[np.int64]) -> dict[str
         "first_refusal": small[:, fs.FIRST_REFUSAL],
         "second": small[:, fs.SECOND],
         "refused_line": small[:, fs.REFUSED_LINE].view(np.int8),
+        "short_line": small[:, fs.SHORT_LINE].view(np.int8),
         "late": small[:, fs.LATE],
         "placed_us": times[:, fs.PLACED],
         "pay_due_us": times[:, fs.PAY_DUE],

@@ -86,7 +86,7 @@ class Life:
             if order.state == State.NONE:  # else an attempt whose client had gone has placed the order
                 order.reason = failure
         elif order.answers[CHECKOUT, order.second] != Reason.NOTHING:
-            order.reason = order.answers[CHECKOUT, order.second]
+            order.reason, order.short_line = order.answers[CHECKOUT, order.second], order.refused_line
         else:
             yield from self._pay(order)
 

@@ -25,8 +25,8 @@ from tests.oracle.supply import Purchase, Receipt, Supply
 from tests.oracle.warehouse import Logistics
 
 _DIRECT = (
-    "state", "reason", "first_refusal", "second", "placed_us", "pay_due_us", "paid_us", "late", "confirm_due_us",
-    "confirmed_us", "closed_us", "delivered_us", "queue_full", "timed_out", "declined", "crashed",
+    "state", "reason", "first_refusal", "second", "short_line", "placed_us", "pay_due_us", "paid_us", "late",
+    "confirm_due_us", "confirmed_us", "closed_us", "delivered_us", "queue_full", "timed_out", "declined", "crashed",
     "promised_us", "allocated_us",
 )  # fmt: skip
 _RESPONSES = ("checkout_response_us", "payment_response_us", "confirmation_response_us")

@@ -80,7 +80,8 @@ class Order:
     reason: Reason = Reason.NOTHING
     first_refusal: Reason = Reason.NOTHING
     second: int = 0
-    refused_line: int = -1
+    refused_line: int = -1  # of the last refusal
+    short_line: int = -1  # for which it was refused for good
     answers: dict[tuple[int, int], Reason] = field(default_factory=dict)  # (stage, round): what its effect was
     takes: list[Take] = field(default_factory=list)
     hold_end_us: int = -1

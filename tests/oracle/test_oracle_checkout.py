@@ -106,7 +106,21 @@ def test_only_the_refused_line_is_replaced_and_only_once() -> None:
     outcome = show([{"lines": lines}], catalogue=[MUG, PEN], funnel={"second_choice_delay": "4us"})
     orders = outcome.orders
     assert (orders["first_refusal"], orders["reason"]) == ([Reason.SOLD_OUT], [Reason.SOLD_OUT])
-    assert orders["state"] == [State.NONE]
+    assert (orders["state"], orders["short_line"]) == ([State.NONE], [1])
+
+
+def test_the_line_that_a_cart_is_refused_for_in_the_end_may_be_another_than_the_first() -> None:
+    lines = [{"sku": 0, "deal": 0, "second_sku": 1}, {"sku": 1, "quantity": 6}]
+    outcome = show(
+        [{"lines": each, "checkout_us": 11} for each in (lines, lines[:1], lines[1:])],
+        catalogue=[MUG, PEN],
+        programme=programme({}),
+        funnel={"second_choice_delay": "4us"},
+    )
+    orders = outcome.orders
+    assert orders["first_refusal"] == [Reason.DEAL_CLOSED, Reason.DEAL_CLOSED, Reason.NOTHING]
+    assert orders["reason"] == [Reason.SOLD_OUT, Reason.NOTHING, Reason.SOLD_OUT]
+    assert orders["short_line"] == [1, -1, 0]
 
 
 HOUSES = [{"name": name, "cut_off": 0, "pick_ups": [{"at": "18:00"}]} for name in ("near", "far")]

@@ -107,6 +107,22 @@ def test_the_margin_lost_by_group_is_the_estimate_of_the_summary(busy: RunResult
         assert sum(found) == pytest.approx(lost, abs=2 + len(found))
 
 
+@pytest.mark.parametrize("second", ["0", "60 %"])
+def test_only_what_ran_out_is_told_to_be_sold_out(tmp_path_factory: pytest.TempPathFactory, second: str) -> None:
+    plenty = ("catalogue[0].stock={north: 5}", "catalogue[1].stock={north: 5000}", "programme.broadcasts[0].deals=[]")
+    done = made(tmp_path_factory, *plenty, "funnel.lines_per_cart=1.8", f"funnel.second_choice={second}")
+    found = [row for row in review(done.directory)["stockouts"] if row["reason"] == "SOLD_OUT"]
+    assert {row["sku"] for row in found} == {"mug", "set"}  # a set has mugs in it
+    orders = pq.read_table(done.directory / "orders.parquet").to_pylist()
+    short = [row for row in orders if "SOLD_OUT" in (row["first_refusal"], row["reason"])]
+    assert sum(row["carts"] for row in found) == len(short)
+    first = [row for row in short if row["second"]]
+    last = [row for row in short if not row["second"]]
+    units = sum(row["first_refused_units"] for row in first) + sum(row["refused_units"] for row in last)
+    assert sum(row["units"] for row in found) == units < sum(row["quantity"] for row in short)
+    assert {row["sku"] for row in short} > {"mug", "set"}  # first lines are of others too
+
+
 def test_full_pick_ups_are_told_as_the_cause_of_late_parcels(told: dict[str, Any]) -> None:
     top = told["late_dispatch"]["causes"][0]
     assert (top["cause"], top["warehouse"]) == ("pick-up full", "north")
@@ -130,7 +146,7 @@ def test_stock_that_came_late_is_told_as_the_cause_of_late_parcels(tmp_path_fact
     found = review(made(tmp_path_factory, waiting, *late).directory)
     waited = next(row for row in found["late_dispatch"]["causes"] if row["cause"] == "waited for stock")
     assert waited["orders"] > 10
-    assert "waited for stock until after the deadline" in review_text(found)
+    assert "without stock until after the deadline" in review_text(found)
 
 
 def test_buyers_who_are_refused_again_are_counted_by_buyer(busy: RunResult, told: dict[str, Any]) -> None:

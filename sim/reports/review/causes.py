@@ -13,10 +13,11 @@ import numpy as np
 from sim.operations.punctuality import DISPATCHED_BY
 from sim.orders.states import REFUSALS
 from sim.reports.review.facts import CANCELS, Facts, Flags, Ints
+from sim.reports.run_files import NONE
 from sim.scenario.tables import sku_table
 
 LATE_CAUSES = {
-    "waited for stock": "waited for stock until after the deadline",
+    "waited for stock": "without stock until after the deadline",
     "confirmed late": "not confirmed before the deadline",
     "packed late": "confirmed in time, not picked and packed",
     "pick-up full": "packed in time, but a pick-up before the deadline was full",
@@ -216,12 +217,11 @@ def repeat_refusals(facts: Facts) -> Row:
 
 
 def second_choices(facts: Facts) -> list[Row]:
-    """What was tried in place of what was refused, most frequent first. Of carts of one line: else the refused line
-    is not the first, whose SKU is known."""
-    one = (facts.orders["second"] == 1) & (facts.orders["lines"] == 1)
-    refused, taken = facts.labels("sku"), facts.labels("second_sku")
-    tried = Counter(zip(refused.codes[one].tolist(), taken.codes[one].tolist(), strict=True))
-    rows = one & facts.placed
+    """What was tried in place of what was refused, most frequent first."""
+    again = facts.orders["second"] == 1
+    refused, taken = facts.labels("first_refused_sku"), facts.labels("second_sku")
+    tried = Counter(zip(refused.codes[again].tolist(), taken.codes[again].tolist(), strict=True))
+    rows = again & facts.placed
     placed = Counter(zip(refused.codes[rows].tolist(), taken.codes[rows].tolist(), strict=True))
     return [
         {"refused": refused.names[a], "taken": taken.names[b] if b >= 0 else None, "tried": number,
@@ -231,22 +231,30 @@ def second_choices(facts: Facts) -> list[Row]:
 
 
 def stockouts(facts: Facts, zone: ZoneInfo) -> list[Row]:
-    """SKUs (of first lines) that buyers were refused SOLD_OUT or DEAL_SOLD_OUT: when first and last, how often."""
+    """SKUs that buyers were refused SOLD_OUT or DEAL_SOLD_OUT: when first and last, how often.
+
+    A cart that was refused twice for one reason counts for what it wanted first.
+    """
     final, first = facts.labels("reason"), facts.labels("first_refusal")
-    sku, arrived_us = facts.labels("sku"), facts.orders["arrived_us"]
-    rows = []
+    wanted, last = facts.labels("first_refused_sku"), facts.labels("refused_sku")
+    codes = {name: code for code, name in enumerate(dict.fromkeys((*wanted.names, *last.names)))}
+    names, last_codes = list(codes), np.array([*map(codes.__getitem__, last.names), NONE])[last.codes]
+    arrived_us, rows = facts.orders["arrived_us"], []
     for name in sorted(reason.name for reason in REFUSALS):
         if not name.endswith("SOLD_OUT"):
             continue
-        flags = (final.where(name) & facts.never) | (first.where(name) & (facts.orders["second"] == 1))
-        for code in np.unique(sku.codes[flags]).tolist():
-            mine = flags & (sku.codes == code)
+        at_first = first.where(name) & (facts.orders["second"] == 1)
+        flags = (final.where(name) & facts.never) | at_first
+        sku = np.where(at_first, wanted.codes, last_codes)
+        units = np.where(at_first, facts.orders["first_refused_units"], facts.orders["refused_units"])
+        for code in np.unique(sku[flags]).tolist():
+            mine = flags & (sku == code)
             rows.append(
                 {
-                    "sku": sku.names[code],
+                    "sku": names[code],
                     "reason": name,
                     "carts": int(mine.sum()),
-                    "units": int(facts.orders["quantity"][mine].sum()),
+                    "units": int(units[mine].sum()),
                     "first_local": _local(facts, zone, int(arrived_us[mine].min())),
                     "last_local": _local(facts, zone, int(arrived_us[mine].max())),
                     "lost_minor": int(facts.orders["missed_margin_minor"][mine].sum() * facts.paid_share),

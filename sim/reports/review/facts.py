@@ -35,7 +35,7 @@ CANCELS = ("BUYER_CANCELLED", "NOT_CONFIRMED", "AUTO_CANCELLED", "NOT_SUPPLIED")
 FAILURES = ("ENGINE_BUSY", "ENGINE_TIMEOUT", "ENGINE_CRASHED")
 _NUMBERS = (
     *("arrived_us", "lines", "quantity", "buyer", "deal", "second", "late", "placed_us", "paid_us", "confirmed_us"),
-    *("promised_us", "allocated_us"),
+    *("promised_us", "allocated_us", "first_refused_units", "refused_units"),
     *("closed_us", "delivered_us", "dispatch_due_us", "deliver_due_us", "parcels", "captured_minor", "refunded_minor"),
     *("gmv_minor", "missed_margin_minor", *(f"{name}_minor" for name in COSTS)),
 )

@@ -210,7 +210,7 @@ def _second(review: Review) -> Block | None:
         [row["refused"], row["taken"] or NO_VALUE, count(row["tried"]), share_of(row["placed"], row["tried"])]
         for row in review["second_choices"][:12]
     ]
-    return _table("Second choices", ["refused", "taken", "tried", "placed"], rows, "<<>>", ["carts of one line"])
+    return _table("Second choices", ["refused", "taken", "tried", "placed"], rows, "<<>>")
 
 
 def _late_dispatch(review: Review) -> Block | None:
