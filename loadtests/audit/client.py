@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from loadtests.audit.books import Report, SeenOrder
@@ -30,14 +31,14 @@ class Acknowledged:
     facts: dict[str, set[Ack]] = field(default_factory=lambda: defaultdict(set))  # by order
     orders_of_key: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     orders_of_cart: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
-    refused: set[int] = field(default_factory=set)  # carts
+    refused: dict[int, str] = field(default_factory=dict)  # the code by cart
     asked: set[int] | None = None
 
     def take(self, line: AckLine) -> None:
         """Take a line of the clients' log."""
         kind = Ack[line.kind]
         if kind is Ack.REFUSED:
-            self.refused.add(line.cart)
+            self.refused[line.cart] = line.reason
             return
         self.facts[line.order].add(kind)
         if kind is Ack.PLACED:
@@ -55,14 +56,25 @@ def read_acknowledged(folder: Path) -> Acknowledged:
 
 
 def _asked(folder: Path) -> set[int] | None:
-    """Return the numbers of the carts whose checkout left the client, answered or not."""
+    """Return the numbers of the carts whose checkout left the client, answered or not; None where nobody knows.
+
+    A worker that did not come to its end has not recorded what was under way then.
+    """
     schedule = folder / "schedule.npz"
-    if not schedule.exists() or not any(folder.glob("requests-*.bin")):
+    if not schedule.exists() or not _is_complete(folder):
         return None
     records = read_records(folder)
     sent = records[(records["endpoint"] == Endpoint.CHECKOUT) & (records["outcome"] != Outcome.DROPPED)]
     rows = np.unique(sent["cart"])
     return set(read_schedule(schedule).carts["number"][rows[rows >= 0]].tolist())
+
+
+def _is_complete(folder: Path) -> bool:
+    """Return whether every worker said that it came to its end."""
+    plan = folder / "plan.json"
+    words = [msgspec.json.decode(path.read_bytes()) for path in folder.glob("worker-*.json")]
+    workers = msgspec.json.decode(plan.read_bytes())["workers"] if plan.exists() else 0
+    return 0 < workers == len(words) and all(word["complete"] for word in words)
 
 
 def check_clients(report: Report, told: Acknowledged, orders: Mapping[str, SeenOrder]) -> None:

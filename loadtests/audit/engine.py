@@ -8,14 +8,16 @@ the provider, who is another process.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from loadtests.audit.books import Report, SeenOrder, check_deals, check_stock
-from loadtests.audit.client import check_clients, read_acknowledged
+from loadtests.audit.client import Acknowledged, check_clients, read_acknowledged
+from loadtests.audit.refusals import check_refusals, least_left, read_wanted
 from loadtests.blocking import BlockingHttp
 from loadtests.records import Ack
 from loadtests.schedule import DealPlan, Offer
@@ -90,34 +92,52 @@ _OWN = ("S2", "S3", "M1", "M2", "M3", "M4", "O3", "O4", "E1", "T1")
 _OF_CLIENTS = ("O1", "O2", "O5")
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What the engine was filled with, and the codes with which it refuses what is sold out."""
+
+    offers: Sequence[Offer]
+    deals: Sequence[DealPlan]
+    deal_ids: Sequence[str]
+    sold_out: Collection[str]
+
+
 def audit_engine(
     http: Http,
     state: Mapping[str, Any],
     acknowledged: Path,
     headers: dict[str, str],
-    plan: tuple[Sequence[Offer], Sequence[DealPlan], Sequence[str]],
+    plan: Plan,
 ) -> AuditResult:
-    """Return what is wrong; `plan` is what the engine was filled with: offers, deals and the deals' ids."""
+    """Return what is wrong."""
     report = Report()
-    offers, deals, deal_ids = plan
     report.tried(_OWN, "the engine's own audit", lambda: _take_invariants(report, http, headers))
     report.hidden(_OWN, "the engine's own audit does not tell it")
     told = report.tried(_OF_CLIENTS, "reading the clients' log", lambda: read_acknowledged(acknowledged))
     raw = report.tried(
-        (*_OF_CLIENTS, "S1", "S4", "P1"),
+        (*_OF_CLIENTS, "S1", "S4", "S5", "P1"),
         "reading the engine's orders",
         lambda: {order.id: order for order in _orders(http, state, headers)},
     )
     if raw is None:
         return report.result()
-    reader = _Reader(state, deal_ids)
+    reader = _Reader(state, plan.deal_ids)
     orders = {order.id: reader.seen(order) for order in raw.values()}
     if told is not None:
         check_clients(report, told, orders)
-    check_stock(report, orders.values(), offers)
-    check_deals(report, orders.values(), deals)
+        _check_refusals(report, told, acknowledged, orders, plan)
+    check_stock(report, orders.values(), plan.offers)
+    check_deals(report, orders.values(), plan.deals)
     report.tried(["P1"], "reading the provider's ledger", lambda: _check_provider(report, http, state, headers, raw))
     return report.result()
+
+
+def _check_refusals(
+    report: Report, told: Acknowledged, folder: Path, orders: Mapping[str, SeenOrder], plan: Plan
+) -> None:
+    left = least_left(orders.values(), plan.offers, (), filled=True)
+    wanted = read_wanted(folder)
+    check_refusals(report, told, wanted, orders.values(), left, (plan.offers, plan.deals), plan.sold_out)
 
 
 def _take_invariants(report: Report, http: Http, headers: dict[str, str]) -> None:
@@ -184,7 +204,7 @@ class _Reader:
 def _check_provider(
     report: Report, http: Http, state: Mapping[str, Any], headers: dict[str, str], orders: Mapping[str, _Order]
 ) -> None:
-    """Check P1, and from the provider's side M4 and O4: money of orders that are not there or were cancelled."""
+    """Check P1, and by the provider's books M1, M4 and O4: money twice, of no order, or of one that was cancelled."""
     if not state.get("psp_url"):
         report.hidden(["P1"], "no payment provider whose ledger can be read")
         return
@@ -206,10 +226,12 @@ def _check_provider(
 def _compare(report: Report, order: _Order, charges: list[_Charge]) -> None:
     kept = sum(int(charge.amount) - int(charge.refunded) for charge in charges)
     says = int(order.captured.amount) - int(order.refunded.amount)
-    if kept == says:
-        return
     ids = (order.id, *(charge.id for charge in charges))
-    if order.status == "CANCELLED" and kept > says:
+    if kept == says:
+        owed = int(order.total.amount) if order.paid_at else 0
+        if order.status != "CANCELLED" and order.return_id is None and kept != owed:
+            report.add("M1", ids, f"engine and provider kept {kept} in {len(charges)} charges, {owed} is owed")
+    elif order.status == "CANCELLED" and kept > says:
         report.add("O4", ids, f"cancelled, and the provider kept {kept}; the engine says {says}")
     else:
         report.add("P1", ids, f"the provider kept {kept} in {len(charges)} charges, the engine says {says}")
@@ -217,6 +239,9 @@ def _compare(report: Report, order: _Order, charges: list[_Charge]) -> None:
 
 def _check_strays(report: Report, http: Http, headers: dict[str, str], charges: Mapping[str, list[_Charge]]) -> None:
     """Look up charges of orders that are not this run's: they are somebody else's, or of no order at all."""
+    if len(charges) > _MOST_LOOKED_UP:
+        told = f"of {len(charges):,} orders that are not this run's {_MOST_LOOKED_UP} were looked up"
+        report.hidden(["M4 of other orders"], told)
     for order_id in sorted(charges)[:_MOST_LOOKED_UP]:
         if http.get(f"/v1/orders/{order_id}", headers=headers).status == 404:
             kept = sum(int(charge.amount) - int(charge.refunded) for charge in charges[order_id])

@@ -5,7 +5,7 @@ What the class does not read cannot be seen, and is said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -20,13 +20,14 @@ from loadtests.audit.books import (
     check_stock,
 )
 from loadtests.audit.client import Acknowledged, check_clients, check_twice, read_acknowledged
+from loadtests.audit.refusals import Wanted, check_refusals, least_left, read_wanted
 from loadtests.audit.sql import SqlBooks
 from loadtests.schedule import DealPlan, Offer
 from loadtests.targets.base import AuditResult, Http
 from sim.errors import UsageError
 
 _T = TypeVar("_T")
-_OF_CLIENTS, _OF_STOCK, _OF_MONEY = ("O1", "O2", "O5"), ("S1", "S3", "S4"), ("M1", "M4", "O4")
+_OF_CLIENTS, _OF_STOCK, _OF_MONEY = ("O1", "O2", "O5"), ("S1", "S3", "S4", "S5"), ("M1", "M4", "O4")
 
 
 class Readable(Protocol):
@@ -35,6 +36,14 @@ class Readable(Protocol):
     @property
     def audit_queries(self) -> Mapping[str, str]:
         """SQL by what it asks for."""
+
+    @property
+    def sold_out(self) -> Collection[str]:
+        """Codes of refusals that mean sold out."""
+
+    @property
+    def scales_stock(self) -> bool:
+        """Whether the shop was filled with what the offers say."""
 
     def seen_orders(self, http: Http) -> Iterable[SeenOrder]:
         """Read the orders of this run."""
@@ -68,6 +77,12 @@ def audit_foreign(target: Readable, http: Http, acknowledged: Path, sold: Sold) 
         report.hidden([*_OF_STOCK, *_OF_MONEY], reading.why["orders"])
     else:
         report.tried(_OF_STOCK, "checking its stock", lambda: _check_stock(report, orders, stock, sold, reading.why))
+    if told is not None and orders is not None:
+        report.tried(
+            ["S5"],
+            "checking whom it refused",
+            lambda: _check_refusals(report, told, read_wanted(acknowledged), orders, stock, sold, target),
+        )
     if orders is not None and payments is not None:
         report.tried(_OF_MONEY, "checking its payments", lambda: check_money(report, orders, payments))
     report.hidden(_OF_MONEY, reading.why.get("payments", ""))
@@ -147,3 +162,22 @@ def _check_stock(
         check_deals(report, orders.values(), sold.deals)
     elif sold.deals:
         report.hidden(["S4"], "its orders do not say which deal they are of")
+
+
+def _check_refusals(
+    report: Report,
+    told: Acknowledged,
+    wanted: dict[int, Wanted] | None,
+    orders: dict[str, SeenOrder],
+    stock: list[SeenStock] | None,
+    sold: Sold,
+    target: Readable,
+) -> None:
+    if any(order.lines is None for order in orders.values()):
+        report.hidden(["S5"], "its orders do not say what is in them")
+        return
+    left = least_left(orders.values(), sold.offers, stock or (), filled=target.scales_stock)
+    if not left:
+        report.hidden(["S5"], "how many units it had is not known")
+        return
+    check_refusals(report, told, wanted, orders.values(), left, (sold.offers, sold.deals), target.sold_out)

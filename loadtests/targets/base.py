@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from loadtests.records import Outcome
 from loadtests.schedule import DealPlan, Offer, ShelfPlan
@@ -210,6 +210,8 @@ class Target:
     #: Percentages, stock and timers can be scaled with --share and --speed.
     scales_stock = True
     scales_timers = False
+    #: Codes with which this target refuses what it has no more units of: the audit holds it to them.
+    sold_out: ClassVar[frozenset[str]] = frozenset({"sold_out"})
     #: Steps that this target has; the journey leaves the others out.
     steps: frozenset[str] = frozenset({"place"})
 

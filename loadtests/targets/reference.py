@@ -7,10 +7,12 @@ Keys come from LIVERUSH_KEY_BUYER, _MERCHANT and _ADMIN, else they are the engin
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +43,8 @@ from sim.errors import UsageError
 
 #: Events of a page of the feed, and how many pages one look at it reads at most.
 _PAGE, _PAGES = 500, 20
-#: The engine's clock may be this far ahead of ours; orders before the run are told by their buyers anyway.
-_CLOCKS_DIFFER = timedelta(hours=1)
+#: How long before the run, by the engine's clock, its orders are read from; those of others are told by their buyers.
+_BEFORE = timedelta(hours=1)
 _CAPTURED = "payment.captured"
 _IN_USE = "key_in_use"
 
@@ -88,6 +90,7 @@ class ReferenceEngine(Target):
     """See the module."""
 
     scales_timers = True
+    sold_out = frozenset({"insufficient_stock"})
     steps = frozenset({"view", "refresh", "quote", "place", "pay", "follow", "confirm", "read", "cancel", "shelf"})
 
     def __init__(self) -> None:
@@ -112,7 +115,6 @@ class ReferenceEngine(Target):
             "processes": {"engine": self._server.pid} if self._server else {},
             "psp_url": found.get("psp", world.options.get("psp_url", "")),
             "run": world.run_id,
-            "since": f"{datetime.now(UTC) - _CLOCKS_DIFFER:%Y-%m-%dT%H:%M:%SZ}",
             "deals_file": str(world.folder / "deals.json"),
             "currencies": [offer.currency for offer in world.offers],
             "prices": [offer.price_minor for offer in world.offers],
@@ -120,6 +122,7 @@ class ReferenceEngine(Target):
             "parts": [list(offer.parts) for offer in world.offers],
         }
         state["cursor"] = self._last_event(filler)
+        state["since"] = f"{_now(url, ca_file) - _BEFORE:%Y-%m-%dT%H:%M:%SZ}"
         return state | filler.fill()
 
     def command(self, world: World) -> list[str]:
@@ -192,9 +195,9 @@ class ReferenceEngine(Target):
 
     def audit(self, http: Http, acknowledged: Path) -> AuditResult:
         """Ask the engine for its invariants, and hold its orders to what clients and provider say."""
-        from loadtests.audit.engine import audit_engine
+        from loadtests.audit.engine import Plan, audit_engine
 
-        plan = (self._world.offers, self._world.deals, self._deals or [])
+        plan = Plan(self._world.offers, self._world.deals, self._deals or [], self.sold_out)
         return audit_engine(http, self.state, acknowledged, _headers("admin"), plan)
 
     def teardown(self) -> None:
@@ -314,6 +317,17 @@ class ReferenceEngine(Target):
             found += [deal["id"] for deal in page["items"] if deal["sku_id"] in own]
             token = page["next_page_token"]
         return found
+
+
+def _now(url: str, ca_file: str) -> datetime:
+    """Return the time by the engine's clock, which may be hours behind ours; ours where it does not tell."""
+    with contextlib.closing(BlockingHttp(url, ca_file=ca_file)) as http:
+        told = http.get("/healthz").headers.get("date", "")
+    ours = datetime.now(UTC)
+    try:
+        return min(ours, parsedate_to_datetime(told).replace(tzinfo=UTC))
+    except ValueError:
+        return ours
 
 
 def _headers(role: str) -> dict[str, str]:

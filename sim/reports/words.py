@@ -41,6 +41,7 @@ AUDIT_RULES = {
     "S2": "stock is what came less what went",
     "S3": "kept units are those of the orders",
     "S4": "no flash deal is oversold",
+    "S5": "nobody is refused what is there",
     "M1": "each order is captured once, its total",
     "M2": "the books balance",
     "M3": "no more is refunded than was captured",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +113,20 @@ def test_which_carts_were_sent_is_read_from_the_records(tmp_path: Path) -> None:
     records[:3].tofile(tmp_path / "requests-0.bin")
     line = msgspec.json.encode(AckLine("PLACED", 70, "k", "A", 201, 5))
     (tmp_path / "acks-0.jsonl").write_bytes(line + b"\n" + line[:9])
-    acknowledged = read_acknowledged(tmp_path)
-    assert acknowledged.asked == {70, 90}
-    assert acknowledged.orders_of_key == {"k": {"A"}}
+    assert read_acknowledged(tmp_path).orders_of_key == {"k": {"A"}}
+    assert asked_by(tmp_path, [{"complete": True}]) == {70, 90}
+    # A worker that was killed, or never said a word, may have asked for carts that no record tells of.
+    assert asked_by(tmp_path, [{"complete": False, "ended": "killed"}]) is None
+    assert asked_by(tmp_path, [{"complete": True}, None]) is None
+
+
+def asked_by(folder: Path, words: list[dict[str, Any] | None]) -> set[int] | None:
+    """Return the carts that were asked for, where workers said these last words."""
+    (folder / "plan.json").write_bytes(msgspec.json.encode({"workers": len(words)}))
+    for worker, word in enumerate(words):
+        if word is not None:
+            (folder / f"worker-{worker}.json").write_bytes(msgspec.json.encode(word))
+    return read_acknowledged(folder).asked
 
 
 def test_more_units_than_there_were_and_a_wrong_counter_are_named() -> None:
@@ -150,6 +161,15 @@ def test_deals_have_their_units_and_their_limit_a_buyer() -> None:
         (seen("A", PAID, total_minor=10), [SeenPayment("p", "A", 10), SeenPayment("q", "A", 10)], ["M1"]),
         (seen("A", PAID, total_minor=10), [SeenPayment("p", "A", 10, 10), SeenPayment("q", "A", 10)], []),
         (seen("A", PAID, total_minor=10), [SeenPayment("p", "A", 9)], ["M1"]),
+        (seen("A", PAID, total_minor=10), [SeenPayment("p", "A", 10, 10), SeenPayment("q", "A", 50)], ["M1"]),
+        (seen("A", PAID, total_minor=10), [SeenPayment("p", "A", 9, 9), SeenPayment("q", "A", 10)], []),
+        (seen("A", PAID, total_minor=10), [SeenPayment("p", "A", 10, 1)], ["M1"]),
+        (seen("A", PAID, total_minor=10), [SeenPayment("p", "A", 10, 10)], ["M4"]),
+        (seen("A", PAID, Ack.RETURN_REQUESTED, total_minor=10), [SeenPayment("p", "A", 10, 10)], []),
+        (seen("A", PAID, total_minor=0), [SeenPayment("p", "A", 0)], []),
+        (seen("A", PAID), [SeenPayment("p", "A", 7)], []),
+        (seen("A", total_minor=10), [SeenPayment("p", "A", 10)], ["M4"]),
+        (seen("A", total_minor=10), [SeenPayment("p", "A", 10, 10)], []),
         (seen("A", PAID, total_minor=10), [], ["M4"]),
         (seen("A", total_minor=10), [SeenPayment("p", "B", 10)], ["M4"]),
         (seen("A", CANCELLED, total_minor=10), [SeenPayment("p", "A", 10, 10)], []),
@@ -178,6 +198,8 @@ class Silent:
     """A class that reads nothing of its shop."""
 
     audit_queries: Mapping[str, str] = {}
+    sold_out: Collection[str] = ("sold_out",)
+    scales_stock = True
 
     def seen_orders(self, http: Any) -> Iterable[SeenOrder]:
         raise NotImplementedError
@@ -201,7 +223,7 @@ def test_what_a_class_does_not_read_is_unseen_never_clean(tmp_path: Path) -> Non
     (tmp_path / "acks-0.jsonl").write_bytes(line + b"\n")
     result = audit_foreign(Silent(), None, tmp_path, Sold(OFFERS, [], "run"))  # type: ignore[arg-type]
     assert result.checked == {"O2": 1}  # what clients were told is enough for that
-    assert set(result.unseen) == {"S1", "S3", "S4", "O1", "O3", "O4", "O5", "M1", "M4", "E1", "T1"}
+    assert set(result.unseen) == {"S1", "S3", "S4", "S5", "O1", "O3", "O4", "O5", "M1", "M4", "E1", "T1"}
     assert result.unseen["O1"] == "the class reads no orders"
 
 

@@ -100,7 +100,7 @@ def test_the_class_on_the_page_buys_over_https_and_its_shop_is_clean(
         result = target.audit(replay.http, tmp_path)
         assert result.findings == ()
         assert set(result.checked) == SEEN
-        assert set(result.unseen) == {"O3", "E1", "T1"}
+        assert set(result.unseen) == {"O3", "E1", "T1", "S5"}, "no schedule says what was asked for"
         assert result.checked["O1"] == 3
 
 
@@ -115,6 +115,22 @@ def test_the_class_with_a_database_sees_the_same(tmp_path: Path, certificate: tu
         result = target.audit(replay.http, tmp_path)
         assert result.findings == ()
         assert set(result.checked) == SEEN
+
+
+@pytest.mark.usefixtures("my_shop")
+@pytest.mark.parametrize("name", ["MyShop", "MyShopWithDatabase"])
+def test_bookings_of_others_are_not_the_runs(tmp_path: Path, certificate: tuple[Path, Path, Path], name: str) -> None:
+    options = {"audit_sql": f"sqlite://{tmp_path / 'shop.sqlite3'}"} if name == "MyShopWithDatabase" else {}
+    with (
+        shop(tmp_path, certificate) as url,
+        replaying(name, tmp_path, url, certificate[0], **options) as (target, replay),
+    ):
+        replay.buy(cart(1, (1, 1)))
+        target.run, own = "somebody", target.run  # type: ignore[attr-defined]
+        order = target.place(replay.http, cart(2, (1, 1)), "theirs").order
+        assert target.pay(replay.http, order, cart(2), "p").paid
+        target.run = own  # type: ignore[attr-defined]
+        assert {finding.rule for finding in target.audit(replay.http, tmp_path).findings} <= {"S3"}
 
 
 @pytest.mark.usefixtures("my_shop")
