@@ -1,7 +1,8 @@
 """Which defaults decide: each value that nobody set is changed alone, and what that does to contribution is measured.
 
 Every change meets the buyers of the run as it was (common random numbers). First each is tried in one replication;
-those that moved most are tried in more, which gives an interval. The number of simulations is bounded.
+those that moved most are tried in others, which give an interval: the one that chose them would make them look larger.
+The number of simulations is bounded.
 """
 
 from __future__ import annotations
@@ -71,9 +72,10 @@ def explain(
         )
     moved = {k: abs(first[k, 0] - first[-1, 0]) for k in range(len(changes))}
     kept, replications = _kept(changes, moved, limits)
-    more = runner.run([changes[k] for k in kept], range(1, replications)) if kept else {}
-    values = {k: [first[k, 0], *(more[n, r] for r in range(1, replications))] for n, k in enumerate(kept)}
-    bases = [first[-1, 0], *(more[-1, r] for r in range(1, replications))] if kept else [told_minor]
+    fresh = range(1, 1 + replications)
+    more = runner.run([changes[k] for k in kept], fresh) if kept and fresh else {}
+    values = {k: [more[n, r] for r in fresh] or [first[k, 0]] for n, k in enumerate(kept)}
+    bases = [more[-1, r] for r in fresh] if more else [told_minor]
     return {
         "metric": "contribution_minor",
         "replications": len(bases),
@@ -110,7 +112,7 @@ def _read(directory: Path) -> tuple[Scenario, Node, list[dict[str, Any]], int, i
 
 
 def _kept(changes: Sequence[_Change], moved: dict[int, int], limits: Limits) -> tuple[list[int], int]:
-    """The changes of those defaults that moved most, and in how many replications they are tried."""
+    """The changes of those defaults that moved most, and in how many more replications they are tried."""
     most: dict[str, int] = {}
     for k, change in enumerate(changes):
         most[change.default.path] = max(most.get(change.default.path, 0), moved[k])
@@ -118,10 +120,10 @@ def _kept(changes: Sequence[_Change], moved: dict[int, int], limits: Limits) -> 
     left = limits.runs - len(changes) - 1
     for number in (KEPT, TOLD):
         own = [k for k, change in enumerate(changes) if change.default.path in ranked[:number]]
-        replications = min(limits.replications, 1 + left // (len(own) + 1))
+        replications = min(limits.replications, left // (len(own) + 1))
         if replications == limits.replications:
             break
-    return own, max(replications, 1)
+    return own, replications
 
 
 class _Runner:

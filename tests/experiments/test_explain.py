@@ -40,13 +40,20 @@ def found(directory: Path) -> dict[str, Any]:
         return explain(directory, Limits(replications=3, workers=1))
 
 
+def test_what_chose_a_default_is_not_in_its_interval(tmp_path: Path, found: dict[str, Any]) -> None:
+    assert found["base"]["n"] == 3
+    base = show.load(tmp_path).scenario
+    made = [replicate(base, base.seed, r)["contribution_minor"] for r in (1, 2, 3)]
+    assert found["base"]["mean"] == pytest.approx(sum(made) / 3)
+
+
 def test_a_step_differs_as_separate_simulations_with_the_same_seed_do(tmp_path: Path, found: dict[str, Any]) -> None:
     row = next(row for row in found["values"] if row["path"] == "payment.pays")
     step = row["steps"][0]
     base, other = (show.load(tmp_path, *o).scenario for o in ((), (f"payment.pays={step['value']}",)))
     gaps = [
         replicate(other, base.seed, r)["contribution_minor"] - replicate(base, base.seed, r)["contribution_minor"]
-        for r in range(3)
+        for r in (1, 2, 3)
     ]
     assert step["mean"] == pytest.approx(sum(gaps) / 3)
     assert step["low"] < step["mean"] < step["high"]
