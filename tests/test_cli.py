@@ -13,6 +13,7 @@ import pytest
 import sim
 from sim import cli
 from sim.errors import AuditFindings, Defect, InvalidMeasurement, Problem, ScenarioError, SloMissed, UsageError
+from sim.scenario.load import load_scenario
 
 SLOW_TO_IMPORT = ("numpy", "scipy", "numba", "pydantic", "pyarrow", "matplotlib", "simpy", "yaml", "rich", "joblib")
 
@@ -120,6 +121,18 @@ def test_new_does_not_overwrite_a_file(tmp_path: Path, capsys: pytest.CaptureFix
     assert cli.run(["new", "--name", "mine", "--out", str(target)]) == 2
     assert target.read_text(encoding="utf-8") == "keep me"
     assert "exists already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["123", "1e5", "true", "null", "0x1f", "my_show"])
+def test_a_new_scenario_of_any_name_is_valid(tmp_path: Path, name: str) -> None:
+    target = tmp_path / "mine.yaml"
+    assert cli.run(["new", "--name", name, "--out", str(target)]) == 0
+    assert load_scenario(target).name == name
+
+
+def test_new_needs_a_folder_to_write_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["new", "--name", "mine", "--out", str(tmp_path / "nowhere" / "mine.yaml")]) == 2
+    assert f"there is no folder {tmp_path / 'nowhere'}" in capsys.readouterr().err
 
 
 def test_the_version_is_the_one_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:

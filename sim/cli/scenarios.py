@@ -80,7 +80,7 @@ def new(out: Path | None, **answers: str | int | None) -> None:
 
     Asks questions on a terminal when no option is given.
     """
-    _refuse_overwriting(out)
+    _check_target(out)
     from sim.scenario import new_scenario
 
     options: dict[str, Any] = {key: value for key, value in answers.items() if value is not None}
@@ -95,6 +95,8 @@ def new(out: Path | None, **answers: str | int | None) -> None:
     click.echo(f"Wrote {out}; next: liverush validate {out}")
 
 
-def _refuse_overwriting(out: Path | None) -> None:
+def _check_target(out: Path | None) -> None:
     if out is not None and out.exists():
         raise UsageError(f"{out} exists already and is not overwritten")
+    if out is not None and not out.parent.is_dir():
+        raise UsageError(f"there is no folder {out.parent}")

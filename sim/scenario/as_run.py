@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -20,11 +19,8 @@ from sim.scenario.provenance import provenance
 from sim.scenario.schema import Scenario
 from sim.scenario.shape import field_names, fields_by_key
 from sim.scenario.units import Money
+from sim.scenario.yaml_text import scalar_text
 
-_PLAIN = re.compile(
-    r"[A-Za-z][A-Za-z0-9_./+-]*( [A-Za-z0-9_./+%-]+)*\Z|\d+(\.\d+)?[a-z ]+[0-9a-z ]*\Z|\d+(\.\d+)? ([A-Z]{3}|%)\Z"
-)
-_WORDS = {"true", "false", "null", "nan", "inf", "yes", "no", "on", "off"}
 #: Where a run directory keeps modules of the user's that Python's path led to.
 POLICY_FOLDER = "policy"
 _EMPTY: tuple[Any, ...] = (None, "", (), {})
@@ -63,7 +59,7 @@ def _lines(value: Any, path: Path, indent: str, notes: Mapping[str, str]) -> Ite
     pairs = value.items() if isinstance(value, dict) else enumerate(value)
     for key, element in pairs:
         here = (*path, key)
-        head = f"{indent}{_scalar(key)}:" if isinstance(value, dict) else f"{indent}-"
+        head = f"{indent}{scalar_text(key)}:" if isinstance(value, dict) else f"{indent}-"
         if isinstance(element, dict | list) and element:
             inner = list(_lines(element, here, indent + "  ", notes))
             if isinstance(value, dict):
@@ -74,13 +70,7 @@ def _lines(value: Any, path: Path, indent: str, notes: Mapping[str, str]) -> Ite
                 yield from inner[1:]
         else:
             note = notes.get(dotted(here), "")
-            yield f"{head} {_scalar(element)}" + (f"  # {note}" if note else "")
-
-
-def _scalar(value: Any) -> str:
-    if isinstance(value, str) and _PLAIN.match(value) and value.lower() not in _WORDS:
-        return value
-    return json.dumps(value, ensure_ascii=False)
+            yield f"{head} {scalar_text(element)}" + (f"  # {note}" if note else "")
 
 
 def write_as_run(directory: pathlib.Path, scenario: Scenario, written: Node | None) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from sim.errors import UsageError
 from sim.scenario.human import duration_text
 from sim.scenario.units import MAX_DURATION_US, US_PER_S, parse_duration_us
+from sim.scenario.yaml_text import scalar_text
 
 MAX_LISTINGS = 1_000
 MAX_PITCHES = 1_000
@@ -64,7 +65,7 @@ def _head(name: str, file: str) -> list[str]:
     return [
         f"# {name}: a live show. Every key that is not written has a default; docs/scenario.md lists them all.",
         f"# Check it with `liverush validate {file}`, run it with `liverush simulate {file}`.",
-        f"name: {name}",
+        f"name: {scalar_text(name)}",
         "start: 2026-11-20T18:00:00+00:00 # time 0, with its offset from UTC; all times below count from here",
         "horizon: 30d # how long to simulate: parcels arrive and come back within it",
         "reporting_currency: GBP",

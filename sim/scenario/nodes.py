@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -9,6 +11,7 @@ from typing import Any, NamedTuple
 Key = str | int
 Path = tuple[Key, ...]
 Scalar = str | int | float | bool | None
+_ODD = re.compile(r"[.\[\]=]|^\s|\s\Z|^\Z")
 
 
 class Place(NamedTuple):
@@ -78,10 +81,16 @@ def locate(root: Node, path: Path) -> tuple[Path, Node, Place]:
 
 
 def dotted(path: Path) -> str:
-    """`('programme', 'broadcasts', 0, 'start')` -> `programme.broadcasts[0].start`."""
+    """`('programme', 'broadcasts', 0, 'start')` -> `programme.broadcasts[0].start`; a key that could not be told apart
+    stands as in `categories["T-shirts, etc."]`."""
     text = ""
     for key in path:
-        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else key
+        if isinstance(key, int):
+            text += f"[{key}]"
+        elif _ODD.search(key):
+            text += f"[{json.dumps(key, ensure_ascii=False)}]"
+        else:
+            text += f".{key}" if text else key
     return text
 
 

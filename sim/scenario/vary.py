@@ -1,11 +1,13 @@
 """Dotted overrides: `stock.policy=base_stock`, `catalogue[0].price=9.90 GBP`, `catalogue.lipstick.price=9.90 GBP`.
 
 The value is read as YAML. A list element is named by its number or by its name (`catalogue[No.5].price` for a name with
-dots). What the file leaves to its default is filled in first, so that `payment.methods[0].declines=5 %` works.
+dots; `categories["[a] = b"]` for any key). What the file leaves to its default is filled in first, so that
+`payment.methods[0].declines=5 %` works.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +20,7 @@ from sim.scenario.nodes import Key, Node, Path, Place, dotted, shown
 from sim.scenario.shape import field_at, keys_at, listing_of, suggestion
 from sim.scenario.yaml_tree import read_yaml
 
-_STEP = re.compile(r"\[([^\[\]]+)\]|\.?([^.\[\]=]+)")
+_STEP = re.compile(r'\[("(?:[^"\\]|\\.)*")\]|\[([^\[\]]+)\]|\.?([^.\[\]=]+)')
 #: Keys by which an element of a list may be called.
 _NAMES = ("name", "listing", "sku", "currency", "endpoint")
 
@@ -90,16 +92,13 @@ def parse_path(text: str) -> Path:
 
 
 def _parse(text: str) -> tuple[Path, Node]:
-    head, equals, tail = text.partition("=")
     path: list[Key] = []
     end = 0
-    for match in _STEP.finditer(head):
-        if match.start() != end:
-            break
-        bracket, word = match[1], match[2]
-        path.append(int(bracket) if bracket and bracket.isdecimal() else (bracket or word).strip())
+    while match := _STEP.match(text, end):
+        path.append(_key(*match.groups()))
         end = match.end()
-    if not equals or not path or end != len(head) or not isinstance(path[0], str) or len(head) > 500:
+    tail = text[end + 1 :]
+    if text[end : end + 1] != "=" or not path or not isinstance(path[0], str) or end > 500:
         raise _WrongOverrideError((), "not an override", "", "dotted.path=value, such as stock.policy=none")
     if not tail.strip():
         return tuple(path), _text(tail, text)
@@ -107,6 +106,15 @@ def _parse(text: str) -> tuple[Path, Node]:
     if problems:
         raise ScenarioError(problems)
     return tuple(path), value
+
+
+def _key(quoted: str | None, bracket: str | None, word: str | None) -> Key:
+    if quoted:
+        try:
+            return str(json.loads(quoted))
+        except ValueError:  # a backslash that means nothing: it stands for itself
+            return quoted[1:-1]
+    return int(bracket) if bracket and bracket.isdecimal() else (bracket or word or "").strip()
 
 
 def _text(value: str, override: str) -> Node:

@@ -108,7 +108,7 @@ class _Reader:
             self._key(event.value, place)
             return None
         self._grow(1, place.line)
-        value = event.value if event.tag or event.style else _resolve(event.value)
+        value = event.value if event.tag or event.style else resolve(event.value)
         return self._complete(Node(place, value), event.anchor)
 
     def _key(self, key: str, place: Place) -> None:
@@ -197,7 +197,7 @@ class _Reader:
         self._refuse(line, message, shown(source.strip()) if source.strip() else "", "")
 
 
-def _resolve(text: str) -> Scalar:
+def resolve(text: str) -> Scalar:
     """The value of a plain scalar; what is no number that can be used (`.nan`, `1e999`) stays text."""
     if text in _NULLS:
         return None

@@ -38,6 +38,10 @@ def test_scenarios_with_every_feature_and_odd_numbers_do_too(seed: int) -> None:
         "description: '12'",
         "description: ' blank '",
         "description: 直播",
+        "description: '1e5'",
+        'description: "a\\x7fb\\x85c\\u2028d\\ufeffe"',
+        "after_sales: {categories: {'1e5': {after_delivery: 20 %}}}",
+        "after_sales: {categories: {'T-shirts, etc.': {after_delivery: 20 %}}}",
         "regions: [{name: 'on', business_days: [sun]}]",
         "after_sales: {categories: {'no': {after_delivery: 0.123456789}}}",
         "fees: {platform: 0.0001 %, payment_fixed: 0.05 GBP}",
@@ -47,7 +51,8 @@ def test_scenarios_with_every_feature_and_odd_numbers_do_too(seed: int) -> None:
 )
 def test_texts_that_yaml_could_take_for_something_else_stay_what_they_are(text: str) -> None:
     scenario = scenario_from_text(
-        "name: odd\ncatalogue: [{name: a, category: 'no', price: 1 GBP, stock: {main: 1}}]\n"
+        "name: odd\ncatalogue: [{name: a, category: 'no', price: 1 GBP, stock: {main: 1}}, "
+        "{name: '1e5', category: '1e5', price: 1 GBP}, {name: etc, category: 'T-shirts, etc.', price: 1 GBP}]\n"
         f"programme: {{broadcasts: [{{name: b, start: 0, length: 1h, entries: [{{at: 0, per_min: 1}}]}}]}}\n{text}\n"
     )
     assert scenario_from_text(scenario_yaml(scenario)) == scenario

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,17 @@ def test_switches_empty_values_and_how_a_run_is_made_have_no_step(
 ) -> None:
     root, by_path = found
     assert path not in by_path or stepped(root, by_path[path]) == []
+
+
+@pytest.mark.parametrize("category", ["T-shirts, etc.", "a.b", 'odd "[0]"=x', " outer ", "12"])
+def test_a_default_under_any_name_has_its_steps(tmp_path: Path, category: str) -> None:
+    odd = f"catalogue[0].category={json.dumps(category)}", f"after_sales.categories={{{json.dumps(category)}: {{}}}}"
+    loaded = show.load(tmp_path, *odd)
+    rows = [row._asdict() for row in provenance(loaded.scenario, loaded.written)]
+    places = {each.places[0][0]: each for each in defaults(rows)}
+    steps = stepped(loaded.written, places["after_sales", "categories", category, "after_delivery"])
+    shares = [scenario.after_sales.categories[category].after_delivery for _, scenario in steps]
+    assert shares == pytest.approx([0.064, 0.096])
 
 
 def test_what_the_author_wrote_is_no_default(found: tuple[Node, dict[str, Default]]) -> None:
