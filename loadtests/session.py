@@ -23,10 +23,10 @@ from loadtests.progress import Progress
 from loadtests.records import Outcome, read_records
 from loadtests.replay.plan import ReplayPlan, planned_end_us, time_is_over_us
 from loadtests.schedule import Schedule
-from loadtests.targets.base import AuditResult, HttpFailed, Target, World
+from loadtests.targets.base import AuditResult, Target, World
 from loadtests.targets.loading import load_target
 from loadtests.verdict import Doubt
-from sim.errors import UsageError
+from sim.errors import LiveRushError, UsageError
 from sim.measure.sampler import Sampler
 from sim.scenario.schema import Scenario
 
@@ -61,12 +61,10 @@ def replay(folder: Path, schedule: Schedule, options: LoadOptions, show: Callabl
     target = load_target(options.target)
     world = _world(folder, schedule, options)
     try:
-        try:
+        with _work_of_target("set up"):
             state = target.setup(world)
-        except HttpFailed as error:
-            raise UsageError(f"the target cannot be set up: {error}") from error
-        check_host(options, state.get("url", ""))  # a class may load another host than --url names
-        target.attach(state)
+            check_host(options, state.get("url", ""))  # a class may load another host than --url names
+            target.attach(state)
         return _send(folder, schedule, options, target, state, world.run_id, show)
     finally:
         target.teardown()
@@ -96,7 +94,8 @@ def _send(
             sampler.watch({**state.get("processes", {}), "generator": generator.pid})
             sampler.start()
             at_unix_us = round((time.time() + LEAD_S) * 1e6)
-            target.start(http, at_unix_us)
+            with _work_of_target("started"):
+                target.start(http, at_unix_us)
             generator.begin(at_unix_us)
             keeper.start(at_unix_us)
             until_s = time.monotonic() + LEAD_S + time_is_over_us(plan, schedule) / 1e6 + OVERTIME_S
@@ -116,6 +115,17 @@ def _send(
     with _until_interrupted(seen):
         seen.audit = _audit(target, http, folder)
     return seen
+
+
+@contextlib.contextmanager
+def _work_of_target(what: str) -> Iterator[None]:
+    """Tell in a line what a class of the user's raises, or ours at a server that is not what it was taken for."""
+    try:
+        yield
+    except LiveRushError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"the target cannot be {what}: {_told(error)}") from error
 
 
 @contextlib.contextmanager
@@ -212,7 +222,7 @@ def _audit(target: Target, http: BlockingHttp, folder: Path) -> AuditResult:
         return AuditResult({}, {"all": f"the audit failed: {why}"}, (), (why,))
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 

@@ -27,6 +27,8 @@ def load_target(name: str) -> Target:
         return found()
     except TypeError as error:
         raise UsageError(f"--target {name}: {class_name} cannot be made without arguments: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"--target {name}: {class_name} cannot be made: {type(error).__name__}: {error}") from error
 
 
 def _module(name: str, module_name: str) -> object:
@@ -40,7 +42,7 @@ def _module(name: str, module_name: str) -> object:
         if error.name is not None and (module_name == error.name or module_name.startswith(f"{error.name}.")):
             raise UsageError(f"--target {name}: no module {module_name} in {here}") from error
         raise UsageError(f"--target {name}: {module_name} needs {error.name}, which is not installed") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a module that is a script may end the process
         raise UsageError(f"--target {name}: {module_name} fails: {type(error).__name__}: {error}") from error
 
 

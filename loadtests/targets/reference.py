@@ -43,6 +43,7 @@ from sim.errors import UsageError
 
 #: Events of a page of the feed, and how many pages one look at it reads at most.
 _PAGE, _PAGES = 500, 20
+_MOST_EVENTS = 2**63
 #: How long before the run, by the engine's clock, its orders are read from; those of others are told by their buyers.
 _BEFORE = timedelta(hours=1)
 _CAPTURED = "payment.captured"
@@ -149,7 +150,10 @@ class ReferenceEngine(Target):
         """Return the number of the engine's last event, found by halving: the feed is read from a number on only."""
 
         def any_after(number: int) -> bool:
-            return bool(filler.get(f"/v1/events?after={number}&limit=1")["items"])
+            told = filler.get(f"/v1/events?after={number}&limit=1")
+            if not isinstance(told, dict) or "items" not in told or number > _MOST_EVENTS:
+                raise UsageError("the target's feed of events is none of this API's; is it the reference engine?")
+            return bool(told["items"])
 
         low, high = 0, 1
         while any_after(high):

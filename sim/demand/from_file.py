@@ -3,7 +3,7 @@
 Rows: columns `time` (seconds from the start), `sku`, and where wanted `quantity` and `kind` (view, refresh, quote or
 buy).
 Rates: columns `time` and `per_s`; between two times the rate is the earlier one's, arrivals are Poisson, and each buys
-one unit of a SKU by the catalogue's shares. What a buyer does afterwards is drawn from the scenario, as for any trace.
+one unit of a SKU, all SKUs alike. What a buyer does afterwards is drawn from the scenario, as for any trace.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_names
 
 SECOND_US = 1_000_000
+#: Neither seconds nor a rate: nothing goes on for thirty years.
+_MOST = 1e9
 _NEEDED = {"rows": {"time", "sku"}, "rates": {"time", "per_s"}}
 
 Column = npt.NDArray[Any]
@@ -57,6 +59,9 @@ def _read(path: Path) -> dict[str, list[Any]]:
         table = pyarrow.csv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise UsageError(f"{path}: {' '.join(str(error).split())}") from error
+    twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+    if twice:
+        raise UsageError(f"{path}: it has the column {twice[0]} twice")
     return {name: table.column(name).to_pylist() for name in table.column_names}
 
 
@@ -69,7 +74,7 @@ def _from_rows(path: Path, columns: dict[str, list[Any]], scenario: Scenario) ->
     for line, (time, sku, quantity, kind) in enumerate(
         zip(columns["time"], columns["sku"], quantities, kinds, strict=True), 2
     ):
-        if not isinstance(time, (int, float)) or not 0 <= time < 1e9:
+        if not isinstance(time, (int, float)) or not 0 <= time < _MOST:
             problems.append(Problem(str(path), line, "time", "seconds from the start", repr(time), "0 or more"))
         if str(sku) not in number:
             problems.append(Problem(str(path), line, "sku", "not in the catalogue", repr(sku), _some(number)))
@@ -94,19 +99,19 @@ def _some(number: dict[str, int]) -> str:
 
 def _from_rates(path: Path, columns: dict[str, list[Any]], scenario: Scenario, seed: int) -> dict[str, Column]:
     """Return Poisson arrivals: a number for each stretch, spread evenly at random inside it."""
-    times = np.array(columns["time"], float)
-    rates = np.array(columns["per_s"], float)
-    wrong = np.flatnonzero(~(rates >= 0) | ~np.isfinite(rates) | (np.diff(times, prepend=-1.0) <= 0) | (times < 0))
-    if len(wrong):
+    times, rates = _numbers(columns["time"]), _numbers(columns["per_s"])
+    right = (rates >= 0) & (rates < _MOST) & (np.diff(times, prepend=-1.0) > 0) & (times >= 0) & (times < _MOST)
+    if not right.all():
         problem = "times rise from 0 on, rates are 0 or more"
-        raise ScenarioError([Problem(str(path), int(row) + 2, "time, per_s", problem) for row in wrong])
+        raise ScenarioError(
+            [Problem(str(path), int(row) + 2, "time, per_s", problem) for row in np.flatnonzero(~right)]
+        )
     rng = stream(seed, 0, "curve")
     counts = rng.poisson(np.diff(times) * rates[:-1])  # the last row only says where the curve ends
-    if counts.sum() > scenario.max_rows:
-        raise UsageError(
-            f"{path} asks for {counts.sum():,} arrivals; the scenario allows {scenario.max_rows:,} (max_rows)"
-        )
-    inside = rng.random(int(counts.sum()))
+    total = sum(counts.tolist())
+    if total > scenario.max_rows:
+        raise UsageError(f"{path} asks for {total:,} arrivals; the scenario allows {scenario.max_rows:,} (max_rows)")
+    inside = rng.random(total)
     start = np.repeat(times[:-1], counts)
     moments = np.sort(start + inside * np.repeat(np.diff(times), counts))
     sku = rng.integers(0, len(sku_names(scenario)), len(moments))
@@ -116,6 +121,11 @@ def _from_rates(path: Path, columns: dict[str, list[Any]], scenario: Scenario, s
         "sku": sku.astype(np.int32),
         "quantity": np.ones(len(moments), np.int16),
     }
+
+
+def _numbers(values: list[Any]) -> npt.NDArray[np.float64]:
+    """Return a column's numbers; what is none is no number."""
+    return np.array([value if isinstance(value, (int, float)) else np.nan for value in values], float)
 
 
 def _trace(looks: dict[str, Column], scenario: Scenario, seed: int) -> Trace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sim.errors import UsageError
 from sim.reports.k6 import k6_script
 from sim.reports.load_files import LoadRun, is_load
 
@@ -14,7 +15,7 @@ K6 = "replay.k6.js"
 
 
 def export_run(directory: Path, form: str, out: Path) -> list[Path]:
-    """Write a run as `csv` or `k6` into the folder `out`, and return the files. Raises OSError or ValueError."""
+    """Write a run as `csv` or `k6` into `out`, and return the files. Raises UsageError, OSError or ValueError."""
     return export_csv(directory, out) if form == "csv" else [export_k6(directory, out)]
 
 
@@ -29,7 +30,10 @@ def export_csv(directory: Path, out: Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     for name in found:
         table = pq.read_table(directory / f"{name}.parquet", partitioning=None)
-        csv.write_csv(_decoded(table), out / f"{name}.csv")
+        try:
+            csv.write_csv(_decoded(table), out / f"{name}.csv")
+        except OSError as error:  # Arrow does not say which kind of error it is
+            raise UsageError(f"{out / f'{name}.csv'}: {error}") from error
     return [out / f"{name}.csv" for name in found]
 
 

@@ -41,8 +41,12 @@ class Run:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """`summary.json`."""
-        text = (self.directory / "summary.json").read_text(encoding="utf-8")
-        return dict(json.loads(text))
+        told = json.loads((self.directory / "summary.json").read_text(encoding="utf-8"))
+        if not isinstance(told, dict):
+            raise ValueError("summary.json holds no summary")
+        if told.get("kind") == "load" and not isinstance(told.get("verdict"), dict):
+            raise ValueError("summary.json holds no verdict")
+        return told
 
     @property
     def metrics(self) -> dict[str, Any]:

@@ -64,7 +64,14 @@ def test_every_wrong_row_is_told_with_its_line(drop: Scenario, tmp_path: Path) -
         ("time,per_s\n0,5\n0,6\n", "times rise"),
         ("time,per_s\n0,-5\n1,6\n", "rates are 0 or more"),
         ("time,per_s\n0,0\n1,0\n", "buys nothing"),
-        ("time,per_s\n0,1e12\n100,0\n", "max_rows"),
+        ("time,per_s\n0,1e8\n100,0\n", "max_rows"),
+        ("time,per_s\n0,abc\n8,0\n", "rates are 0 or more"),
+        ("time,per_s\n0,\n8,0\n", "rates are 0 or more"),
+        ("time,per_s\nnan,5\n8,0\n", "times rise"),
+        ("time,per_s\n0,5\ninf,0\n", "times rise"),
+        ("time,per_s\n0,1e30\n8,0\n", "rates are 0 or more"),
+        ("time,per_s,time\n0,5,1\n8,0,2\n", "the column time twice"),
+        ("time,sku,sku\n0,sneaker,sneaker\n", "the column sku twice"),
     ],
 )
 def test_a_curve_that_makes_no_sense_is_refused(drop: Scenario, tmp_path: Path, text: str, complaint: str) -> None:

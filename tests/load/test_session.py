@@ -17,7 +17,7 @@ from loadtests.harness import LoadResult
 from loadtests.options import LoadOptions
 from loadtests.schedule import VIEW, ShelfPlan
 from loadtests.session import Replayed, replay
-from loadtests.targets.base import AuditResult, Cart, Http, Step, Target, World, ok
+from loadtests.targets.base import AuditResult, Cart, Http, HttpFailed, Step, Target, World, ok
 from sim.errors import UsageError
 from sim.scenario import load_scenario
 from tests.load.made_schedules import even_schedule
@@ -125,6 +125,30 @@ class OnceOnly(Shop):
         return super().setup(world)
 
 
+class Breaks(Shop):
+    """Meets HTML where it wants JSON, in the method that `breaks` names; or ends the process."""
+
+    breaks: ClassVar[str] = ""
+    error: ClassVar[BaseException] = ValueError("JSON is malformed")
+
+    def setup(self, world: World) -> dict[str, Any]:
+        """See `Target`."""
+        self._at("setup")
+        return super().setup(world)
+
+    def attach(self, state: dict[str, Any]) -> None:
+        """See `Target`."""
+        self._at("attach")
+
+    def start(self, http: Http, at_unix_us: int) -> None:
+        """See `Target`."""
+        self._at("start")
+
+    def _at(self, method: str) -> None:
+        if method == self.breaks:
+            raise self.error
+
+
 @pytest.fixture(autouse=True)
 def idle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "Generator", Idle)
@@ -205,3 +229,14 @@ def test_the_rungs_before_one_that_cannot_be_set_up_are_kept(tmp_path: Path) -> 
     assert verdict.not_measured(2.0, KeyboardInterrupt())["exit_code"] == 130
     with pytest.raises(UsageError, match="the port is taken"):
         loaded(tmp_path, OnceOnly, ladder=(1.0, 2.0))
+
+
+@pytest.mark.parametrize(("method", "what"), [("setup", "set up"), ("attach", "set up"), ("start", "started")])
+@pytest.mark.parametrize("error", [ValueError("JSON is malformed"), HttpFailed("reset"), SystemExit(3)])
+def test_what_a_class_raises_before_the_load_is_told_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, what: str, error: BaseException
+) -> None:
+    monkeypatch.setattr(Breaks, "breaks", method)
+    monkeypatch.setattr(Breaks, "error", error)
+    with pytest.raises(UsageError, match=rf"the target cannot be {what}: {type(error).__name__}: {error}"):
+        replayed(tmp_path, Breaks)

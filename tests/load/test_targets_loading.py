@@ -32,6 +32,9 @@ class Misspelt(Good):
 class Demanding(Good):
     def __init__(self, name): ...
 
+class Leaving(Good):
+    def __init__(self): raise SystemExit(3)
+
 class Stranger: ...
 number = 3
 """
@@ -41,12 +44,13 @@ number = 3
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "written_shop.py").write_text(WRITTEN)
     (tmp_path / "broken_shop.py").write_text("1 / 0")
+    (tmp_path / "script_shop.py").write_text("import sys; sys.exit(0)")
     (tmp_path / "needy_shop.py").write_text("import a_library_that_is_not_there")
     (tmp_path / "wrong_shop.py").write_text("class Shop:\n  def")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield
-    for name in ("written_shop", "broken_shop", "needy_shop", "wrong_shop"):
+    for name in ("written_shop", "broken_shop", "script_shop", "needy_shop", "wrong_shop"):
         sys.modules.pop(name, None)
 
 
@@ -68,6 +72,8 @@ def test_the_reference_engine_is_found() -> None:
         ("needy_shop:Shop", "needs a_library_that_is_not_there, which is not installed"),
         ("broken_shop:Shop", "broken_shop fails: ZeroDivisionError"),
         ("wrong_shop:Shop", "wrong_shop fails: "),
+        ("script_shop:Shop", "script_shop fails: SystemExit"),
+        ("written_shop:Leaving", "Leaving cannot be made: SystemExit: 3"),
         ("written_shop:Absent", "has no Absent"),
         ("written_shop:Stranger", "is not derived from loadtests.targets.base.Target"),
         ("written_shop:number", "is not derived from loadtests.targets.base.Target"),

@@ -276,3 +276,16 @@ def test_the_scenario_timers_are_the_engine_timers(tmp_path: Path) -> None:
 def test_wrong_timers_are_told_with_what_there_is(timers: str) -> None:
     with pytest.raises(UsageError, match=r"--timers: .*; a JSON object with any of: pay_window_us"):
         check(Settings(timers=timers))
+
+
+@pytest.mark.parametrize("answer", [{}, [], {"items": ["always one"]}])
+def test_a_feed_that_is_none_or_never_ends_is_told(answer: object) -> None:
+    class Endless:
+        """In place of the filler: everything that is asked for has the same answer."""
+
+        def get(self, path: str) -> object:
+            """See `Filler`."""
+            return answer
+
+    with pytest.raises(UsageError, match="is it the reference engine"):
+        ReferenceEngine()._last_event(Endless())  # type: ignore[arg-type]

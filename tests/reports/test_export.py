@@ -51,6 +51,14 @@ def test_csv_of_a_simulated_run_holds_its_orders(tmp_path: Path) -> None:
     assert '"arrived_us"' in header
 
 
+def test_a_folder_in_the_place_of_a_table_is_told(
+    directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "requests.csv").mkdir()
+    assert run(["export", str(directory), "--to", "csv", "--out", str(tmp_path)]) == 2
+    assert "requests.csv" in capsys.readouterr().err
+
+
 def test_the_k6_script_sends_as_many_arrivals_as_were_planned(directory: Path) -> None:
     load, script = LoadRun(directory), k6_script(LoadRun(directory))
     assert "timeUnit: '100ms'" in script

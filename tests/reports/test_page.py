@@ -214,8 +214,9 @@ def test_a_folder_that_is_no_run_is_told_in_a_line(
 ) -> None:
     assert run([args[0], str(tmp_path), *args[1:]]) == 2
     assert "is no run directory" in capsys.readouterr().err
-    (tmp_path / "summary.json").write_text('{"kind": "load"}')
-    assert run([args[0], str(tmp_path), *args[1:]]) == 2
-    told = capsys.readouterr().err
-    assert "no whole run directory" in told
-    assert len(told.splitlines()) == 1
+    for summary in ('{"kind": "load"}', '{"kind": "load", "verdict": null}', "null", "12", "[]"):
+        (tmp_path / "summary.json").write_text(summary)
+        assert run([args[0], str(tmp_path), *args[1:]]) == 2
+        told = capsys.readouterr().err
+        assert "no whole run directory" in told
+        assert len(told.splitlines()) == 1
