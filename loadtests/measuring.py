@@ -37,7 +37,8 @@ class WorkerNote(msgspec.Struct, kw_only=True):
     `planned`: arrivals that it was to send; `left_out`: those of its part that it was not, by kind, as the target has
     no such step. `unfinished`: carts under way when it ended; `overtime`: it ended as its time was over. `unpaid`:
     payments that were accepted and never known to be paid, by the endpoint that would have been asked next. `abort`:
-    the rule that ended it, with what broke it.
+    the rule that ended it, with what broke it. `requests`: records that it made, `examples`: one of each kind of
+    failure. `busiest_share`: CPU seconds a second in its busiest second.
     """
 
     complete: bool = False
@@ -48,8 +49,11 @@ class WorkerNote(msgspec.Struct, kw_only=True):
     unfinished: int = 0
     overtime: bool = False
     unpaid: dict[str, int] = {}
+    requests: int | None = None
+    examples: dict[str, str] = {}
     cpu_us: int = 0
     wall_us: int = 0
+    busiest_share: float = 0.0
     clock_steps: list[dict[str, int]] = []
     abort: str = ""
 

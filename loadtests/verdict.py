@@ -61,7 +61,11 @@ def summarise(
         "endpoints": endpoints_of(measured),
         "slos": judged,
         "lag": lag,
-        "generator": {"cpu_share": [round(note.cpu_share, 4) for note in noted], "limit": CPU_LIMIT},
+        "generator": {
+            "cpu_share": [round(note.cpu_share, 4) for note in noted],
+            "busiest_share": [note.busiest_share for note in noted],
+            "limit": CPU_LIMIT,
+        },
         "refusals": refusals_of(measured),
         "audit": audit_of(audit),
         "notes": [*notes, *_notes_of(measured)],
@@ -77,6 +81,7 @@ def doubts_of(measured: Measured, schedule: Schedule, lag: Part, *, incomplete: 
     return [
         *_lag_doubts(lag, planned),
         *_worker_doubts(measured.notes),
+        *_lost_doubts(measured),
         *_dropped_doubts(measured),
         *([] if incomplete else _sent_doubts(measured, planned)),
     ]
@@ -110,14 +115,23 @@ def _worker_doubts(notes: Sequence[WorkerNote | None]) -> Iterable[Doubt]:
     if late:
         sentence = f"{_count(late, 'cart')} {'was' if late == 1 else 'were'} still under way when time was over"
         yield Doubt(f"{_count(late, 'cart')} unfinished", sentence)
-    busiest = max((note.cpu_share for note in notes if note), default=0.0)
+    busiest = max((max(note.cpu_share, note.busiest_share) for note in notes if note), default=0.0)
     if busiest >= CPU_LIMIT:
         used, limit = f"{100 * busiest:.0f} %", f"{100 * CPU_LIMIT:.0f} %"
-        sentence = f"the busiest load generator used {used} of its core; less than {limit} is allowed"
+        sentence = f"a load generator used {used} of its core in its busiest second; less than {limit} is allowed"
         yield Doubt(f"generator CPU {used} >= {limit}", sentence)
     steps = sum(len(note.clock_steps) for note in notes if note)
     if steps:
         yield Doubt(_count(steps, "clock step"), f"the clock was set {_count(steps, 'time')} during the replay")
+
+
+def _lost_doubts(measured: Measured) -> Iterable[Doubt]:
+    """Each worker counts the records that it makes: so many must be there."""
+    kept = np.bincount(measured.records["worker"], minlength=len(measured.notes)).tolist()
+    made = [note.requests if note else None for note in measured.notes]
+    lost = sum(abs(number - there) for number, there in zip(made, kept, strict=False) if number is not None)
+    if lost:
+        yield Doubt(f"{lost} records lost", f"the workers made {_count(lost, 'record')} more or less than were found")
 
 
 def _dropped_doubts(measured: Measured) -> Iterable[Doubt]:
@@ -275,6 +289,8 @@ def _notes_of(measured: Measured) -> Iterable[str]:
     for kind in sorted({kind for note in notes for kind in note.left_out}):
         left_out = sum(note.left_out.get(kind, 0) for note in notes)
         yield f"the target has no step {kind}: {_count(left_out, 'arrival')} left out"
+    for kind, example in sorted({kind: example for note in notes for kind, example in note.examples.items()}.items()):
+        yield f"failed at {kind}: {' '.join(example.split())}"
     unfinished = sum(note.unfinished for note in notes)
     if unfinished:
         yield f"{_count(unfinished, 'cart')} still under way when the replay ended"

@@ -19,6 +19,8 @@ from loadtests.replay.steps import Steps
 
 _SECOND_US = 1_000_000
 _SCHEDSTAT = Path("/proc/self/schedstat")
+#: A shorter second (one that was looked at late is followed by such) says nothing of how busy it was.
+_LEAST_S = 0.9
 #: The wall clock may drift against the monotonic one (a clock that is being slewed); a jump is more than this.
 CLOCK_STEP_US = 10_000
 
@@ -35,7 +37,8 @@ class Watch:
         self._rules = [parse_rule(text) for text in plan.abort_on]
         self._second = self._max_lag_us = 0
         self._sent = 0
-        self._cpu_from_s, self._from_s = time.process_time(), time.monotonic()
+        self._cpu_from_s, self._from_s = self._tick = _now()
+        self._busiest_share = 0.0
         self._waited_from_us = _waited_us()
         self._offset_us = _clock_offset_us()
         self._drift_us = 0
@@ -50,17 +53,19 @@ class Watch:
             rule.forget()
 
     def run(self) -> None:
-        """Look until killed."""
-        self._cpu_from_s, self._from_s = time.process_time(), time.monotonic()
-        self._waited_from_us = _waited_us()
+        """Look from the replay's time 0 until killed."""
         self._offset_us = _clock_offset_us()
         pacer = self._steps.pacer
+        pacer.wait(0)
+        self._cpu_from_s, self._from_s = self._tick = _now()
+        self._waited_from_us = _waited_us()
         while True:
             wait_us = (self._second + 1) * _SECOND_US - pacer.now_us()
             gevent.sleep(max(wait_us, 1000) / 1e6)
             if pacer.now_us() < (self._second + 1) * _SECOND_US:
                 continue
             self._second += 1
+            self._look_at_cpu()
             self._look()
 
     def told(self) -> dict[str, Any]:
@@ -71,6 +76,7 @@ class Watch:
         return {
             "cpu_us": round((time.process_time() - self._cpu_from_s) * 1e6),
             "wall_us": round((time.monotonic() - self._from_s) * 1e6),
+            "busiest_share": round(self._busiest_share, 4),
             "waited_us": _waited_us() - self._waited_from_us,
             "max_lag_us": self._max_lag_us,
             "clock_steps": self._clock_steps,
@@ -103,11 +109,22 @@ class Watch:
             "errors": int(np.count_nonzero(np.isin(rows["outcome"], MISSED))),
         }
 
+    def _look_at_cpu(self) -> None:
+        """Keep how busy the busiest second was: a burst is over long before it shows in the mean of a replay."""
+        now, before = _now(), self._tick
+        self._busiest_share = max(self._busiest_share, (now[0] - before[0]) / max(now[1] - before[1], _LEAST_S))
+        self._tick = now
+
     def _look_at_clock(self) -> None:
         drift_us = _clock_offset_us() - self._offset_us
         if abs(drift_us - self._drift_us) > CLOCK_STEP_US:
             self._clock_steps.append({"at_us": self._steps.pacer.now_us(), "by_us": drift_us - self._drift_us})
         self._drift_us = drift_us
+
+
+def _now() -> tuple[float, float]:
+    """Return the CPU time of this process and the monotonic clock, in seconds."""
+    return time.process_time(), time.monotonic()
 
 
 def _clock_offset_us() -> int:

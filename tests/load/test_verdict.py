@@ -58,7 +58,7 @@ def test_all_that_is_right_is_valid_met_and_clean() -> None:
         "line": "VALID · SLO MET · AUDIT CLEAN",
     }
     assert found["lag"] == {"of": "arrivals", "p50_us": 100, "p99_us": 100, "max_us": 100, "limit_us": 10_000}
-    assert found["generator"] == {"cpu_share": [0.1], "limit": 0.8}
+    assert found["generator"] == {"cpu_share": [0.1], "busiest_share": [0.0], "limit": 0.8}
 
 
 def test_a_stall_shows_as_long_as_those_who_met_it_waited() -> None:
@@ -86,7 +86,17 @@ def test_a_stall_shows_as_long_as_those_who_met_it_waited() -> None:
         (
             {"note": note_of(planned=N, cpu_us=8_000_000)},
             "generator CPU 80 % >= 80 %",
-            "the busiest load generator used 80 % of its core; less than 80 % is allowed",
+            "a load generator used 80 % of its core in its busiest second; less than 80 % is allowed",
+        ),
+        (
+            {"note": note_of(planned=N, busiest_share=0.91)},
+            "generator CPU 91 % >= 80 %",
+            "a load generator used 91 % of its core in its busiest second; less than 80 % is allowed",
+        ),
+        (
+            {"note": note_of(planned=N, requests=N + 133)},
+            "133 records lost",
+            "the workers made 133 records more or less than were found",
         ),
         ({"note": note_of(planned=N, dropped=1)}, "1 dropped", "1 request could not be sent"),
         ({"outcome": some(Outcome.DROPPED, 2)}, "2 dropped", "2 requests could not be sent"),
@@ -404,6 +414,11 @@ def test_steps_that_a_target_does_not_have_are_left_out_and_named() -> None:
         "the target has no step view: 7 arrivals left out",
         "2 carts still under way when the replay ended",
     ]
+
+
+def test_what_failed_is_told_with_an_example_of_each_kind() -> None:
+    note = note_of(planned=N, requests=N, examples={"payment: TypeError": "the step's reason is {},\n no str"})
+    assert summary_of(note=note)["notes"] == ["failed at payment: TypeError: the step's reason is {}, no str"]
 
 
 def test_the_worst_verdict_is_the_one_whose_code_outranks_the_others() -> None:
