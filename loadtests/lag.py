@@ -9,26 +9,32 @@ import numpy as np
 
 from loadtests.measuring import Measured
 from loadtests.records import ARRIVING, Endpoint, Outcome
-from sim.measure.percentiles import percentile_of
+from sim.measure.percentiles import ENOUGH_BEYOND, beyond, percentile_of
 from sim.scenario.system import Slo
 
 #: A generator that is later than this, or than this share of the tightest objective, disturbs what it measures.
 LAG_FLOOR_US, LAG_SHARE = 2_000, 0.05
+_ARRIVALS = "arrivals"
 
 
 def lag_of(measured: Measured, slos: Sequence[Slo]) -> dict[str, Any]:
     """Return how late requests were sent, and how late they may be: 2 ms, or 5 % of the tightest objective.
 
-    Told are those that were latest by p99: the trace's arrivals, or an endpoint with an objective. Asking for news of
-    payments is in none: that waits for its own answers, so it is never late.
+    Told are those that were latest by p99: the trace's arrivals, or an endpoint with an objective that was asked often
+    enough to have a p99 (else one late request would be it). Asking for news of payments is in none: that waits for its
+    own answers, so it is never late.
     """
     tightest_us = min((slo.at_most_us for slo in slos), default=0)
     limit_us = max(LAG_FLOOR_US, round(LAG_SHARE * tightest_us))
     sent = measured.records["outcome"] != Outcome.DROPPED
     endpoint, lag = measured.records["endpoint"][sent], measured.lag_us()[sent]
-    named = {"arrivals": ARRIVING} | {slo.endpoint: (Endpoint[slo.endpoint.upper()],) for slo in slos}
+    named = {_ARRIVALS: ARRIVING} | {slo.endpoint: (Endpoint[slo.endpoint.upper()],) for slo in slos}
     lags = {of: np.sort(lag[np.isin(endpoint, asked)]) for of, asked in named.items()}
-    found = [(percentile_of(lag, 99), of, lag) for of, lag in lags.items() if len(lag)]
+    found = [
+        (percentile_of(lag, 99), of, lag)
+        for of, lag in lags.items()
+        if len(lag) and (of == _ARRIVALS or beyond(99, len(lag)) >= ENOUGH_BEYOND)
+    ]
     if not found:
         return {"of": None, "p50_us": None, "p99_us": None, "max_us": None, "limit_us": limit_us}
     p99_us, of, lag = max(found, key=lambda one: one[0])

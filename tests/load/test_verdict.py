@@ -152,11 +152,14 @@ def test_lag_is_judged_where_it_is_worst_and_not_hidden_by_what_is_never_late() 
     arrivals = records_of(DUE, lag_us=late)
     told = lag_of(measured_of(np.concatenate([follow, arrivals])), [])
     assert (told["of"], told["p50_us"], told["p99_us"]) == ("arrivals", 100, 30_000)
-    confirmed = records_of(DUE[:100], lag_us=late[:100], endpoint=Endpoint.CONFIRMATION)
+    confirmed = records_of(DUE[:1_000], lag_us=late[:1_000], endpoint=Endpoint.CONFIRMATION)
     mixed = measured_of(np.concatenate([follow, records_of(DUE), confirmed]))
     told = lag_of(mixed, [slo(), slo(endpoint="confirmation")])
     assert (told["of"], told["p99_us"]) == ("confirmation", 30_000)
     assert lag_of(mixed, [slo()])["of"] == "arrivals"
+    few = records_of(DUE[:999], lag_us=late[:999], endpoint=Endpoint.CONFIRMATION)
+    told = lag_of(measured_of(np.concatenate([records_of(DUE), few])), [slo(endpoint="confirmation")])
+    assert told["of"] == "arrivals", "too few for a p99"
 
 
 def test_an_objective_that_only_our_own_stall_missed_is_not_answered() -> None:
