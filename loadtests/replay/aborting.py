@@ -1,9 +1,13 @@
-"""Rules that end a replay early: `errors>5%`, `checkout.errors>5%`, `checkout.p99>2s`; over 5 s, or `over 10s`."""
+"""Rules that end a replay early: `errors>5%`, `checkout.errors>5%`, `checkout.p99>2s`; over 5 s, or `over 10s`.
+
+Each worker looks at what it sends itself; the first that finds a rule broken ends the replay.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,8 +42,12 @@ class AbortRule:
         """Begin anew."""
         self._seconds.clear()
 
-    def broken_by(self, second: npt.NDArray[Any]) -> str:
-        """Take one more second of records; return what broke the rule, or nothing."""
+    def broken_by(self, second: npt.NDArray[Any], under_way: Iterable[tuple[int, int]] = ()) -> str:
+        """Take one more second of records; return what broke the rule, or nothing.
+
+        `under_way`: endpoint and age in microseconds of each request that waits for its answer. One that has waited for
+        longer than the bound is over it, whenever it will end: a target that hangs ends nothing.
+        """
         chosen = second["endpoint"] == self.endpoint if self.endpoint is not None else second["endpoint"] != _FOLLOW
         rows = second[chosen]
         missed = np.isin(rows["outcome"], MISSED)
@@ -47,11 +55,17 @@ class AbortRule:
         self._seconds.append(value)
         if len(self._seconds) > self.over_s:
             self._seconds.popleft()
-        values = np.concatenate(self._seconds)
+        values = np.concatenate([*self._seconds, self._over(under_way)])
         if len(self._seconds) < self.over_s or len(values) < LEAST:
             return ""
         found = float(values.mean() if self.percent is None else np.percentile(values, self.percent, method="higher"))
         return f"{self.text}: {self._told(found)} over {self.over_s} s" if found > self.bound else ""
+
+    def _over(self, under_way: Iterable[tuple[int, int]]) -> npt.NDArray[np.int64]:
+        if self.percent is None:
+            return np.zeros(0, np.int64)
+        ages = [age for endpoint, age in under_way if endpoint == self.endpoint and age > self.bound]
+        return np.full(len(ages), _NEVER_US)
 
     def _told(self, found: float) -> str:
         if self.percent is None:

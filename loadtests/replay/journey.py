@@ -46,6 +46,7 @@ class Journeys:
         self._target = target
         self._has = target.steps
         self._steps = steps
+        self._perform = steps.perform_watched if plan.abort_on else steps.perform
         self._pacer = steps.pacer
         self._recorder = steps.recorder
         self._follower = follower
@@ -118,7 +119,7 @@ class Journeys:
             return
         endpoint, call = self._look[kind]
         what = self._cart(row) if kind == sc.QUOTE else sku
-        self._steps.perform(endpoint, row, due_us, due_us, call, what)
+        self._perform(endpoint, row, due_us, due_us, call, what)
 
     def _buy(self, due_us: int, row: int) -> None:
         cart = self._cart(row)
@@ -143,7 +144,7 @@ class Journeys:
 
     def _ordered_now(self, row: int, cart: Cart, order: str, done_us: int) -> None:
         if "read" in self._has:
-            self._spawn(self._steps.perform, Endpoint.READ, row, done_us, done_us, self._target.read, order)
+            self._spawn(self._perform, Endpoint.READ, row, done_us, done_us, self._target.read, order)
         delay_us = int(self._carts["pay_delay_us"][row])
         if "pay" not in self._has or delay_us == NEVER:
             return
@@ -231,9 +232,7 @@ class Journeys:
         """Do a step that has a key, again where that may help; each try is a record of its own."""
         attempt = 1
         while True:
-            step, done_us = self._steps.perform(
-                endpoint, row, due_us, ready_us, call, *arguments, attempt=attempt, twin=twin
-            )
+            step, done_us = self._perform(endpoint, row, due_us, ready_us, call, *arguments, attempt=attempt, twin=twin)
             if attempt >= self._plan.attempts or not _may_help(step):
                 return step, done_us
             due_us, ready_us = done_us + self._backoff_us(row, attempt), done_us

@@ -43,6 +43,7 @@ class Steps:
     epoch_s: float = 0.0  # the replay's time 0 by the wall clock, as it was then
     in_flight: int = 0
     examples: dict[str, str] = field(default_factory=dict)
+    under_way: dict[object, tuple[int, int]] = field(default_factory=dict)  # endpoint, due: of what is watched
     _missed: dict[tuple[int, int, int], StepMissed] = field(default_factory=dict)
 
     def perform(
@@ -112,6 +113,15 @@ class Steps:
         if cut is not None:
             raise cut
         return step, done_us
+
+    def perform_watched(self, endpoint: Endpoint, cart: int, due_us: int, *rest: Any, **named: Any) -> tuple[Step, int]:
+        """Do a step as `perform` does; until it is done it is in `under_way`, for those who cannot wait for its end."""
+        mark = object()
+        self.under_way[mark] = endpoint, due_us
+        try:
+            return self.perform(endpoint, cart, due_us, *rest, **named)
+        finally:
+            del self.under_way[mark]
 
     @property
     def sent(self) -> int:

@@ -89,7 +89,9 @@ class Watch:
         steps.recorder.progress({"second": self._second} | self._figures(rows))
         self._sent = steps.sent
         self._look_at_clock()
-        for broken in filter(None, [rule.broken_by(rows) for rule in self._rules]):
+        now_us = steps.pacer.now_us()
+        under_way = [(endpoint, now_us - due_us) for endpoint, due_us in steps.under_way.values()]
+        for broken in filter(None, [rule.broken_by(rows, under_way) for rule in self._rules]):
             self._abort(broken)
 
     def _figures(self, rows: Rows) -> dict[str, Any]:

@@ -352,3 +352,12 @@ def test_nothing_is_sent_after_the_end_even_before_this_process_comes_to_it(tmp_
     assert len(Scripted.calls) == ended[0] < 400
     assert (ran.word["complete"], ran.word["ended"]) == (False, "stopped")
     assert Outcome.TIMEOUT not in ran.records["outcome"]
+
+
+def test_a_rule_ends_a_replay_of_which_nothing_is_answered(tmp_path: Path) -> None:
+    """A target that hangs: no request ends before the rule does, a second after the last was over its bound."""
+    arrivals = [(at, VIEW, 0) for at in range(30)]
+    ran = run(tmp_path, schedule_of(arrivals, [{}]), {"view": [never] * 30}, abort_on=["view.p99>500ms over 1s"])
+    assert (ran.word["ended"], ran.word["complete"]) == ("abort", False)
+    assert ran.word["abort"] == "view.p99>500ms over 1s: unanswered over 1 s"
+    assert ran.outcomes(Endpoint.VIEW) == [(Outcome.CUT, 1)] * 30

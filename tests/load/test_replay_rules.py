@@ -38,6 +38,19 @@ def test_a_percentile_is_of_its_endpoint_and_what_was_not_answered_is_slower_tha
     assert "unanswered" in rule.broken_by(np.concatenate([second(40, 1), second(10, 1, Outcome.TIMEOUT)]))
 
 
+def test_what_hangs_is_over_the_bound_before_it_ends() -> None:
+    """A server that stands still answers nothing, so nothing that has ended says that it is slow."""
+    rule, nothing = parse_rule("checkout.p99>2s over 2s"), second(0, 1)
+    waiting = [(Endpoint.CHECKOUT, 2_100_000)] * 20
+    assert rule.broken_by(nothing, waiting) == ""
+    assert "unanswered" in rule.broken_by(nothing, waiting)
+    assert rule.broken_by(nothing, [(Endpoint.CHECKOUT, 1_900_000)] * 99) == "", "they may still be in time"
+    assert rule.broken_by(nothing, [(Endpoint.VIEW, 2_100_000)] * 99) == ""
+    assert rule.broken_by(nothing, waiting[1:]) == "", "too few"
+    errors = parse_rule("errors>1% over 1s")
+    assert errors.broken_by(second(50, 1), waiting) == ""
+
+
 def test_a_few_requests_say_nothing() -> None:
     rule = parse_rule("errors>1% over 1s")
     assert rule.broken_by(second(5, 1, Outcome.ERROR)) == ""
