@@ -23,10 +23,11 @@ import sim
 from loadtests import measuring, verdict
 from loadtests.guards import check as check_guards
 from loadtests.options import LoadOptions
-from loadtests.planning import plan_schedule, settled
+from loadtests.planning import Choice, plan_schedule, settled
 from loadtests.replay.aborting import parse_rule
 from loadtests.schedule import PLACE, Schedule
 from loadtests.session import Replayed, replay
+from loadtests.targets.base import Target
 from sim.demand.generate import generate
 from sim.demand.trace import Trace
 from sim.measure.directory import whole_directory
@@ -111,10 +112,18 @@ def _once(
         seen.audit,
         notes=(*options.notes, *_left_out(schedule), *seen.notes),
         doubts=seen.doubts,
+        not_scaled=_not_scaled(options.choice, seen.target),
         interrupted=seen.interrupted or seen.overran,
     )
     _tidy(raw)
     return summary, seen
+
+
+def _not_scaled(choice: Choice, target: Target) -> list[str]:
+    """Return which of the options a target does not follow, though what it sells out, and when, depends on them."""
+    stock = choice.share != 1 and not target.scales_stock
+    timers = choice.speed != 1 and not target.scales_timers
+    return ["its stock with --share"] * stock + ["its timers with --speed"] * timers
 
 
 def _left_out(schedule: Schedule) -> tuple[str, ...]:

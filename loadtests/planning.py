@@ -252,7 +252,8 @@ def _cut_tail(carts: dict[str, Column], arrivals: dict[str, Column], tail_us: in
     carts["pay_delay_us"][unpaid] = sc.NEVER
     unconfirmed = (carts["confirm_delay_us"] != sc.NEVER) & (unpaid | (paid + carts["confirm_delay_us"] > end_us))
     carts["confirm_delay_us"][unconfirmed] = sc.NEVER
-    uncancelled = (carts["after"] == sc.CANCEL) & (unpaid | (paid + carts["after_delay_us"] > end_us))
+    cancels = (carts["after"] == sc.CANCEL) & (unpaid | (carts["pay_delay_us"] != sc.NEVER))
+    uncancelled = cancels & (unpaid | (paid + carts["after_delay_us"] > end_us))
     carts["after"][uncancelled | (carts["pay_delay_us"] == sc.NEVER)] = sc.NOTHING
     late = {"payments": unpaid, "confirmations": unconfirmed, "cancellations": uncancelled}
     return {step: int(np.count_nonzero(left_out)) for step, left_out in late.items()}

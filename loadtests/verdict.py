@@ -35,11 +35,13 @@ def summarise(
     *,
     notes: Sequence[str] = (),
     doubts: Sequence[Doubt] = (),
+    not_scaled: Sequence[str] = (),
     interrupted: bool = False,
 ) -> Part:
     """Return what `summary.json` says of a replay; `doubts` are others' besides those of what was measured.
 
-    `interrupted`: it was cut short, so not all was sent.
+    `interrupted`: it was cut short, so not all was sent. `not_scaled`: what of the target did not follow an option, so
+    that it sold out at another time than the scenario, if at all.
     """
     lag = lag_of(measured, slos)
     judged = [judge(measured, slo) for slo in slos]
@@ -68,10 +70,12 @@ def summarise(
         },
         "refusals": refusals_of(measured),
         "audit": audit_of(audit),
-        "notes": [*notes, *_notes_of(measured)],
+        "notes": [*notes, *_notes_of(measured), *_scaled_notes(not_scaled)],
         "incomplete": incomplete,
         "aborted": aborted or None,
-        "verdict": verdict_of(doubts, judged, audit, aborted=bool(aborted), incomplete=incomplete),
+        "verdict": verdict_of(
+            doubts, judged, audit, aborted=bool(aborted), incomplete=incomplete, sold_out=not not_scaled
+        ),
     }
 
 
@@ -163,15 +167,25 @@ def _audit_doubts(audit: AuditResult) -> Iterable[Doubt]:
 
 
 def verdict_of(
-    doubts: Sequence[Doubt], slos: Sequence[Part], audit: AuditResult, *, aborted: bool, incomplete: bool
+    doubts: Sequence[Doubt],
+    slos: Sequence[Part],
+    audit: AuditResult,
+    *,
+    aborted: bool,
+    incomplete: bool,
+    sold_out: bool = True,
 ) -> Part:
-    """Return the verdict. A replay that an `abort_on` rule ended answers no; one that was cut short never yes."""
+    """Return the verdict. A replay that an `abort_on` rule ended answers no; one that was cut short never yes.
+
+    `sold_out`: the target could sell out as the scenario does; else the line says so, and nothing else changes.
+    """
     decided = [slo["met"] for slo in slos if slo["met"] is not None]
     slo_met = all(decided) if decided else None
     codes = [ExitCode.AUDIT] * bool(audit.findings) + [ExitCode.INVALID] * bool(doubts)
     codes += [ExitCode.NO] * (slo_met is False or aborted)
     code = worst_exit_code(codes)
     parts = [_valid_words(doubts), _slo_words(slos), _audit_words(audit)]
+    parts += ["SELL-OUT NOT REPRODUCED"] * (not sold_out)
     parts += ["ABORTED"] * aborted + ["INCOMPLETE"] * (incomplete and not aborted)
     return {
         "valid": not doubts,
@@ -302,6 +316,11 @@ def _notes_of(measured: Measured) -> Iterable[str]:
         yield f"{_count(cut, 'request')} cut off by the replay's own end"
     if measured.torn:
         yield f"{_count(measured.torn, 'record')} cut short at the end of a worker's file"
+
+
+def _scaled_notes(not_scaled: Sequence[str]) -> Iterable[str]:
+    if not_scaled:
+        yield f"sell-out not reproduced: the target does not scale {' and '.join(not_scaled)}"
 
 
 def _count(number: int, one: str, more: str = "") -> str:

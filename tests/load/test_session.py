@@ -15,9 +15,11 @@ import pytest
 from loadtests import harness, session, verdict
 from loadtests.harness import LoadResult
 from loadtests.options import LoadOptions
+from loadtests.planning import Choice
 from loadtests.schedule import VIEW, ShelfPlan
 from loadtests.session import Replayed, replay
 from loadtests.targets.base import AuditResult, Cart, Http, HttpFailed, Step, Target, World, ok
+from loadtests.targets.reference import ReferenceEngine
 from sim.errors import UsageError
 from sim.scenario import load_scenario
 from tests.load.made_schedules import even_schedule
@@ -240,3 +242,25 @@ def test_what_a_class_raises_before_the_load_is_told_in_a_line(
     monkeypatch.setattr(Breaks, "error", error)
     with pytest.raises(UsageError, match=rf"the target cannot be {what}: {type(error).__name__}: {error}"):
         replayed(tmp_path, Breaks)
+
+
+class Fixed(Shop):
+    """Its stock is what it is."""
+
+    scales_stock = False
+
+
+@pytest.mark.parametrize(
+    ("target", "choice", "said"),
+    [
+        (Fixed, Choice(share=0.5), ["its stock with --share"]),
+        (Fixed, Choice(share=0.5, speed=2), ["its stock with --share", "its timers with --speed"]),
+        (Fixed, Choice(), []),
+        (Shop, Choice(share=0.5, speed=2), ["its timers with --speed"]),
+        (ReferenceEngine, Choice(share=0.5, speed=2), []),
+    ],
+)
+def test_what_a_target_cannot_follow_is_found_by_its_class(
+    target: type[Target], choice: Choice, said: list[str]
+) -> None:
+    assert harness._not_scaled(choice, target()) == said

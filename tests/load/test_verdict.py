@@ -419,6 +419,14 @@ def test_steps_that_a_target_does_not_have_are_left_out_and_named() -> None:
     ]
 
 
+def test_a_target_that_does_not_follow_an_option_does_not_sell_out_as_the_scenario_does() -> None:
+    measured = measured_of(records_of(DUE), notes=[note_of(planned=N)])
+    told = verdict.summarise(measured, schedule_of(DUE), [slo()], CLEAN, not_scaled=["its stock with --share"])
+    assert told["verdict"]["line"] == "VALID · SLO MET · AUDIT CLEAN · SELL-OUT NOT REPRODUCED"
+    assert told["verdict"]["exit_code"] == 0
+    assert told["notes"] == ["sell-out not reproduced: the target does not scale its stock with --share"]
+
+
 def test_what_failed_is_told_with_an_example_of_each_kind() -> None:
     note = note_of(planned=N, requests=N, examples={"payment: TypeError": "the step's reason is {},\n no str"})
     assert summary_of(note=note)["notes"] == ["failed at payment: TypeError: the step's reason is {}, no str"]
