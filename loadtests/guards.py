@@ -1,7 +1,8 @@
 """What keeps a load run from hurting somebody: which hosts may be loaded, how fast, and with how many orders.
 
-All is checked against the whole plan before the first request; the target may still send more requests than the plan
-has arrivals where one of its steps takes several.
+All is checked against the whole plan before the first request. Not in the plan, and so not bounded, are tries again
+after a failure, the requests of a step that takes several, what is sent at once after the generator itself stood still,
+and the harness's own filling and audit.
 """
 
 from __future__ import annotations
@@ -13,14 +14,18 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import numpy as np
+import numpy.typing as npt
 
-from loadtests.schedule import NEVER, PLACE, Schedule
+from loadtests.replay.plan import FOLLOW_US
+from loadtests.schedule import CANCEL, KINDS, NEVER, PLACE, RETURN, Schedule
 from sim.errors import UsageError
 
 if TYPE_CHECKING:
     from loadtests.options import LoadOptions
 
 _SECOND_US = 1_000_000
+
+Times = npt.NDArray[np.float64]
 #: What a target is told by options of their own, which are checked; never by --target-option.
 OWN_OPTIONS = frozenset({"url", "store", "ca_file", "audit_sql"})
 
@@ -33,8 +38,11 @@ class Extent:
     most_per_s: int
 
 
-def check(options: LoadOptions, schedule: Schedule) -> None:
-    """Raise UsageError, in one line, for a host that nobody allowed or a plan beyond its bounds."""
+def check(options: LoadOptions, schedule: Schedule, steps: frozenset[str]) -> None:
+    """Raise UsageError, in one line, for a host that nobody allowed or a plan beyond its bounds.
+
+    `steps`: those that the target has.
+    """
     own = sorted(OWN_OPTIONS & set(options.target_options))
     if own:
         raise UsageError(f"--target-option {own[0]}=...: say it with --{own[0].replace('_', '-')}")
@@ -42,7 +50,7 @@ def check(options: LoadOptions, schedule: Schedule) -> None:
         check_host(options, options.url)
     if options.ca_file:
         _check_certificates(options.ca_file)
-    extent = extent_of(schedule, options.ladder)
+    extent = extent_of(schedule, steps, options)
     if options.max_orders and extent.orders > options.max_orders:
         raise UsageError(
             f"the plan has {extent.orders:,} checkouts, --max-orders allows {options.max_orders:,}; "
@@ -55,32 +63,44 @@ def check(options: LoadOptions, schedule: Schedule) -> None:
         )
 
 
-def extent_of(schedule: Schedule, ladder: tuple[float, ...] = ()) -> Extent:
+def extent_of(schedule: Schedule, steps: frozenset[str], options: LoadOptions) -> Extent:
     """Return what a schedule, or its ladder (each rung on fresh data, one after the other), would send.
 
-    A second holds the arrivals that are due in it; what follows a checkout is counted as if it followed at once where
-    it has no delay, as the payment and confirmation of a burst form a burst too.
+    A second holds the requests that are due in it; what follows a checkout is counted as if it followed at once where
+    it has no delay, as the payment and confirmation of a burst form a burst too. Questions for news of payments come
+    besides, all the time.
     """
-    fastest = max(ladder, default=1.0)
-    due = np.sort(_all_due(schedule) / fastest)
+    due = np.sort(
+        _all_due(schedule, steps, max(options.ladder, default=1.0), options.backoff_us / options.choice.speed)
+    )
     ends = np.searchsorted(due, due + _SECOND_US)
     most = int((ends - np.arange(len(due))).max()) if len(due) else 0
+    news = options.workers * _SECOND_US // FOLLOW_US if "follow" in steps else 0
     orders = int(np.count_nonzero(schedule.arrivals["kind"] == PLACE))
-    return Extent(orders * max(1, len(ladder)), most)
+    return Extent(orders * max(1, len(options.ladder)), most + news)
 
 
-def _all_due(schedule: Schedule) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Return when each request is due if every answer came at once."""
+def _all_due(schedule: Schedule, steps: frozenset[str], pace: float, backoff_us: float) -> Times:
+    """Return when each request is due if every answer came at once and arrivals came `pace` times as fast."""
     arrivals, carts = schedule.arrivals, schedule.carts
+    asked = np.isin(arrivals["kind"], [kind for kind, name in enumerate(KINDS) if name in steps])
     placed = arrivals["kind"] == PLACE
-    at, cart = arrivals["due_us"][placed], arrivals["cart"][placed]
-    twice = carts["duplicate"][cart] > 0
-    pay_delay = carts["pay_delay_us"][cart]
-    paid = at + pay_delay
-    confirm_delay = carts["confirm_delay_us"][cart]
-    pays, confirms = pay_delay != NEVER, confirm_delay != NEVER
-    parts = [arrivals["due_us"], at[twice], paid[pays], (paid + confirm_delay)[pays & confirms]]
-    return np.concatenate(parts).astype(np.float64)
+    cart = arrivals["cart"][placed]
+    own = {name: column[cart] for name, column in carts.items()}
+    at = arrivals["due_us"][placed] / pace
+    parts = [arrivals["due_us"][asked] / pace, at[own["duplicate"] > 0]]
+    parts += [at] if "read" in steps else []
+    pays = (own["pay_delay_us"] != NEVER) & ("pay" in steps)
+    paid = at + own["pay_delay_us"]
+    for declined in range(int(own["declines"][pays].max(initial=0)) + 1):  # each is paid again a back-off later
+        parts.append((paid + declined * backoff_us)[pays & (own["declines"] >= declined)])
+    paid = paid + own["declines"] * backoff_us
+    cancels = pays & (own["after"] == CANCEL) & ("cancel" in steps)
+    confirms = pays & ~cancels & (own["confirm_delay_us"] != NEVER) & ("confirm" in steps)
+    confirmed = paid + own["confirm_delay_us"]
+    returns = confirms & (own["after"] == RETURN) & ("return" in steps)
+    parts += [(paid + own["after_delay_us"])[cancels], confirmed[confirms]]
+    return np.concatenate([*parts, (confirmed + own["after_delay_us"])[returns]])
 
 
 def is_loopback(url: str) -> bool:

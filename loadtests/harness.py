@@ -28,6 +28,7 @@ from loadtests.replay.aborting import parse_rule
 from loadtests.schedule import PLACE, Schedule
 from loadtests.session import Replayed, replay
 from loadtests.targets.base import Target
+from loadtests.targets.loading import load_target
 from sim.demand.generate import generate
 from sim.demand.trace import Trace
 from sim.measure.directory import whole_directory
@@ -59,7 +60,7 @@ def run(options: LoadOptions, show: Callable[[str], None], draw: Callable[[Path]
     trace = trace_of(options)
     options = replace(options, choice=settled(options.scenario, trace, options.choice))
     schedule = plan_schedule(options.scenario, trace, options.choice, stock=_stock(options, trace))
-    check_guards(options, schedule)
+    check_guards(options, schedule, load_target(options.target).steps)
     for rule in options.abort_on:
         parse_rule(rule)
     started = dt.datetime.now(dt.UTC)

@@ -13,6 +13,7 @@ from loadtests.schedule import NEVER, NOTHING, Schedule
 from sim.errors import UsageError
 
 VARIABLE = "LIVERUSH_PLAN"
+FOLLOW_US = 50_000
 #: Steps of a cart that wait for one another: checkout, payment, confirmation (or cancellation), return.
 _STEPS = 4
 
@@ -29,7 +30,7 @@ class ReplayPlan(msgspec.Struct, kw_only=True):
     client_timeout_us: int = 10_000_000
     attempts: int = 3  # tries of a step that changes something
     backoff_us: int = 500_000  # before the second try, then doubled; half to one and a half of it, by cart
-    follow_us: int = 50_000  # between two questions for news of payments
+    follow_us: int = FOLLOW_US  # between two questions for news of payments
     patience_us: int = 10_000_000  # how long such news is waited for
     grace_us: int = 0  # after the last step that was planned, for answers; 0: what a cart's tries may take
     connections: int = 0  # at most; 0: 8,000, or as many as files may be open
