@@ -7,6 +7,7 @@ may have lost, if doing that twice is the same as once; a POST without a key is 
 from __future__ import annotations
 
 import http.client
+import os
 import select
 import socket
 import ssl
@@ -24,18 +25,19 @@ class _Unanswered(HttpFailed):
 
 
 class BlockingHttp:
-    """`loadtests.targets.base.Http` by the standard library. `ca_file`: whom to trust besides the system's own."""
+    """`loadtests.targets.base.Http` by the standard library. `ca_file`: whom to trust besides the system's own.
 
-    def __init__(
-        self, url: str, *, timeout_s: float = 30.0, ca_file: str = "", headers: dict[str, str] | None = None
-    ) -> None:
+    `run_id`: what each request says it belongs to, in `X-LiveRush-Run`, with a `traceparent` of its own (not sampled).
+    """
+
+    def __init__(self, url: str, *, timeout_s: float = 30.0, ca_file: str = "", run_id: str = "") -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(f"{url!r} is no http or https URL")
         self._host, self._port, self._base = parts.hostname, parts.port, parts.path.rstrip("/")
         self._context = ssl.create_default_context(cafile=ca_file or None) if parts.scheme == "https" else None
         self._timeout_s = timeout_s
-        self._headers = headers or {}
+        self._run_id = run_id
         self._connection: http.client.HTTPConnection | None = None
 
     def request(
@@ -48,7 +50,8 @@ class BlockingHttp:
         headers: dict[str, str] | None = None,
     ) -> Answer:
         """See `Http.request`."""
-        sent = {**self._headers, **(headers or {})}
+        traced = f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-00"
+        sent = {"x-liverush-run": self._run_id, "traceparent": traced, **(headers or {})}
         if json is not None:
             body = msgspec.json.encode(json)
             sent.setdefault("content-type", "application/json")

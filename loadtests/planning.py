@@ -7,6 +7,7 @@ went ahead in a simulated run. `share` takes carts by a hash of their number and
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -162,13 +163,21 @@ def _went_ahead(run: Path, trace: Trace) -> npt.NDArray[np.bool_]:
     path = run / "orders.parquet"
     if not path.is_file():
         raise UsageError(f"{run} is no run directory of `liverush simulate` (no orders.parquet)")
+    if _trace_of(run) != trace.fingerprint():
+        raise UsageError(f"{run} simulated another trace: not the same scenario and seed, or another version's")
     table = pq.read_table(path, filters=[("replication", "==", 0)]) if _has_replications(path) else pq.read_table(path)
-    if table.num_rows != trace.orders:
-        raise UsageError(f"{run} has {table.num_rows} carts, this trace {trace.orders}: not the same scenario and seed")
     reason = np.asarray(table.column("reason").to_pylist())
     name = Reason.NOT_GOING.name
     ahead: npt.NDArray[np.bool_] = reason != (name if reason.dtype.kind == "U" else int(Reason.NOT_GOING))
     return ahead
+
+
+def _trace_of(run: Path) -> str:
+    """Return the fingerprint of the trace that a run simulated, empty where it does not say."""
+    try:
+        return str(json.loads((run / "run.json").read_text(encoding="utf-8"))["trace_fingerprint"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _has_replications(path: Path) -> bool:

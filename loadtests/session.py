@@ -79,7 +79,7 @@ def _send(
     run_id: str,
     show: Callable[[str], None],
 ) -> Replayed:
-    http = BlockingHttp(state["url"], ca_file=options.ca_file)
+    http = BlockingHttp(state["url"], ca_file=options.ca_file, run_id=run_id)
     schedule.write(folder / "schedule.npz")
     (folder / "state.json").write_text(json.dumps(state))
     plan = _plan(folder, options, run_id)
@@ -87,7 +87,7 @@ def _send(
     sampler = Sampler(metrics_url=state.get("metrics_url", ""))
     seen = Replayed(folder, target, state, _NOT_DONE, sampler)
     progress = Progress(folder, options.workers, planned_end_us(schedule) / 1e6, show)
-    keeper = _ShelfKeeper(schedule, target, state, options.ca_file)
+    keeper = _ShelfKeeper(schedule, target, state, options.ca_file, run_id)
     try:
         with _until_interrupted(seen):
             generator.start()
@@ -229,11 +229,11 @@ def _told(error: BaseException) -> str:
 class _ShelfKeeper:
     """Puts listings on and off the shelf while the replay runs, as the scenario says; `notes` tell what failed."""
 
-    def __init__(self, schedule: Schedule, target: Target, state: dict[str, Any], ca_file: str) -> None:
+    def __init__(self, schedule: Schedule, target: Target, state: dict[str, Any], ca_file: str, run_id: str) -> None:
         self._plan = [plan for plan in schedule.shelf if plan.at_us > 0]
         self._names = [offer.name for offer in schedule.offers]
         self._target = target
-        self._http = BlockingHttp(state["url"], ca_file=ca_file)
+        self._http = BlockingHttp(state["url"], ca_file=ca_file, run_id=run_id)
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self.notes: list[str] = []

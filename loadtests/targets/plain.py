@@ -35,7 +35,7 @@ class PlainTarget(Target):
             raise UsageError("this target runs already: say where with --url")
         self.world = world
         self._check_sql(world)
-        http = BlockingHttp(url, ca_file=ca_file)
+        http = BlockingHttp(url, ca_file=ca_file, run_id=world.run_id)
         try:
             prepared = self.prepare(http, world)
         except HttpFailed as error:

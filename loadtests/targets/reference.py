@@ -109,7 +109,9 @@ class ReferenceEngine(Target):
             found = self._serve(world)
             url = found["url"]
         ca_file = world.options.get("ca_file", "")
-        filler = self._fill = Filler(lambda: BlockingHttp(url, ca_file=ca_file), world, _headers("merchant"))
+        filler = self._fill = Filler(
+            lambda: BlockingHttp(url, ca_file=ca_file, run_id=world.run_id), world, _headers("merchant")
+        )
         state: dict[str, Any] = {
             "url": url,
             "metrics_url": f"{url}/metrics",

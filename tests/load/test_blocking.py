@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 import pytest
 
 from loadtests.blocking import BlockingHttp
 from loadtests.targets.base import HttpFailed
-from tests.load.raw_server import OK, Peer, RawServer
+from tests.load.raw_server import OK, Peer, RawServer, always
 
 
 def dies_after_one(peer: Peer) -> None:
@@ -64,3 +65,15 @@ def test_a_fresh_connection_that_is_refused_is_told_at_once() -> None:
         url = server.url
     with pytest.raises(HttpFailed):
         BlockingHttp(url).get("/")
+
+
+def test_each_request_says_which_run_it_belongs_to_and_has_a_trace_of_its_own() -> None:
+    with RawServer(always(OK)) as server:
+        http = BlockingHttp(server.url, run_id="run7")
+        http.get("/")
+        http.post("/", json={}, headers={"x-own": "1"})
+        http.close()
+        heads = [request.decode().lower() for request in server.requests]
+    assert all("x-liverush-run: run7\r\n" in head for head in heads)
+    traces = [re.findall(r"traceparent: 00-([0-9a-f]{32})-[0-9a-f]{16}-00\r\n", head) for head in heads]
+    assert len({trace for found in traces for trace in found}) == 2

@@ -11,6 +11,7 @@ import pytest
 
 from loadtests.planning import SECOND_US, Choice, busiest_us, plan_schedule, scaled_units, share_mask
 from loadtests.schedule import CANCEL, NEVER, PLACE, QUOTE, REFRESH, VIEW, Schedule, read_schedule
+from sim.cli import run
 from sim.demand.generate import generate
 from sim.demand.trace import BUY, Trace
 from sim.errors import UsageError
@@ -144,3 +145,18 @@ def test_an_empty_stretch_is_refused_in_a_line(show: tuple[Scenario, Trace]) -> 
 
 def test_the_share_of_no_cart_depends_on_how_many_there_are() -> None:
     assert np.array_equal(share_mask(100, 0.3), share_mask(1000, 0.3)[:100])
+
+
+def test_only_a_run_of_this_very_trace_says_who_goes_ahead(tmp_path: Path) -> None:
+    """With another seed there may be as many carts, but they are others."""
+    assert run(["simulate", "minimal", "--no-figures", "--out", str(tmp_path)]) == 0
+    (simulated,) = tmp_path.glob("minimal-*")
+    scenario = load_scenario(SHOWS / "minimal.yaml", [])
+    trace = generate(scenario, scenario.seed, 0)
+    choice = Choice(from_us=0, length_us=scenario.horizon_us, as_run=simulated)
+    assert len(plan_schedule(scenario, trace, choice).carts["number"]) > 0
+    with pytest.raises(UsageError, match="simulated another trace"):
+        plan_schedule(scenario, generate(scenario, scenario.seed + 1, 0), choice)
+    (simulated / "run.json").unlink()
+    with pytest.raises(UsageError, match="simulated another trace"):
+        plan_schedule(scenario, trace, choice)

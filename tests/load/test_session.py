@@ -192,7 +192,7 @@ def test_one_failed_move_on_the_shelf_is_told_and_the_others_are_made() -> None:
     schedule.shelf[:] = [
         ShelfPlan(at_us, sku, on=on) for at_us, sku, on in ((1, 1, True), (2, 0, False), (3, 1, False))
     ]
-    keeper = session._ShelfKeeper(schedule, OneShelf(), {"url": Shop.url}, "")
+    keeper = session._ShelfKeeper(schedule, OneShelf(), {"url": Shop.url}, "", "run")
     OneShelf.moved.clear()
     keeper.start(0)
     until = time.monotonic() + 10
