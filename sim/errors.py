@@ -5,7 +5,8 @@
     Exception
     └── LiveRushError               70   base of all we raise on purpose
         ├── UsageError               2   the command line asks for something impossible
-        │   └── StoreRefused         2   (sim.engine.store) a database must not be used as it is
+        │   ├── StoreRefused         2   (sim.engine.store) a database must not be used as it is
+        │   └── WrongKnobError       2   (sim.scenario.knobs) a knob of a search cannot be read
         ├── ScenarioError            2   a scenario (or a file that it names) is wrong; lists every problem
         ├── AuditFindings            3   something was oversold, lost or charged twice
         ├── InvalidMeasurement       4   the measurement cannot be trusted

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from sim.errors import UsageError
 from sim.experiments.verdict import METRIC
+from sim.scenario.limits import take_limit
 from sim.scenario.shape import suggestion
+from sim.scenario.texts import scalar
 from sim.scenario.uncertain import measure
 
 Values = Mapping[str, float]
-_LIMIT = re.compile(r"^\s*([\w.\-\[\]]+)\s*(<=|>=|=<|=>|<|>)\s*(.+?)\s*$")
 #: What people call some metrics.
 ALIASES = {
     "ldr": "late_dispatch.ldr_share",
@@ -21,7 +22,6 @@ ALIASES = {
     "fill_rate": "fill_rate_share",
     "contribution": METRIC,
 }
-_FORM = "write METRIC<=VALUE or METRIC>=VALUE, such as 'ldr<=4 %' or 'fill_rate>=95 %'"
 
 
 class Limit(NamedTuple):
@@ -81,18 +81,18 @@ def _last(path: str) -> str:
 def parse_limit(text: str, known: Collection[str], currency: str) -> Limit:
     """`ldr <= 4 %` as a limit on one of the `known` metrics. Raises UsageError."""
     option = f"--subject-to {text!r}"
-    match = _LIMIT.match(text)
-    if match is None:
-        raise UsageError(f"{option}: {_FORM}")
-    path = metric_path(match[1], known, option)
-    return Limit(path, "<" in match[2], _bound(match[3], path, currency, option), text.strip())
+    try:
+        written = take_limit(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
+    path = metric_path(written.metric, known, option)
+    return Limit(path, written.at_most, _bound(written.value, path, currency, option), text.strip())
 
 
 def _bound(text: str, path: str, currency: str, option: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        pass
+    value = scalar(text)
+    if isinstance(value, int | float):
+        return float(value)
     measured = measure(text)
     unit = {"_share": "share", "_us": "us", "_minor": currency}.get(re.sub(r"^.*(?=_)", "", path), "")
     if measured is None or measured[0] != unit:

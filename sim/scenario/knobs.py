@@ -7,6 +7,7 @@ search meets no rounding, and what it finds is what people would write.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sim.errors import ScenarioError, UsageError
@@ -24,6 +25,14 @@ _FORM = "write KEY=LOW:HIGH, KEY=LOW:HIGH:STEP or KEY=one|other, such as stock.S
 _PARTS = 50
 _MOST_VALUES = 10_000_000
 _CLOCK_STEPS_US = (86_400 * US_PER_S, 3_600 * US_PER_S, 60 * US_PER_S, US_PER_S, 1_000)
+
+
+class WrongKnobError(UsageError):
+    """A knob that cannot be read; `reason` says why."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(f"--knob {text!r}: {reason}")
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -92,21 +101,26 @@ class Knob:
         return (measured[1] - self.low) / self.step
 
 
+def outer_of(path: Path, others: Iterable[Path]) -> Path | None:
+    """The one of the other knobs' paths that `path` lies inside of."""
+    return next((other for other in others if other != path and path[: len(other)] == other), None)
+
+
 def parse_knob(text: str) -> Knob:
     """A knob from the command line or from the scenario's `optimise:`. Raises UsageError."""
     key, _, tail = text.partition("=")
     try:
         path = parse_path(key.strip())
     except Exception:  # the override's own error has no place here
-        raise UsageError(f"--knob {text!r}: {_FORM}") from None
+        raise WrongKnobError(text, _FORM) from None
     options = split(tail, "|")
     if len(options) > 1:
         return _choices(text, path, options)
     found = _range(text, path, [part.strip() for part in split(tail, ":")])
     if found.count < 2:
-        raise UsageError(f"--knob {text!r}: one value leaves nothing to search; give a range or several choices")
+        raise WrongKnobError(text, "one value leaves nothing to search; give a range or several choices")
     if found.count > _MOST_VALUES:
-        raise UsageError(f"--knob {text!r}: {found.count:,} values; give a larger step")
+        raise WrongKnobError(text, f"{found.count:,} values; give a larger step")
     return found
 
 
@@ -118,11 +132,11 @@ def _choices(text: str, path: Path, options: list[str]) -> Knob:
         except ScenarioError as error:
             problems = list(error.problems)
         if problems:
-            raise UsageError(f"--knob {text!r}: {option.strip()}: {problems[0].message}")
+            raise WrongKnobError(text, f"{option.strip()}: {problems[0].message}")
         nodes.append(node)
     values = [plain(node) for node in nodes]
     if any(value in values[:k] for k, value in enumerate(values)):
-        raise UsageError(f"--knob {text!r}: a choice is given twice")
+        raise WrongKnobError(text, "a choice is given twice")
     labels = tuple(option.strip() for option in options)
     return Knob(path, text, len(nodes), choices=tuple(nodes), labels=labels)
 
@@ -131,19 +145,19 @@ def _range(text: str, path: Path, parts: list[str]) -> Knob:
     found = [measure(scalar(part)) for part in parts]
     read = [each for each in found if each is not None]
     if len(read) != len(parts) or not 2 <= len(read) <= 3:
-        raise UsageError(f"--knob {text!r}: {_FORM}")
+        raise WrongKnobError(text, _FORM)
     units = {unit for unit, _ in read}
     if len(units - {""}) > 1 or ("" in units and units not in ({""}, {"", "share"})):
-        raise UsageError(f"--knob {text!r}: its values need one unit")
+        raise WrongKnobError(text, "its values need one unit")
     unit = "share" if "share" in units else units.pop()
     plain_whole = unit == "" and all(isinstance(scalar(part), int) for part in parts)
     whole = unit == "" and (is_whole(annotation_at(path)) or (plain_whole and annotation_at(path) is None))
     low, high = read[0][1], read[1][1]
     step = read[2][1] if len(read) == 3 else _step(unit, whole, high - low)
     if high <= low or step <= 0:
-        raise UsageError(f"--knob {text!r}: the range is empty; LOW is below HIGH and STEP above 0")
+        raise WrongKnobError(text, "the range is empty; LOW is below HIGH and STEP above 0")
     if whole and not all(float(number).is_integer() for number in (low, high, step)):
-        raise UsageError(f"--knob {text!r}: {dotted(path)} takes whole numbers")
+        raise WrongKnobError(text, f"{dotted(path)} takes whole numbers")
     return Knob(path, text, int((high - low) / step + 1e-9) + 1, low, step, unit, whole)
 
 

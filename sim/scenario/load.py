@@ -13,6 +13,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from sim.errors import Problem, ScenarioError
+from sim.scenario.check_search import search_problems
 from sim.scenario.crosscheck import crosscheck
 from sim.scenario.files import read_text
 from sim.scenario.findings import MAX_COLLECTED, Finding
@@ -85,6 +86,9 @@ def validate_root(root: Node, folder: FilePath, file: str, problems: list[Proble
     problems = problems + wrong + found
     if scenario is not None and not problems:
         problems += _ends(with_modes, uncertain) + _of_strategies(root, folder, uncertain)
+        if scenario.optimise.knobs or scenario.optimise.subject_to:
+            trees = [root, *(variant.tree for variant in variants(root, folder))]
+            problems += search_problems(root, scenario.optimise, trees)
     if problems or scenario is None:
         raise ScenarioError(limited(sorted(dict.fromkeys(problems), key=lambda p: (p.file != file, p.file, p.line))))
     return Loaded(scenario, root)

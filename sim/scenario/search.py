@@ -9,7 +9,7 @@ from pathlib import Path as FilePath
 from sim.errors import Problem, ScenarioError, UsageError
 from sim.scenario.as_run import scenario_yaml
 from sim.scenario.comparing import AS_WRITTEN
-from sim.scenario.knobs import Knob, parse_knob
+from sim.scenario.knobs import Knob, outer_of, parse_knob
 from sim.scenario.nodes import Node
 from sim.scenario.shape import listing_of, suggestion
 from sim.scenario.study import Strategist, Study, read_variants, strategist, study_of
@@ -133,7 +133,7 @@ def _knobs(own: Sequence[str], given: Sequence[str]) -> tuple[Knob, ...]:
             "nothing to search: name knobs with --knob KEY=LOW:HIGH or in the scenario's `optimise: {knobs: ...}`"
         )
     for inner in by_path:
-        outer = next((path for path in by_path if path != inner and inner[: len(path)] == path), None)
+        outer = outer_of(inner, by_path)
         if outer:
             raise UsageError(f"--knob {by_path[inner].name} lies inside another knob, {by_path[outer].name}")
     return tuple(by_path.values())

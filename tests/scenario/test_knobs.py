@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sim.errors import Problem, UsageError
+from sim.errors import Problem, ScenarioError, UsageError
 from sim.scenario.knobs import parse_knob
+from sim.scenario.load import load_scenario
 from sim.scenario.search import load_search
 from sim.scenario.vary import node_at
 from tests.experiments.test_compare import TEXT
@@ -66,6 +67,35 @@ def test_knobs_and_limits_of_the_scenario_are_taken_and_replaced_by_those_given(
     search = load_search(scenario, knobs=["stock.S=1:9"], limits=["otdr>=90 %"])
     assert [(knob.name, knob.count) for knob in search.knobs] == [("stock.S", 9), ("stock.policy", 2)]
     assert search.limits == ("ldr <= 4 %", "otdr>=90 %")
+
+
+@pytest.mark.parametrize(
+    ("block", "told"),
+    [
+        ("knobs: {payment.pays: rubbish}", r'optimise.knobs\["payment.pays"\]: write KEY=LOW:HIGH'),
+        ("knobs: {stock.T: 1:5}", r'optimise.knobs\["stock.T"\]: stock.T: unknown key'),
+        ("knobs: {seed: 1:5}", "optimise.knobs.seed: seed: a strategy cannot change the seed"),
+        (
+            "knobs: {stock: 'null|{S: 3}', stock.S: 1:5}",
+            r'optimise.knobs\["stock.S"\]: lies inside another knob, stock',
+        ),
+        ("subject_to: [ldr <= 4 %, rubbish everywhere]", r"optimise.subject_to\[1\]: write METRIC<=VALUE"),
+        ("subject_to: [ldr <= fast]", r"optimise.subject_to\[0\]: write METRIC<=VALUE"),
+    ],
+)
+def test_a_wrong_search_of_the_file_is_told_with_its_line(tmp_path: Path, block: str, told: str) -> None:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TEXT + f"optimise: {{{block}}}\n", encoding="utf-8")
+    with pytest.raises(ScenarioError, match=rf"tiny.yaml:{TEXT.count(chr(10)) + 1}: {told}"):
+        load_scenario(path)
+
+
+def test_a_knob_may_be_on_what_only_a_strategy_has(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.yaml"
+    second = "  - {name: two, set: {warehouses: [{name: main}, {name: other}]}}\n"
+    text = TEXT + second + 'optimise: {knobs: {warehouses.other.pickers: "1:5"}}\n'
+    path.write_text(text, encoding="utf-8")
+    assert load_search(path, start="two").knobs[0].name == "warehouses.other.pickers"
 
 
 def test_a_point_is_a_scenario_and_knows_where_it_stands(scenario: Path) -> None:
