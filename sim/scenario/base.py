@@ -131,7 +131,7 @@ class ServersAt(Part):
 
 
 class Outage(Part):
-    """No new work starts from `at` for `length`; with `crash` the work in service at that moment is lost too."""
+    """No new work starts from `at` for `length`; with `crash` (of the engine) the work in service then is lost too."""
 
     at_us: DurationUs = Field(alias="at")
     length_us: DurationUs = Field(alias="length", gt=0)

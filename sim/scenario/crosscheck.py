@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from sim.scenario.check_allocation import check_allocation
+from sim.scenario.check_idle import check_idle
 from sim.scenario.check_limits import check_limits
 from sim.scenario.check_logistics import check_logistics
 from sim.scenario.check_money import check_money
@@ -27,4 +28,5 @@ def crosscheck(scenario: Scenario) -> Iterator[Finding]:
     yield from check_logistics(scenario)
     yield from check_programme(scenario, priced=not named and not money)
     if not named:
+        yield from check_idle(scenario)
         yield from check_rows(scenario)

@@ -65,6 +65,30 @@ REFUSED = [
         "after_sales={cancel_on_hold: 0 %, default: {after_delivery: 80 %, refund_only: 20 %}}",
         "after_sales.default: these shares and `cancel_on_hold` add up to 102 %",
     ),
+    (
+        "payment.outages=[{at: 1h, length: 5m, crash: true}]",
+        "payment.outages[0].crash: the provider's outages lose no work: payments wait for their end; found true",
+    ),
+    (
+        "stock.lead_time={dist: constant, mean: 5d, at_most: 1d}",
+        "stock.lead_time.at_most: below the mean, which is always so; found '1d'; allowed: 5d or more",
+    ),
+    (
+        "stock.emergency={level: 1, up_to: 2, lead_time: {dist: constant, mean: 5d, at_most: 1d}}",
+        "stock.emergency.lead_time.at_most: below the mean",
+    ),
+    (
+        "funnel.matching={r: 90 %, top: 0 %}",
+        "funnel.matching.top: nobody is shown anything, so `r` matches nobody; found '0 %'; allowed: above 0 %",
+    ),
+    (
+        "programme.videos=[{name: v, listing: serum, publish: 0, kernel: {mean: 2h}}]",
+        "programme.videos[0].kernel.mean: a seismic kernel takes theta, not mean; found '2h'",
+    ),
+    (
+        "programme.videos=[{name: v, listing: serum, publish: 0, kernel: {kind: exponential, theta: 1}}]",
+        "programme.videos[0].kernel.theta: an exponential kernel takes mean, not theta; found 1",
+    ),
     ("after_sales.return_delay.mean=60d", "after_sales.return_delay.mean: too long"),
     (
         "funnel.price.reference={serun: 3 GBP}",
@@ -143,7 +167,48 @@ def test_an_engine_that_never_has_a_worker_is_refused() -> None:
     load("engine={workers: 2, changes: [{at: 1h, servers: 0}]}")
 
 
+_BASE_STOCK = "stock={policy: base_stock, S: 9, levels: {%s: {S: 5}}}"
+_LISTINGS = (
+    "catalogue=[{name: mug, price: 9 GBP, stock: {main: 1}}, {name: lid, price: 9 GBP, stock: {main: 0}}, "
+    "{name: cup, price: 9 GBP, skus: [{name: a, stock: {main: 1}}, {name: b}]}, "
+    "{name: set, price: 9 GBP, bundle: [{sku: mug}]}]"
+)
+_NO_PITCHES = "programme.broadcasts[0].pitches=[]"
+
+
+@pytest.mark.parametrize("name", ["lid", "cup/b"])
+def test_levels_of_what_has_no_stock_at_the_start_are_refused(name: str) -> None:
+    message = f"stock.levels.{name}: base_stock orders only what has stock at the start"
+    with pytest.raises(ScenarioError) as caught:
+        load(_LISTINGS, _NO_PITCHES, _BASE_STOCK % name)
+    assert message in str(caught.value)
+    load(_LISTINGS, _NO_PITCHES, _BASE_STOCK.replace("base_stock", "newsvendor") % name)
+
+
+def test_levels_of_what_has_stock_at_the_start_are_not() -> None:
+    for name in ("mug", "cup", "cup/a"):
+        load(_LISTINGS, _NO_PITCHES, _BASE_STOCK % name)
+
+
+@pytest.mark.parametrize(
+    ("override", "path"),
+    [
+        ("stock.levels={set: {S: 5}}", "stock.levels.set"),
+        ("stock.forecast.given={set: {mean: 5, sd: 1}}", "stock.forecast.given.set"),
+    ],
+)
+def test_a_bundle_has_neither_levels_nor_demand_of_its_own(override: str, path: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load(_LISTINGS, _NO_PITCHES, override)
+    assert f"{path}: a bundle holds no stock itself; allowed: the SKUs that it is packed from" in str(caught.value)
+
+
 ALLOWED = [
+    "payment.outages=[{at: 1h, length: 5m, crash: false}]",
+    "stock.lead_time={dist: constant, mean: 5d, at_most: 5d}",
+    "funnel.matching={r: 0, top: 0}",
+    "programme.videos=[{name: v, listing: serum, publish: 0, kernel: {kind: exponential, mean: 2h}}]",
+    "programme.videos=[{name: v, listing: serum, publish: 0, kernel: {kind: seismic, mean: 1h}}]",
     "catalogue[0].skus=[{name: a}, {name: b}, {name: c}]",
     "regions=[{name: a}, {name: b}, {name: c}]",
     "regions=[{name: a, audience: 33.3333333 %}, {name: b, audience: 66.6666667 %}]",
