@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ READY_WITHIN_S = 60.0
 LEAD_S = 1.0
 #: Seconds that a replay which should be over may take longer before it is ended.
 OVERTIME_S = 30.0
+#: Seconds for Locust to shut down when all its workers have said their last word.
+LEAVE_S = 10.0
 _POLL_S = 0.1
 _PR_SET_PDEATHSIG = 1
 
@@ -74,15 +76,25 @@ class Generator:
         beside.rename(self.folder / "start.json")
 
     def wait(self, until_s: float, each: Callable[[], None]) -> bool:
-        """Wait for the end, calling `each` now and then; returns whether it ended by itself before `until_s`."""
+        """Wait for the end, calling `each` now and then; returns whether it ended by itself before `until_s`.
+
+        Locust's master waits for a worker that was killed; nobody waits for it once the last word of each is there.
+        """
         assert self._process is not None
+        leave_s = until_s
         while self._process.poll() is None:
             each()
-            if time.monotonic() > until_s:
-                return False
+            now_s = time.monotonic()
+            if now_s > leave_s:
+                return leave_s < until_s
+            if leave_s == until_s and all(path.exists() for path in self._last_words()):
+                leave_s = min(until_s, now_s + LEAVE_S)
             time.sleep(_POLL_S)
         each()
         return True
+
+    def _last_words(self) -> Iterator[Path]:
+        return (self.folder / f"worker-{worker}.json" for worker in range(self.workers))
 
     def stop(self) -> None:
         """End all processes: first asked, then made to."""

@@ -23,7 +23,7 @@ from loadtests.progress import Progress
 from loadtests.records import Outcome, read_records
 from loadtests.replay.plan import ReplayPlan, planned_end_us, time_is_over_us
 from loadtests.schedule import Schedule
-from loadtests.targets.base import AuditResult, Target, World
+from loadtests.targets.base import AuditResult, Target, World, in_words
 from loadtests.targets.loading import load_target
 from loadtests.verdict import Doubt
 from sim.errors import LiveRushError, UsageError
@@ -125,7 +125,7 @@ def _work_of_target(what: str) -> Iterator[None]:
     except LiveRushError:
         raise
     except (Exception, SystemExit) as error:
-        raise UsageError(f"the target cannot be {what}: {_told(error)}") from error
+        raise UsageError(f"the target cannot be {what}: {in_words(error)}") from error
 
 
 @contextlib.contextmanager
@@ -207,7 +207,7 @@ def _wait_until_quiet(target: Target, http: BlockingHttp) -> tuple[Doubt, ...]:
                 return ()
             failed = ""
         except Exception as error:  # whatever it was, what the load has measured is kept
-            failed = f": {_told(error)}"
+            failed = f": {in_words(error)}"
         time.sleep(0.2)
     sentence = f"the target was not quiet {QUIET_WITHIN_S:g} s after the last request{failed}"
     return (Doubt("not quiet", sentence),)
@@ -218,12 +218,8 @@ def _audit(target: Target, http: BlockingHttp, folder: Path) -> AuditResult:
     try:
         return target.audit(http, folder)
     except Exception as error:  # whatever it was, what the load has measured is kept
-        why = _told(error)
+        why = in_words(error)
         return AuditResult({}, {"all": f"the audit failed: {why}"}, (), (why,))
-
-
-def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 class _ShelfKeeper:
@@ -258,5 +254,5 @@ class _ShelfKeeper:
                 self._target.put_on_shelf(self._http, plan.sku, on=plan.on)
             except Exception as error:  # the other listings still have their times
                 self.notes.append(
-                    f"{self._names[plan.sku]} was not put {'on' if plan.on else 'off'} the shelf: {_told(error)}"
+                    f"{self._names[plan.sku]} was not put {'on' if plan.on else 'off'} the shelf: {in_words(error)}"
                 )

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from loadtests.records import Ack
 from loadtests.schedule import DealPlan, Offer
-from loadtests.targets.base import AuditResult, Finding
+from loadtests.targets.base import AuditResult, Finding, in_words
 
 _T = TypeVar("_T")
 
@@ -106,7 +106,7 @@ class Report:
         try:
             return work()
         except Exception as error:  # a target that answers nonsense, or the user's code
-            self.broke(rules, f"{what} failed: {type(error).__name__}: {error}")
+            self.broke(rules, f"{what} failed: {in_words(error)}")
             return None
 
     def broke(self, rules: Iterable[str], why: str) -> None:

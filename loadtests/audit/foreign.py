@@ -23,7 +23,7 @@ from loadtests.audit.client import Acknowledged, check_clients, check_twice, rea
 from loadtests.audit.refusals import Wanted, check_refusals, least_left, read_wanted
 from loadtests.audit.sql import SqlBooks
 from loadtests.schedule import DealPlan, Offer
-from loadtests.targets.base import AuditResult, Http
+from loadtests.targets.base import AuditResult, Http, in_words
 from sim.errors import UsageError
 
 _T = TypeVar("_T")
@@ -135,7 +135,7 @@ class _Reading:
         except NotImplementedError:
             self.why[what] = f"the class reads no {what}"
         except Exception as error:  # it is the user's code
-            self.why[what] = f"reading its {what} failed: {type(error).__name__}: {error}"
+            self.why[what] = f"reading its {what} failed: {in_words(error)}"
             self._report.broke((), self.why[what])
         return None
 

@@ -107,6 +107,11 @@ class HttpTimeout(HttpFailed):
     """No complete answer in time; what was asked may have happened."""
 
 
+def in_words(error: BaseException) -> str:
+    """Return what went wrong; what a client tells of a connection speaks for itself."""
+    return str(error) if isinstance(error, HttpFailed) else f"{type(error).__name__}: {error}"
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What came of a step. `order` is the target's name of the order; `reason` a refusal's code."""

@@ -49,6 +49,11 @@ class LoadRun(Run):
         return any_of(self.outcome, MISSED)
 
     @cached_property
+    def answered(self) -> npt.NDArray[np.bool_]:
+        """Requests that were neither missed nor cut off by the replay's own end."""
+        return ~any_of(self.outcome, (*MISSED, "cut"))
+
+    @cached_property
     def intended(self) -> dict[str, Column]:
         """`intended.parquet`."""
         return self.numbers("intended")

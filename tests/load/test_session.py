@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +19,7 @@ from loadtests.options import LoadOptions
 from loadtests.planning import Choice
 from loadtests.schedule import VIEW, ShelfPlan
 from loadtests.session import Replayed, replay
-from loadtests.targets.base import AuditResult, Cart, Http, HttpFailed, Step, Target, World, ok
+from loadtests.targets.base import AuditResult, Cart, Http, HttpFailed, Step, Target, World, in_words, ok
 from loadtests.targets.reference import ReferenceEngine
 from sim.errors import UsageError
 from sim.scenario import load_scenario
@@ -240,7 +241,7 @@ def test_what_a_class_raises_before_the_load_is_told_in_a_line(
 ) -> None:
     monkeypatch.setattr(Breaks, "breaks", method)
     monkeypatch.setattr(Breaks, "error", error)
-    with pytest.raises(UsageError, match=rf"the target cannot be {what}: {type(error).__name__}: {error}"):
+    with pytest.raises(UsageError, match=re.escape(f"the target cannot be {what}: {in_words(error)}")):
         replayed(tmp_path, Breaks)
 
 

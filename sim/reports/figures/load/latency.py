@@ -42,7 +42,7 @@ def _draw(frame: LoadFrame, endpoint: str) -> None:
         frame.takeaway = f"This run sent no {endpoint}."
         frame.empty(f"no {endpoint}")
         return
-    answered = asked & ~run.missed
+    answered = asked & run.answered
     due = run.requests["due_us"][answered]
     times = np.maximum(run.requests["done_us"][answered] - due, 1)
     end_us = int(run.requests["due_us"][asked].max()) + 1

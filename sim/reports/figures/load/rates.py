@@ -70,7 +70,7 @@ def _draw(
     axes.stairs(intended, bins.edges, fill=True, color=_INTENDED, alpha=0.28, linewidth=0, label="intended (due)")
     axes.stairs(sent, bins.edges, color=_SENT, linewidth=1.1, label="achieved (sent)")
     if answered:
-        done = bins.rate(run.requests["done_us"][mask & ~run.missed])
+        done = bins.rate(run.requests["done_us"][mask & run.answered])
         axes.stairs(done, bins.edges, color=_ANSWERED, linewidth=0.9, label="answered")
     _mark_dropped(axes, bins, run.requests["due_us"][mask & run.outcome.where("dropped")])
     return float(np.abs(intended - sent).max())
