@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtests.replay.pacing import BATCH, Pacer
-from loadtests.replay.worker import end_us, part_of
+from loadtests.replay.plan import planned_end_us
+from loadtests.replay.worker import part_of
 from loadtests.schedule import NEVER, PLACE, QUOTE, REFRESH, VIEW
 from tests.load.made_schedules import schedule_of
 
@@ -134,5 +135,5 @@ def test_the_workers_parts_are_the_whole_trace_with_no_arrival_twice_and_no_cart
 
 def test_the_end_of_the_plan_counts_every_delay_that_is_waited_for() -> None:
     carts = [{"pay_delay_us": NEVER, "confirm_delay_us": NEVER}, {"pay_delay_us": 5, "confirm_delay_us": 7}]
-    assert end_us(schedule_of([(100, PLACE, 0), (200, PLACE, 1)], carts)) == 212
-    assert end_us(schedule_of([], [])) == 0
+    assert planned_end_us(schedule_of([(100, PLACE, 0), (200, PLACE, 1)], carts)) == 212
+    assert planned_end_us(schedule_of([], [])) == 0
