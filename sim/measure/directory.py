@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -18,6 +19,9 @@ from pathlib import Path
 from sim.errors import UsageError
 
 PREFIX = ".partial-"
+_OLD = "-old"
+#: What is being replaced: its own name stands inside.
+_REPLACED = re.compile(rf"{re.escape(PREFIX)}(.+)-[0-9a-f]{{8}}{_OLD}")
 _LOCK = ".lock"
 _UNLOCKED_IS_STALE_S = 3_600
 #: Failures of the disk or of permissions: told of the folder that the user named, not of a file inside.
@@ -64,12 +68,20 @@ def _whole_directory(out: Path, name: str) -> Iterator[Path]:
 
 
 def remove_stale(out: Path) -> list[Path]:
-    """Remove directories that dead processes left half written in `out`; returns those removed."""
+    """Remove directories that dead processes left half written in `out`; returns those removed.
+
+    One that a new one should have replaced, whose process was killed between, is given its name again.
+    """
     removed = []
     for partial in out.glob(f"{PREFIX}*"):
-        if partial.is_dir() and not partial.is_symlink() and _is_dead(partial):
-            shutil.rmtree(partial, ignore_errors=True)
-            removed.append(partial)
+        if not partial.is_dir() or partial.is_symlink() or not _is_dead(partial):
+            continue
+        replaced = _REPLACED.fullmatch(partial.name)
+        if replaced and not (out / replaced[1]).exists():
+            partial.rename(out / replaced[1])
+            continue
+        shutil.rmtree(partial, ignore_errors=True)
+        removed.append(partial)
     return removed
 
 
@@ -89,12 +101,13 @@ def _put_in_place(partial: Path, target: Path) -> None:
     if not target.exists():
         partial.rename(target)
         return
-    old = partial.with_name(f"{partial.name}-old")
-    target.rename(old)
+    old = partial.with_name(f"{partial.name}{_OLD}")
     try:
+        target.rename(old)
         partial.rename(target)
-    except OSError:
-        old.rename(target)
+    except BaseException:  # an interrupt too
+        if old.exists() and not target.exists():
+            old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
 
@@ -105,7 +118,9 @@ def _is_dead(partial: Path) -> bool:
         handle = os.open(partial / _LOCK, os.O_RDWR)
     except FileNotFoundError:
         with suppress(OSError):
-            return time.time() - partial.stat().st_mtime > _UNLOCKED_IS_STALE_S
+            status = partial.stat()  # what is being replaced is old, but was renamed just now
+            renamed_s = status.st_ctime if _REPLACED.fullmatch(partial.name) else 0.0
+            return time.time() - max(status.st_mtime, renamed_s) > _UNLOCKED_IS_STALE_S
         return False
     except OSError:
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim.reports.blocks import Block, Cells, plain_text
-from sim.reports.words import CONTRIBUTION_LINES, NO_VALUE, amount, count, metric, percent, plural
+from sim.reports.words import CONTRIBUTION_LINES, NO_VALUE, amount, count, duration, metric, percent, plural
 
 _CONTRIBUTION = "contribution_minor"
 #: What the table shows of each strategy beside the metric that is compared.
@@ -165,6 +165,8 @@ def shown(summary: dict[str, Any], value: float | None) -> str:
         return f"{amount(value, summary['currency'])} {summary['currency']}"
     if path.endswith("_share"):
         return percent(value)
+    if path.endswith("_us"):
+        return f"{'-' if value < 0 else ''}{duration(abs(value))}"
     return count(value)
 
 

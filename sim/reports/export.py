@@ -9,8 +9,6 @@ from sim.errors import UsageError
 from sim.reports.k6 import k6_script
 from sim.reports.load_files import LoadRun, is_load
 
-#: Tables worth having elsewhere; those that the run has are written.
-TABLES = ("requests", "orders", "intended", "server", "engine", "parcels", "timeline")
 K6 = "replay.k6.js"
 
 
@@ -20,11 +18,11 @@ def export_run(directory: Path, form: str, out: Path) -> list[Path]:
 
 
 def export_csv(directory: Path, out: Path) -> list[Path]:
-    """Every table of TABLES that the run has: a header, then a line a row; null is empty."""
+    """Every table of a run, study or search: a header, then a line a row; null is empty."""
     from pyarrow import csv
     from pyarrow import parquet as pq
 
-    found = [name for name in TABLES if (directory / f"{name}.parquet").is_file()]
+    found = sorted(path.stem for path in directory.glob("*.parquet") if path.is_file())
     if not found:
         raise ValueError("it has no table")
     out.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ from sim.experiments.replicating import make_traces, replicate_study
 from sim.experiments.verdict import summary_of_study
 from sim.operations.strategies import start
 from sim.reports.compare_files import draw_study
-from sim.reports.compare_text import compare_text, sentences
+from sim.reports.compare_text import compare_text, sentences, shown
 from sim.reports.run_changes import changes_of, changes_text
 from sim.scenario.study import Study, demand_key, load_study
 from sim.stats.sequential import Precision
@@ -136,6 +136,12 @@ def test_where_less_is_better_the_least_is_best(tmp_path: Path) -> None:
     other = run(tmp_path, Plan(replications=3, workers=1, metric="contribution.pick_pack_minor"), found).summary
     assert sentences(other)[-1] == "Most: today.", "nobody said that more of it is better"
     assert "best" not in compare_text(other).lower()
+
+
+def test_times_are_told_as_times() -> None:
+    summary = {"metric": "response.checkout.p99_us", "currency": "GBP"}
+    told = [shown(summary, value) for value in (500.0, -12_345.6, 3_200_000.0, None)]
+    assert told == ["500 us", "-12.3 ms", "3.2 s", "-"]
 
 
 def test_the_workbook_has_units_in_its_headers(done: Compared) -> None:

@@ -60,6 +60,36 @@ def test_the_same_run_again_replaces_its_directory(tmp_path: Path) -> None:
     assert names(tmp_path) == ["show-1"]
 
 
+def test_an_interrupt_while_one_replaces_another_leaves_the_earlier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with whole_directory(tmp_path, "show-1") as partial:
+        (partial / "a.txt").write_text("old", encoding="utf-8")
+    rename = Path.rename
+
+    def interrupted(self: Path, target: Path) -> Path:
+        if target.name == "show-1" and not self.name.endswith("-old"):
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), whole_directory(tmp_path, "show-1") as partial:
+        (partial / "b.txt").write_text("new", encoding="utf-8")
+    assert names(tmp_path) == ["show-1"]
+    assert names(tmp_path / "show-1") == ["a.txt"]
+
+
+def test_what_a_killed_process_was_about_to_replace_gets_its_name_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{PREFIX}show-1-01234567-old").mkdir()
+    assert remove_stale(tmp_path) == [], "it was renamed just now"
+    assert names(tmp_path) == [f"{PREFIX}show-1-01234567-old"]
+    monkeypatch.setattr("sim.measure.directory._UNLOCKED_IS_STALE_S", -1)
+    assert remove_stale(tmp_path) == []
+    assert names(tmp_path) == ["show-1"]
+
+
 def test_a_run_in_progress_is_not_cleaned_away(tmp_path: Path) -> None:
     with whole_directory(tmp_path, "show-1") as partial:
         assert remove_stale(tmp_path) == []

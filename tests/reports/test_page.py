@@ -11,11 +11,13 @@ import pytest
 
 from sim.cli import run
 from sim.reports import page
+from sim.reports.blocks import Block
 from sim.reports.figures.frame import styled
 from sim.reports.figures.load import DRAWINGS, LoadFrame
 from sim.reports.figures.load.frame import Bins, bins_of, percentiles
 from sim.reports.figures.load.rates import first_tries
 from sim.reports.load_files import LoadRun
+from sim.reports.page import parts
 from tests.reports.load_runs import KINDS, SCENARIOS, write_load_run
 from tests.reports.synthetic import write_run
 
@@ -220,3 +222,12 @@ def test_a_folder_that_is_no_run_is_told_in_a_line(
         told = capsys.readouterr().err
         assert "no whole run directory" in told
         assert len(told.splitlines()) == 1
+
+
+def test_a_name_that_begins_like_a_verdict_is_none() -> None:
+    block = Block("SKUs", [["sku", "note"], ["cleanser", "clean wipes"], ["clean", "clean"], ["SLO MET", "broken: 3"]],
+                  "<<", head=True)  # fmt: skip
+    page = parts.table(block)
+    assert page.count("word good") == 2
+    assert page.count("word bad") == 1
+    assert [parts.tone_of(word) for word in ("VALID (cut)", "INVALID", "AUDIT: 3 FINDINGS")] == ["good", "bad", "bad"]

@@ -34,14 +34,16 @@ class StudyFrame(Frame):
     def in_units(self, value: float) -> float:
         """A value of the metric that is compared, as an axis shows it."""
         summary = self.run.summary
+        if summary["metric"].endswith("_us"):
+            return value / 1000
         return major(value, summary["currency"]) if summary["metric"].endswith("_minor") else value
 
     @property
     def unit(self) -> str:
         """Name and unit of the metric that is compared."""
         path, currency = self.run.summary["metric"], self.run.summary["currency"]
-        name = path.removesuffix("_minor").removesuffix("_share").replace("_", " ")
-        return f"{name} ({currency})" if path.endswith("_minor") else name
+        name = path.removesuffix("_minor").removesuffix("_share").removesuffix("_us").replace("_", " ")
+        return f"{name} ({currency})" if path.endswith("_minor") else f"{name} (ms)" if path.endswith("_us") else name
 
 
 def draw_differences(frame: StudyFrame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,12 +13,12 @@ from sim.reports.page.style import STYLE
 
 GOOD, BAD, OPEN = "good", "bad", "open"
 _SIGNS = {GOOD: "✓", BAD: "✗", OPEN: "–"}
-#: How verdicts begin; what follows in brackets says more. The more particular come first.
-_BEGINNINGS = (
-    ("INVALID", BAD), ("SLO MISSED", BAD), ("AUDIT:", BAD), ("AUDIT FINDINGS", BAD), ("AUDIT FAILED", BAD),
-    ("ABORTED", BAD), ("broken: ", BAD), ("INCOMPLETE", OPEN), ("SLO NOT TESTED", OPEN), ("NO SLO", OPEN),
+#: Verdicts, whole: a name that begins like one is none. What follows in brackets says more.
+_VERDICTS = tuple((re.compile(rf"(?:{words})(?: \(.*\))?"), tone) for words, tone in (
+    ("INVALID", BAD), ("SLO MISSED", BAD), ("AUDIT: .*", BAD), ("AUDIT FINDINGS", BAD), ("AUDIT FAILED", BAD),
+    ("ABORTED", BAD), (r"broken: [\d,]+", BAD), ("INCOMPLETE", OPEN), ("SLO NOT TESTED", OPEN), ("NO SLO", OPEN),
     ("AUDIT NOT DONE", OPEN), ("VALID", GOOD), ("SLO MET", GOOD), ("AUDIT CLEAN", GOOD), ("clean", GOOD),
-)  # fmt: skip
+))  # fmt: skip
 
 
 def document(title: str, *body: Child) -> str:
@@ -42,7 +43,7 @@ def section(name: str, title: str, *body: Child) -> Markup:
 
 def tone_of(word: str) -> str | None:
     """Whether a verdict's word is good, bad or open; None for any other text."""
-    return next((tone for beginning, tone in _BEGINNINGS if word.startswith(beginning)), None)
+    return next((tone for verdict, tone in _VERDICTS if verdict.fullmatch(word)), None)
 
 
 def verdict(line: str) -> Markup:
@@ -83,7 +84,8 @@ def _row(row: Cells, sides: str, widest: int) -> Markup:
     if len(row) == 1 and widest > 1:
         return tag("tr", tag("th", row[0], colspan=str(widest), scope="rowgroup", class_="soft"))
     indented = "inset" if row[0].startswith(" ") else None
-    first = tag("th", _worded(row[0].strip()), scope="row", class_=indented)
+    name = row[0].strip()  # names of people's own stand here, but for the verdicts of objectives
+    first = tag("th", _worded(name) if name.startswith("SLO ") else firm(name), scope="row", class_=indented)
     rest = [tag("td", _worded(cell), class_=_cell_class(sides, k, cell)) for k, cell in enumerate(row[1:], start=1)]
     return tag("tr", first, *rest, *([tag("td")] * (widest - len(row))))
 
