@@ -18,12 +18,14 @@ from sim.engine.handlers import HANDLERS
 from sim.engine.signatures import secret_of, signed_headers
 from sim.engine.store import Store
 from sim.engine.sweeper import Sweeper
-from sim.orders.rules import Rules
+from sim.orders.rules import DAY_US, Rules
 from tests.engine.client import Answer, Client
 from tests.orders.shop import START_US
 
 SECRET = secret_of(b"only for tests: thirty-two bytes")
-_NEVER_US = 3600 * 1_000_000
+_NEVER_US = 3600 * 1_000_000  # of real time
+#: Longer than all time that a test lets pass: no key is forgotten.
+_KEEP_KEYS_US = 1000 * DAY_US
 
 
 @dataclass
@@ -49,7 +51,7 @@ class Mall:
             psp_secret=SECRET,
             loopback=True,
             sweep_us=_NEVER_US,
-            keep_keys_us=_NEVER_US,
+            keep_keys_us=_KEEP_KEYS_US,
             wall=self._clock,
         )
         await self.engine.open()
