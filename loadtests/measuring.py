@@ -42,7 +42,7 @@ class WorkerNote(msgspec.Struct, kw_only=True):
     """
 
     complete: bool = False
-    ended: str = ""  # done, overtime, abort, interrupted, stopped, killed
+    ended: str = ""  # done, overtime, abort, interrupted, stopped, lost, killed
     planned: int = 0
     left_out: dict[str, int] = {}
     dropped: int = 0

@@ -25,6 +25,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -44,6 +45,10 @@ LEAD_S = 0.5
 END_WITHIN_S = 5.0
 _POLL_S = 0.02
 _log = logging.getLogger(__name__)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _read_plan() -> ReplayPlan:
@@ -74,6 +79,7 @@ class _Process:
     def __init__(self, plan: ReplayPlan) -> None:
         self._plan = plan
         self._runner: Any = None
+        self._stop: Callable[[], None] = _nothing
         self._headless = True
         self._begin: AsyncResult = AsyncResult()
         self._worker: Worker | None = None
@@ -96,6 +102,8 @@ class _Process:
             gevent.spawn(self._look_for_start)
         if isinstance(self._runner, WorkerRunner):
             self._runner.register_message(START, self._started)
+            runner: Any = self._runner
+            self._stop, runner.stop = runner.stop, self._stopped
         gevent.signal_handler(signal.SIGINT, self._interrupted)
 
     def send(self, environment: Any) -> None:
@@ -112,9 +120,12 @@ class _Process:
             worker.end("stopped")
             raise
         finally:
-            worker.close()
-            self._finished.set()
-        self._runner.send_message(DONE, {"worker": number, "why": worker.why})
+            try:
+                worker.close()
+            finally:  # even where its records are lost: the others wait for this word
+                self._finished.set()
+                if worker.why != "stopped":
+                    self._runner.send_message(DONE, {"worker": number, "why": worker.why})
 
     def close(self) -> None:
         """Locust ends: keep what was measured."""
@@ -122,6 +133,15 @@ class _Process:
             self._worker.end("stopped")
             self._finished.wait(END_WITHIN_S)
             self._worker.close()
+
+    def _stopped(self) -> None:
+        """End first: before Locust stops anything it reads all its source files (inspect.stack), which takes a second.
+
+        What was due meanwhile would be sent late, all at once.
+        """
+        if self._worker is not None:
+            self._worker.end("stopped")
+        self._stop()
 
     def _interrupted(self) -> None:
         if self._worker is not None:

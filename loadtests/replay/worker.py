@@ -145,7 +145,11 @@ class Worker:
     def _flush(self) -> None:
         while True:
             gevent.sleep(_FLUSH_S)
-            self._recorder.flush()
+            try:
+                self._recorder.flush()
+            except RuntimeError:  # what is sent from now on would be of no use
+                self.end("lost")
+                raise
 
     def _abort(self, rule: str) -> None:
         self._word["abort"] = rule

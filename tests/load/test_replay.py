@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from loadtests.generator import free_port
@@ -153,3 +154,17 @@ def test_a_worker_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_worker_whose_records_are_lost_ends_and_is_not_waited_for(tmp_path: Path, server: tuple[Any, str]) -> None:
+    """The process that writes them is killed: no last word is said, and nobody must wait for one."""
+    run = LocustRun(tmp_path, even_schedule(300, 20, VIEW), server[1])
+    run.begin()
+    time.sleep(1)
+    scribes = [
+        one for one in psutil.Process(run.process.pid).children(recursive=True) if "scribe" in str(one.cmdline())
+    ]
+    assert len(scribes) == 1
+    scribes[0].kill()
+    run.end()
+    assert not (tmp_path / "worker-0.json").exists()
