@@ -8,7 +8,7 @@ the provider, who is another process.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ class Plan:
     offers: Sequence[Offer]
     deals: Sequence[DealPlan]
     deal_ids: Sequence[str]
-    sold_out: Collection[str]
+    sold_out: frozenset[str]
 
 
 def audit_engine(
@@ -135,6 +135,9 @@ def audit_engine(
 def _check_refusals(
     report: Report, told: Acknowledged, folder: Path, orders: Mapping[str, SeenOrder], plan: Plan
 ) -> None:
+    if plan.sold_out.isdisjoint(told.refused.values()):  # its codes are known: those were refused for other reasons
+        report.looked("S5", 0)
+        return
     left = least_left(orders.values(), plan.offers, (), filled=True)
     wanted = read_wanted(folder)
     check_refusals(report, told, wanted, orders.values(), left, (plan.offers, plan.deals), plan.sold_out)

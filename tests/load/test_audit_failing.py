@@ -39,7 +39,7 @@ class Engine:
 
 def of_engine(folder: Path, engine: Engine, **state: Any) -> AuditResult:
     found = {"run": "r", "since": "x", "skus": ["1"], **state}
-    return audit_engine(engine, found, folder, {}, Plan(OFFERS[:1], [], [], ()))  # type: ignore[arg-type]
+    return audit_engine(engine, found, folder, {}, Plan(OFFERS[:1], [], [], frozenset()))  # type: ignore[arg-type]
 
 
 def invariants(*told: dict[str, Any]) -> bytes:
@@ -75,8 +75,11 @@ def test_an_engine_whose_own_audit_does_not_answer_is_not_clean(tmp_path: Path, 
 
 
 def test_rules_that_the_engines_own_audit_leaves_out_are_unseen(tmp_path: Path) -> None:
+    line = msgspec.json.encode(AckLine("REFUSED", 1, "k", "", 409, 5, "deal_sold_out"))
+    (tmp_path / "acks-0.jsonl").write_bytes(line + b"\n")
     result = of_engine(tmp_path, Engine(invariants({**TWICE, "name": "O4", "violations": 0, "findings": []})))
     assert result.failed == ()
+    assert result.checked["S5"] == 0, "who was refused for other reasons is nothing that could not be seen"
     assert result.unseen["M1"] == "the engine's own audit does not tell it"
     assert "O4" not in result.unseen
 
