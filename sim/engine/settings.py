@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,10 +102,7 @@ class Plan:
 
 
 def check(settings: Settings) -> None:
-    """Raise UsageError for settings that are no numbers, do not go together or cannot be read."""
-    for option, value in (("--speed", settings.speed), ("--rate-limit", settings.rate_per_s)):
-        if not math.isfinite(value):
-            raise UsageError(f"{option} {value}: not a number to reckon with")
+    """Raise UsageError for settings that do not go together or cannot be read."""
     if settings.psp and settings.psp_url:
         raise UsageError("--psp starts a payment provider, --psp-url names one that runs: give one of them")
     if settings.psp_url and not settings.psp_url.startswith(("http://", "https://")):

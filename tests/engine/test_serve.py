@@ -63,8 +63,8 @@ def refused(capsys: pytest.CaptureFixture[str], *options: str) -> str:
         (["--store", "mysql"], "'mysql' is not one of 'sqlite', 'postgres'"),
         (["--port", "70000"], "70000 is not in the range"),
         (["--speed", "0"], "0.0 is not in the range"),
-        (["--speed", "nan"], "--speed nan: not a number to reckon with"),
-        (["--rate-limit", "nan"], "--rate-limit nan: not a number to reckon with"),
+        (["--speed", "nan"], "'--speed': 'nan' is no finite number"),
+        (["--rate-limit", "nan"], "'--rate-limit': 'nan' is no finite number"),
         (["--psp-behaviour", '{"seed": 2}'], "give that too"),
         (["--psp", "--psp-behaviour", "{"], "--psp-behaviour: Input data was truncated"),
         (
