@@ -27,7 +27,7 @@ from loadtests.planning import Choice, plan_schedule, settled
 from loadtests.replay.aborting import parse_rule
 from loadtests.schedule import PLACE, Schedule
 from loadtests.session import Replayed, replay
-from loadtests.targets.base import Target
+from loadtests.targets.base import Target, on_a_line
 from loadtests.targets.loading import load_target
 from sim.demand.generate import generate
 from sim.demand.trace import Trace
@@ -84,8 +84,8 @@ def _draw(partial: Path, draw: Callable[[Path], object], summary: dict[str, Any]
     try:
         draw(partial)
     except (Exception, KeyboardInterrupt) as error:
-        why = " ".join(f"{type(error).__name__}: {error}".split())
-        summary["notes"] = [*summary["notes"], f"figures and page were not drawn ({why}); `liverush report` draws them"]
+        note = f"figures and page were not drawn ({on_a_line(error)}); `liverush report` draws them"
+        summary["notes"] = [*summary["notes"], note]
         _write_json(partial / "summary.json", summary)
 
 

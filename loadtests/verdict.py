@@ -12,7 +12,7 @@ from loadtests.lag import lag_of
 from loadtests.measuring import Measured, WorkerNote
 from loadtests.records import Outcome
 from loadtests.schedule import Schedule
-from loadtests.targets.base import AuditResult
+from loadtests.targets.base import AuditResult, on_a_line
 from sim.errors import ExitCode, worst_exit_code
 from sim.scenario.system import Slo
 
@@ -103,9 +103,12 @@ def _lag_doubts(lag: Part, planned: int) -> Iterable[Doubt]:
 
 def _missed_by_lag(measured: Measured, slos: Sequence[Slo], judged: Sequence[Part]) -> Iterable[Doubt]:
     """A lag that is rare enough for its own limit may still be what missed a high percentile: that is no answer."""
+    missed = [slo for slo, told in zip(slos, judged, strict=True) if told["met"] is False]
+    if not missed:
+        return
     punctual = measured.punctual()
-    for slo, told in zip(slos, judged, strict=True):
-        if told["met"] is False and judge(punctual, slo)["met"]:
+    for slo in missed:
+        if judge(punctual, slo)["met"]:
             short = f"{slo.endpoint} p{slo.percentile:g} missed by lag"
             yield Doubt(short, f"{slo.endpoint} would have met its p{slo.percentile:g} but for the generator's own lag")
 
@@ -253,7 +256,7 @@ def limits_of(ladder: Sequence[Mapping[str, Any]]) -> tuple[float | None, float 
 def not_measured(multiple: float, error: BaseException) -> Part:
     """Return the verdict of a ladder's rung of which nothing was measured: it was interrupted, or `error` ended it."""
     interrupted = isinstance(error, KeyboardInterrupt)
-    why = "interrupted" if interrupted else " ".join(f"{type(error).__name__}: {error}".split())
+    why = "interrupted" if interrupted else on_a_line(error)
     return {
         "valid": False,
         "valid_reasons": [f"nothing was measured at x{multiple:g}: {why}"],

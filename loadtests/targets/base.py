@@ -112,6 +112,11 @@ def in_words(error: BaseException) -> str:
     return str(error) if isinstance(error, HttpFailed) else f"{type(error).__name__}: {error}"
 
 
+def on_a_line(error: BaseException) -> str:
+    """Return an error's kind and what it says, however many lines that has, on one."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What came of a step. `order` is the target's name of the order; `reason` a refusal's code."""

@@ -248,8 +248,7 @@ def _package_reply(status: int, world: World, command: Any, happened: tuple[Any,
     event = happened[0]
     if isinstance(event, Refused):
         return refused(event)
-    body = encode(package_view(event.package, world.cases[command.order_id].lines))
-    return Reply(status, body, f"/v1/packages/{event.package.id}" if status == 201 else "")
+    return _made(status, "packages", package_view(event.package, world.cases[command.order_id].lines))
 
 
 def cancellation_reply(status: int) -> View:
@@ -261,8 +260,7 @@ def _cancellation_reply(status: int, world: World, command: Any, happened: tuple
     event = happened[0]
     if isinstance(event, Refused):
         return refused(event)
-    body = encode(cancellation_view(event.cancellation, world.cases[command.order_id]))
-    return Reply(status, body, f"/v1/cancellations/{event.cancellation.id}" if status == 201 else "")
+    return _made(status, "cancellations", cancellation_view(event.cancellation, world.cases[command.order_id]))
 
 
 def return_reply(status: int) -> View:
@@ -272,18 +270,18 @@ def return_reply(status: int) -> View:
 
 def _return_reply(status: int, _world: World, _command: Any, happened: tuple[Any, ...]) -> Reply:
     event = happened[0]
-    if isinstance(event, Refused):
-        return refused(event)
-    location = f"/v1/returns/{event.request.id}" if status == 201 else ""
-    return Reply(status, encode(return_view(event.request)), location)
+    return refused(event) if isinstance(event, Refused) else _made(status, "returns", return_view(event.request))
 
 
 def refund_reply(_world: World, _command: Any, happened: tuple[Any, ...]) -> Reply:
     """Answer with a refund that was decided."""
     event = happened[0]
-    if isinstance(event, Refused):
-        return refused(event)
-    return Reply(201, encode(refund_view(event.refund)), f"/v1/refunds/{event.refund.id}")
+    return refused(event) if isinstance(event, Refused) else _made(201, "refunds", refund_view(event.refund))
+
+
+def _made(status: int, place: str, view: PackageView | CancellationView | ReturnView | RefundView) -> Reply:
+    """Answer with something as it is now; with where to read it if the request has made it."""
+    return Reply(status, encode(view), f"/v1/{place}/{view.id}" if status == 201 else "")
 
 
 def nothing(_world: World, _command: Any, _happened: tuple[Any, ...]) -> Reply:

@@ -23,7 +23,7 @@ from sim.scenario.problems import limited, problem_at, schema_problems
 from sim.scenario.repair import crosscheck_the_rest
 from sim.scenario.schema import Scenario
 from sim.scenario.uncertain import Uncertain, take_uncertain
-from sim.scenario.variants import of_strategy, variants
+from sim.scenario.variants import Variant, of_strategy, variants
 from sim.scenario.vary import apply_overrides, put
 from sim.scenario.yaml_tree import read_yaml
 
@@ -85,9 +85,10 @@ def validate_root(root: Node, folder: FilePath, file: str, problems: list[Proble
     scenario, found = validate_tree(with_modes)
     problems = problems + wrong + found
     if scenario is not None and not problems:
-        problems += _ends(with_modes, uncertain) + _of_strategies(root, folder, uncertain)
+        strategies = variants(root, folder)
+        problems += _ends(with_modes, uncertain) + _of_strategies(strategies, uncertain)
         if scenario.optimise.knobs or scenario.optimise.subject_to:
-            trees = [root, *(variant.tree for variant in variants(root, folder))]
+            trees = [root, *(strategy.tree for strategy in strategies)]
             problems += search_problems(root, scenario.optimise, trees)
     if problems or scenario is None:
         raise ScenarioError(limited(sorted(dict.fromkeys(problems), key=lambda p: (p.file != file, p.file, p.line))))
@@ -103,10 +104,10 @@ def _ends(root: Node, uncertain: Iterable[Uncertain]) -> list[Problem]:
     return problems
 
 
-def _of_strategies(root: Node, folder: FilePath, known: Iterable[Uncertain]) -> list[Problem]:
+def _of_strategies(strategies: Iterable[Variant], known: Iterable[Uncertain]) -> list[Problem]:
     """What is wrong with the scenario as a strategy changes it; each of them alone."""
     problems = []
-    for name, tree, found in variants(root, folder):
+    for name, tree, found in strategies:
         with_modes, uncertain, wrong = take_uncertain(tree)
         if not found and not wrong:
             wrong = validate_tree(with_modes)[1]

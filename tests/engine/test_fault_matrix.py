@@ -96,12 +96,18 @@ async def _gone(scene: Scene, error: Exception, *, is_stored: bool) -> None:
 async def _stop(scene: Scene) -> None:
     """All that is asked meanwhile waits, and the time to pay of everything ends."""
 
-    async def stand_still(write: Write) -> None:
-        scene.it.now_us += 5 * SECOND_US
-        await asyncio.sleep(0.01)
+    await _time_goes(scene, 5 * SECOND_US, stands_s=0.01)
+
+
+async def _time_goes(scene: Scene, by_us: int, *, stands_s: float = 0.0) -> None:
+    """Let time go on at a write, which may stand still for a moment, while a sweep is under way."""
+
+    async def late(write: Write) -> None:
+        scene.it.now_us += by_us
+        await asyncio.sleep(stands_s)
         await write()
 
-    scene.at_a_write(stand_still)
+    scene.at_a_write(late)
     await asyncio.gather(scene.struck_burst(), scene.it.sweep())
     scene.expect_all_answered()
 
@@ -287,13 +293,7 @@ async def _paid(scene: Scene, pay: Callable[[HardLoad, dict[str, Any]], Awaitabl
 
 @row("clock set ahead")
 async def _clock_ahead(scene: Scene) -> None:
-    async def step(write: Write) -> None:
-        scene.it.now_us += HOUR_US
-        await write()
-
-    scene.at_a_write(step)
-    await asyncio.gather(scene.struck_burst(), scene.it.sweep())
-    scene.expect_all_answered()
+    await _time_goes(scene, HOUR_US)
 
 
 @row("clock set back")
