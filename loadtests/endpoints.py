@@ -16,7 +16,7 @@ from loadtests.measuring import Measured
 from loadtests.records import ARRIVING, MISSED, Endpoint, Outcome
 from loadtests.schedule import Schedule
 from sim.measure.percentiles import rank_of, sure_percentile_of
-from sim.scenario.system import Slo
+from sim.scenario.parts.system import Slo
 
 PERCENTILES = {"p50_us": 50, "p90_us": 90, "p99_us": 99, "p999_us": 99.9, "p9999_us": 99.99}
 

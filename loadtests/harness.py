@@ -33,7 +33,7 @@ from sim.demand.generate import generate
 from sim.demand.trace import Trace
 from sim.measure.directory import whole_directory
 from sim.measure.machine import LOAD_PACKAGES, describe_machine, package_versions
-from sim.scenario.as_run import write_as_run
+from sim.scenario.writing.as_run import write_as_run
 
 #: Folder inside the run directory with what the workers wrote and the target's logs.
 RAW = "raw"

@@ -10,7 +10,7 @@ import numpy as np
 from loadtests.measuring import Measured
 from loadtests.records import ARRIVING, Endpoint, Outcome
 from sim.measure.percentiles import ENOUGH_BEYOND, beyond, percentile_of
-from sim.scenario.system import Slo
+from sim.scenario.parts.system import Slo
 
 #: A generator that is later than this, or than this share of the tightest objective, disturbs what it measures.
 LAG_FLOOR_US, LAG_SHARE = 2_000, 0.05

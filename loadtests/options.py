@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtests.planning import Choice
-from sim.scenario.nodes import Node
+from sim.scenario.reading.nodes import Node
 from sim.scenario.schema import Scenario
 
 REFERENCE = "loadtests.targets.reference:ReferenceEngine"

@@ -14,7 +14,7 @@ from loadtests.records import Outcome
 from loadtests.schedule import Schedule
 from loadtests.targets.base import AuditResult, on_a_line
 from sim.errors import ExitCode, worst_exit_code
-from sim.scenario.system import Slo
+from sim.scenario.parts.system import Slo
 
 #: A generator that uses more of a core than this disturbs what it measures.
 CPU_LIMIT = 0.8

@@ -5,15 +5,15 @@
     Exception
     └── LiveRushError               70   base of all we raise on purpose
         ├── UsageError               2   the command line asks for something impossible
-        │   ├── StoreRefused         2   (sim.engine.store) a database must not be used as it is
-        │   └── WrongKnobError       2   (sim.scenario.knobs) a knob of a search cannot be read
+        │   ├── StoreRefused         2   (sim.engine.stores.store) a database must not be used as it is
+        │   └── WrongKnobError       2   (sim.scenario.studies.knobs) a knob of a search cannot be read
         ├── ScenarioError            2   a scenario (or a file that it names) is wrong; lists every problem
         ├── AuditFindings            3   something was oversold, lost or charged twice
         ├── InvalidMeasurement       4   the measurement cannot be trusted
         ├── SloMissed                1   measured, and the answer is no
-        ├── StoreUnavailable        70   (sim.engine.store) the database takes no writes now
-        │   └── OutcomeUnknown      70   (sim.engine.store) whether a group was stored cannot be told
-        ├── SignatureError          70   (sim.engine.signatures) a webhook is not to be believed
+        ├── StoreUnavailable        70   (sim.engine.stores.store) the database takes no writes now
+        │   └── OutcomeUnknown      70   (sim.engine.stores.store) whether a group was stored cannot be told
+        ├── SignatureError          70   (sim.engine.webhooks.signatures) a webhook is not to be believed
         └── Defect                  70   our own mistake: a state that must not occur
 
 Exit codes of every verb: 0 yes · 1 measured, and the answer is no · 2 usage or scenario · 3 audit findings ·

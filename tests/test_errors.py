@@ -13,7 +13,8 @@ from sim.errors import ExitCode, LiveRushError, Problem, ScenarioError, worst_ex
 def test_every_error_is_drawn_in_the_module_docstring_with_its_exit_code() -> None:
     lines = [line.replace("│", " ").split() for line in (errors.__doc__ or "").splitlines()]
     drawn = {words[1]: words[2] for words in lines if len(words) > 3}
-    from sim.engine import signatures, store
+    from sim.engine.stores import store
+    from sim.engine.webhooks import signatures
 
     assert issubclass(signatures.SignatureError, LiveRushError)
     assert issubclass(store.StoreRefused, errors.UsageError)

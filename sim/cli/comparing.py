@@ -46,7 +46,7 @@ def compare(what: tuple[str, ...], as_json: bool, no_figures: bool, **given: Any
 
 def _study(path: Path, given: dict[str, Any], *, as_json: bool, figures: bool) -> ExitCode:
     from sim.experiments import compare as experiment
-    from sim.scenario.study import load_study
+    from sim.scenario.studies.study import load_study
 
     only = names_in(given["only"])
     study = load_study(path, given["overrides"], given["strategies"], only, given["vary"])

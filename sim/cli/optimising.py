@@ -50,7 +50,7 @@ def optimise(scenario: str, as_json: bool, no_figures: bool, **given: Any) -> Ex
     Exit codes: 0 found and better on fresh seeds, 1 nothing better or nothing within the limits, 2 usage or scenario.
     """
     from sim.experiments import optimise as experiment
-    from sim.scenario.search import load_search
+    from sim.scenario.studies.search import load_search
 
     only = names_in(given["only"])
     search = load_search(

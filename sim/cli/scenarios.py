@@ -23,7 +23,7 @@ def validate(files: tuple[str, ...]) -> ExitCode:
     """
     from sim.operations.strategies.own import check_own
     from sim.scenario.load import load_with_source
-    from sim.scenario.study import load_study
+    from sim.scenario.studies.study import load_study
 
     code = ExitCode.YES
     for file in files:

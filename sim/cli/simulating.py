@@ -99,7 +99,7 @@ def _simulate(
     """Load a scenario and run it."""
     with loading():
         from sim.scenario.load import load_with_source
-        from sim.scenario.study import load_strategy
+        from sim.scenario.studies.study import load_strategy
 
         loaded = load_strategy(path, strategy, overrides) if strategy else load_with_source(path, overrides)
         from sim.experiments import simulate as experiment

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.scenario.programme import Broadcast, Video
+from sim.scenario.parts.programme import Broadcast, Video
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table
 

@@ -5,7 +5,7 @@ Short video gets about nine times the exposure of live (Cao et al. 2024, arXiv 2
 
 from __future__ import annotations
 
-from sim.scenario.programme import Video
+from sim.scenario.parts.programme import Video
 from sim.scenario.schema import Scenario
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from sim.demand.drawing import QuantileTable, draw_us
 from sim.demand.laws import Exponential, Floats, Lognormal
-from sim.scenario.programme import Deal
+from sim.scenario.parts.programme import Deal
 from sim.scenario.schema import Scenario
 from sim.special import special
 

@@ -18,7 +18,7 @@ from sim.demand.sources import NamedStream, Seen, Source, sources
 from sim.demand.streams import stream
 from sim.demand.trace import Trace
 from sim.errors import Problem, ScenarioError
-from sim.scenario.programme import Broadcast, Video
+from sim.scenario.parts.programme import Broadcast, Video
 from sim.scenario.schema import Scenario
 
 FORMAT = 1

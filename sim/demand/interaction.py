@@ -19,8 +19,8 @@ from sim.demand.columns import Column
 from sim.demand.erlang import shares_answered
 from sim.demand.laws import Floats
 from sim.demand.show import Show, viewers
-from sim.scenario.interaction import Questions
 from sim.scenario.lasting import of_last
+from sim.scenario.parts.interaction import Questions
 from sim.scenario.schema import Scenario
 from sim.scenario.units import US_PER_S
 

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from sim.demand.laws import Exponential, Floats
-from sim.scenario.programme import Kernel as KernelPart
+from sim.scenario.parts.programme import Kernel as KernelPart
 
 
 class Kernel(Hashable, Protocol):

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sim.scenario.base import Duration, Stay
+from sim.scenario.parts.base import Duration, Stay
 from sim.special import special
 
 Floats = npt.NDArray[np.float64]

@@ -14,7 +14,7 @@ from sim.demand.drawing import tabulate, threshold_u32
 from sim.demand.interaction import Treatment, thinned
 from sim.demand.laws import from_duration
 from sim.demand.trace import CANCEL_BEFORE_SHIPPING, CART_COLUMNS, NEVER, NOTHING
-from sim.scenario.base import Duration
+from sim.scenario.parts.base import Duration
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table
 

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from sim.demand.choices import ChoiceTable, choice_table
 from sim.demand.laws import Floats
-from sim.scenario.base import EVERY_DAY
+from sim.scenario.parts.base import EVERY_DAY
+from sim.scenario.parts.shop import Region
 from sim.scenario.schema import Scenario
-from sim.scenario.shop import Region
 from sim.scenario.units import US_PER_S
 
 QUARTER_US = 900 * US_PER_S

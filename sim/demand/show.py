@@ -21,7 +21,7 @@ from sim.demand.drawing import steady
 from sim.demand.exposure import live_gain
 from sim.demand.laws import Floats, from_stay
 from sim.demand.regions import Seasons, seasons
-from sim.scenario.programme import Broadcast
+from sim.scenario.parts.programme import Broadcast
 from sim.scenario.schema import Scenario
 from sim.scenario.units import US_PER_S
 

@@ -27,7 +27,7 @@ from sim.demand.regions import Seasons, seasons
 from sim.demand.show import Show, bag_rate, make_show, pitch_rate
 from sim.demand.streams import uniform_u32
 from sim.scenario.lasting import of_last
-from sim.scenario.programme import Broadcast, Video
+from sim.scenario.parts.programme import Broadcast, Video
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import DealRow, deal_table
 

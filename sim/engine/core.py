@@ -13,7 +13,7 @@ from sim.engine.clock import Clock, wall_clock
 from sim.engine.executor import Executor, Handler
 from sim.engine.metrics import Metrics
 from sim.engine.purger import KeyPurger
-from sim.engine.store import Store
+from sim.engine.stores.store import Store
 from sim.engine.sweeper import Sweeper, pause_us
 from sim.engine.writer import MAX_GROUP, QUEUE_BOUND, Submitter, Writer
 from sim.orders.rules import DAY_US, Rules

@@ -16,8 +16,8 @@ from sim.engine.calls import Call, Reply
 from sim.engine.clock import CarriedClock, Clock
 from sim.engine.fetching import fetch
 from sim.engine.layers import CACHED, Cache, Group, load_cache
-from sim.engine.store import OutcomeUnknown, Store
-from sim.engine.tables import TABLES, Changes, IdempotencyRow, ProviderEventRow
+from sim.engine.stores.store import OutcomeUnknown, Store
+from sim.engine.stores.tables import TABLES, Changes, IdempotencyRow, ProviderEventRow
 from sim.orders import events
 from sim.orders.commands import PlaceOrder
 from sim.orders.decide import decide

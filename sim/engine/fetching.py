@@ -9,8 +9,8 @@ from typing import Any
 
 from sim.engine.calls import Call
 from sim.engine.layers import CHILDREN, Cache, Fetched
-from sim.engine.store import Store
-from sim.engine.tables import record
+from sim.engine.stores.store import Store
+from sim.engine.stores.tables import record
 from sim.orders.commands import PlaceOrder
 from sim.orders.entities import Case, Order, Payment, PaymentStatus
 from sim.orders.states import State

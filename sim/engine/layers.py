@@ -16,7 +16,7 @@ from msgspec.structs import astuple
 
 from sim.engine import feed
 from sim.engine.seen import SeenKeys
-from sim.engine.tables import TABLES, Changes, EndpointRow, IdempotencyRow, ProviderEventRow, record, rows_of
+from sim.engine.stores.tables import TABLES, Changes, EndpointRow, IdempotencyRow, ProviderEventRow, record, rows_of
 from sim.orders.entities import Case, Deal, Part, Product, Room, Shop, Sku, Video
 from sim.orders.rules import Rules
 from sim.orders.stock import Stock

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sim.engine.store import Rows, Store
-from sim.engine.tables import TABLES, EventRow, record
+from sim.engine.stores.store import Rows, Store
+from sim.engine.stores.tables import TABLES, EventRow, record
 from sim.orders.entities import Case
 
 _ORDER = TABLES["orders"].columns

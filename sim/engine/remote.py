@@ -22,7 +22,7 @@ from sim.engine.clock import CarriedClock
 from sim.engine.link import Answers, Goodbye, Link, Ready, pack_calls
 from sim.engine.problems import DEFECT, OVERLOADED, STORE_UNAVAILABLE
 from sim.engine.settings import Plan
-from sim.engine.store import StoreUnavailable
+from sim.engine.stores.store import StoreUnavailable
 from sim.engine.tasks import stop
 from sim.engine.writer import Deliver, settle
 from sim.errors import Defect, LiveRushError

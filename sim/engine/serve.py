@@ -28,16 +28,16 @@ from sim.engine.clock import CarriedClock, steady_clock
 from sim.engine.core import Front
 from sim.engine.link import Ready
 from sim.engine.metrics import Metrics
-from sim.engine.payments import PaymentDriver
+from sim.engine.paying.payments import PaymentDriver
 from sim.engine.remote import RemoteWriter
 from sim.engine.settings import Settings, check, open_store, plan_of
-from sim.engine.signatures import key_of, secret_of
-from sim.engine.store import StoreUnavailable
+from sim.engine.stores.store import StoreUnavailable
 from sim.engine.storing import GC_THRESHOLD
+from sim.engine.webhooks.signatures import key_of, secret_of
 from sim.errors import Defect, UsageError
 
 if TYPE_CHECKING:
-    from sim.engine.provider_http import Provider
+    from sim.engine.paying.provider_http import Provider
 
 SECRET_VARIABLE = "LIVERUSH_PSP_SECRET"
 #: Connections that may wait to be accepted: a burst brings thousands, and one that is dropped tries again after 1 s.
@@ -222,7 +222,7 @@ async def _provider(settings: Settings, url: str) -> AsyncIterator[tuple[Provide
 
 
 def _asked_at(url: str) -> Provider:
-    from sim.engine.provider_http import Provider  # an engine without one starts without an HTTP client
+    from sim.engine.paying.provider_http import Provider  # an engine without one starts without an HTTP client
 
     return Provider(url)
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from sim.engine.psp.behaviour import Behaviour
-from sim.engine.store import Store
+from sim.engine.stores.store import Store
 from sim.engine.writer import MAX_GROUP, QUEUE_BOUND
 from sim.errors import UsageError
 from sim.orders.rules import HOUR_US, SECOND_US, Rules
@@ -129,7 +129,7 @@ def plan_of(settings: Settings) -> Plan:
     """Return the plan of the settings, its scenario read. Raises ScenarioError."""
     scenario, rules, sweep_us = None, Rules(), SECOND_US
     if settings.scenario is not None:
-        from sim.engine.seed import rules_of
+        from sim.engine.catalogue.seed import rules_of
         from sim.scenario import load_scenario
 
         scenario = load_scenario(settings.scenario, [])
@@ -155,7 +155,7 @@ def plan_of(settings: Settings) -> Plan:
 def open_store(plan: Plan) -> Store:
     """Return the store of a plan, not opened yet. Raises UsageError."""
     if plan.store == "sqlite":
-        from sim.engine.sqlite import SqliteStore
+        from sim.engine.stores.sqlite import SqliteStore
 
         if "://" in plan.database:
             raise UsageError("--store sqlite takes a file, not a URL; did you mean --store postgres?")
@@ -168,7 +168,7 @@ def open_store(plan: Plan) -> Store:
             raise UsageError(f"{path} is a folder; give the database a file name")
         return SqliteStore(path, unsafe=plan.unsafe, threaded=False)
     try:
-        from sim.engine import pgserver, postgres
+        from sim.engine.stores import pgserver, postgres
     except ModuleNotFoundError as error:
         raise UsageError(f"{error.name} is missing; install 'liverush[postgres]'") from error
     if plan.database and "://" not in plan.database:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from sim.engine.store import Rows
+from sim.engine.stores.store import Rows
 
 _Key = tuple[str, tuple[Any, ...]]
 

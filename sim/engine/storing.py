@@ -19,9 +19,9 @@ from sim.engine.clock import steady_clock, wall_clock
 from sim.engine.core import Engine
 from sim.engine.handlers import HANDLERS
 from sim.engine.link import Answers, Calls, Goodbye, Link, Ready, unpack_calls
-from sim.engine.outbox import Outbox
 from sim.engine.settings import Plan, open_store
 from sim.engine.tasks import stop
+from sim.engine.webhooks.outbox import Outbox
 from sim.errors import LiveRushError
 from sim.orders.rules import SECOND_US
 
@@ -129,7 +129,7 @@ async def open_engine(engine: Engine, plan: Plan) -> tuple[str, ...]:
     notes = _late_note(engine.clock() - wall_clock())
     if plan.scenario is None:
         return notes
-    from sim.engine.seed import seed  # with the schema of scenarios, which takes as long as all else to load
+    from sim.engine.catalogue.seed import seed  # with the schema of scenarios, which takes as long as all else to load
 
     try:
         return (*notes, (await seed(engine, plan.scenario)).summary())

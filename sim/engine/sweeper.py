@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sim.engine import views
 from sim.engine.calls import Call, Reply
-from sim.engine.store import StoreUnavailable
+from sim.engine.stores.store import StoreUnavailable
 from sim.engine.tasks import stop
 from sim.orders.commands import Elapse
 

@@ -18,7 +18,7 @@ from typing import Protocol
 from sim.engine.calls import Call, Reply
 from sim.engine.executor import Executor
 from sim.engine.problems import DEFECT, OVERLOADED, STORE_UNAVAILABLE
-from sim.engine.store import StoreRefused, StoreUnavailable
+from sim.engine.stores.store import StoreRefused, StoreUnavailable
 
 _log = logging.getLogger("liverush.engine")
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from sim.operations.strategies.levels import LEVELS, Item, Levels
-from sim.scenario.comparing import FORMULA
+from sim.scenario.parts.comparing import FORMULA
 from sim.scenario.schema import Scenario
-from sim.scenario.search import Search
+from sim.scenario.studies.search import Search
 from sim.scenario.tables import sku_table
 
 _FITTED = (

@@ -27,7 +27,7 @@ from sim.measure.record import RunRecord
 from sim.operations.simulate import is_compiled
 from sim.operations.strategies.own import check_own
 from sim.operations.strategies.planned import pilots_for
-from sim.scenario.study import Study
+from sim.scenario.studies.study import Study
 from sim.stats.sequential import LEAST, MOST, WIDENED, Precision, is_precise, looks, needed_for
 
 REPLICATIONS = 20

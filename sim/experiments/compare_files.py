@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sim.experiments.replicating import Result
-from sim.scenario.as_run import write_as_run
-from sim.scenario.study import Study
+from sim.scenario.studies.study import Study
+from sim.scenario.writing.as_run import write_as_run
 
 NAME = pa.dictionary(pa.int32(), pa.string())
 RESULTS = {"strategy": NAME, "replication": pa.int32(), "metric": NAME, "value": pa.float64()}

@@ -17,8 +17,8 @@ from sim.measure.machine import usable_cores
 from sim.operations.simulate import is_compiled
 from sim.operations.strategies.forecast import Units
 from sim.operations.strategies.planned import pilots_for
-from sim.scenario.search import Codes
-from sim.scenario.study import Strategist, Study
+from sim.scenario.studies.search import Codes
+from sim.scenario.studies.study import Strategist, Study
 
 Values = dict[str, float]
 #: How many workers a cluster may have that are worth a piece of work of their own.

@@ -23,10 +23,10 @@ from sim.operations.contribution import contribution_lines, ledger_of
 from sim.operations.simulate import is_compiled, simulate
 from sim.operations.stock_moves import StockMoves
 from sim.scenario.load import read_root, validate_tree
-from sim.scenario.nodes import Node
+from sim.scenario.reading.nodes import Node
 from sim.scenario.schema import Scenario
-from sim.scenario.steps import Default, defaults, stepped
-from sim.scenario.study import demand_key
+from sim.scenario.studies.steps import Default, defaults, stepped
+from sim.scenario.studies.study import demand_key
 from sim.stats.intervals import t_interval
 
 REPLICATIONS, MOST_RUNS = 5, 400

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from sim.errors import UsageError
 from sim.experiments.verdict import METRIC
-from sim.scenario.limits import take_limit
 from sim.scenario.shape import suggestion
+from sim.scenario.studies.limits import take_limit
+from sim.scenario.studies.uncertain import measure
 from sim.scenario.texts import scalar
-from sim.scenario.uncertain import measure
 
 Values = Mapping[str, float]
 #: What people call some metrics.

@@ -25,9 +25,9 @@ from sim.experiments.verdict import METRIC, summary_of_study
 from sim.experiments.workers import processes
 from sim.measure.directory import whole_directory
 from sim.measure.record import RunRecord
-from sim.scenario.comparing import FOUND
-from sim.scenario.search import Search
-from sim.scenario.study import Study
+from sim.scenario.parts.comparing import FOUND
+from sim.scenario.studies.search import Search
+from sim.scenario.studies.study import Study
 
 TRIALS, FIRST, MOST, CONFIRM = 60, 4, 16, 20
 _HERE = Where()

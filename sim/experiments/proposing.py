@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sim.scenario.knobs import Knob
-from sim.scenario.search import Codes
+from sim.scenario.studies.knobs import Knob
+from sim.scenario.studies.search import Codes
 
 #: The sampler may propose what is known already; after so many proposals in a row it has no other idea.
 _ASKS = 40

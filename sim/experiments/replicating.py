@@ -21,7 +21,7 @@ from sim.operations.stock_moves import Moves, StockMoves
 from sim.operations.strategies.forecast import Units, remember
 from sim.operations.strategies.own import line_of_user
 from sim.scenario.schema import Scenario
-from sim.scenario.study import Study, demand_key
+from sim.scenario.studies.study import Study, demand_key
 from sim.scenario.tables import sku_table
 
 #: Points of the fans over the horizon, its end included.

@@ -13,9 +13,9 @@ from sim.experiments.replicating import Result
 from sim.experiments.search_summary import ON_TIME
 from sim.experiments.searching import State
 from sim.experiments.verdict import METRIC
-from sim.scenario.as_run import write_as_run
-from sim.scenario.search import Search
-from sim.scenario.study import Study
+from sim.scenario.studies.search import Search
+from sim.scenario.studies.study import Study
+from sim.scenario.writing.as_run import write_as_run
 
 POINTS = {
     "point": pa.int32(),

@@ -11,7 +11,7 @@ from sim.experiments.evaluating import Evaluations, Point
 from sim.experiments.goals import Goal, metric_path, parse_limit
 from sim.experiments.proposing import Proposer
 from sim.experiments.race import Race
-from sim.scenario.search import Codes, Search
+from sim.scenario.studies.search import Codes, Search
 
 #: Points proposed at once: more would be proposed knowing less, fewer would leave workers without work.
 _BATCH = 8

@@ -30,10 +30,10 @@ from sim.operations.simulate import simulate
 from sim.operations.strategies.forecast import Units, remember
 from sim.operations.strategies.planned import pilots_for
 from sim.operations.timeline import Grid, grid_of
-from sim.scenario.as_run import write_as_run
 from sim.scenario.fingerprint import scenario_fingerprint
-from sim.scenario.nodes import Node
+from sim.scenario.reading.nodes import Node
 from sim.scenario.schema import Scenario
+from sim.scenario.writing.as_run import write_as_run
 
 Metrics = dict[str, Any]
 

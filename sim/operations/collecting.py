@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sim.demand.trace import REFUND_ONLY, RETURN
 from sim.flow.jit import kernel, touch
 from sim.flow.transit import delay_us
-from sim.operations.front_state import AFTER, HOUSE, SPLIT, STATE, Front
+from sim.operations.front.state import AFTER, HOUSE, SPLIT, STATE, Front
 from sim.orders.states import Reason, State
 
 I64 = npt.NDArray[np.int64]

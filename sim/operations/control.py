@@ -12,8 +12,8 @@ from typing import TypeVar
 import simpy
 
 from sim.flow.environment import FlowEnvironment
-from sim.operations.front import FrontFlow
-from sim.operations.front_sharing import reserve_rows
+from sim.operations.front.flow import FrontFlow
+from sim.operations.front.sharing import reserve_rows
 from sim.operations.platform import Platform
 from sim.operations.replenishment import RANK_STEP, RECEIPTS
 from sim.operations.warehouses import Delivery

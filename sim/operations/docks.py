@@ -9,10 +9,10 @@ from sim.demand.trace import Trace
 from sim.flow.batches import take_batch
 from sim.flow.jit import choose
 from sim.flow.pages import moved, pages
-from sim.operations import front_state as fs
 from sim.operations.collecting import CARRIER_USE, find_cancelled
+from sim.operations.front import state as fs
 from sim.scenario.freight import asked_carriers, carriage_of
-from sim.scenario.logistics import Warehouse
+from sim.scenario.parts.logistics import Warehouse
 from sim.scenario.quantiles import derived_u32s
 from sim.scenario.schema import Scenario
 

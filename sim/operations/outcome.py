@@ -48,7 +48,7 @@ PARCEL_COLUMNS: dict[str, str] = {
     "arrived_us": "i8",
     "lost": "u1",
 }
-#: Only where an order may wait for stock (sim.scenario.allocation).
+#: Only where an order may wait for stock (sim.scenario.parts.allocation).
 WAITING_COLUMNS: dict[str, str] = {
     "promised_us": "i8",  # when its units were promised, -1: it did not wait
     "allocated_us": "i8",  # when it got them, -1: it did not wait, or not long enough

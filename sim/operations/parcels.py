@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from sim.flow.jit import choose
 from sim.flow.pages import pages
-from sim.operations import front_state as fs
+from sim.operations.front import state as fs
 from sim.operations.settling import gather_rows
 
 Column = npt.NDArray[np.int64]

@@ -6,8 +6,8 @@ from collections import defaultdict
 
 import numpy as np
 
-from sim.operations import front_state as fs
-from sim.operations.front import FrontFlow
+from sim.operations.front import state as fs
+from sim.operations.front.flow import FrontFlow
 from sim.operations.warehouses import Delivery
 from sim.orders.states import Reason, State
 from sim.scenario.calendar import dispatch_day_ends

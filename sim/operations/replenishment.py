@@ -8,8 +8,8 @@ from typing import NamedTuple
 import simpy
 
 from sim.flow.environment import FlowEnvironment
-from sim.operations import front_state as fs
-from sim.operations.front import FrontFlow
+from sim.operations.front import state as fs
+from sim.operations.front.flow import FrontFlow
 from sim.operations.outcome import Purchase
 from sim.operations.strategies.analytic.allocation import Aim, allot
 from sim.operations.suppliers import Supplier

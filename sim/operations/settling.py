@@ -19,7 +19,7 @@ from sim.operations.collecting import (
     closing_us,
     is_lost,
 )
-from sim.operations.front_state import (
+from sim.operations.front.state import (
     CLOSED,
     CONFIRMED,
     DONE,
@@ -42,7 +42,7 @@ from sim.operations.front_state import (
     WAITING,
     Front,
 )
-from sim.operations.front_stock import wanted_sku
+from sim.operations.front.stock import wanted_sku
 from sim.orders.states import State
 
 DELIVERED, COMPLETED = int(State.DELIVERED), int(State.COMPLETED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sim.operations import front_state as fs
+from sim.operations.front import state as fs
 
 
 def line_skus(f: fs.Front, lines: npt.NDArray[np.int64], orders: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:

@@ -11,10 +11,10 @@ from sim.demand.sources import sources
 from sim.demand.trace import Trace
 from sim.flow.environment import FlowEnvironment
 from sim.flow.jit import is_kept
-from sim.operations import front_state as fs
 from sim.operations.control import start_control
-from sim.operations.front import FrontFlow
-from sim.operations.front_kernel import advance
+from sim.operations.front import state as fs
+from sim.operations.front.flow import FrontFlow
+from sim.operations.front.kernel import advance
 from sim.operations.outcome import Outcome
 from sim.operations.platform import Platform
 from sim.operations.replenishment import Replenishment

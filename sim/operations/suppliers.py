@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sim.demand.lead_times import lead_time_u32
-from sim.scenario.base import Duration
+from sim.scenario.parts.base import Duration
 from sim.scenario.quantiles import at_u32, quantile_table
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 from sim.operations.outcome import Outcome
-from sim.scenario.base import Servers
 from sim.scenario.calendar import capacity_changes
+from sim.scenario.parts.base import Servers
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import to_reporting_minor
 from sim.scenario.units import US_PER_S, Money

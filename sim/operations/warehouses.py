@@ -19,7 +19,6 @@ from sim.flow.jit import choose
 from sim.flow.pages import pages
 from sim.flow.stations import Station
 from sim.flow.structs import handle
-from sim.operations import front_state as fs
 from sim.operations.collecting import (
     CANCELLED,
     RESTOCKS,
@@ -30,13 +29,14 @@ from sim.operations.collecting import (
     plan_return,
 )
 from sim.operations.docks import Docks
-from sim.operations.front import FrontFlow
+from sim.operations.front import state as fs
+from sim.operations.front.flow import FrontFlow
 from sim.operations.parcels import COLLECTED, PACKED, PICKED, Parcels
 from sim.operations.settling import Table, close_records, settle_all, write_deliveries
 from sim.operations.shipping import ship_split
 from sim.orders.states import State
 from sim.scenario.calendar import pick_up_times
-from sim.scenario.carriage import Customs
+from sim.scenario.parts.carriage import Customs
 from sim.scenario.quantiles import quantile_table
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import carriage_table, carrier_table, has_carriers

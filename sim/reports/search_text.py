@@ -8,7 +8,7 @@ from typing import Any
 from sim.reports.blocks import Block, Cells, plain_text
 from sim.reports.compare_text import compare_blocks, shown
 from sim.reports.words import NO_VALUE, count, percent, plural
-from sim.scenario.comparing import FOUND
+from sim.scenario.parts.comparing import FOUND
 
 _MOST_ROWS = 8
 

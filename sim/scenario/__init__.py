@@ -9,18 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sim.scenario.json_form import json_schema
     from sim.scenario.load import load_scenario, scenario_from_text
-    from sim.scenario.new import new_scenario
     from sim.scenario.schema import Scenario
+    from sim.scenario.writing.json_form import json_schema
+    from sim.scenario.writing.new import new_scenario
 
 __all__ = ["Scenario", "json_schema", "load_scenario", "new_scenario", "scenario_from_text"]
 
 _HOME = {
     "Scenario": "sim.scenario.schema",
-    "json_schema": "sim.scenario.json_form",
+    "json_schema": "sim.scenario.writing.json_form",
     "load_scenario": "sim.scenario.load",
-    "new_scenario": "sim.scenario.new",
+    "new_scenario": "sim.scenario.writing.new",
     "scenario_from_text": "sim.scenario.load",
 }
 

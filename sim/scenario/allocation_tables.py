@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sim.scenario.allocation import WarehouseChoice
 from sim.scenario.freight import expected_freight
+from sim.scenario.parts.allocation import WarehouseChoice
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import nearest_warehouses, sku_names
 

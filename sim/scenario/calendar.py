@@ -6,14 +6,14 @@ import datetime as dt
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
-from sim.scenario.base import EVERY_DAY, Servers, Weekday
-from sim.scenario.carriage import Carrier
 from sim.scenario.days_off import public_holidays
-from sim.scenario.dispatch import BusinessCalendar
 from sim.scenario.lasting import of_last
-from sim.scenario.logistics import Warehouse
+from sim.scenario.parts.base import EVERY_DAY, Servers, Weekday
+from sim.scenario.parts.carriage import Carrier
+from sim.scenario.parts.dispatch import BusinessCalendar
+from sim.scenario.parts.logistics import Warehouse
+from sim.scenario.parts.shop import Region
 from sim.scenario.schema import Scenario
-from sim.scenario.shop import Region
 from sim.scenario.units import US_PER_S
 
 

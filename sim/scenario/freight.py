@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from sim.scenario.carriage import Carriage
-from sim.scenario.logistics import Warehouse
+from sim.scenario.parts.carriage import Carriage
+from sim.scenario.parts.logistics import Warehouse
 from sim.scenario.quantiles import quantile_table
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import carriage_table, carrier_table, freight_minor

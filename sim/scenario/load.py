@@ -13,19 +13,19 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from sim.errors import Problem, ScenarioError
-from sim.scenario.check_search import search_problems
-from sim.scenario.crosscheck import crosscheck
-from sim.scenario.files import read_text
-from sim.scenario.findings import MAX_COLLECTED, Finding
-from sim.scenario.nodes import Node, plain, shown
+from sim.scenario.checks.crosscheck import crosscheck
+from sim.scenario.checks.findings import MAX_COLLECTED, Finding
+from sim.scenario.checks.search import search_problems
 from sim.scenario.policies import with_policy
-from sim.scenario.problems import limited, problem_at, schema_problems
-from sim.scenario.repair import crosscheck_the_rest
+from sim.scenario.reading.files import read_text
+from sim.scenario.reading.nodes import Node, plain, shown
+from sim.scenario.reading.problems import limited, problem_at, schema_problems
+from sim.scenario.reading.repair import crosscheck_the_rest
+from sim.scenario.reading.vary import apply_overrides, put
+from sim.scenario.reading.yaml_tree import read_yaml
 from sim.scenario.schema import Scenario
-from sim.scenario.uncertain import Uncertain, take_uncertain
-from sim.scenario.variants import Variant, of_strategy, variants
-from sim.scenario.vary import apply_overrides, put
-from sim.scenario.yaml_tree import read_yaml
+from sim.scenario.studies.uncertain import Uncertain, take_uncertain
+from sim.scenario.studies.variants import Variant, of_strategy, variants
 
 
 class Loaded(NamedTuple):
@@ -49,7 +49,7 @@ def load_scenario(path: str | FilePath, overrides: Sequence[str] = ()) -> Scenar
 
 
 def load_with_source(path: str | FilePath, overrides: Sequence[str] = ()) -> Loaded:
-    """Like `load_scenario`, with the tree of what was written (for `sim.scenario.provenance`)."""
+    """Like `load_scenario`, with the tree of what was written (for `sim.scenario.writing.provenance`)."""
     root, folder, problems = read_root(path, overrides)
     return validate_root(root, folder, str(path), problems)
 

@@ -11,11 +11,11 @@ from functools import cache
 from pathlib import Path as FilePath
 
 from sim.errors import Problem, ScenarioError
-from sim.scenario.files import read_text
-from sim.scenario.nodes import Node, Path, Place, dotted, shown
+from sim.scenario.reading.files import read_text
+from sim.scenario.reading.nodes import Node, Path, Place, dotted, shown
+from sim.scenario.reading.vary import parse_path, put
+from sim.scenario.reading.yaml_tree import read_yaml
 from sim.scenario.shape import annotation_at, listing_of, suggestion
-from sim.scenario.vary import parse_path, put
-from sim.scenario.yaml_tree import read_yaml
 
 _SHIPPED = FilePath(__file__).parent / "dispatch_policies"
 _FORM = "`title`, `read` and `values`, a mapping of paths to {value: ..., source: ..., known: published or secondhand}"

@@ -15,8 +15,8 @@ from pathlib import Path
 from sysconfig import get_path
 from typing import NamedTuple
 
+from sim.scenario.parts.stocking import is_own
 from sim.scenario.schema import Scenario
-from sim.scenario.stocking import is_own
 
 _LIBRARIES = {"site-packages", "dist-packages"}
 _OURS = Path(__file__).resolve().parent.parent

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.scenario.base import Duration
+from sim.scenario.parts.base import Duration
 from sim.special import special
 
 CELLS_LOG2 = 10

@@ -11,16 +11,16 @@ from typing import Any
 
 from pydantic import AwareDatetime, Field, PrivateAttr, field_validator
 
-from sim.scenario.allocation import Allocation
-from sim.scenario.base import Name, Part, equal_shares
-from sim.scenario.carriage import Lane
-from sim.scenario.comparing import SearchSpace, Strategy
-from sim.scenario.dispatch import DispatchRules
-from sim.scenario.logistics import AfterSales, Fees, Fulfilment, Warehouse
-from sim.scenario.programme import Programme
-from sim.scenario.shop import CurrencyRate, Funnel, Listing, Region, Shop
-from sim.scenario.stocking import StockPolicy
-from sim.scenario.system import Confirmation, Engine, Payment, Slo
+from sim.scenario.parts.allocation import Allocation
+from sim.scenario.parts.base import Name, Part, equal_shares
+from sim.scenario.parts.carriage import Lane
+from sim.scenario.parts.comparing import SearchSpace, Strategy
+from sim.scenario.parts.dispatch import DispatchRules
+from sim.scenario.parts.logistics import AfterSales, Fees, Fulfilment, Warehouse
+from sim.scenario.parts.programme import Programme
+from sim.scenario.parts.shop import CurrencyRate, Funnel, Listing, Region, Shop
+from sim.scenario.parts.stocking import StockPolicy
+from sim.scenario.parts.system import Confirmation, Engine, Payment, Slo
 from sim.scenario.units import DurationUs
 
 MAX_ROWS = 50_000_000

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from sim.scenario.base import Part, Servers, Shift
-from sim.scenario.nodes import Key, Path
+from sim.scenario.parts.base import Part, Servers, Shift
+from sim.scenario.reading.nodes import Key, Path
 from sim.scenario.schema import Scenario
 
 #: How many known words a wrong one is compared with.

@@ -8,11 +8,11 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import NamedTuple
 
-from sim.scenario.carriage import Carriage, Carrier, Lane
 from sim.scenario.lasting import of_last
-from sim.scenario.programme import Deal
+from sim.scenario.parts.carriage import Carriage, Carrier, Lane
+from sim.scenario.parts.programme import Deal
+from sim.scenario.parts.shop import Listing
 from sim.scenario.schema import Scenario
-from sim.scenario.shop import Listing
 from sim.scenario.units import Money, minor_digits
 
 

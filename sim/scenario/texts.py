@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.scenario.nodes import Scalar
+from sim.scenario.reading.nodes import Scalar
 
 
 def split(text: str, at: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sim.engine import views
 from sim.engine.calls import Call
-from sim.engine.tables import Changes, row
+from sim.engine.stores.tables import Changes, row
 from sim.orders.commands import PlaceOrder, Wanted
 from sim.orders.entities import Part, Product, Shop, Sku
 from sim.orders.stock import Stock

@@ -20,11 +20,11 @@ import asyncpg
 
 from sim.engine.clock import steady_clock
 from sim.engine.executor import Executor
-from sim.engine.pgserver import PrivatePostgres
-from sim.engine.postgres import PostgresStore
-from sim.engine.sqlite import SqliteStore
-from sim.engine.store import Store
-from sim.engine.tables import TABLES
+from sim.engine.stores.pgserver import PrivatePostgres
+from sim.engine.stores.postgres import PostgresStore
+from sim.engine.stores.sqlite import SqliteStore
+from sim.engine.stores.store import Store
+from sim.engine.stores.tables import TABLES
 from sim.orders.rules import Rules
 from tests.bench.engine_carts import make_calls, make_carts, shelf
 from tests.bench.engine_script import Maker, PostgresScript, SqliteScript

@@ -21,7 +21,7 @@ from typing import Any
 
 import asyncpg
 
-from sim.engine.pgserver import PrivatePostgres
+from sim.engine.stores.pgserver import PrivatePostgres
 from tests.bench.engine_disk import sync_figures, syncing
 from tests.bench.engine_servers import Server, echo_server, engine_server
 from tests.bench.process import Bench, JobFailed

@@ -14,9 +14,9 @@ import asyncpg
 
 from sim.engine.executor import IDS_PER_US
 from sim.engine.resources import instant
-from sim.engine.sqlite import LOG_PAGES
-from sim.engine.sqlite_keys import KeyPlaces
-from sim.engine.tables import TABLES
+from sim.engine.stores.sqlite import LOG_PAGES
+from sim.engine.stores.sqlite_keys import KeyPlaces
+from sim.engine.stores.tables import TABLES
 from sim.orders.rules import Rules
 from tests.bench.engine_carts import CURRENCY, ON_HAND, PRICE_MINOR, SHOP, Cart
 

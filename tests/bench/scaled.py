@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from sim.scenario import load_scenario
-from sim.scenario.as_run import scenario_yaml
 from sim.scenario.load import load_with_source
-from sim.scenario.nodes import plain
+from sim.scenario.reading.nodes import plain
 from sim.scenario.schema import Scenario
+from sim.scenario.writing.as_run import scenario_yaml
 from tests.bench.rows import ROOT
 
 #: Numbers that grow with the audience: of people, of units, of hands.

@@ -12,7 +12,7 @@ from sim.demand.arrivals import arrivals, curve
 from sim.demand.drawing import tabulate
 from sim.demand.kernels import ExponentialKernel, FlatPowerKernel, Kernel, PowerLawKernel, from_scenario
 from sim.demand.streams import stream
-from sim.scenario.programme import Kernel as KernelPart
+from sim.scenario.parts.programme import Kernel as KernelPart
 from tests.demand.cases import assert_mean, assert_near, expected, params
 
 S = 1e6

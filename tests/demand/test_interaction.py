@@ -13,8 +13,8 @@ from sim.demand.show import make_show
 from sim.demand.sources import sources
 from sim.demand.trace import CANCEL_BEFORE_SHIPPING, CANCEL_ON_HOLD, NOTHING, REFUND_ONLY, RETURN, Trace
 from sim.operations.contribution import moderators_minor
-from sim.scenario.interaction import Questions
 from sim.scenario.load import scenario_from_text
+from sim.scenario.parts.interaction import Questions
 from sim.scenario.schema import Scenario
 from tests.demand.cases import assert_mean
 from tests.demand.test_generate import SHOW, first_lines, show

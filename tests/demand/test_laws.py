@@ -9,7 +9,7 @@ from scipy import integrate, stats
 from sim.demand import laws
 from sim.demand.drawing import chosen, draw_us, read, steady, tabulate
 from sim.demand.streams import stream
-from sim.scenario.base import Duration, Stay
+from sim.scenario.parts.base import Duration, Stay
 from tests.demand.cases import assert_mean
 
 LAWS = [

@@ -15,11 +15,11 @@ from click import Option
 
 from sim.cli.serving import serve
 from sim.engine.api.explanations import EXPLANATIONS, statuses
-from sim.engine.audit_queries import MEANINGS
+from sim.engine.audit.queries import MEANINGS
 from sim.engine.metrics import Metrics, Stored
 from sim.engine.psp.behaviour import Behaviour
 from sim.engine.settings import Timers
-from sim.engine.signatures import secret_of, signed_headers
+from sim.engine.webhooks.signatures import secret_of, signed_headers
 from tests.docs.page import masked, play, steps
 
 ROOT = Path(__file__).resolve().parent.parent.parent

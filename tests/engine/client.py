@@ -16,7 +16,7 @@ from sim.engine.auth import development_key, keyring
 from sim.engine.clock import steady_clock
 from sim.engine.core import Engine
 from sim.engine.handlers import HANDLERS
-from sim.engine.store import Store
+from sim.engine.stores.store import Store
 from sim.orders.rules import Rules
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.engine.pgserver import PrivatePostgres, available
-from sim.engine.store import Store
+from sim.engine.stores.pgserver import PrivatePostgres, available
+from sim.engine.stores.store import Store
 from tests.engine.databases import Database, PostgresDatabase, SqliteDatabase, admin
 
 #: One database is emptied for each test: that takes a sixth of the time that making and dropping one takes.

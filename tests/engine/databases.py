@@ -11,9 +11,9 @@ from typing import Any
 
 import asyncpg
 
-from sim.engine.postgres import PostgresStore
-from sim.engine.sqlite import SqliteStore
-from sim.engine.store import Store
+from sim.engine.stores.postgres import PostgresStore
+from sim.engine.stores.sqlite import SqliteStore
+from sim.engine.stores.store import Store
 
 #: What a database says of a row that a check or a unique index forbids.
 FORBIDDEN = (sqlite3.IntegrityError, asyncpg.IntegrityConstraintViolationError)

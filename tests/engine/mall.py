@@ -15,9 +15,9 @@ from sim.engine.api.routes import ALL_ROUTES
 from sim.engine.auth import keyring
 from sim.engine.core import Engine
 from sim.engine.handlers import HANDLERS
-from sim.engine.signatures import secret_of, signed_headers
-from sim.engine.store import Store
+from sim.engine.stores.store import Store
 from sim.engine.sweeper import Sweeper
+from sim.engine.webhooks.signatures import secret_of, signed_headers
 from sim.orders.rules import DAY_US, Rules
 from tests.engine.client import Answer, Client
 from tests.orders.shop import START_US

@@ -10,7 +10,7 @@ from typing import Any
 
 from sim.engine import feed, problems
 from sim.engine.calls import Call, Reply
-from sim.engine.tables import TABLES, Changes, EventRow, IdempotencyRow, ProviderEventRow, row
+from sim.engine.stores.tables import TABLES, Changes, EventRow, IdempotencyRow, ProviderEventRow, row
 from sim.orders.decide import decide
 from sim.orders.entities import StockMove
 from sim.orders.events import OrderPlaced, Refused, StockChanged

@@ -11,15 +11,17 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from sim.engine import endpoints, payments, views
+from sim.engine import views
 from sim.engine.calls import Call, Reply
 from sim.engine.executor import Executor
-from sim.engine.payments import PaymentDriver, provider_event, webhook_command
-from sim.engine.provider_http import Provider
+from sim.engine.paying import payments
+from sim.engine.paying.payments import PaymentDriver, provider_event, webhook_command
+from sim.engine.paying.provider_http import Provider
 from sim.engine.psp.behaviour import Behaviour
 from sim.engine.psp.serving import PspServer
-from sim.engine.signatures import secret_of, verify
-from sim.engine.tables import row
+from sim.engine.stores.tables import row
+from sim.engine.webhooks import endpoints
+from sim.engine.webhooks.signatures import secret_of, verify
 from sim.engine.writer import Writer
 from sim.orders.commands import Elapse, PlaceOrder, StartPayment, Wanted
 from sim.orders.entities import Case, Part, Product, Shop, Sku

@@ -7,8 +7,8 @@ from typing import Any, get_type_hints
 
 from sim.engine.calls import Call, Reply
 from sim.engine.executor import Executor
-from sim.engine.store import Store
-from sim.engine.tables import TABLES, Changes, row
+from sim.engine.stores.store import Store
+from sim.engine.stores.tables import TABLES, Changes, row
 from sim.orders.entities import Part, Product, Shop, Sku
 from sim.orders.rules import Rules
 from sim.orders.stock import Stock

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sim.engine.store import StoreUnavailable
+from sim.engine.stores.store import StoreUnavailable
 from sim.orders.rules import SECOND_US, Rules
 from tests.engine.databases import Database
 from tests.engine.hard_check import look, shelf

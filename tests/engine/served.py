@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 
 from sim.engine.auth import development_key
-from sim.engine.signatures import secret_of, signed_headers
+from sim.engine.webhooks.signatures import secret_of, signed_headers
 from tests.engine.hard_load import WEBHOOK, Request, Said
 
 PATIENCE_S = 60.0

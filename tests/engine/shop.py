@@ -6,8 +6,8 @@ from typing import Any
 
 from sim.engine.calls import Call, Reply
 from sim.engine.executor import Executor
-from sim.engine.store import Store
-from sim.engine.tables import Changes, row
+from sim.engine.stores.store import Store
+from sim.engine.stores.tables import Changes, row
 from sim.orders.commands import (
     Capture,
     Confirm,

@@ -11,10 +11,10 @@ from typing import Any
 import asyncpg
 
 from sim.engine import views
-from sim.engine.audit import LAG_US, MOST_FINDINGS, AuditReport, audit
-from sim.engine.audit_queries import MEANINGS
+from sim.engine.audit.queries import MEANINGS
+from sim.engine.audit.run import LAG_US, MOST_FINDINGS, AuditReport, audit
 from sim.engine.calls import Call
-from sim.engine.tables import TABLES
+from sim.engine.stores.tables import TABLES
 from sim.orders.commands import (
     AnswerReturn,
     Confirm,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sim.engine import views
-from sim.engine.audit import audit
+from sim.engine.audit.run import audit
 from sim.engine.calls import Call, Reply
 from sim.orders.commands import (
     Capture,

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from sim.engine.auth import development_key
-from sim.engine.pgserver import PrivatePostgres
 from sim.engine.problems import HTTP_PROBLEMS, status_of
-from sim.engine.signatures import secret_of, signed_headers
+from sim.engine.stores.pgserver import PrivatePostgres
+from sim.engine.webhooks.signatures import secret_of, signed_headers
 from sim.orders.events import Refusal
 from sim.orders.placing import MAX_TOTAL_MINOR
 from tests.engine.databases import Database, PostgresDatabase, SqliteDatabase, admin

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sim.engine.sqlite import SqliteStore
+from sim.engine.stores.sqlite import SqliteStore
 from tests.engine.client import Client, serving
 
 Try = Callable[[Client], Awaitable[None]]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from sim.engine.payments import PaymentDriver
-from sim.engine.provider import Charge, Outcome, Payback, Status
+from sim.engine.paying.payments import PaymentDriver
+from sim.engine.paying.provider import Charge, Outcome, Payback, Status
 from tests.engine.client import Answer
 from tests.engine.databases import Database
 from tests.engine.mall import Mall, mall

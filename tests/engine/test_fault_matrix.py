@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from sim.engine.core import Engine
-from sim.engine.pgserver import PrivatePostgres
 from sim.engine.problems import KEY_REUSED
-from sim.engine.store import OutcomeUnknown, StoreRefused, StoreUnavailable
+from sim.engine.stores.pgserver import PrivatePostgres
+from sim.engine.stores.store import OutcomeUnknown, StoreRefused, StoreUnavailable
 from sim.orders.rules import HOUR_US, SECOND_US
 from tests.engine.databases import Database, PostgresDatabase, SqliteDatabase, admin
 from tests.engine.hard_check import plain

@@ -16,8 +16,8 @@ import pytest
 from sim.engine.core import Engine
 from sim.engine.handlers import HANDLERS
 from sim.engine.resources import instant
-from sim.engine.store import OutcomeUnknown, StoreRefused
-from sim.engine.tables import Changes
+from sim.engine.stores.store import OutcomeUnknown, StoreRefused
+from sim.engine.stores.tables import Changes
 from sim.orders.rules import HOUR_US
 from tests.engine.databases import Database
 from tests.engine.mall import Mall, mall

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from sim.engine.auth import development_key
-from sim.engine.pgserver import available
+from sim.engine.stores.pgserver import available
 from tests.engine.hard_check import expect_clean
 from tests.engine.hard_load import Request
 from tests.engine.served import Served, Session, serving, session_with

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from sim.engine.pgserver import available
+from sim.engine.stores.pgserver import available
 from tests.engine.hard_load import NoAnswer, Refused
 from tests.engine.served import Served, children_of
 from tests.engine.soak import write_result

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.engine.pgserver import available
+from sim.engine.stores.pgserver import available
 from tests.engine.hard_load import HardLoad, Journal
 from tests.engine.served import Served, children_of, serving, session_with
 from tests.engine.soak import write_result

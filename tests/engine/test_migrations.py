@@ -9,9 +9,9 @@ from typing import Any, get_type_hints
 import asyncpg
 import pytest
 
-from sim.engine import migrations
-from sim.engine.store import StoreRefused
-from sim.engine.tables import POSTGRES, SQLITE, TABLES, Changes, ddl
+from sim.engine.stores import migrations
+from sim.engine.stores.store import StoreRefused
+from sim.engine.stores.tables import POSTGRES, SQLITE, TABLES, Changes, ddl
 from tests.engine.databases import FORBIDDEN, Database, PostgresDatabase, SqliteDatabase
 from tests.engine.samples import dump, sample, samples
 

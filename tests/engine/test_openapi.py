@@ -17,7 +17,7 @@ from sim.engine.api.explanations import EXPLANATIONS, statuses
 from sim.engine.api.route import ANYONE
 from sim.engine.api.routes import ALL_ROUTES
 from sim.engine.problems import TYPE_ROOT
-from sim.engine.sqlite import SqliteStore
+from sim.engine.stores.sqlite import SqliteStore
 from tests.engine.client import Client, serving
 from tests.engine.test_reading import delivered, paid
 

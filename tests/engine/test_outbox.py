@@ -16,8 +16,10 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from sim.engine import endpoints
-from sim.engine.endpoints import (
+from sim.engine.stores.store import StoreUnavailable
+from sim.engine.stores.tables import DeliveryRow, EventRow
+from sim.engine.webhooks import endpoints
+from sim.engine.webhooks.endpoints import (
     DELIVERED,
     GIVEN_UP,
     MAX_ENDPOINTS,
@@ -29,13 +31,11 @@ from sim.engine.endpoints import (
     Redeliver,
     redelivery,
 )
-from sim.engine.lanes import Terms, event_body
-from sim.engine.outbox import Outbox
-from sim.engine.posting import GuardedResolver
-from sim.engine.signatures import verify
-from sim.engine.store import StoreUnavailable
-from sim.engine.tables import DeliveryRow, EventRow
-from sim.engine.targets import is_public, url_problem
+from sim.engine.webhooks.lanes import Terms, event_body
+from sim.engine.webhooks.outbox import Outbox
+from sim.engine.webhooks.posting import GuardedResolver
+from sim.engine.webhooks.signatures import verify
+from sim.engine.webhooks.targets import is_public, url_problem
 from sim.orders.commands import AdjustInventory, Capture, Decline, RequestCancellation, StartPayment
 from tests.engine.databases import Database
 from tests.engine.rig import PRICE_MINOR, SECRET, SKU_ID, Desk, Listener, opened, run, until
@@ -231,7 +231,7 @@ def test_no_more_requests_are_open_to_an_endpoint_than_allowed(database: Databas
 
 def test_only_so_many_events_wait_for_a_dead_endpoint(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
-        monkeypatch.setattr("sim.engine.lanes.WINDOW", 5)
+        monkeypatch.setattr("sim.engine.webhooks.lanes.WINDOW", 5)
         shop = Shop(lambda _event: 500)
         async with outbox(database, shop, terms=Terms(delays_s=(0.2,) * 5, poll_s=0.005)) as desk:
             endpoint_id = await create(desk, shop.url)

@@ -13,10 +13,10 @@ import pytest
 
 from sim.engine import views
 from sim.engine.calls import Call
-from sim.engine.payments import AnswerPending, provider_event, webhook_command
+from sim.engine.paying.payments import AnswerPending, provider_event, webhook_command
+from sim.engine.paying.provider import Charge, Outcome, Payback, Status
+from sim.engine.paying.provider_http import Provider
 from sim.engine.problems import KEY_IN_USE
-from sim.engine.provider import Charge, Outcome, Payback, Status
-from sim.engine.provider_http import Provider
 from sim.engine.psp.behaviour import Behaviour
 from sim.orders.commands import Capture, Decline, Elapse, RequestCancellation, SettleRefund, StartPayment
 from sim.orders.entities import PaymentStatus, RefundStatus
@@ -403,7 +403,7 @@ def test_refunds_wait_for_a_provider_that_is_down_and_are_paid_out_once(database
 
 def test_many_open_payments_are_looked_up_in_pages(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
-        monkeypatch.setattr("sim.engine.reconciler.PAGE", 3)
+        monkeypatch.setattr("sim.engine.paying.reconciler.PAGE", 3)
         async with shop(database, answers="async", lost_share=1) as (desk, till):
             order_ids = [await desk.place() for _ in range(10)]
             for number, order_id in enumerate(order_ids):

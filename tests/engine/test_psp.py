@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 
 from sim.engine.psp.behaviour import Behaviour, befalls, failure_of, latency_s
-from sim.engine.signatures import verify
+from sim.engine.webhooks.signatures import verify
 from tests.engine.rig import SECRET, Listener, Psp, opened, run, tell, until
 
 CHARGE = {"id": "11", "order_id": "1", "amount": "1290", "currency": "GBP", "method": "card"}

@@ -10,8 +10,8 @@ import pytest
 
 from sim.engine import purger
 from sim.engine.core import Engine
-from sim.engine.store import Store, StoreRefused, StoreUnavailable
-from sim.engine.tables import IdempotencyRow, row
+from sim.engine.stores.store import Store, StoreRefused, StoreUnavailable
+from sim.engine.stores.tables import IdempotencyRow, row
 from sim.orders.commands import PlaceOrder, Wanted
 from sim.orders.rules import DAY_US, SECOND_US
 from tests.engine.databases import Database

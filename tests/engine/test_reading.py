@@ -14,7 +14,7 @@ from sim.engine import views
 from sim.engine.calls import Call
 from sim.engine.reading import read_cases
 from sim.engine.resources import OrderView
-from sim.engine.store import StoreUnavailable
+from sim.engine.stores.store import StoreUnavailable
 from sim.orders.commands import Capture, TrackPackage
 from sim.orders.entities import PackageStatus
 from tests.engine.client import Client, serving
@@ -153,7 +153,7 @@ def test_orders_are_found_by_state_and_by_when_they_changed(with_engine: Callabl
     ],
 )
 def test_a_wrong_parameter_is_told(tmp_path: Any, target: str) -> None:
-    from sim.engine.sqlite import SqliteStore
+    from sim.engine.stores.sqlite import SqliteStore
 
     async def main() -> None:
         async with serving(SqliteStore(tmp_path / "engine.sqlite3")) as client:

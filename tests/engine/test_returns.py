@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from sim.engine.audit import audit
+from sim.engine.audit.run import audit
 from tests.engine.client import Client, serving
 from tests.engine.databases import Database
 from tests.engine.test_reading import delivered, paid

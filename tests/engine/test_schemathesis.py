@@ -30,8 +30,8 @@ from schemathesis.specs.openapi.checks import (
 
 from sim.engine.api.routes import ALL_ROUTES
 from sim.engine.auth import development_key
-from sim.engine.pgserver import PrivatePostgres
-from sim.engine.signatures import secret_of, signed_headers
+from sim.engine.stores.pgserver import PrivatePostgres
+from sim.engine.webhooks.signatures import secret_of, signed_headers
 from tests.engine.databases import admin
 from tests.engine.process import running
 from tests.engine.rig import run

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from sim.engine.catalogue.seed import Seeded, rules_of, seed
 from sim.engine.clock import steady_clock
 from sim.engine.core import Engine
 from sim.engine.handlers import HANDLERS
-from sim.engine.seed import Seeded, rules_of, seed
-from sim.engine.sqlite import SqliteStore
+from sim.engine.stores.sqlite import SqliteStore
 from sim.errors import UsageError
 from sim.orders.entities import RoomStatus
 from sim.scenario import load_scenario

@@ -10,7 +10,7 @@ from sim.engine import executor
 from sim.engine.calls import Call, Reply
 from sim.engine.executor import Executor
 from sim.engine.seen import SeenKeys
-from sim.engine.sqlite import SqliteStore
+from sim.engine.stores.sqlite import SqliteStore
 from sim.orders.commands import PlaceOrder, Wanted
 from sim.orders.rules import Rules
 from tests.engine.rig import run

@@ -183,7 +183,7 @@ def test_a_part_that_is_not_installed_is_named(module: str, options: list[str], 
 def test_without_the_private_postgresql_its_absence_is_told(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sim.engine.pgserver.available", lambda: False)
+    monkeypatch.setattr("sim.engine.stores.pgserver.available", lambda: False)
     assert "give the URL of a database" in refused(capsys, "--store", "postgres")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sim.engine.sharing import SharedReads
-from sim.engine.store import Rows
+from sim.engine.stores.store import Rows
 
 
 class _Table:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.engine.signatures import (
+from sim.engine.webhooks.signatures import (
     MAX_KEY_BYTES,
     MIN_KEY_BYTES,
     SIGNATURE_HEADER,

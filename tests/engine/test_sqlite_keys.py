@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sim.engine.store import Store
+from sim.engine.stores.store import Store
 from tests.engine.databases import FORBIDDEN, SqliteDatabase
 from tests.engine.samples import sample
 

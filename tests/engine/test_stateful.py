@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from sim.engine import views
-from sim.engine.audit import audit
+from sim.engine.audit.run import audit
 from sim.engine.calls import Call, Reply
 from sim.engine.executor import IDS_PER_US, Executor
-from sim.engine.pgserver import available
-from sim.engine.postgres import PostgresStore
-from sim.engine.sqlite import SqliteStore
-from sim.engine.store import OutcomeUnknown, Store, StoreUnavailable
-from sim.engine.tables import TABLES, Changes
+from sim.engine.stores.pgserver import available
+from sim.engine.stores.postgres import PostgresStore
+from sim.engine.stores.sqlite import SqliteStore
+from sim.engine.stores.store import OutcomeUnknown, Store, StoreUnavailable
+from sim.engine.stores.tables import TABLES, Changes
 from sim.orders import commands
 from sim.orders.commands import Wanted
 from sim.orders.entities import Case, PackageStatus, PaymentStatus, RefundStatus, RequestStatus, ReturnType

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sim.engine.migrations import MIGRATIONS
-from sim.engine.store import OutcomeUnknown, Store, StoreRefused, StoreUnavailable
-from sim.engine.tables import TABLES, Mode, record, row
+from sim.engine.stores.migrations import MIGRATIONS
+from sim.engine.stores.store import OutcomeUnknown, Store, StoreRefused, StoreUnavailable
+from sim.engine.stores.tables import TABLES, Mode, record, row
 from tests.engine.databases import FORBIDDEN, Database
 from tests.engine.samples import SKU, dump, sample, samples, shelf
 

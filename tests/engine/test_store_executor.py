@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sim.engine.store import OutcomeUnknown, Store, StoreUnavailable
-from sim.engine.tables import Changes
+from sim.engine.stores.store import OutcomeUnknown, Store, StoreUnavailable
+from sim.engine.stores.tables import Changes
 from sim.orders import events
 from sim.orders.commands import Capture, Confirm, Elapse, PlaceOrder, RequestCancellation, StartPayment, Wanted
 from sim.orders.states import State

@@ -11,11 +11,11 @@ from typing import TypeVar
 
 import pytest
 
-from sim.engine import postgres
-from sim.engine.pgserver import OwnedPostgresStore, PrivatePostgres
-from sim.engine.pgsql import numbered
-from sim.engine.postgres import PostgresStore
-from sim.engine.store import OutcomeUnknown, StoreRefused, StoreUnavailable
+from sim.engine.stores import postgres
+from sim.engine.stores.pgserver import OwnedPostgresStore, PrivatePostgres
+from sim.engine.stores.pgsql import numbered
+from sim.engine.stores.postgres import PostgresStore
+from sim.engine.stores.store import OutcomeUnknown, StoreRefused, StoreUnavailable
 from tests.engine.databases import PostgresDatabase, admin
 from tests.engine.relay import Relay, Wire
 from tests.engine.samples import dump, samples, shelf

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.engine.sqlite import SqliteStore
-from sim.engine.store import StoreRefused
+from sim.engine.stores.sqlite import SqliteStore
+from sim.engine.stores.store import StoreRefused
 from tests.engine.databases import SqliteDatabase
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,8 @@ import pytest
 
 from sim.engine.clock import steady_clock
 from sim.engine.core import Engine
-from sim.engine.postgres import PostgresStore
-from sim.engine.sqlite import SqliteStore
+from sim.engine.stores.postgres import PostgresStore
+from sim.engine.stores.sqlite import SqliteStore
 from sim.engine.sweeper import LEAST_PAUSE_US, pause_us
 from tests.engine.client import Client, serving
 from tests.engine.databases import PostgresDatabase

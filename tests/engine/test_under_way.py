@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from sim.engine import payments
 from sim.engine.api import app
-from sim.engine.payments import PaymentDriver
-from sim.engine.provider import Charge, Outcome, Status
-from sim.engine.sqlite import SqliteStore
+from sim.engine.paying import payments
+from sim.engine.paying.payments import PaymentDriver
+from sim.engine.paying.provider import Charge, Outcome, Status
+from sim.engine.stores.sqlite import SqliteStore
 from tests.engine.client import Answer, Client, serving
 from tests.engine.rig import until
 

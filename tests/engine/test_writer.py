@@ -16,7 +16,7 @@ from sim.engine.link import Answers
 from sim.engine.problems import DEFECT, OVERLOADED, STORE_UNAVAILABLE
 from sim.engine.remote import RemoteWriter
 from sim.engine.settings import Settings, plan_of
-from sim.engine.store import StoreRefused, StoreUnavailable
+from sim.engine.stores.store import StoreRefused, StoreUnavailable
 from sim.engine.writer import Writer, _share
 
 POISON = "poison"

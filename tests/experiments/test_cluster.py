@@ -24,7 +24,7 @@ import json, os, signal, subprocess, sys, threading
 from pathlib import Path
 from distributed import LocalCluster
 from sim.experiments.compare import Plan, compare
-from sim.scenario.study import load_study
+from sim.scenario.studies.study import load_study
 
 def main(kill):
     settings = dict(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=50)

@@ -27,7 +27,7 @@ from sim.operations.strategies import start
 from sim.reports.compare_files import draw_study
 from sim.reports.compare_text import compare_text, sentences, shown
 from sim.reports.run_changes import changes_of, changes_text
-from sim.scenario.study import Study, demand_key, load_study
+from sim.scenario.studies.study import Study, demand_key, load_study
 from sim.stats.sequential import Precision
 
 TEXT = """

@@ -17,7 +17,7 @@ from sim.experiments.simulate import replicate, run
 from sim.reports.review.files import write_review
 from sim.reports.review.reviewing import review
 from sim.reports.review.text import review_text
-from sim.scenario.steps import Default, defaults
+from sim.scenario.studies.steps import Default, defaults
 from tests.experiments import show
 
 TRIED = ("payment.pays", "payment.hold_window", "fees.platform", "engine.linger", "funnel.browse_time.mean")

@@ -23,8 +23,8 @@ from sim.experiments.race import Race
 from sim.reports.search_files import draw_search
 from sim.reports.search_text import verdict_of_search
 from sim.reports.summaries import summary_as
-from sim.scenario.knobs import parse_knob
-from sim.scenario.search import Search, load_search
+from sim.scenario.studies.knobs import parse_knob
+from sim.scenario.studies.search import Search, load_search
 from sim.stats.racing import is_behind, is_beyond, levels
 from tests.experiments.test_compare import TEXT, UNCERTAIN
 

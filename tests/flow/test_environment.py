@@ -17,7 +17,7 @@ from sim.flow.environment import MAX_WINDOW_US, FlowEnvironment
 from sim.flow.jit import choose, compiled
 from sim.flow.structs import handle
 from sim.flow.transit import delay_us, delays_us
-from sim.scenario.base import Duration
+from sim.scenario.parts.base import Duration
 from sim.scenario.quantiles import at_u32, quantile_table
 from tests.flow.agenda import Agenda
 

@@ -28,12 +28,12 @@ from sim.engine.auth import keyring
 from sim.engine.clock import steady_clock
 from sim.engine.core import Engine
 from sim.engine.handlers import HANDLERS
-from sim.engine.payments import PaymentDriver
-from sim.engine.provider_http import Provider
+from sim.engine.paying.payments import PaymentDriver
+from sim.engine.paying.provider_http import Provider
 from sim.engine.psp.ledger import CAPTURED, ChargeRequest, Ledger
 from sim.engine.psp.serving import PspServer
-from sim.engine.signatures import secret_of
-from sim.engine.sqlite import SqliteStore
+from sim.engine.stores.sqlite import SqliteStore
+from sim.engine.webhooks.signatures import secret_of
 
 SECRET = secret_of(b"only for tests: thirty-two bytes")
 #: Which of the requests that it can befall a fault strikes.

@@ -24,8 +24,8 @@ from loadtests.records import Ack, Outcome
 from loadtests.schedule import DealPlan, ShelfPlan
 from loadtests.targets.process import ServerProcess
 from loadtests.targets.reference import ReferenceEngine
-from sim.engine.pgserver import PrivatePostgres, available
 from sim.engine.settings import Settings, check
+from sim.engine.stores.pgserver import PrivatePostgres, available
 from sim.errors import UsageError
 from tests.load.small_replay import SmallReplay, cart, offer, world
 

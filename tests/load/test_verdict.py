@@ -14,7 +14,7 @@ from loadtests.lag import lag_of
 from loadtests.measuring import WorkerNote
 from loadtests.records import Endpoint, Outcome
 from loadtests.targets.base import AuditResult, Finding
-from sim.scenario.system import Slo
+from sim.scenario.parts.system import Slo
 from tests.load.made_records import measured_of, note_of, records_of, schedule_of
 
 CLEAN = AuditResult({"stock": 3}, {}, ())

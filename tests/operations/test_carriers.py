@@ -17,10 +17,10 @@ from sim.reports.figures import names_of
 from sim.reports.figures.carriers import draw_carriers
 from sim.reports.figures.frame import draw
 from sim.reports.run_files import Run
-from sim.scenario.as_run import scenario_yaml
-from sim.scenario.carriage import SERVICE_DAYS
+from sim.scenario.parts.carriage import SERVICE_DAYS
 from sim.scenario.quantiles import at_u32, derived_u32, derived_u32s, quantile_table
 from sim.scenario.schema import Scenario
+from sim.scenario.writing.as_run import scenario_yaml
 from tests.operations.compare import differences
 from tests.operations.shop import DAY_US, HOUR_US, PAID_IN_A_MINUTE, shop
 from tests.oracle.build import tiny_trace

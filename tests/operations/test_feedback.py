@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from sim.operations import front_kernel
-from sim.operations import front_state as fs
-from sim.operations.front_build import build_front
-from sim.operations.front_feedback import end_period, slowness_ppm
+from sim.operations.front import kernel as front_kernel
+from sim.operations.front import state as fs
+from sim.operations.front.build import build_front
+from sim.operations.front.feedback import end_period, slowness_ppm
 from sim.operations.metrics import summarise
 from sim.operations.simulate import simulate
 from sim.orders.states import Reason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from sim.scenario.carriage import Carriage, Carrier
+from sim.scenario.parts.carriage import Carriage, Carrier
 from sim.scenario.quantiles import at_u32, derived_u32
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import to_reporting_minor

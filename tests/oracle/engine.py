@@ -15,9 +15,9 @@ import simpy
 from simpy.events import ProcessGenerator
 
 from sim.orders.states import Reason
-from sim.scenario.base import Outage
-from sim.scenario.system import Engine as EngineOptions
-from sim.scenario.system import GroupCommit
+from sim.scenario.parts.base import Outage
+from sim.scenario.parts.system import Engine as EngineOptions
+from sim.scenario.parts.system import GroupCommit
 from tests.oracle.clock import (
     ARRIVAL,
     COMPLETION,

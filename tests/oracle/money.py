@@ -6,8 +6,8 @@ from fractions import Fraction
 from math import floor
 
 from sim.orders.states import Reason, State
-from sim.scenario.base import Servers
 from sim.scenario.calendar import capacity_changes
+from sim.scenario.parts.base import Servers
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import DealRow, SkuRow, carriage_table, to_reporting_minor
 from tests.oracle.dispatch import Dispatch

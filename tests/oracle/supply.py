@@ -10,7 +10,7 @@ from simpy.events import ProcessGenerator
 
 from sim.demand.lead_times import lead_time_u32
 from sim.demand.trace import Trace
-from sim.scenario.base import Duration
+from sim.scenario.parts.base import Duration
 from sim.scenario.quantiles import at_u32
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import SkuRow, to_reporting_minor

@@ -10,8 +10,8 @@ from simpy.events import ProcessGenerator
 from sim.demand.trace import REFUND_ONLY, RETURN
 from sim.orders.states import Reason, State
 from sim.scenario.calendar import capacity_changes, overtime_times, pick_up_times
-from sim.scenario.carriage import Carriage
-from sim.scenario.logistics import Warehouse as WarehouseOptions
+from sim.scenario.parts.carriage import Carriage
+from sim.scenario.parts.logistics import Warehouse as WarehouseOptions
 from sim.scenario.quantiles import at_u32, derived_u32
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import carriage_table

@@ -128,6 +128,6 @@ def test_lines_of_the_text_fit_a_terminal(summaries: dict[str, dict[str, Any]]) 
 
 def test_every_rule_of_the_audits_has_words() -> None:
     from loadtests.audit.books import MEANINGS as OF_CLIENTS
-    from sim.engine.audit_queries import MEANINGS as OF_ENGINE
+    from sim.engine.audit.queries import MEANINGS as OF_ENGINE
 
     assert set(AUDIT_RULES) == {*OF_CLIENTS, *OF_ENGINE}

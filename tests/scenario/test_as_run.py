@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sim.scenario.as_run import scenario_yaml
 from sim.scenario.fingerprint import scenario_fingerprint
 from sim.scenario.load import load_scenario, scenario_from_text
 from sim.scenario.schema import Scenario
+from sim.scenario.writing.as_run import scenario_yaml
 from tests.oracle.cases import FEATURES, MODES, make_case
 
 SHIPPED = sorted((Path(__file__).resolve().parents[2] / "scenarios").glob("*.yaml"))

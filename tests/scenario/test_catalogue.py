@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sim.errors import ScenarioError
 from sim.scenario import Scenario, load_scenario
-from sim.scenario import tables_in as limits
+from sim.scenario.reading import tables_in as limits
 from tests.scenario.helpers import HEAD, PROGRAMME
 
 HEADING = ["listing", "variant", "shop", "category", "price", "cost", "salvage", "share", "stock:main"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sim.errors import ScenarioError
-from sim.scenario.check_rows import entered, expected_rows, mean_us
-from sim.scenario.programme import Broadcast
+from sim.scenario.checks.rows import entered, expected_rows, mean_us
+from sim.scenario.parts.programme import Broadcast
 from tests.scenario.helpers import CATALOGUE, HEAD, MINIMAL, PROGRAMME, load
 
 _B = "programme.broadcasts[0]"

@@ -16,11 +16,11 @@ from sim.scenario import Scenario, scenario_from_text
 from sim.scenario.calendar import capacity_changes, dispatch_day_ends, pick_up_times
 from sim.scenario.fingerprint import scenario_fingerprint
 from sim.scenario.load import load_with_source
-from sim.scenario.nodes import Path as NodePath
-from sim.scenario.nodes import leaves, plain
-from sim.scenario.provenance import provenance
 from sim.scenario.quantiles import quantile_table
+from sim.scenario.reading.nodes import Path as NodePath
+from sim.scenario.reading.nodes import leaves, plain
 from sim.scenario.tables import deal_table, lane_table, nearest_warehouses, sku_table
+from sim.scenario.writing.provenance import provenance
 
 SHIPPED = Path(__file__).parents[2] / "scenarios"
 

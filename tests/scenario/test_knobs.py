@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from sim.errors import Problem, ScenarioError, UsageError
-from sim.scenario.knobs import parse_knob
 from sim.scenario.load import load_scenario
-from sim.scenario.search import load_search
-from sim.scenario.vary import node_at
+from sim.scenario.reading.vary import node_at
+from sim.scenario.studies.knobs import parse_knob
+from sim.scenario.studies.search import load_search
 from tests.experiments.test_compare import TEXT
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sim.errors import ScenarioError
 from sim.scenario import Scenario
-from sim.scenario.base import Duration
 from sim.scenario.calendar import capacity_changes, dispatch_day_ends, offset_us, pick_up_times
+from sim.scenario.parts.base import Duration
 from sim.scenario.quantiles import MAX_TABLE_US, at_u32, quantile_table
 from sim.scenario.tables import (
     contents,

@@ -12,10 +12,10 @@ import pytest
 from sim.scenario import json_schema, load_scenario, scenario_from_text
 from sim.scenario.fingerprint import canonical_json, scenario_fingerprint
 from sim.scenario.load import load_with_source
-from sim.scenario.provenance import provenance
-from sim.scenario.reference import reference
 from sim.scenario.shape import annotation_at
-from sim.scenario.sources import ASSUMED, SOURCES
+from sim.scenario.writing.provenance import provenance
+from sim.scenario.writing.reference import reference
+from sim.scenario.writing.sources import ASSUMED, SOURCES
 from tests.scenario.helpers import CATALOGUE, HEAD, MINIMAL, PROGRAMME, load
 
 ROOT = Path(__file__).parents[2]
@@ -106,7 +106,7 @@ def test_every_reference_inside_the_json_schema_leads_somewhere() -> None:
 
 def test_the_reference_page_is_that_of_the_schema() -> None:
     page = (ROOT / "docs" / "scenario.md").read_text(encoding="utf-8")
-    assert page == reference(), "renew it: python -m sim.scenario.reference > docs/scenario.md"
+    assert page == reference(), "renew it: python -m sim.scenario.writing.reference > docs/scenario.md"
 
 
 def test_importing_the_package_loads_no_schema() -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from sim.errors import ScenarioError
-from sim.scenario.as_run import scenario_yaml
 from sim.scenario.calendar import dispatch_day_ends, pick_up_times
 from sim.scenario.days_off import countries, is_known, public_holidays
 from sim.scenario.load import load_scenario, load_with_source, scenario_from_text
 from sim.scenario.policies import shipped_policies
-from sim.scenario.provenance import provenance
-from sim.scenario.study import load_study
+from sim.scenario.studies.study import load_study
 from sim.scenario.units import US_PER_S
+from sim.scenario.writing.as_run import scenario_yaml
+from sim.scenario.writing.provenance import provenance
 from tests.scenario.helpers import MINIMAL, load
 
 TIKTOK = "dispatch.policy=tiktok_us_2026_03"

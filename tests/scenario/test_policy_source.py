@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from sim.scenario.as_run import write_as_run
 from sim.scenario.fingerprint import scenario_fingerprint
 from sim.scenario.load import load_scenario
 from sim.scenario.policy_source import policy_sources
 from sim.scenario.schema import Scenario
+from sim.scenario.writing.as_run import write_as_run
 from tests.scenario.helpers import MINIMAL
 
 POLICY = """

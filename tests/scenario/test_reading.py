@@ -9,8 +9,8 @@ import pytest
 
 from sim.errors import ScenarioError
 from sim.scenario import load_scenario, scenario_from_text
-from sim.scenario.nodes import plain
-from sim.scenario.yaml_tree import MAX_NODES, read_yaml
+from sim.scenario.reading.nodes import plain
+from sim.scenario.reading.yaml_tree import MAX_NODES, read_yaml
 from tests.scenario.helpers import CATALOGUE, HEAD, MINIMAL, PROGRAMME, load
 
 

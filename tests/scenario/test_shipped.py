@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sim.demand.show import viewers
 from sim.errors import UsageError
 from sim.scenario import load_scenario, new_scenario, scenario_from_text
-from sim.scenario.check_rows import entered, expected_rows
+from sim.scenario.checks.rows import entered, expected_rows
 from sim.scenario.tables import deal_table, sku_table
 
 FOLDER = Path(__file__).parents[2] / "scenarios"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from sim.scenario.load import load_with_source, read_root
-from sim.scenario.nodes import Node
-from sim.scenario.provenance import provenance
-from sim.scenario.steps import Default, defaults, stepped
+from sim.scenario.reading.nodes import Node
+from sim.scenario.studies.steps import Default, defaults, stepped
+from sim.scenario.writing.provenance import provenance
 from tests.experiments import show
 
 

@@ -9,10 +9,10 @@ import pytest
 from sim.demand.generate import generate
 from sim.errors import ScenarioError, UsageError
 from sim.scenario import load_scenario, scenario_from_text
-from sim.scenario.as_run import scenario_yaml
-from sim.scenario.comparing import AS_WRITTEN
 from sim.scenario.fingerprint import canonical_json
-from sim.scenario.study import Study, demand_key, load_strategy, load_study
+from sim.scenario.parts.comparing import AS_WRITTEN
+from sim.scenario.studies.study import Study, demand_key, load_strategy, load_study
+from sim.scenario.writing.as_run import scenario_yaml
 from tests.scenario.helpers import MINIMAL
 
 STRATEGIES = """

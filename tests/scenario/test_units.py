@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from sim.scenario.human import clock_text, duration_text, money_text, ppm_text, share_text
 from sim.scenario.units import (
     MAX_DURATION_US,
     Money,
@@ -20,6 +19,7 @@ from sim.scenario.units import (
     parse_ppm,
     parse_share,
 )
+from sim.scenario.writing.human import clock_text, duration_text, money_text, ppm_text, share_text
 
 
 @given(st.integers(0, MAX_DURATION_US))

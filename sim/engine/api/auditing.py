@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.engine.api.request import Request
 from sim.engine.api.route import ADMIN, Route
-from sim.engine.audit import AuditReport, audit
+from sim.engine.audit.run import AuditReport, audit
 from sim.engine.calls import Reply
 from sim.engine.sweeper import pause_us
 from sim.engine.views import encode

@@ -7,13 +7,13 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from sim.engine import goods
 from sim.engine.api.listing import Page, many, one
 from sim.engine.api.parameters import PAGE, WORD_PATTERN, id_query, if_match
 from sim.engine.api.request import Rejected, Request, number
 from sim.engine.api.route import ANYONE, MERCHANT, Query, Route
 from sim.engine.calls import Reply
-from sim.engine.catalogue_views import (
+from sim.engine.catalogue import goods
+from sim.engine.catalogue.views import (
     ProductView,
     ShopView,
     SkuView,

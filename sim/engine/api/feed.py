@@ -7,21 +7,21 @@ from typing import Any
 
 import msgspec
 
-from sim.engine import endpoints
 from sim.engine.api.listing import missing
 from sim.engine.api.parameters import DEFAULT_PAGE, MAX_PAGE
 from sim.engine.api.request import Rejected, Request
 from sim.engine.api.route import MERCHANT, Query, Route
 from sim.engine.calls import Reply
-from sim.engine.catalogue_reading import read_records
-from sim.engine.endpoints import EndpointView, NewEndpointView, RedeliveryView
-from sim.engine.lanes import event_body
+from sim.engine.catalogue.reading import read_records
 from sim.engine.problems import http_problem
 from sim.engine.reading import joined, read_events
 from sim.engine.resources import Body, Id, Instant, Text
-from sim.engine.signatures import key_of, secret_of
-from sim.engine.targets import url_problem
 from sim.engine.views import encode
+from sim.engine.webhooks import endpoints
+from sim.engine.webhooks.endpoints import EndpointView, NewEndpointView, RedeliveryView
+from sim.engine.webhooks.lanes import event_body
+from sim.engine.webhooks.signatures import key_of, secret_of
+from sim.engine.webhooks.targets import url_problem
 
 _KEY_BYTES = 32
 _MOST_ENDPOINTS = 1000

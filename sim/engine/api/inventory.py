@@ -12,8 +12,8 @@ from sim.engine.api.parameters import etag, if_match
 from sim.engine.api.request import Request
 from sim.engine.api.route import ANYONE, MERCHANT, Route
 from sim.engine.calls import Reply
-from sim.engine.catalogue_reading import read_stock
-from sim.engine.catalogue_views import InventoryView, inventory_reply, inventory_view
+from sim.engine.catalogue.reading import read_stock
+from sim.engine.catalogue.views import InventoryView, inventory_reply, inventory_view
 from sim.engine.resources import Body
 from sim.engine.views import encode
 from sim.orders.commands import AdjustInventory, SetInventory

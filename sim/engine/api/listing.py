@@ -10,7 +10,7 @@ import msgspec
 from sim.engine.api.parameters import etag, page
 from sim.engine.api.request import Rejected, Request
 from sim.engine.calls import Reply
-from sim.engine.catalogue_reading import read_records
+from sim.engine.catalogue.reading import read_records
 from sim.engine.problems import http_problem
 from sim.engine.resources import Id
 from sim.engine.views import encode

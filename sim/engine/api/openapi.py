@@ -17,7 +17,7 @@ from sim.engine.api.route import ANYONE, Query, Route
 from sim.engine.calls import PROBLEM
 from sim.engine.problems import TYPE_ROOT, title
 from sim.engine.resources import Problem
-from sim.engine.signatures import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER
+from sim.engine.webhooks.signatures import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER
 
 JSON = "application/json"
 _REF = "#/components/schemas/{name}"

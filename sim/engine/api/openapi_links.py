@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from sim.engine.api.route import Route
-from sim.engine.catalogue_views import ProductView, PromotionView, RoomView, ShopView, VideoView
-from sim.engine.endpoints import EndpointView, NewEndpointView
+from sim.engine.catalogue.views import ProductView, PromotionView, RoomView, ShopView, VideoView
 from sim.engine.resources import CancellationView, PackageView, PaymentView, ReceiptView, RefundView, ReturnView
+from sim.engine.webhooks.endpoints import EndpointView, NewEndpointView
 
 #: Where an answer of a type has the ids that paths ask for.
 IDS: dict[Any, dict[str, str]] = {

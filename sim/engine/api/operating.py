@@ -12,7 +12,7 @@ from sim.engine.calls import Reply
 from sim.engine.core import Served
 from sim.engine.metrics import Stored
 from sim.engine.problems import STORE_UNAVAILABLE, http_problem
-from sim.engine.store import StoreUnavailable
+from sim.engine.stores.store import StoreUnavailable
 from sim.engine.views import encode
 
 METRICS_MEDIA = "text/plain; version=0.0.4; charset=utf-8"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from sim.engine import payments, views
+from sim.engine import views
 from sim.engine.api.carts import answer_of, wanted_in
 from sim.engine.api.order_bodies import (
     PackageBody,
@@ -15,6 +15,7 @@ from sim.engine.api.order_bodies import (
 from sim.engine.api.request import Rejected, Request, number
 from sim.engine.api.route import BUYER, MERCHANT, Route
 from sim.engine.calls import Call, Reply
+from sim.engine.paying import payments
 from sim.engine.problems import http_problem
 from sim.engine.resources import (
     OrderView,

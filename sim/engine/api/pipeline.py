@@ -22,8 +22,8 @@ from sim.engine.calls import JSON, Reply
 from sim.engine.core import Served
 from sim.engine.problems import DEFECT, STORE_UNAVAILABLE, http_problem
 from sim.engine.resources import Body
-from sim.engine.signatures import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER
-from sim.engine.store import StoreUnavailable
+from sim.engine.stores.store import StoreUnavailable
+from sim.engine.webhooks.signatures import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER
 from sim.engine.writer import Deliver
 
 _log = logging.getLogger("liverush.engine")

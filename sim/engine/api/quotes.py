@@ -10,7 +10,7 @@ from msgspec import Meta
 from sim.engine.api.request import Rejected, Request, number
 from sim.engine.api.route import BUYER_OR_MERCHANT, Route
 from sim.engine.calls import Reply
-from sim.engine.catalogue_reading import Offer, read_offers, read_open_deal
+from sim.engine.catalogue.reading import Offer, read_offers, read_open_deal
 from sim.engine.problems import problem
 from sim.engine.resources import Body, Id, Money, Quantity
 from sim.engine.views import encode

@@ -14,7 +14,6 @@ from sim.engine.api.request import Request
 from sim.engine.api.route import BUYER_OR_MERCHANT, Query, Route
 from sim.engine.api.route import Handler as RouteHandler
 from sim.engine.calls import Reply
-from sim.engine.lanes import event_body
 from sim.engine.reading import (
     PartView,
     joined,
@@ -33,6 +32,7 @@ from sim.engine.resources import (
     ReturnView,
 )
 from sim.engine.views import encode
+from sim.engine.webhooks.lanes import event_body
 from sim.orders.entities import Case
 from sim.orders.states import State
 

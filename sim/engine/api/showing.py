@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from sim.engine import live
 from sim.engine.api.catalogue import Price
 from sim.engine.api.listing import Page, many, one
 from sim.engine.api.parameters import PAGE, Moment, id_query, if_match, instant_us
 from sim.engine.api.request import Rejected, Request, number
 from sim.engine.api.route import ANYONE, MERCHANT, Route
 from sim.engine.calls import Reply
-from sim.engine.catalogue_views import (
+from sim.engine.catalogue import live
+from sim.engine.catalogue.views import (
     PromotionView,
     RoomView,
     VideoView,

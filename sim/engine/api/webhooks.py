@@ -11,9 +11,9 @@ from sim.engine.api.parameters import PROVIDER_PATTERN
 from sim.engine.api.request import Rejected, Request
 from sim.engine.api.route import OPEN, Route
 from sim.engine.calls import Call, Reply
-from sim.engine.payments import ProviderEvent, webhook_command
+from sim.engine.paying.payments import ProviderEvent, webhook_command
 from sim.engine.problems import http_problem
-from sim.engine.signatures import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, SignatureError, verify
+from sim.engine.webhooks.signatures import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, SignatureError, verify
 
 _HEADERS = (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
 #: Whoever has our secret may call themselves as they like; their events are told apart by it.

@@ -16,7 +16,7 @@ import msgspec
 
 from sim.engine.psp.behaviour import Behaviour
 from sim.engine.psp.serving import PspServer
-from sim.engine.signatures import key_of
+from sim.engine.webhooks.signatures import key_of
 
 SECRET_VARIABLE = "LIVERUSH_PSP_SECRET"
 

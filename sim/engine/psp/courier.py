@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httptools
 import msgspec
 
-from sim.engine.signatures import sign
+from sim.engine.webhooks.signatures import sign
 
 CONNECTIONS = 16
 ANSWER_WITHIN_S = 5.0

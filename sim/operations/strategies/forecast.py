@@ -18,7 +18,7 @@ from sim.demand.generate import generate
 from sim.demand.trace import NEVER, Trace
 from sim.scenario.quantiles import at_u32, quantile_table
 from sim.scenario.schema import Scenario
-from sim.scenario.study import demand_key
+from sim.scenario.studies.study import demand_key
 from sim.scenario.tables import SkuRow, nearest_warehouses, sku_table
 
 PILOTS = 1_000_000_000

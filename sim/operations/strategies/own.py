@@ -21,8 +21,8 @@ import simpy
 import sim
 from sim.errors import LiveRushError, UsageError
 from sim.operations.replenishment import Item, Process
+from sim.scenario.parts.stocking import is_own
 from sim.scenario.schema import Scenario
-from sim.scenario.stocking import is_own
 
 Run = Callable[[Item], Process]
 

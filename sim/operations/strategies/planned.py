@@ -9,8 +9,8 @@ from sim.operations.strategies.analytic.allocation import Aim, equal_fractile, p
 from sim.operations.strategies.forecast import Expected, Forecast, Units, forecast_of, pilots_of, shows_of
 from sim.operations.strategies.show_stock import best_stock, worth_of
 from sim.operations.strategies.wagner_whitin import planned_lots
+from sim.scenario.parts.stocking import PLANNED, Allotted
 from sim.scenario.schema import Scenario
-from sim.scenario.stocking import PLANNED, Allotted
 from sim.scenario.tables import sku_table, to_reporting_minor
 from sim.scenario.units import PPM, US_PER_S
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sim.demand.trace import Trace
 from sim.flow.environment import FlowEnvironment
-from sim.operations import front_state as fs
-from sim.operations.front import FrontFlow
+from sim.operations.front import state as fs
+from sim.operations.front.flow import FrontFlow
 from sim.operations.replenishment import Item, Process, Replenishment
 from sim.operations.strategies.analytic.allocation import allot
 from sim.operations.strategies.base_stock import base_stock
@@ -17,9 +17,9 @@ from sim.operations.strategies.r_q import r_q
 from sim.operations.strategies.s_s import s_s
 from sim.operations.strategies.wagner_whitin import wagner_whitin
 from sim.operations.suppliers import Supplier
+from sim.scenario.parts.stocking import PLANNED, is_own
 from sim.scenario.quantiles import at_u32, quantile_table
 from sim.scenario.schema import Scenario
-from sim.scenario.stocking import PLANNED, is_own
 from sim.scenario.tables import SkuRow, sku_table
 
 

@@ -13,7 +13,7 @@ from sim.reports.figures.frame import BAD, COLOURS, INK, WARN, Frame, count_axis
 from sim.reports.figures.programme import draw_strip, mark_deals, strip_height_in, strip_rows
 from sim.reports.run_files import Run
 from sim.reports.words import count, duration, metric, percent, plural
-from sim.scenario.base import Outage
+from sim.scenario.parts.base import Outage
 from sim.scenario.units import US_PER_S
 
 Floats = npt.NDArray[np.float64]

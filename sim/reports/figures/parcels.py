@@ -14,7 +14,7 @@ from sim.reports.figures.clock import Clock, busy_days, date_text, day_axis
 from sim.reports.figures.frame import BAD, INK, Frame, count_axis, name_text
 from sim.reports.run_files import Run
 from sim.reports.words import count, metric, percent, plural
-from sim.scenario.logistics import Warehouse
+from sim.scenario.parts.logistics import Warehouse
 from sim.scenario.units import US_PER_S
 
 Ints = npt.NDArray[np.int64]

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from sim.flow.environment import FlowEnvironment
-from sim.operations import front_state as fs
+from sim.operations.front import state as fs
 from sim.operations.replenishment import Item, Process, Replenishment
 from sim.operations.suppliers import Supplier
-from sim.scenario.base import Duration
+from sim.scenario.parts.base import Duration
 
 UNIT_US = 1_000_000
 _DEMAND = 1 << 60  # after everything else of an instant

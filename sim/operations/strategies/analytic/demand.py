@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from sim.scenario.stocking import LawName
+from sim.scenario.parts.stocking import LawName
 from sim.special import special
 
 

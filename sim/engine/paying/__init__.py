@@ -1,0 +1,1 @@
+"""Payments: the provider, how it is asked, and the repair of what was left open."""

@@ -1,0 +1,1 @@
+"""Databases behind one protocol: rows by key, and a group's rows in one transaction. SQLite and PostgreSQL."""
