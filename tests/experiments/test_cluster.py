@@ -58,7 +58,7 @@ def test_a_cluster_comes_to_the_same_even_where_a_worker_is_killed(tmp_path: Pat
         start_new_session=True,
     ) as process:
         try:
-            out, err = process.communicate(timeout=90)
+            out, err = process.communicate(timeout=300)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             raise
