@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from sim.reports.figures import DRAWINGS, draw_all
 from sim.reports.figures.contents import group_contents
-from sim.reports.figures.frame import WIDTH_IN, Frame
+from sim.reports.figures.frame import WIDTH_IN, Frame, log_axis, styled
 from sim.reports.figures.parcels import _read
 from sim.reports.figures.study import SIGNS
 from sim.reports.run_files import Labels, Run
@@ -111,6 +113,17 @@ def test_a_figure_of_several_replications_says_which_it_shows(tmp_path: Path) ->
     DRAWINGS["money"](frame)
     assert "replication 0 of 20 replications" in frame.footer()
     assert frame.takeaway.endswith("Mean of 20 replications 50.00 GBP, 95 % interval 40.00 to 60.00.")
+
+
+@pytest.mark.parametrize("high", [12.0, 40.0, 100.0, 5e6])
+def test_a_logarithmic_axis_has_plain_numbers_between_its_decades_too(high: float) -> None:
+    with styled():
+        axes = Figure().add_subplot()
+        log_axis(axes, "ms", 1.5, high)
+        axes.figure.draw_without_rendering()
+        labels = [text.get_text() for text in axes.get_yticklabels(which="both") if text.get_text()]
+    assert labels
+    assert all(re.fullmatch(r"[0-9,.]+", label) for label in labels), labels
 
 
 def test_more_than_eight_contents_are_grouped() -> None:

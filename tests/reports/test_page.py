@@ -96,6 +96,7 @@ def test_a_page_is_whole_and_loads_and_runs_nothing(both: list[Path]) -> None:
         assert {"script", "link", "iframe", "object"} & set(reader.seen) == set()
         assert {scheme.lower() for scheme in SCHEMES.findall(html)} <= {"data"}
         assert "@import" not in html
+        assert "mathdefault" not in html
 
 
 def test_ids_are_unique_and_every_reference_has_its_target(both: list[Path]) -> None:

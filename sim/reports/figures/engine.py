@@ -6,10 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter
 
 from sim.reports.figures.clock import Window, bucket_s, buckets, busy_window, stretch
-from sim.reports.figures.frame import BAD, COLOURS, INK, WARN, Frame, count_axis
+from sim.reports.figures.frame import BAD, COLOURS, INK, WARN, Frame, count_axis, log_axis
 from sim.reports.figures.programme import draw_strip, mark_deals, strip_height_in, strip_rows
 from sim.reports.run_files import Run
 from sim.reports.words import count, duration, metric, percent, plural
@@ -91,15 +90,13 @@ def _draw_response(axes: Axes, run: Run, edges: Floats, p50: Floats, p99: Floats
     for slo, dashes in zip(goals, ("--", "-.", (0, (1, 1))), strict=False):
         label = f"SLO: p{slo.percentile:g} at most\n{duration(slo.at_most_us)}"
         axes.axhline(slo.at_most_us / 1000, color=BAD, linewidth=1.1, linestyle=dashes, label=label)
-    axes.set_yscale("log")
     known = np.concatenate(
         [p50[np.isfinite(p50)] / 1000, p99[np.isfinite(p99)] / 1000, [slo.at_most_us / 1000 for slo in goals]]
     )
     known = known[known > 0]
     low, high = (float(known.min()), float(known.max())) if len(known) else (1.0, 10.0)
-    axes.set_ylim(low / 1.5, max(high * 1.5, low * 12))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    axes.set_ylabel(f"response time, ms (log)\nof checkouts begun in {duration(size_s * US_PER_S)}")
+    label = f"response time, ms (log)\nof checkouts begun in {duration(size_s * US_PER_S)}"
+    log_axis(axes, label, low / 1.5, max(high * 1.5, low * 12))
 
 
 def _shade(axes: list[Axes], outages: list[tuple[str, Outage]], window: Window) -> dict[str, Patch]:

@@ -18,7 +18,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator
 
 from sim.reports.figures.clock import Clock, Window, clock_of
 from sim.reports.run_files import Run
@@ -209,6 +209,22 @@ def count_axis(axes: Axes, label: str, *, top: float | None = None, whole: bool 
     axes.set_ylabel(label)
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=whole, min_n_ticks=1 if whole else 2))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+
+
+class _BetweenDecades(LogFormatter):
+    """Numbers between the decades where these are few; matplotlib's own are formulas, which our texts do not set."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:,.10g}" if super().__call__(x, pos) else ""
+
+
+def log_axis(axes: Axes, label: str, low: float, high: float) -> None:
+    """A vertical logarithmic axis with plain numbers."""
+    axes.set_yscale("log")
+    axes.set_ylim(low, high)
+    axes.set_ylabel(label)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axes.yaxis.set_minor_formatter(_BetweenDecades())
 
 
 def legend(axes: Axes, *, title: str = "") -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from sim.reports.figures.frame import BAD, COLOURS, INK, SOFT, count_axis
+from sim.reports.figures.frame import BAD, COLOURS, INK, SOFT, count_axis, log_axis
 from sim.reports.figures.load.frame import LoadFrame
 from sim.reports.load_text import ladder_words
 from sim.reports.words import duration
@@ -41,11 +41,8 @@ def _draw_latency(axes: Axes, frame: LoadFrame, rungs: list[dict[str, Any]]) -> 
         axes.annotate(f"SLO: p{slo['percentile']:g} at most {duration(slo['at_most_us'])}",
                       (0.02, slo["at_most_us"] / 1000), (0, 3), xycoords=("axes fraction", "data"),
                       textcoords="offset points", fontsize=8, color=INK)  # fmt: skip
-    axes.set_yscale("log")
     known = [*times, *(slo["at_most_us"] / 1000 for slo in goals)] or [1.0]
-    axes.set_ylim(min(known) / 2, max(known) * 2.5)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    axes.set_ylabel("p99 of checkout, ms (log)")
+    log_axis(axes, "p99 of checkout, ms (log)", min(known) / 2, max(known) * 2.5)
     axes.set_xlabel("answered, arrivals a second")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axes.set_xlim(0, max([rung["achieved_per_s"] for rung in rungs] + [1]) * 1.15)

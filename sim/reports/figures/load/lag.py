@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter
 
-from sim.reports.figures.frame import BAD, COLOURS
+from sim.reports.figures.frame import BAD, COLOURS, log_axis
 from sim.reports.figures.load.frame import LoadFrame, bins_of, percentiles
 from sim.reports.words import duration
 
@@ -33,10 +32,8 @@ def draw_lag(frame: LoadFrame) -> None:
     limit = run.summary["lag"].get("limit_us")
     if limit:
         axes.axhline(limit / 1000, color=BAD, linewidth=1.1, linestyle="--", label=f"limit of p99: {duration(limit)}")
-    axes.set_yscale("log")
-    axes.set_ylim(_LEAST_US / 1000, max(float(np.nanmax(lines)), (limit or 0) / 1000) * 2)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    axes.set_ylabel(f"lag, ms (log)\nin {bins.name}")
+    most = max(float(np.nanmax(lines)), (limit or 0) / 1000)
+    log_axis(axes, f"lag, ms (log)\nin {bins.name}", _LEAST_US / 1000, most * 2)
     frame.seconds_axis(axes, float(bins.edges[-1]))
     frame.legend(axes)
     p99 = run.summary["lag"]["p99_us"]
