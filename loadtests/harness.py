@@ -193,7 +193,7 @@ def _head(options: LoadOptions, schedule: Schedule, started: dt.datetime) -> dic
         "share": choice.share,
         "speed": choice.speed,
         "from_us": schedule.header["from_us"],
-        "length_us": choice.length_us,
+        "length_us": schedule.header["until_us"] - schedule.header["from_us"],
         "workers": options.workers,
         "planned": {
             "arrivals": len(schedule.arrivals["due_us"]),

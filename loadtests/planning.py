@@ -23,6 +23,7 @@ from sim.scenario.schema import Scenario
 from sim.scenario.tables import SkuRow, contents, deal_table, sku_table
 
 SECOND_US = 1_000_000
+_LENGTH_US = 60 * SECOND_US
 _KIND = {VIEW: sc.VIEW, REFRESH: sc.REFRESH, QUOTE: sc.QUOTE, BUY: sc.PLACE}
 #: Odd constants of splitmix64 (Steele, Lea and Flood 2014): a hash whose bits all depend on the whole number.
 _GOLDEN, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
@@ -35,11 +36,12 @@ Column = npt.NDArray[Any]
 class Choice:
     """What of a trace is replayed, and how. Durations are of the scenario, before `speed` divides them.
 
-    `from_us` None: the stretch of `length_us` with the most checkouts. `confirm_after_us` None: as the scenario says.
+    `from_us` None: the stretch of `length_us` with the most checkouts. `length_us` None: a minute; of a curve of the
+    user's own all that there is. `confirm_after_us` None: as the scenario says.
     """
 
     from_us: int | None = None
-    length_us: int = 60 * SECOND_US
+    length_us: int | None = None
     share: float = 1.0
     speed: float = 1.0
     confirm_after_us: int | None = None
@@ -50,12 +52,22 @@ class Choice:
 
 
 def settled(scenario: Scenario, trace: Trace, choice: Choice) -> Choice:
-    """Return the choice with its beginning set: the busiest stretch where none was named."""
+    """Return the choice with its stretch set: the busiest one where no beginning was named."""
+    from_us, length_us = _stretch(scenario, trace, choice)
+    return replace(choice, from_us=from_us, length_us=length_us)
+
+
+def _stretch(scenario: Scenario, trace: Trace, choice: Choice) -> tuple[int, int]:
+    """Return where the replay begins in the trace, and its length."""
+    curve_us = trace.header.get("length_us")  # only what comes from the user's file says how long it is
+    if curve_us is not None and choice.length_us is None:
+        from_us = choice.from_us or 0
+        return from_us, max(0, curve_us - from_us)
+    length_us = _LENGTH_US if choice.length_us is None else choice.length_us
     if choice.from_us is not None:
-        return choice
-    times = _cart_times(trace)[_going(trace, choice)]
-    length_us = min(choice.length_us, scenario.horizon_us)
-    return replace(choice, from_us=busiest_us(times, length_us), length_us=length_us)
+        return choice.from_us, length_us
+    length_us = min(length_us, scenario.horizon_us if curve_us is None else curve_us)
+    return busiest_us(_cart_times(trace)[_going(trace, choice)], length_us), length_us
 
 
 def plan_schedule(
@@ -68,9 +80,8 @@ def plan_schedule(
     lines = trace.lines
     buys = lines["kind"] == BUY
     cart_time = _cart_times(trace)
-    choice = settled(scenario, trace, choice)
-    from_us = choice.from_us or 0
-    until_us = from_us + choice.length_us
+    from_us, length_us = _stretch(scenario, trace, choice)
+    until_us = from_us + length_us
     chosen = _going(trace, choice) & (cart_time >= from_us) & (cart_time < until_us)
     numbers = np.flatnonzero(chosen)
     if not len(numbers):

@@ -47,7 +47,7 @@ class Duration(click.ParamType[int]):
 @verbs.command()
 @click.argument("scenario")
 @click.option("--from", "from_us", type=Duration(), help="Begin here in the scenario. [default: before its peak]")
-@click.option("--for", "length_us", type=Duration(), default="60s", show_default=True, help="Replay this much of it.")
+@click.option("--for", "length_us", type=Duration(), help="Replay this much. [default: 60s, or all of --trace]")
 @click.option("--share", type=_SHARE, default=1.0, show_default=True, help="Share of the carts; stock is scaled too.")
 @click.option(
     "--speed", type=FiniteRange(0.01, 1e6), default=1.0, show_default=True, help="Divide every duration by this."
@@ -57,7 +57,7 @@ class Duration(click.ParamType[int]):
     "--tail", "tail_us", type=Duration(), default="10s", show_default=True, help="Leave out what is due later still."
 )
 @click.option("--ladder", default="", metavar="M,M,...", help="Replay at these multiples of the rate, on fresh data.")
-@click.option("--trace", "trace_file", type=click.Path(path_type=Path), help="Your own curve: Parquet or CSV.")
+@click.option("--trace", "trace_file", type=click.Path(path_type=Path), help="Your own curve: CSV or Parquet.")
 @click.option(
     "--as", "as_run", metavar="RUN", type=click.Path(path_type=Path), help="Send what went ahead in this run."
 )

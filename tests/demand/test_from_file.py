@@ -35,9 +35,19 @@ def test_rows_are_sent_as_they_stand(drop: Scenario, tmp_path: Path) -> None:
     assert np.all(trace.carts["go_u32"] == 0)
 
 
+def test_a_ramp_is_a_straight_line_and_times_may_have_units(drop: Scenario, tmp_path: Path) -> None:
+    path = tmp_path / "ramp.csv"
+    path.write_text("time,per_s\n0,0\n1m 40s,200\n100,50\n120s,50\n")
+    trace = trace_from_file(path, drop, 7)
+    counts = np.histogram(trace.lines["time_us"] / SECOND_US, [0, 50, 100, 120])[0]
+    for count, expected in zip(counts, (2_500, 7_500, 1_000), strict=True):
+        assert count == pytest.approx(expected, abs=5 * expected**0.5)
+    assert trace.header["length_us"] == 120 * SECOND_US
+
+
 def test_rates_become_as_many_arrivals(drop: Scenario, tmp_path: Path) -> None:
     path = tmp_path / "rates.parquet"
-    pq.write_table(pa.table({"time": [0.0, 10.0, 20.0], "per_s": [100.0, 1000.0, 0.0]}), path)
+    pq.write_table(pa.table({"time": [0.0, 10.0, 10.0, 20.0], "per_s": [100.0, 100.0, 1000.0, 1000.0]}), path)
     trace = trace_from_file(path, drop, 7)
     times = trace.lines["time_us"]
     slow, quick = np.count_nonzero(times < 10 * SECOND_US), np.count_nonzero(times >= 10 * SECOND_US)
@@ -61,15 +71,19 @@ def test_every_wrong_row_is_told_with_its_line(drop: Scenario, tmp_path: Path) -
     ("text", "complaint"),
     [
         ("when,what\n1,2\n", "these are not the columns"),
-        ("time,per_s\n0,5\n0,6\n", "times rise"),
-        ("time,per_s\n0,-5\n1,6\n", "rates are 0 or more"),
+        ("time,per_s\n0,5\n0,6\n", "buys nothing"),
+        ("time,per_s\n0,5\n", "two rows or more"),
+        ("time,per_s\n5,5\n4s,6\n", "3: time: times never fall; found '4s'"),
+        ("time,per_s\n0,5\n5x,6\n", r"3: time: a time from the start; found '5x'; allowed: .*1m 30s"),
+        ("time,sku\n-1,sneaker\n", "allowed: 0 or more, in seconds"),
+        ("time,per_s\n0,-5\n1,6\n", "arrivals a second; found .*; allowed: 0 or more"),
         ("time,per_s\n0,0\n1,0\n", "buys nothing"),
         ("time,per_s\n0,1e8\n100,0\n", "max_rows"),
-        ("time,per_s\n0,abc\n8,0\n", "rates are 0 or more"),
-        ("time,per_s\n0,\n8,0\n", "rates are 0 or more"),
-        ("time,per_s\nnan,5\n8,0\n", "times rise"),
-        ("time,per_s\n0,5\ninf,0\n", "times rise"),
-        ("time,per_s\n0,1e30\n8,0\n", "rates are 0 or more"),
+        ("time,per_s\n0,abc\n8,0\n", "arrivals a second; found .*; allowed: 0 or more"),
+        ("time,per_s\n0,\n8,0\n", "arrivals a second; found .*; allowed: 0 or more"),
+        ("time,per_s\nnan,5\n8,0\n", "a time from the start; found"),
+        ("time,per_s\n0,5\ninf,0\n", "a time from the start; found"),
+        ("time,per_s\n0,1e30\n8,0\n", "arrivals a second; found .*; allowed: 0 or more"),
         ("time,per_s,time\n0,5,1\n8,0,2\n", "the column time twice"),
         ("time,sku,sku\n0,sneaker,sneaker\n", "the column sku twice"),
     ],

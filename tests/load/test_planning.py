@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loadtests.planning import SECOND_US, Choice, busiest_us, plan_schedule, scaled_units, share_mask
+from loadtests.planning import SECOND_US, Choice, busiest_us, plan_schedule, scaled_units, settled, share_mask
 from loadtests.schedule import CANCEL, NEVER, PLACE, QUOTE, REFRESH, VIEW, Schedule, read_schedule
 from sim.cli import run
+from sim.demand.from_file import trace_from_file
 from sim.demand.generate import generate
 from sim.demand.trace import BUY, Trace
 from sim.errors import UsageError
@@ -160,3 +161,20 @@ def test_only_a_run_of_this_very_trace_says_who_goes_ahead(tmp_path: Path) -> No
     (simulated / "run.json").unlink()
     with pytest.raises(UsageError, match="simulated another trace"):
         plan_schedule(scenario, trace, choice)
+
+
+def test_of_ones_own_curve_all_is_replayed_unless_told_otherwise(tmp_path: Path) -> None:
+    scenario, path = load_scenario(SHOWS / "flash_drop.yaml", []), tmp_path / "curve.csv"
+    path.write_text("time,per_s\n0,1\n4m,1\n4m,9\n5m,9\n")
+    trace = trace_from_file(path, scenario, 1)
+    minute = 60 * SECOND_US
+    for choice, from_us, length_us in (
+        (Choice(), 0, 5 * minute),
+        (Choice(from_us=minute), minute, 4 * minute),
+        (Choice(from_us=minute, length_us=minute), minute, minute),
+        (Choice(from_us=0, length_us=9 * minute), 0, 9 * minute),
+    ):
+        chosen = settled(scenario, trace, choice)
+        assert (chosen.from_us, chosen.length_us) == (from_us, length_us)
+    assert len(plan_schedule(scenario, trace, Choice()).carts["number"]) == trace.orders
+    assert settled(scenario, trace, Choice(length_us=minute)).from_us == pytest.approx(4 * minute, abs=minute // 5)
