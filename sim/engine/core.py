@@ -6,7 +6,7 @@ import itertools
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sim.engine.auth import Keyring
 from sim.engine.clock import Clock, wall_clock
@@ -17,6 +17,9 @@ from sim.engine.stores.store import Store
 from sim.engine.sweeper import Sweeper, pause_us
 from sim.engine.writer import MAX_GROUP, QUEUE_BOUND, Submitter, Writer
 from sim.orders.rules import DAY_US, Rules
+
+if TYPE_CHECKING:
+    from sim.engine.paying.payments import PaymentDriver
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -35,11 +38,9 @@ class Served(Protocol):
     """What the HTTP API needs of an engine: one in this process, or the front of one in two."""
 
     store: Store
-    clock: Clock
-    wall: Clock  # for what others compare with their own: signatures
     keys: Keyring
     metrics: Metrics
-    payments: Any
+    payments: PaymentDriver | None
     psp_secret: str
     loopback: bool
     speed: float
@@ -48,6 +49,14 @@ class Served(Protocol):
     started_us: int
     max_body_bytes: int
     request_ids: Iterator[bytes]
+
+    @property
+    def clock(self) -> Clock:
+        """The time of orders."""
+
+    @property
+    def wall(self) -> Clock:
+        """The time that others compare with their own: that of signatures."""
 
     @property
     def writer(self) -> Submitter:
@@ -73,7 +82,7 @@ class Front:
     clock: Clock
     keys: Keyring
     metrics: Metrics
-    payments: Any = None
+    payments: PaymentDriver | None = None
     psp_secret: str = ""
     loopback: bool = False  # only this machine can reach us: then webhooks may go to it too
     speed: float = 1.0
@@ -106,7 +115,7 @@ class Engine:
     max_group: int = MAX_GROUP
     queue_bound: int = QUEUE_BOUND
     max_body_bytes: int = MAX_BODY_BYTES
-    payments: Any = None  # the PaymentDriver, when there is a provider
+    payments: PaymentDriver | None = None  # where there is a provider
     psp_secret: str = ""
     loopback: bool = False  # only this machine can reach us: then webhooks may go to it too
     companions: list[Companion] = field(default_factory=list)

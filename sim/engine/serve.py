@@ -132,7 +132,7 @@ def _protocol() -> Any:
 
 async def _serve_http(front: Front, listening: socket.socket, ready: Callable[[], None]) -> None:
     config = uvicorn.Config(
-        App(front, ALL_ROUTES),  # type: ignore[arg-type]
+        App(front, ALL_ROUTES),
         http=_protocol(),
         log_config=None,
         log_level="warning",

@@ -1,6 +1,7 @@
 """Mt/G/inf: cases V06, V06b and V07, and other laws and rates."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -77,7 +78,9 @@ def test_v07_a_rectangular_burst() -> None:
     ],
     ids=["lognormal", "gamma", "uniform", "bounce"],
 )
-def test_any_stay_law_gives_the_numerical_integral_and_the_simulated_mean(stay: Law, survival) -> None:
+def test_any_stay_law_gives_the_numerical_integral_and_the_simulated_mean(
+    stay: Law, survival: Callable[[float], float]
+) -> None:
     rates = curve([(0, 2.0), (120 * S, 14.0), (120 * S, 5.0), (400 * S, 5.0), (600 * S, 0.0)])
     times = [30 * S, 119 * S, 250 * S, 700 * S]
     present = mean_present(rates, stay, times)

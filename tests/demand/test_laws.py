@@ -1,6 +1,7 @@
 """Every law's closed forms against numerical integration, and its table against its quantiles."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,15 +30,15 @@ def in_us(law: laws.Law) -> laws.Law:
 
 
 @pytest.mark.parametrize(("law", "scipy_law"), LAWS, ids=IDS)
-def test_the_restricted_mean_is_the_integral_of_survival(law: laws.Law, scipy_law) -> None:
+def test_the_restricted_mean_is_the_integral_of_survival(law: laws.Law, scipy_law: Any) -> None:
     for x in (0.5, 20.0, 300.0):
         numeric, _ = integrate.quad(scipy_law.sf, 0, x, limit=200, points=[min(p, x) for p in (1e-3, 10, 90)])
         assert float(law.restricted_mean(np.array(x))) == pytest.approx(numeric, rel=1e-8)
     assert law.mean() == pytest.approx(scipy_law.mean(), rel=1e-12)
 
 
-@pytest.mark.parametrize(("law", "scipy_law"), LAWS, ids=IDS)
-def test_the_restricted_area_is_the_integral_of_the_restricted_mean(law: laws.Law, scipy_law) -> None:
+@pytest.mark.parametrize("law", [law for law, _ in LAWS], ids=IDS)
+def test_the_restricted_area_is_the_integral_of_the_restricted_mean(law: laws.Law) -> None:
     for x in (0.5, 20.0, 300.0):
         numeric, _ = integrate.quad(lambda y: float(law.restricted_mean(np.array(y))), 0, x, limit=200)
         assert float(law.restricted_area(np.array(x))) == pytest.approx(numeric, rel=1e-7)
@@ -56,14 +57,14 @@ def test_a_cut_or_constant_law_has_the_right_areas(law: laws.Law) -> None:
 
 
 @pytest.mark.parametrize(("law", "scipy_law"), LAWS, ids=IDS)
-def test_drawn_durations_follow_their_law(law: laws.Law, scipy_law) -> None:
+def test_drawn_durations_follow_their_law(law: laws.Law, scipy_law: Any) -> None:
     table = tabulate(in_us(law))
     seconds = draw_us(stream(1, 0, "law"), table, 20_000) / 1e6
     assert stats.kstest(seconds, scipy_law.cdf).pvalue > 1e-4
 
 
 @pytest.mark.parametrize(("law", "scipy_law"), LAWS, ids=IDS)
-def test_the_mean_and_variance_of_a_table_are_those_of_its_law(law: laws.Law, scipy_law) -> None:
+def test_the_mean_and_variance_of_a_table_are_those_of_its_law(law: laws.Law, scipy_law: Any) -> None:
     table = tabulate(in_us(law))
     step = 1 << 10
     uniform = np.arange(step // 2, 2**32, step, dtype=np.uint32)

@@ -98,16 +98,16 @@ class Client:
         answered = {name.decode(): value.decode() for name, value in start["headers"]}
         return Answer(start["status"], answered, b"".join(part["body"] for part in rest))
 
-    async def get(self, target: str, **headers: str) -> Answer:
+    async def get(self, target: str, **headers: Any) -> Answer:
         return await self.call("GET", target, **headers)
 
-    async def post(self, target: str, body: Any = None, **headers: str) -> Answer:
+    async def post(self, target: str, body: Any = None, **headers: Any) -> Answer:
         return await self.call("POST", target, body, **headers)
 
-    async def put(self, target: str, body: Any, **headers: str) -> Answer:
+    async def put(self, target: str, body: Any, **headers: Any) -> Answer:
         return await self.call("PUT", target, body, **headers)
 
-    async def patch(self, target: str, body: Any, **headers: str) -> Answer:
+    async def patch(self, target: str, body: Any, **headers: Any) -> Answer:
         return await self.call("PATCH", target, body, **headers)
 
     async def made(self, target: str, body: Any) -> Any:

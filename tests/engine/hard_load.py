@@ -60,6 +60,8 @@ class Refused(Exception):
 
 
 Send = Callable[[Request], Awaitable[Said]]
+Elapse = Callable[[], Coroutine[Any, Any, None]]
+Pay = Callable[["HardLoad", dict[str, Any]], Coroutine[Any, Any, None]]
 
 
 class Journal:
@@ -102,11 +104,11 @@ async def start_and_tell(load: HardLoad, order: dict[str, Any]) -> None:
 class HardLoad:
     """Those who play. `elapse` lets the time to pay of an order end; `pay` is how orders are paid."""
 
-    def __init__(self, send: Send, journal: Journal, elapse: Callable[[], Awaitable[None]], *, seed: int = 1) -> None:
+    def __init__(self, send: Send, journal: Journal, elapse: Elapse, *, seed: int = 1) -> None:
         self.send = send
         self.journal = journal
         self.elapse = elapse
-        self.pay: Callable[[HardLoad, dict[str, Any]], Awaitable[None]] = start_and_tell
+        self.pay: Pay = start_and_tell
         self.chance = random.Random(seed)
         self.requests: dict[str, Request] = {}
         self.said: dict[str, Said] = {}

@@ -91,8 +91,8 @@ class Mall:
 
     async def webhook(self, kind: str, *, event: str = "", **data: str) -> bool:
         """Let the provider tell something; return whether it changed anything."""
-        raw, headers = self.signed({"id": event or self.new("event"), "type": kind, "data": data})
-        answer = await self.client.call("POST", "/v1/payment-webhooks/psp", raw=raw, role="", **headers)
+        raw, signed = self.signed({"id": event or self.new("event"), "type": kind, "data": data})
+        answer = await self.client.call("POST", "/v1/payment-webhooks/psp", raw=raw, role="", cut=False, **signed)
         assert answer.status == 200, answer.body
         return bool(answer.json["changed"])
 
@@ -148,7 +148,7 @@ class Mall:
     async def stock(self, sku_id: str) -> tuple[int, int, int, int, int]:
         """Return on hand, held, committed, releasing and available units."""
         answer = (await self.client.get(f"/v1/skus/{sku_id}/inventory")).json
-        return tuple(answer[name] for name in ("on_hand", "held", "committed", "releasing", "available"))  # type: ignore[return-value]
+        return tuple(answer[name] for name in ("on_hand", "held", "committed", "releasing", "available"))
 
     async def audit(self) -> dict[str, Any]:
         """Return what breaks an invariant."""

@@ -103,7 +103,7 @@ class Running:
             sent["idempotency-key"] = f"key-{self._count}"
         sent |= headers or {}
         chunked = isinstance(body, list) and all(isinstance(part, bytes) for part in body)
-        plain = body if body is None or chunked or isinstance(body, bytes) else msgspec.json.encode(body)
+        plain: Any = body if body is None or chunked or isinstance(body, bytes) else msgspec.json.encode(body)
         with contextlib.closing(http.client.HTTPConnection(*self.address, timeout=PATIENCE_S)) as connection:
             named = {name: value for name, value in sent.items() if value}
             connection.request(method, path, iter(plain) if chunked else plain, named, encode_chunked=chunked)

@@ -33,7 +33,7 @@ class Scene:
 
     def __init__(self, database: Database, folder: Path, crossing: str, seed: int) -> None:
         self.database = database
-        self.wire = self.exchange
+        self.wire: Callable[[Request], Awaitable[Said]] = self.exchange
         self.name = next(_names)
         self.load = HardLoad(self._send, Journal(folder / self.name, durable=False), self.elapse, seed=seed)
         self.chance = self.load.chance
@@ -98,7 +98,7 @@ class Scene:
             self._struck.set()
             return await fault(partial(write, *what))
 
-        self.it.store.write = counted  # type: ignore[method-assign]
+        self.it.store.write = counted  # type: ignore[method-assign, assignment]
 
     async def burst(self) -> None:
         """Let three play the crossing at once, each until they get no answer."""

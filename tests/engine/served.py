@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +85,13 @@ class Served:
 
     def kill(self, whom: str) -> None:
         """Kill -9: `all` of the engine at once, its `http` or `store` process, or its `postgres`."""
-        victims = {
+        found: dict[str, Callable[[], list[int]]] = {
             "all": lambda: [self.pid, *self.children()],
             "http": lambda: [self.pid],
             "store": self.stores,
             "postgres": lambda: [self.postmaster()],
-        }[whom]()
-        for victim in victims:
+        }
+        for victim in found[whom]():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
         if whom in ("all", "http"):

@@ -113,11 +113,9 @@ BODIES = (
     ),
 )
 
+NO_QUANTITY: tuple[Any, ...] = (0, -1, 1_000_001, 2**63, 2**64, 1.5, "1", True, None, [], {})
 NUMBERS = (
-    *(
-        Case(f"quantity {quantity}", "invalid", body=cart(quantity))
-        for quantity in (0, -1, 1_000_001, 2**63, 2**64, 1.5, "1", True, None, [], {})
-    ),
+    *(Case(f"quantity {quantity}", "invalid", body=cart(quantity)) for quantity in NO_QUANTITY),
     Case(
         "equal lines that are too many together", "invalid", body={"buyer_id": "a", "lines": cart(600_000)["lines"] * 2}
     ),
@@ -449,10 +447,11 @@ class Shop:
         told = {"id": event or f"e{data}", "type": "payment.captured", "data": known | data}
         return self.tell_raw(json.dumps(told).encode(), path, age_s, secret)
 
-    def tell_raw(self, body: bytes, path: str = "psp", age_s: float = 0, secret: str = SECRET, **more: str) -> Heard:
+    def tell_raw(self, body: bytes, path: str = "psp", age_s: float = 0, secret: str = SECRET, kind: str = "") -> Heard:
         """Tell anything, signed as the payment provider signs."""
-        headers = signed_headers(secret, "message", int(time.time() - age_s), body)
-        return self.engine.ask("POST", f"/v1/payment-webhooks/{path}", body, headers | more, role="")
+        signed = signed_headers(secret, "message", int(time.time() - age_s), body)
+        signed |= {"content-type": kind} if kind else {}
+        return self.engine.ask("POST", f"/v1/payment-webhooks/{path}", body, signed, role="")
 
     def filled(self, text: str) -> str:
         for name, number in self.ids.items():
@@ -664,9 +663,11 @@ def test_a_signed_event_of_an_unknown_type_is_taken_and_one_that_is_not_json_by_
     body = b'{"id":"e-odd","type":"dispute.opened","data":{"whatever":[]}}'
     with shop.unchanged():
         assert shop.tell_raw(body).json == {"received": True, "changed": False}
-        text = {"content-type": "text/plain"}
-        assert shop.tell_raw(body, **text).code == "unsupported_media_type"
-        assert shop.engine.ask("POST", "/v1/payment-webhooks/psp", body, text, role="").code == "bad_signature"
+        assert shop.tell_raw(body, kind="text/plain").code == "unsupported_media_type"
+        assert (
+            shop.engine.ask("POST", "/v1/payment-webhooks/psp", body, {"content-type": "text/plain"}, role="").code
+            == "bad_signature"
+        )
 
 
 def test_a_webhook_s_own_id_and_provider_are_checked_too(shop: Shop) -> None:

@@ -127,7 +127,7 @@ def test_a_product_has_at_most_100_skus_and_keeps_their_order(with_engine: Calla
     async def attempt(client: Client) -> None:
         shop = await client.shop()
         names = [f"v{number}" for number in range(100)]
-        body = {"title": "all", "skus": [plain(name, on_hand=1) for name in names]}
+        body: dict[str, Any] = {"title": "all", "skus": [plain(name, on_hand=1) for name in names]}
         product = await client.made(f"/v1/shops/{shop}/products", body)
         read = (await client.get(f"/v1/products/{product['id']}")).json
         assert [sku["seller_sku"] for sku in read["skus"]] == names

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from tests.engine.mall import Mall, mall
 
 UNITS, BUYERS = 30, 200
 
-Calls = list[Callable[[], Awaitable[Answer]]]
+Calls = Sequence[Callable[[], Awaitable[Answer]]]
 
 
 async def barrier(calls: Calls, _repeat: int) -> list[Answer]:
@@ -72,7 +73,7 @@ def test_of_200_buyers_for_30_units_exactly_30_get_one(database: Database, crowd
     async def scene(it: Mall) -> None:
         for repeat in range(repeats):
             sku = await it.sku(UNITS)
-            buyers = [lambda buyer=buyer, sku=sku: it.place((sku, 1), buyer=f"b{buyer}") for buyer in range(BUYERS)]
+            buyers = [partial(it.place, (sku, 1), buyer=f"b{buyer}") for buyer in range(BUYERS)]
             answers = await crowd(buyers, repeat)
             assert outcomes(answers) == {"201": UNITS, "insufficient_stock": BUYERS - UNITS}
             assert await it.stock(sku) == (UNITS, UNITS, 0, 0, 0)
@@ -86,7 +87,7 @@ def test_the_last_unit_is_sold_once_however_many_want_it(database: Database, cro
     async def scene(it: Mall) -> None:
         for repeat in range(repeats):
             sku = await it.sku(1)
-            answers = await crowd([lambda sku=sku: it.place((sku, 1))] * 20, repeat)
+            answers = await crowd([partial(it.place, (sku, 1))] * 20, repeat)
             assert outcomes(answers) == {"201": 1, "insufficient_stock": 19}
 
     play(database, scene)
@@ -100,7 +101,7 @@ def test_one_key_sent_eight_times_makes_one_order_and_seven_replays(
     async def scene(it: Mall) -> None:
         sku = await it.sku(UNITS)
         for repeat in range(repeats):
-            answers = await crowd([lambda repeat=repeat: it.place((sku, 1), key=f"one-{repeat}")] * 8, repeat)
+            answers = await crowd([partial(it.place, (sku, 1), key=f"one-{repeat}")] * 8, repeat)
             assert {answer.status for answer in answers} == {201}
             assert len({answer.body for answer in answers}) == 1
             assert sorted("idempotent-replayed" in answer.headers for answer in answers) == [False, *[True] * 7]
@@ -116,7 +117,7 @@ def test_carts_in_opposite_order_neither_deadlock_nor_oversell(database: Databas
         for repeat in range(repeats):
             one, other = await it.sku(60), await it.sku(60)
             carts = [((one, 1), (other, 1)), ((other, 1), (one, 1))] * 50
-            answers = await crowd([lambda cart=cart: it.place(*cart) for cart in carts], repeat)
+            answers = await crowd([partial(it.place, *cart) for cart in carts], repeat)
             assert outcomes(answers) == {"201": 60, "insufficient_stock": 40}
             assert await it.stock(one) == await it.stock(other) == (60, 60, 0, 0, 0)
 
@@ -154,7 +155,7 @@ def test_eight_payments_of_one_order_take_its_money_once(
         for repeat in range(repeats):
             order = await it.placed((sku, 1))
             words = [f"pay-{repeat}-{number if keys == 'eight keys' else 0}" for number in range(8)]
-            answers = await crowd([lambda word=word, order=order: it.start(order, word) for word in words], repeat)
+            answers = await crowd([partial(it.start, order, word) for word in words], repeat)
             found = outcomes(answers)
             if crowd is barrier:
                 assert found == {"201": 1, "payment_in_progress" if keys == "eight keys" else "key_in_use": 7}

@@ -21,7 +21,7 @@ from sim.engine.stores.store import OutcomeUnknown, StoreRefused, StoreUnavailab
 from sim.orders.rules import HOUR_US, SECOND_US
 from tests.engine.databases import Database, PostgresDatabase, SqliteDatabase, admin
 from tests.engine.hard_check import plain
-from tests.engine.hard_load import CROSSINGS, WEBHOOK, HardLoad, Refused, Request, Said
+from tests.engine.hard_load import CROSSINGS, WEBHOOK, HardLoad, Pay, Refused, Request, Said
 from tests.engine.scene import Scene, Write
 from tests.engine.soak import write_result
 from tests.orders.shop import START_US
@@ -279,7 +279,7 @@ async def _never_told(scene: Scene) -> None:
     await _paid(scene, pay)
 
 
-async def _paid(scene: Scene, pay: Callable[[HardLoad, dict[str, Any]], Awaitable[None]]) -> None:
+async def _paid(scene: Scene, pay: Pay) -> None:
     """Play with payments that come to an engine as `pay` has it, and with one at least."""
 
     async def one() -> None:

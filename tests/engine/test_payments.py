@@ -142,7 +142,13 @@ def test_webhooks_sent_several_times_act_once(database: Database) -> None:
 
 def test_webhooks_in_any_order_bring_every_order_to_its_end(database: Database) -> None:
     async def main() -> None:
-        settings = {"reorder_share": 0.5, "duplicate_share": 0.5, "reorder_ms": 50, "late_share": 0.3, "late_ms": 40}
+        settings: dict[str, Any] = {
+            "reorder_share": 0.5,
+            "duplicate_share": 0.5,
+            "reorder_ms": 50,
+            "late_share": 0.3,
+            "late_ms": 40,
+        }
         async with shop(database, answers="async", **settings) as (desk, till):
             order_ids = [await desk.place() for _ in range(12)]
             for number, order_id in enumerate(order_ids):
@@ -430,7 +436,7 @@ def test_what_stays_open_is_asked_about_less_and_less_often(database: Database) 
                 asked.append(round(desk.ahead_us / 1e6))
                 return Outcome(Status.UNKNOWN)
 
-            till.provider.look = unsure  # type: ignore[method-assign]
+            till.provider.look = unsure  # type: ignore[method-assign, assignment]
             for _ in range(40):
                 await till.driver.reconciler.look_up_payments()
                 desk.ahead_us += 1_000_000
@@ -452,7 +458,7 @@ def test_a_provider_that_is_away_is_asked_about_one_thing_at_a_time_and_then_abo
                 asked += 1
                 return Outcome(Status.UNKNOWN)
 
-            till.provider.look = away  # type: ignore[method-assign]
+            till.provider.look = away  # type: ignore[method-assign, assignment]
             await till.driver.reconciler.look_up_payments()
             desk.ahead_us += 1_000_000
             asked = 0
@@ -474,7 +480,7 @@ def test_what_is_open_is_not_read_again_while_it_is_not_due(database: Database) 
             async def unsure(_charge_id: str) -> Any:
                 return Outcome(Status.UNKNOWN)
 
-            till.provider.look = unsure  # type: ignore[method-assign]
+            till.provider.look = unsure  # type: ignore[method-assign, assignment]
             await till.driver.reconciler.look_up_payments()
             read: list[int] = []
             select = desk.store.select
@@ -492,7 +498,7 @@ def test_what_is_open_is_not_read_again_while_it_is_not_due(database: Database) 
     run(main())
 
 
-def test_an_answer_that_makes_no_sense_is_unknown_and_never_a_decline(database: Database) -> None:
+def test_an_answer_that_makes_no_sense_is_unknown_and_never_a_decline() -> None:
     async def main() -> None:
         answers = iter([500, 503, 404, 200, 409, 302])
         calls: list[int] = []

@@ -255,7 +255,7 @@ def test_behaviour_can_be_read_and_replaced() -> None:
     async def main() -> None:
         async with provider(seed=7) as (psp, _):
             assert (await tell(psp.url, "GET", "/behaviour"))[1]["seed"] == 7
-            wanted = {"seed": 8, "latency_ms": 5, "latency_sigma": 0.5, "lost_share": 0.25}
+            wanted: dict[str, Any] = {"seed": 8, "latency_ms": 5, "latency_sigma": 0.5, "lost_share": 0.25}
             await tell(psp.url, "PUT", "/behaviour", wanted)
             assert psp.server.psp.behaviour == Behaviour(**wanted)
 

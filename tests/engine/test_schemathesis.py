@@ -69,7 +69,7 @@ class Tried:
             found.ok().definition.raw["operationId"]: found.ok() for found in self.schema.get_all_operations()
         }
 
-    def attempt(self, case: Case, pick: int) -> None:
+    def attempt(self, case: Case[Any], pick: int) -> None:
         """Send a case, mostly with ids that exist, and hold the answer against the document."""
         if pick % 4:
             self._make_real(case, pick)
@@ -86,7 +86,7 @@ class Tried:
         self.heard[heard.status_code] += 1
         self._collect(case, heard)
 
-    def _make_real(self, case: Case, pick: int) -> None:
+    def _make_real(self, case: Case[Any], pick: int) -> None:
         for name in case.path_parameters or {}:
             known = self.ids.get(name, [])
             if known:
@@ -107,7 +107,7 @@ class Tried:
         known = self.ids.get(name, [])
         return known[pick % len(known)] if known and isinstance(value, str) else value
 
-    def _collect(self, case: Case, heard: requests.Response) -> None:
+    def _collect(self, case: Case[Any], heard: requests.Response) -> None:
         """Keep the ids that the document's links find in an answer."""
         responses = case.operation.definition.raw["responses"]
         for link in responses.get(str(heard.status_code), {}).get("links", {}).values():
@@ -198,7 +198,7 @@ def _try(tried: Tried, name: str, mode: str, examples: int, *, derandomize: bool
         suppress_health_check=list(HealthCheck),
     )
     @given(case=tried.operations[name].as_strategy(_MODES[mode]), pick=st.integers(0, 10_000))
-    def attempt(case: Case, pick: int) -> None:
+    def attempt(case: Case[Any], pick: int) -> None:
         tried.attempt(case, pick)
 
     attempt()

@@ -249,7 +249,7 @@ class Trio(RuleBasedStateMachine):
     @initialize(rules=st.sampled_from(_RULES))
     def begin(self, rules: Rules) -> None:
         self.now_us = START_US
-        self.rules = rules
+        self.given = rules
         self.model = Model(catalogue(rules))
         self.fated = [Fated(store) for store in self.stores]
         self.wait_for(self._empty())
@@ -266,7 +266,7 @@ class Trio(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """Let new executors take over: what they know is what is stored."""
-        self.executors = [Executor(store, lambda: self.now_us, self.rules) for store in self.fated]  # type: ignore[arg-type]
+        self.executors = [Executor(store, lambda: self.now_us, self.given) for store in self.fated]
         for executor in self.executors:
             self.wait_for(executor.load())
 
@@ -398,7 +398,7 @@ def play(databases: list[Database], examples: int, steps: int) -> None:
                 pass
 
             Bound.stores, Bound.loop = stores, loop
-            run_state_machine_as_test(  # type: ignore[no-untyped-call]
+            run_state_machine_as_test(
                 Bound,
                 settings=settings(
                     max_examples=examples,

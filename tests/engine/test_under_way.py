@@ -131,10 +131,10 @@ def test_the_log_has_a_mistake_of_ours_under_the_id_that_its_caller_was_told(
 
     async def check(client: Client) -> None:
         if where == "the handler":
-            client.engine.store.select = broken  # type: ignore[method-assign]
+            client.engine.store.select = broken  # type: ignore[method-assign, assignment]
             answer = await client.get("/v1/orders/5")
         else:
-            client.engine.writer.executor.execute = broken  # type: ignore[method-assign]
+            client.engine.writer.executor.execute = broken  # type: ignore[method-assign, assignment]
             answer = await client.post("/v1/shops", {"name": "b", "currency": "GBP"})
         assert (answer.status, answer.code) == (500, "defect")
         assert b"must not see" not in answer.body

@@ -27,6 +27,7 @@ from sim.operations.strategies import start
 from sim.reports.compare_files import draw_study
 from sim.reports.compare_text import compare_text, sentences, shown
 from sim.reports.run_changes import changes_of, changes_text
+from sim.scenario.schema import Scenario
 from sim.scenario.studies.study import Study, demand_key, load_study
 from sim.stats.sequential import Precision
 
@@ -201,9 +202,13 @@ def test_a_study_goes_on_where_it_was_stopped(tmp_path: Path, done: Compared, mo
     journal = next((tmp_path / "runs").glob(".progress-*"))
     with journal.open("a", encoding="utf-8") as file:
         file.write('{"replication": 5, "inp')  # a line cut off by a kill
-    made = []
-    once = replicating.generate
-    monkeypatch.setattr(replicating, "generate", lambda *args: made.append(args[2]) or once(*args))
+    made: list[int] = []
+
+    def counted(scenario: Scenario, seed: int, replication: int, *rest: Any) -> Any:
+        made.append(replication)
+        return generate(scenario, seed, replication, *rest)
+
+    monkeypatch.setattr(replicating, "generate", counted)
     assert run(tmp_path, Plan(replications=8, workers=1)).summary == done.summary
     assert set(made) == {5, 6, 7}
 

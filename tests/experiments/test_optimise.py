@@ -20,6 +20,7 @@ from sim.experiments.goals import Goal, parse_limit
 from sim.experiments.optimise import Optimised, Progress, SearchPlan, fresh_seed, optimise
 from sim.experiments.proposing import Proposer
 from sim.experiments.race import Race
+from sim.operations.simulate import simulate
 from sim.reports.search_files import draw_search
 from sim.reports.search_text import verdict_of_search
 from sim.reports.summaries import summary_as
@@ -166,9 +167,13 @@ def test_a_stopped_search_keeps_what_was_found_and_goes_on(
     assert stopped["confirmation"] is None
     assert stopped["tried"] >= 8
     assert verdict_of_search(stopped)[0].startswith("Stopped before its end")
-    made = []
-    once = replicating.simulate
-    monkeypatch.setattr(replicating, "simulate", lambda *args, **options: made.append(1) or once(*args, **options))
+    made: list[int] = []
+
+    def counted(*args: Any, **options: Any) -> Any:
+        made.append(1)
+        return simulate(*args, **options)
+
+    monkeypatch.setattr(replicating, "simulate", counted)
     assert optimise(found, PLAN, tmp_path / "runs").summary == done.summary
     simulations = sum(point["replications"] for point in done.summary["points"]) + 3 * 6
     assert len(made) <= simulations - 30

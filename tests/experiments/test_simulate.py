@@ -21,23 +21,23 @@ from sim.experiments.columns import FILES
 from sim.experiments.simulate import RunResult, run
 from sim.experiments.summary import intervals
 from sim.scenario.fingerprint import scenario_fingerprint
-from sim.scenario.load import load_scenario
+from sim.scenario.load import Loaded, load_scenario
 from tests.experiments import show
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> show.Loaded:
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     return show.load(tmp_path_factory.mktemp("scenario"), "payment.pays=0.8")
 
 
 @pytest.fixture(scope="module")
-def done(loaded: show.Loaded, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+def done(loaded: Loaded, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     out = tmp_path_factory.mktemp("runs")
     return run(loaded.scenario, out=out, written=loaded.written, overrides=["payment.pays=0.8"])
 
 
 @pytest.fixture(scope="module")
-def three(loaded: show.Loaded, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+def three(loaded: Loaded, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     return run(loaded.scenario, out=tmp_path_factory.mktemp("three"), replications=3, workers=1)
 
 
@@ -94,7 +94,7 @@ def test_other_tables_add_up_to_the_summary(done: RunResult) -> None:
     assert sums["pickups.parquet"]["collected"] == metrics["parcels"]["collected"]
 
 
-def test_the_scenario_as_run_reads_back_to_the_same(done: RunResult, loaded: show.Loaded) -> None:
+def test_the_scenario_as_run_reads_back_to_the_same(done: RunResult, loaded: Loaded) -> None:
     again = load_scenario(done.directory / "scenario.yaml")
     fingerprint = scenario_fingerprint(loaded.scenario)
     assert scenario_fingerprint(again) == fingerprint == told(done.directory, "run.json")["scenario_fingerprint"]
@@ -109,7 +109,7 @@ def test_every_value_says_whose_it_is(done: RunResult) -> None:
     assert "pays: 80 %  # --set" in text
 
 
-def test_the_same_run_writes_the_same_bytes(loaded: show.Loaded, done: RunResult, tmp_path: Path) -> None:
+def test_the_same_run_writes_the_same_bytes(loaded: Loaded, done: RunResult, tmp_path: Path) -> None:
     again = run(loaded.scenario, out=tmp_path, written=loaded.written)
     assert again.directory.name == done.directory.name
     for path in sorted(done.directory.iterdir()):
@@ -122,7 +122,7 @@ def test_the_first_replication_is_the_run_of_one(done: RunResult, three: RunResu
     assert three.directory.name != done.directory.name
 
 
-def test_results_do_not_depend_on_the_number_of_workers(loaded: show.Loaded, three: RunResult, tmp_path: Path) -> None:
+def test_results_do_not_depend_on_the_number_of_workers(loaded: Loaded, three: RunResult, tmp_path: Path) -> None:
     spread = run(loaded.scenario, out=tmp_path, replications=3, workers=2)
     assert spread.summary == three.summary
 
@@ -134,14 +134,14 @@ def test_replications_differ_and_have_intervals(three: RunResult) -> None:
     assert three.summary["intervals"]["slos.0.met"]["n"] == 3
 
 
-def test_another_seed_is_another_run(loaded: show.Loaded, done: RunResult, tmp_path: Path) -> None:
+def test_another_seed_is_another_run(loaded: Loaded, done: RunResult, tmp_path: Path) -> None:
     other = run(loaded.scenario, seed=7, out=tmp_path)
     assert other.directory.name != done.directory.name
     assert other.summary["metrics"] != done.summary["metrics"]
     assert told(other.directory, "run.json")["seed"] == 7
 
 
-def test_figures_are_drawn_from_a_directory_that_is_all_there(loaded: show.Loaded, tmp_path: Path) -> None:
+def test_figures_are_drawn_from_a_directory_that_is_all_there(loaded: Loaded, tmp_path: Path) -> None:
     seen: list[str] = []
     run(loaded.scenario, out=tmp_path, draw=lambda folder: seen.extend(p.name for p in folder.iterdir()))
     assert {"run.json", "summary.json", "orders.parquet", "scenario.yaml"} <= set(seen)
@@ -194,7 +194,7 @@ def test_a_run_that_fails_says_so_in_one_line_and_leaves_nothing(
 
 
 def test_a_table_that_fails_ends_the_others_and_the_run(
-    loaded: show.Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def full(*_args: object) -> dict[str, object]:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -206,7 +206,7 @@ def test_a_table_that_fails_ends_the_others_and_the_run(
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
 
 
-def test_the_progress_bar_moves_with_every_table_and_ends_full(loaded: show.Loaded, tmp_path: Path) -> None:
+def test_the_progress_bar_moves_with_every_table_and_ends_full(loaded: Loaded, tmp_path: Path) -> None:
     told: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rich.progress.Progress.update", lambda _self, _task, **to: told.append(to["description"]))

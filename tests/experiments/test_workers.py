@@ -37,7 +37,7 @@ def killed_always(number: int) -> int:
 def test_results_come_in_order_and_may_be_left() -> None:
     results = in_order(square, range(1_000), 2)
     assert [next(results) for _ in range(4)] == [0, 1, 4, 9]
-    results.close()  # type: ignore[attr-defined]
+    results.close()
 
 
 def test_what_a_killed_worker_did_not_finish_is_done_again(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_work_begun_at_once_may_be_left() -> None:
         assert next(results) == 0
 
 
-def test_workers_that_are_killed_every_time_are_told(tmp_path: Path) -> None:
+def test_workers_that_are_killed_every_time_are_told() -> None:
     with pytest.raises(UsageError, match="worker processes were killed 3 times at replication"):
         list(in_order(killed_always, range(6), 2))
 

@@ -199,7 +199,7 @@ def test_v08_a_station_under_a_daily_wave_delays_as_the_equations_say(
     assert_means(draw, (exact.p_delay_of_arrivals, exact.p_delay_over_time, exact.mean_wait))
 
 
-def burst_figures(arrive_us: Ints, base: float, burst: float, length_s: float, capacity: float) -> tuple[float, ...]:
+def burst_figures(arrive_us: Ints, length_s: float, capacity: float) -> tuple[float, ...]:
     """Largest backlog, drain time, largest and mean delay of a burst at 100 s through servers of 0.1 s each."""
     servers = round(capacity / 10)
     served = serve(arrive_us, np.full(len(arrive_us), S // 10, dtype=np.int32), servers)
@@ -225,7 +225,7 @@ def test_v09f_a_burst_piles_up_and_drains_like_a_fluid(
     truth = (want.backlog, want.drain, want.max_delay, want.mean_delay)
 
     def figures(arrive_us: Ints) -> tuple[float, ...]:
-        backlog, *rest = burst_figures(arrive_us, base, burst, length_s, scale * capacity)
+        backlog, *rest = burst_figures(arrive_us, length_s, scale * capacity)
         return backlog / scale, *rest
 
     number = round(scale * (base * (400 - length_s) + burst * length_s))

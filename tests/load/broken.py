@@ -61,7 +61,7 @@ class Faults:
         self._engine = engine
         self._ledger = ledger
         self._seen = 0
-        self._faults: dict[str, tuple[str, Callable[..., Awaitable[tuple[int, bytes]]]]] = {
+        faults: dict[str, tuple[str, Callable[..., Awaitable[tuple[int, bytes]]] | None]] = {
             "oversell": ("place", self._oversell),
             "lost_order": ("place", self._lost_order),
             "orphan": ("place", self._orphan),
@@ -73,7 +73,7 @@ class Faults:
         }
         self._fault = fault
         self._planted = planted
-        self._where, self._strike = self._faults.get(fault, ("", None))
+        self._where, self._strike = faults.get(fault, ("", None))
 
     async def __call__(self, scope: Any, receive: Any, send: Send) -> None:
         """Answer a request, or strike."""

@@ -16,7 +16,7 @@ import httptools
 try:
     import uvloop
 except ImportError:  # not on Windows
-    uvloop = None
+    uvloop = None  # type: ignore[assignment]
 
 BODY = b'{"id":"1","status":"PLACED"}'
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(BODY), BODY)
@@ -53,6 +53,6 @@ if __name__ == "__main__":
         made.load_cert_chain(*sys.argv[1:])
     with (
         contextlib.suppress(KeyboardInterrupt),
-        asyncio.Runner(loop_factory=uvloop and uvloop.new_event_loop) as runner,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop if uvloop else None) as runner,
     ):
         runner.run(serve(made))

@@ -105,7 +105,7 @@ def of_shop(shop: Silent, folder: Path, audit_sql: str = "") -> AuditResult:
     return audit_foreign(shop, None, folder, Sold(OFFERS, [], "run", audit_sql))  # type: ignore[arg-type]
 
 
-ORDER = {
+ORDER: dict[str, Any] = {
     "id": "7",
     "status": "ON_HOLD",
     "buyer_id": "r-1",

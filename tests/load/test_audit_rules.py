@@ -215,7 +215,8 @@ class Failing(Silent):
     """A class with a mistake in it."""
 
     def seen_orders(self, http: Any) -> Iterable[SeenOrder]:
-        return [{}["orders"]]
+        told: dict[str, SeenOrder] = {}
+        return [told["orders"]]
 
 
 def test_what_a_class_does_not_read_is_unseen_never_clean(tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ class Telling(Target):
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Time goes by only where it is slept."""
     found: list[float] = []
-    monkeypatch.setattr(session.time, "sleep", found.append)
-    monkeypatch.setattr(session.time, "monotonic", lambda: sum(found))
+    monkeypatch.setattr("loadtests.session.time.sleep", found.append)
+    monkeypatch.setattr("loadtests.session.time.monotonic", lambda: sum(found))
     return found
 
 

@@ -327,7 +327,7 @@ def test_a_retry_that_waits_when_time_is_over_could_not_be_sent(tmp_path: Path) 
     assert ran.outcomes(Endpoint.CHECKOUT) == [(Outcome.SHED, 1), (Outcome.DROPPED, 2)]
 
 
-def test_slow_answers_to_all_tries_of_all_steps_come_before_time_is_over(tmp_path: Path) -> None:
+def test_slow_answers_to_all_tries_of_all_steps_come_before_time_is_over() -> None:
     """By default a cart may take all tries of all its steps, and the clients' patience for each."""
     plan = ReplayPlan(schedule="", state="", folder="", target="", client_timeout_us=10, attempts=3, backoff_us=4)
     schedule = one_cart(pay_delay_us=7, confirm_delay_us=5, declines=2)

@@ -351,7 +351,7 @@ def test_an_audit_that_failed_is_a_doubt_and_never_clean_and_keeps_what_it_had_f
 
 
 def test_findings_outrank_an_invalid_measurement_which_outranks_a_missed_objective() -> None:
-    bad = {"lag_us": 12_000, "response_us": 300_000}
+    bad: dict[str, Any] = {"lag_us": 12_000, "response_us": 300_000}
     findings = replace(CLEAN, findings=(Finding("oversell", ("s1",), "-1"),) * 3)
     told = summary_of(audit=findings, **bad)["verdict"]
     assert told["line"] == "INVALID (lag p99 12 ms > 10 ms) · SLO MISSED · AUDIT: 3 FINDINGS"
@@ -393,7 +393,8 @@ def test_a_ladder_says_nothing_beyond_a_rung_that_says_nothing() -> None:
 
 
 def test_a_rung_that_was_cut_short_is_neither_within_nor_outside() -> None:
-    cut, part = {"planned": N + 5, "interrupted": True}, note_of(planned=N + 5, complete=False, ended="interrupted")
+    cut: dict[str, Any] = {"planned": N + 5, "interrupted": True}
+    part = note_of(planned=N + 5, complete=False, ended="interrupted")
     assert verdict.rung(1, summary_of(note=part, **cut))["within"] is None
     assert verdict.rung(1, summary_of(note=part, response_us=300_000, **cut))["within"] is None
     ended = note_of(planned=N + 5, complete=False, ended="abort", abort="errors>5%: 9.0% over 5 s")

@@ -51,7 +51,7 @@ def oracle_outcome(scenario: Scenario, trace: Trace) -> tuple[Outcome, model.Out
         },
         deal_left=theirs.deal_left,
         carried=theirs.carried,
-        receipts=[tuple(row) for row in theirs.receipts],
+        receipts=[(row.time_us, row.sku, row.warehouse, row.units) for row in theirs.receipts],
         purchases=[Purchase(*row) for row in theirs.purchases],
         queue_peak=np.zeros(0, np.int32),
     )

@@ -105,7 +105,7 @@ def moderators_minor(scenario: Scenario) -> int:
     questions = scenario.funnel.questions
     if questions is None:
         return 0
-    hours = sum(Fraction(show.length_us, 3_600_000_000) for show in scenario.programme.broadcasts)
+    hours = sum((Fraction(show.length_us, 3_600_000_000) for show in scenario.programme.broadcasts), Fraction())
     return round_half_up(questions.moderators * hours * to_reporting_minor(scenario, questions.wage_per_hour))
 
 

@@ -133,7 +133,7 @@ class Plans:
         gain = (net - carriage - paying) / eats - row.cost_minor
         if gain <= 0:
             return 0
-        loss = row.cost_minor - row.salvage_minor
+        loss: float = row.cost_minor - row.salvage_minor
         loss = loss if loss > 0 else gain * 1e-3
         return math.floor(max(eats * self._gross(middle, spread, gain, loss), 0.0) + 0.5)
 

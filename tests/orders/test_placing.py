@@ -32,7 +32,7 @@ from tests.orders.shop import (
 )
 
 
-def cart(*wanted: tuple[int, ...], **how: Any) -> PlaceOrder:
+def cart(*wanted: tuple[Any, ...], **how: Any) -> PlaceOrder:
     return PlaceOrder("ann", tuple(Wanted(*each) for each in wanted), **how)
 
 

@@ -52,22 +52,22 @@ def _programme_end_s(scenario: Scenario) -> int:
 def _orders(scenario: Scenario, rng: np.random.Generator, orders: int) -> dict[str, Any]:
     programme, deals = scenario.programme, deal_table(scenario)
     many = len(programme.broadcasts) + len(programme.videos)
-    times, content = [], []
+    times, contents = [], []
     for k, show in enumerate(programme.broadcasts):
         number = 0 if not scenario.funnel.clicks_per_viewer_hour else orders // many
         times.append(show.start_us + (rng.beta(2, 2, number) * show.length_us).astype(np.int64))
-        content.append(np.full(number, k))
+        contents.append(np.full(number, k))
     for k, video in enumerate(programme.videos, start=len(programme.broadcasts)):
         number = int(orders / many * rng.lognormal(0, 1))
         times.append(video.publish_us + (rng.exponential(0.7 * DAY_US, number)).astype(np.int64))
-        content.append(np.full(number, k))
+        contents.append(np.full(number, k))
     for deal in deals:
         number = min(orders, 2 * deal.units)
         times.append(deal.open_us + rng.exponential(3e6, number).astype(np.int64))
-        content.append(np.full(number, deal.broadcast))
+        contents.append(np.full(number, deal.broadcast))
     arrived = np.concatenate(times)
     order = np.argsort(arrived, kind="stable")
-    arrived, content = arrived[order], np.concatenate(content)[order]
+    arrived, content = arrived[order], np.concatenate(contents)[order]
     n = len(arrived)
     busy = np.searchsorted(arrived, arrived + S) - np.searchsorted(arrived, arrived - S)
     response = (rng.lognormal(9.7, 0.4, n) * (1 + busy / 8)).astype(np.int64)
@@ -143,7 +143,7 @@ def _by_content(scenario: Scenario, table: dict[str, Any], rows: int, step_s: in
         name: np.stack([_row_of(table[time][table["content"] == k], rows, step_s) for k in range(many)], axis=1)
         for name, time in (("intents", "arrived_us"), ("placed", "placed_us"), ("paid", "paid_us"))
     }
-    row, content = np.nonzero(sum(counts.values()))
+    row, content = np.nonzero(np.sum(list(counts.values()), axis=0))
     found = {name: values[row, content] for name, values in counts.items()}
     return {
         "time_s": row * step_s,
@@ -169,7 +169,8 @@ def _viewers(scenario: Scenario) -> dict[str, Any]:
 
 
 def _stock(scenario: Scenario, table: dict[str, Any]) -> dict[str, Any]:
-    names, time_s, codes, left = [], [], [], []
+    names: list[str] = []
+    time_s, codes, left = [], [], []
     for k, row in enumerate(sku_table(scenario)):
         if not sum(row.stock):
             continue

@@ -74,7 +74,7 @@ def test_semicolons_separate_too(tmp_path: Path) -> None:
 
 
 def test_columns_may_name_the_currency_and_hold_plain_numbers(tmp_path: Path) -> None:
-    rows = [["Listing", "PRICE:GBP", "stock:main", "share", "variant"], ["serum", 29.5, 3.0, 1, "big"]]
+    rows: list[list[Any]] = [["Listing", "PRICE:GBP", "stock:main", "share", "variant"], ["serum", 29.5, 3.0, 1, "big"]]
     (serum,) = load(tmp_path, write_xlsx(tmp_path, rows), "programme.broadcasts[0].pitches=[]").catalogue
     assert (serum.price.minor, serum.skus[0].stock, serum.skus[0].share) == (2950, {"main": 3}, 1.0)
 

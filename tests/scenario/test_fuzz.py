@@ -53,7 +53,7 @@ def replaced(value: Any, path: NodePath, new: Any) -> Any:
     """A copy of `value` with `new` at `path`; `...` takes it away."""
     if not path:
         return new
-    copied = dict(value) if isinstance(value, dict) else list(value)
+    copied: Any = dict(value) if isinstance(value, dict) else list(value)
     inside = replaced(copied[path[0]], path[1:], new)
     if inside is ...:
         del copied[path[0]]

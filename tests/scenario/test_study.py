@@ -138,7 +138,7 @@ def test_uncertain_inputs_are_their_mode_until_they_are_drawn(tmp_path: Path) ->
         *("after_sales.default.after_delivery", "stock.lead_time", "fees.pick_pack", "engine.workers")
     }
     restock = found.strategies[1]
-    low, high = (restock.at(restock.draw(lambda _name, at=at: at)) for at in (0.0, 1.0 - 1e-12))
+    low, high = (restock.at(restock.draw(at)) for at in (lambda _name: 0.0, lambda _name: 1.0 - 1e-12))
     assert (low.engine.workers, high.engine.workers) == (2, 9)
     assert low.after_sales.default.after_delivery == pytest.approx(0.05)
     assert high.stock.lead_time.mean_us == pytest.approx(6 * 86_400e6, rel=1e-5)

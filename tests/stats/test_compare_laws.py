@@ -39,7 +39,8 @@ def test_a_single_pair_at_fixed_n_covers_its_difference_in_93_to_97_percent() ->
     rng = np.random.default_rng(1)
     covered = []
     for _ in range(STUDIES):
-        found = paired_interval(*study(rng, [100.0, 101.0], FIXED_N))
+        one, other = study(rng, [100.0, 101.0], FIXED_N)
+        found = paired_interval(one, other)
         assert found.low is not None
         assert found.high is not None
         covered.append(found.low <= 1.0 <= found.high)
@@ -50,7 +51,8 @@ def test_percent_of_the_base_covers_in_93_to_97_percent() -> None:
     rng = np.random.default_rng(2)
     covered = []
     for _ in range(STUDIES):
-        found = percent_of_base(*study(rng, [40.0, 41.0], FIXED_N))
+        one, other = study(rng, [40.0, 41.0], FIXED_N)
+        found = percent_of_base(one, other)
         assert found.low is not None
         assert found.high is not None
         covered.append(found.low <= 2.5 <= found.high)

@@ -21,7 +21,7 @@ def make(folder: Path) -> tuple[Path, Path, Path]:
     _openssl("req", "-x509", *curve, "-keyout", ca_key, "-out", ca, "-days", "2", "-subj", "/CN=A private authority")
     _openssl("req", "-new", *curve, "-keyout", key, "-out", request, "-subj", "/CN=localhost")
     more.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-    signing = ["-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-days", "2", "-extfile", more]
+    signing: list[str | Path] = ["-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-days", "2", "-extfile", more]
     _openssl("x509", "-req", "-in", request, "-out", cert, *signing)
     return ca, cert, key
 

@@ -6,6 +6,7 @@ Time units are seconds. Nothing but demand, the policy, and the supplier: what t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -79,7 +80,7 @@ class Shelf:
         for k, time in enumerate(times):
             event = self.env.at(round(time * UNIT_US), _DEMAND)
             units = 1 if sizes is None else int(sizes[k])
-            event.callbacks.append(lambda _, units=units: self._take(units))
+            event.callbacks.append(partial(self._take, units))
 
     def measure_from(self, time: float) -> None:
         """What is before this time is a warm-up: forget it."""
@@ -91,7 +92,7 @@ class Shelf:
 
         self.env.at(round(time * UNIT_US), 0).callbacks.append(lambda _: forget())
 
-    def _take(self, units: int) -> None:
+    def _take(self, units: int, _event: object) -> None:
         self.account()
         self.demand += units
         filled = min(units, max(self.level, 0))

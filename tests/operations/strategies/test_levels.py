@@ -71,7 +71,7 @@ def test_the_order_quantity_is_the_economic_one(tmp_path: Path) -> None:
     assert levels.quantity(levels.items()) == pytest.approx(math.sqrt(2 * 8.00 * a_day / holding))
 
 
-def test_levels_keep_their_order_and_rise_with_the_lead_time(tmp_path: Path) -> None:
+def test_levels_keep_their_order_and_rise_with_the_lead_time() -> None:
     path = Path(__file__).parents[3] / "scenarios" / "minimal.yaml"
     few = ["stock.forecast.pilots=4", "stock.review=10m", "stock.order_cost=2.00 GBP"]
     short, long = (Levels(load_scenario(path, [*few, f"stock.lead_time={lead}"])) for lead in ("10m", "40m"))
