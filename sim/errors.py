@@ -8,16 +8,26 @@
         │   ├── StoreRefused         2   (sim.engine.stores.store) a database must not be used as it is
         │   └── WrongKnobError       2   (sim.scenario.studies.knobs) a knob of a search cannot be read
         ├── ScenarioError            2   a scenario (or a file that it names) is wrong; lists every problem
-        ├── AuditFindings            3   something was oversold, lost or charged twice
         ├── InvalidMeasurement       4   the measurement cannot be trusted
-        ├── SloMissed                1   measured, and the answer is no
         ├── StoreUnavailable        70   (sim.engine.stores.store) the database takes no writes now
         │   └── OutcomeUnknown      70   (sim.engine.stores.store) whether a group was stored cannot be told
         ├── SignatureError          70   (sim.engine.webhooks.signatures) a webhook is not to be believed
         └── Defect                  70   our own mistake: a state that must not occur
 
+Some are caught within the package that raises them::
+
+    Exception
+    ├── HttpFailed                  (loadtests.targets.base) no answer
+    │   ├── HttpDropped             not sent: as many connections as may be open were busy
+    │   ├── HttpTimeout             no complete answer in time
+    │   └── HttpStale               (loadtests.replay.connection) a kept connection ended before the answer began
+    ├── StepMissed                  (loadtests.replay.steps) what Locust's listeners get for a step that met no SLO
+    ├── Rejected                    (sim.engine.api.request) a request cannot be served; carries the answer
+    └── PspRefused                  (sim.engine.psp.ledger) the stand-in provider cannot do a request
+
 Exit codes of every verb: 0 yes · 1 measured, and the answer is no · 2 usage or scenario · 3 audit findings ·
-4 invalid measurement · 70 a defect of ours. Where several hold, precedence is 2, 3, 4, 1. An interrupt exits with 130.
+4 invalid measurement · 70 a defect of ours. Where several hold, precedence is 2, 3, 4, 1. An interrupt exits with 130,
+a reader of a pipe that went away with 141, SIGTERM with 143.
 """
 
 from __future__ import annotations
@@ -38,6 +48,8 @@ class ExitCode(IntEnum):
     INVALID = 4
     DEFECT = 70
     INTERRUPTED = 130
+    BROKEN_PIPE = 141
+    TERMINATED = 143
 
 
 #: Which answer is told when several hold; a defect outranks all, since nothing else can be trusted then.
@@ -106,22 +118,10 @@ class ScenarioError(LiveRushError):
         return "\n".join(str(problem) for problem in self.problems)
 
 
-class AuditFindings(LiveRushError):
-    """The audit of the data found something oversold, lost or charged twice."""
-
-    exit_code = ExitCode.AUDIT
-
-
 class InvalidMeasurement(LiveRushError):
     """The measurement cannot be trusted, so it gives no answer."""
 
     exit_code = ExitCode.INVALID
-
-
-class SloMissed(LiveRushError):
-    """Measured, and a service level objective was missed."""
-
-    exit_code = ExitCode.NO
 
 
 class Defect(LiveRushError):

@@ -12,7 +12,7 @@ import pytest
 
 import sim
 from sim import cli
-from sim.errors import AuditFindings, Defect, InvalidMeasurement, Problem, ScenarioError, SloMissed, UsageError
+from sim.errors import Defect, InvalidMeasurement, Problem, ScenarioError, UsageError
 from sim.scenario.load import load_scenario
 
 SLOW_TO_IMPORT = ("numpy", "scipy", "numba", "pydantic", "pyarrow", "matplotlib", "simpy", "yaml", "rich", "joblib")
@@ -30,9 +30,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     [
         (UsageError("no"), 2),
         (ScenarioError(Problem("a.yaml", 3, "x", "bad")), 2),
-        (AuditFindings("oversold 3"), 3),
         (InvalidMeasurement("clock step"), 4),
-        (SloMissed("p99"), 1),
         (Defect("negative stock"), 70),
         (KeyError("surprise\nin two lines"), 70),
         (OSError(errno.ENOSPC, "No space left on device", "out"), 2),

@@ -137,6 +137,19 @@ def test_nobody_uses_the_one_global_generator_of_numpy() -> None:
     assert strays == []
 
 
+def test_means_are_summed_without_rounding_on_the_way() -> None:
+    """`sim.stats.intervals.mean` does; `sum(values) / len(values)` of reported numbers would not."""
+    by_hand = [
+        f"{name(path)}:{node.lineno}"
+        for path in modules("sim/experiments", "sim/reports", "sim/stats")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
+        if isinstance(node.left, ast.Call) and isinstance(node.right, ast.Call)
+        if (dotted(node.left.func), dotted(node.right.func)) == ("sum", "len")
+    ]
+    assert by_hand == []
+
+
 def test_every_public_module_class_and_function_has_a_docstring() -> None:
     bare = []
     for path in modules(*PRODUCT):

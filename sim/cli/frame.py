@@ -27,9 +27,7 @@ _OUTSIDE_ERRNOS = {
     for name in ("EACCES", "EPERM", "ENOSPC", "EROFS", "ENOTDIR", "EISDIR", "EEXIST", "EDQUOT", "ENAMETOOLONG")
     if hasattr(errno, name)
 }
-_EXIT_TERMINATED = 143
 _LARGEST_KEPT = (32 << 20) - (64 << 10)
-_EXIT_BROKEN_PIPE = 141
 
 
 @dataclass
@@ -59,9 +57,9 @@ def run(args: Sequence[str] | None = None) -> int:
         return ExitCode.INTERRUPTED
     except _Terminated:
         _complain("terminated")
-        return _EXIT_TERMINATED
+        return ExitCode.TERMINATED
     except SystemExit:  # click leaves this way when the reader of a pipe has gone
-        return _EXIT_BROKEN_PIPE
+        return ExitCode.BROKEN_PIPE
     except Exception as error:
         if session.debug:
             _print_traceback(error)

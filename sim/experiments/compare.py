@@ -28,6 +28,7 @@ from sim.operations.simulate import is_compiled
 from sim.operations.strategies.own import check_own
 from sim.operations.strategies.planned import pilots_for
 from sim.scenario.studies.study import Study
+from sim.stats.intervals import mean
 from sim.stats.sequential import LEAST, MOST, WIDENED, Precision, is_precise, looks, needed_for
 
 REPLICATIONS = 20
@@ -173,7 +174,7 @@ def _goal(plan: Plan, study: Study, results: Sequence[Result]) -> tuple[bool, fl
     assert plan.precision is not None
     values = values_of(study, results, plan.metric)
     width, n = half_width(values), len(values[0])
-    goal = plan.precision.half_width(sum(values[0]) / n)
+    goal = plan.precision.half_width(mean(values[0]))
     return is_precise(width, n, goal), width, goal, n
 
 

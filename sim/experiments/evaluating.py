@@ -19,6 +19,7 @@ from sim.operations.strategies.forecast import Units
 from sim.operations.strategies.planned import pilots_for
 from sim.scenario.studies.search import Codes
 from sim.scenario.studies.study import Strategist, Study
+from sim.stats.intervals import mean
 
 Values = dict[str, float]
 #: How many workers a cluster may have that are worth a piece of work of their own.
@@ -146,7 +147,7 @@ class Evaluations:
         single = [self._known[point.key, r] for r in range(replications)]
         if not self.study.uncertain:
             return single
-        return [_mean(single[k : k + A_DRAW]) for k in range(0, len(single), A_DRAW)]
+        return [_means(single[k : k + A_DRAW]) for k in range(0, len(single), A_DRAW)]
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,6 @@ def _parts(keys: Sequence[str], groups: int) -> list[Sequence[str]]:
     return [keys[k : k + size] for k in range(0, len(keys), size)]
 
 
-def _mean(values: Sequence[Values]) -> Values:
+def _means(values: Sequence[Values]) -> Values:
     shared = set.intersection(*(set(each) for each in values))
-    return {path: sum(each[path] for each in values) / len(values) for path in values[0] if path in shared}
+    return {path: mean([each[path] for each in values]) for path in values[0] if path in shared}

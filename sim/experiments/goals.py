@@ -13,6 +13,7 @@ from sim.scenario.shape import suggestion
 from sim.scenario.studies.limits import take_limit
 from sim.scenario.studies.uncertain import measure
 from sim.scenario.texts import scalar
+from sim.stats.intervals import mean
 
 Values = Mapping[str, float]
 #: What people call some metrics.
@@ -55,7 +56,7 @@ class Goal:
         found = []
         for limit in self.limits:
             values = [each[limit.path] for each in replications if limit.path in each]
-            found.append(limit.excess(sum(values) / len(values)) if values else 0.0)
+            found.append(limit.excess(mean(values)) if values else 0.0)
         return found
 
     def feasible(self, replications: Sequence[Values]) -> bool:

@@ -28,6 +28,7 @@ from sim.measure.record import RunRecord
 from sim.scenario.parts.comparing import FOUND
 from sim.scenario.studies.search import Search
 from sim.scenario.studies.study import Study
+from sim.stats.intervals import mean
 
 TRIALS, FIRST, MOST, CONFIRM = 60, 4, 16, 20
 _HERE = Where()
@@ -137,7 +138,7 @@ def _run_id(key: str, search: Search, plan: SearchPlan) -> str:
 def _teller(plan: SearchPlan, known: Evaluations, tell: Tell) -> Callable[[State], object]:
     def watch(state: State) -> object:
         gains = state.gain_over_base(state.leader) if state.race.leader is not None else []
-        gain = sum(gains) / len(gains) if gains else None
+        gain = mean(gains) if gains else None
         return tell(Progress(state.tried, plan.trials, known.simulations, gain))
 
     return watch
@@ -166,7 +167,7 @@ def _confirm(
 
     def told(done: int, of: int) -> object:
         gains = state.gain_over_base(leader)
-        return tell(Progress(state.tried, plan.trials, known.simulations, sum(gains) / len(gains), done, of))
+        return tell(Progress(state.tried, plan.trials, known.simulations, mean(gains), done, of))
 
     try:
         return study, replications_of(study, asked, fresh_seed(seed), journal, told)[0]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sim.errors import UsageError
 from sim.experiments.evaluating import Evaluations, Point
 from sim.experiments.goals import Goal
+from sim.stats.intervals import mean
 from sim.stats.racing import is_behind, is_beyond, levels
 
 
@@ -74,7 +75,7 @@ class Race:
 
         def rank(point: Point) -> tuple[bool, float]:
             excess = sum(max(0.0, each) for each in self._goal.excess(self.known.of(point, level)))
-            return excess <= 0, -excess if excess > 0 else _mean(self.gains(point, level))
+            return excess <= 0, -excess if excess > 0 else mean(self.gains(point, level))
 
         return max(points, key=rank)
 
@@ -89,7 +90,3 @@ class Race:
                 return True
         pairs = zip(self.gains(best, level), self.gains(point, level), strict=True)
         return is_behind([mine - leading for leading, mine in pairs])
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

@@ -12,7 +12,7 @@ from sim.scenario.parts.comparing import FOUND
 from sim.scenario.studies.knobs import Knob
 from sim.scenario.studies.search import Search
 from sim.scenario.units import US_PER_S
-from sim.stats.intervals import LEVEL, t_interval
+from sim.stats.intervals import LEVEL, mean, t_interval
 
 FORMAT = 1
 ON_TIME = "on_time_delivery.otdr_share"
@@ -103,7 +103,7 @@ def _point(search: Search, state: State, point: Point) -> dict[str, Any]:
 
 
 def _mean(values: list[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+    return mean(values) if values else None
 
 
 def _confirmed(state: State, confirmation: dict[str, Any]) -> dict[str, Any]:

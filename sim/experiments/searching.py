@@ -12,6 +12,7 @@ from sim.experiments.goals import Goal, metric_path, parse_limit
 from sim.experiments.proposing import Proposer
 from sim.experiments.race import Race
 from sim.scenario.studies.search import Codes, Search
+from sim.stats.intervals import mean
 
 #: Points proposed at once: more would be proposed knowing less, fewer would leave workers without work.
 _BATCH = 8
@@ -200,4 +201,4 @@ def _tell(state: State, proposer: Proposer, points: list[Point]) -> None:
         if point.codes is not None:
             gains = state.gain_over_base(point)
             values = state.race.known.of(point, state.race.known.replications(point))
-            proposer.tell(point.codes, sum(gains) / len(gains), [*state.goal.excess(values), 0.0])
+            proposer.tell(point.codes, mean(gains), [*state.goal.excess(values), 0.0])

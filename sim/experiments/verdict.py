@@ -19,7 +19,7 @@ from sim.scenario.studies.uncertain import Uncertain
 from sim.scenario.units import US_PER_S
 from sim.stats.best import Pairs, against_best, all_pairs
 from sim.stats.inputs import Floats, turns, variance_parts
-from sim.stats.intervals import LEVEL, t_interval
+from sim.stats.intervals import LEVEL, mean, t_interval
 from sim.stats.paired import differences, paired_interval, percent_of_base
 from sim.stats.sequential import MOST, WIDENED, needed_to_separate
 
@@ -52,7 +52,7 @@ def _means_of_draws(column: Sequence[float | None]) -> list[float]:
     """The mean of each draw of the uncertain inputs, of those whose runs all have a value."""
     draws = [column[first : first + A_DRAW] for first in range(0, len(column), A_DRAW)]
     whole = [[value for value in draw if value is not None] for draw in draws]
-    return [sum(draw) / A_DRAW for draw in whole if len(draw) == A_DRAW]
+    return [mean(draw) for draw in whole if len(draw) == A_DRAW]
 
 
 def half_width(values: Sequence[Sequence[float]]) -> float:

@@ -15,7 +15,7 @@ import msgspec
 
 from sim.engine.psp.behaviour import Behaviour, befalls, latency_s
 from sim.engine.psp.courier import Courier, Letter
-from sim.engine.psp.ledger import PENDING, Charge, ChargeRequest, Ledger, Refund, RefundRequest, Rejected
+from sim.engine.psp.ledger import PENDING, Charge, ChargeRequest, Ledger, PspRefused, Refund, RefundRequest
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -46,8 +46,8 @@ class Psp:
         """Answer one request."""
         try:
             status, answer, cut = await self._route(scope["method"], scope["path"], receive)
-        except Rejected as rejected:
-            status, answer, cut = rejected.status, {"code": rejected.code}, False
+        except PspRefused as refused:
+            status, answer, cut = refused.status, {"code": refused.code}, False
         except msgspec.MsgspecError as error:
             status, answer, cut = 400, {"code": "malformed", "detail": str(error)}, False
         body = _encode(answer)
@@ -66,7 +66,7 @@ class Psp:
             self.behaviour = _behaviour(await _body(receive))
             return 200, self.behaviour, False
         if method != "GET":
-            raise Rejected(405, "method_not_allowed")
+            raise PspRefused(405, "method_not_allowed")
         return 200, self._read(path), False
 
     def _read(self, path: str) -> Any:
@@ -78,7 +78,7 @@ class Psp:
         known: Any = {"charges": self.ledger.charges, "refunds": self.ledger.refunds}.get(kind, {})
         found = known.get(rest[0] if rest else "")
         if found is None:
-            raise Rejected(404, "not_found")
+            raise PspRefused(404, "not_found")
         return found.answer()
 
     async def _charge(self, request: ChargeRequest) -> tuple[int, Any, bool]:
@@ -186,5 +186,5 @@ async def _body(receive: Receive) -> bytes:
         message = await receive()
         body += message.get("body", b"")
     if len(body) > MAX_BODY_BYTES:
-        raise Rejected(413, "body_too_large")
+        raise PspRefused(413, "body_too_large")
     return body

@@ -81,7 +81,7 @@ class Refund:
         }
 
 
-class Rejected(Exception):
+class PspRefused(Exception):
     """A request that cannot be done: an HTTP status and a stable code."""
 
     def __init__(self, status: int, code: str) -> None:
@@ -98,14 +98,14 @@ class Ledger:
         self.refunds: dict[str, Refund] = {}
 
     def charge(self, request: ChargeRequest) -> tuple[Charge, bool]:
-        """Return the charge of this id, and whether it is new. Raises Rejected where the id means something else."""
+        """Return the charge of this id, and whether it is new. Raises PspRefused where the id means something else."""
         known = self.charges.get(request.id)
         if known is not None:
             if known.request != request:
-                raise Rejected(409, "id_reused")
+                raise PspRefused(409, "id_reused")
             return known, False
         if not int(request.amount):
-            raise Rejected(422, "invalid_amount")
+            raise PspRefused(422, "invalid_amount")
         made = self.charges[request.id] = Charge(request)
         return made, True
 
@@ -115,22 +115,22 @@ class Ledger:
         charge.status = DECLINED if charge.failure else CAPTURED
 
     def refund(self, request: RefundRequest) -> tuple[Refund, bool]:
-        """Return the refund of this id, and whether it is new; new ones reserve their amount. Raises Rejected."""
+        """Return the refund of this id, and whether it is new; new ones reserve their amount. Raises PspRefused."""
         known = self.refunds.get(request.id)
         if known is not None:
             if known.request != request:
-                raise Rejected(409, "id_reused")
+                raise PspRefused(409, "id_reused")
             return known, False
         charge = self.charges.get(request.charge_id)
         if charge is None:
-            raise Rejected(404, "unknown_charge")
+            raise PspRefused(404, "unknown_charge")
         if charge.status != CAPTURED:
-            raise Rejected(409, "not_captured")
+            raise PspRefused(409, "not_captured")
         amount_minor = int(request.amount)
         if request.currency != charge.request.currency or not amount_minor:
-            raise Rejected(422, "invalid_amount")
+            raise PspRefused(422, "invalid_amount")
         if charge.refunded_minor + amount_minor > int(charge.request.amount):
-            raise Rejected(409, "exceeds_captured")
+            raise PspRefused(409, "exceeds_captured")
         charge.refunded_minor += amount_minor
         made = self.refunds[request.id] = Refund(request, charge.request.order_id)
         return made, True
