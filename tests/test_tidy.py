@@ -20,7 +20,7 @@ FRAME = {"sim", "loadtests", "scenarios", "results", "tests", "docs", ".ci"}
 
 #: Who may read the clock or use the random module. Everyone else gets `now` and the generator as arguments.
 #: The engine is a server: it serves real time and makes secrets. The order core that it runs stays without both.
-CLOCK = ("sim/cli.py", "sim/measure/", "sim/experiments/", "sim/engine/", "loadtests/")
+CLOCK = ("sim/measure/", "sim/experiments/", "sim/engine/", "loadtests/")
 #: Who may use numpy's generators. Everyone else gets drawn columns.
 CHANCE = ("sim/demand/", "sim/stats/")
 CLOCK_MODULES = {"time", "random", "secrets"}

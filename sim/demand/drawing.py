@@ -40,8 +40,8 @@ class Quantiles(Hashable, Protocol):
 
 
 @lru_cache(maxsize=128)  # many contents have the same few laws, of half a megabyte together
-def tabulate(law: Quantiles, limit_us: float = LIMIT_US) -> QuantileTable:
-    """The table of `law`, rounded to whole microseconds and cut at `limit_us`.
+def tabulate(law: Quantiles) -> QuantileTable:
+    """The table of `law`, rounded to whole microseconds and cut at LIMIT_US.
 
     The last entry stands for quantile 1, which may be infinite: an eighth of the last cell from the end, where the
     straight line to it has an exponential tail's mean.
@@ -50,7 +50,7 @@ def tabulate(law: Quantiles, limit_us: float = LIMIT_US) -> QuantileTable:
     body = np.arange(cells) / cells
     tail = 1 - (steps - np.arange(steps + 1.0)) / (steps * cells)
     tail[-1] = 1 - 1 / (8 * steps * cells)
-    rounded = [np.minimum(np.rint(law.quantile(p)), limit_us) for p in (body, tail)]
+    rounded = [np.minimum(np.rint(law.quantile(p)), LIMIT_US) for p in (body, tail)]
     return QuantileTable(np.append(rounded[0], rounded[1][0]), rounded[1])
 
 

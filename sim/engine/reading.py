@@ -37,7 +37,7 @@ async def read_case(store: Store, order_id: int) -> Case | None:
 
 
 async def read_cases(
-    store: Store, after: int, limit: int, *, state: int = 0, buyer_id: str = "", since_us: int | None = None
+    store: Store, after: int, limit: int, *, state: int = 0, buyer_id: str = "", since_us: int | None
 ) -> list[Case]:
     """Return orders with their lines by id: those behind `after`, in a state, of a buyer, changed since an instant."""
     where, values = ["id > ?"], [after]

@@ -69,7 +69,7 @@ def write_tables(
         "timeline.parquet": lambda: iter([timeline(outcome, carts, grid)]),
         "contents.parquet": lambda: iter([_contents(scenario, tables.by_content(scenario, trace, outcome, carts))]),
         "parcels.parquet": lambda: _parcel_chunks(outcome),
-        "skus.parquet": lambda: iter([_skus(scenario, tables.skus(scenario, trace, outcome, carts))]),
+        "skus.parquet": lambda: iter([_skus(scenario, tables.skus(scenario, outcome, carts))]),
         "hours.parquet": lambda: iter([tables.hours(scenario, outcome)]),
         "pickups.parquet": lambda: iter([tables.pick_ups(scenario, outcome)]),
         "purchases.parquet": lambda: iter([tables.purchases(outcome)]),

@@ -127,7 +127,7 @@ class Station:
         work_us: npt.NDArray[np.int32],
         gone_us: npt.NDArray[np.int64],
         servers: int,
-        fast: bool = False,
+        fast: bool,
         gone_column: int = 0,
         stamp_us: npt.NDArray[np.int64] | None = None,
     ) -> None:

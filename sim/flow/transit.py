@@ -1,4 +1,4 @@
-"""Delays read from quantile tables with whole-number arithmetic: one at a time in kernels, in columns elsewhere.
+"""Delays read from quantile tables with whole-number arithmetic.
 
 The table is that of `sim.scenario.quantiles`: 1025 entries, microseconds, linear between them.
 """
@@ -23,12 +23,3 @@ def delay_us(table: npt.NDArray[np.int64], uniform: int) -> int:
     fraction = (uniform >> FRACTION_SHIFT) & FRACTION_MASK
     low = int(table[cell])
     return low + (((int(table[cell + 1]) - low) * fraction) >> FRACTION_BITS)
-
-
-def delays_us(table: npt.NDArray[np.int64], uniforms: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
-    """`delay_us` of every entry of `uniforms`, int64 of the same shape."""
-    cell = uniforms >> np.uint32(CELL_SHIFT)
-    fraction = ((uniforms >> np.uint32(FRACTION_SHIFT)) & np.uint32(FRACTION_MASK)).astype(np.int64)
-    low = table[cell]
-    result: npt.NDArray[np.int64] = low + (((table[cell + 1] - low) * fraction) >> FRACTION_BITS)
-    return result

@@ -17,6 +17,7 @@ import numpy.typing as npt
 DIGITS = 3
 HIGHEST_US = 3_600_000_000
 _KEPT_BITS = 11  # 3 digits: 2,048 sub-buckets
+_INTERVAL_US = 1_000_000
 _LEGEND = '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"'
 
 Values = npt.NDArray[np.int64]
@@ -45,14 +46,14 @@ def write_interval_log(path: Path, intervals: Iterable[Interval], started_unix_u
     path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
-def intervals_of(tag: str, at_us: Values, values_us: Values, length_us: int = 1_000_000) -> list[Interval]:
-    """Return the values by interval of the time at which they belong."""
+def intervals_of(tag: str, at_us: Values, values_us: Values) -> list[Interval]:
+    """Return the values by the second to which they belong."""
     order = np.argsort(at_us, kind="stable")
-    numbers = at_us[order] // length_us
+    numbers = at_us[order] // _INTERVAL_US
     starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1))
     parts = np.split(values_us[order], starts[1:])
     return [
-        Interval(tag, int(number) * length_us, length_us, part)
+        Interval(tag, int(number) * _INTERVAL_US, _INTERVAL_US, part)
         for number, part in zip(numbers[starts].tolist(), parts, strict=False)
     ]
 

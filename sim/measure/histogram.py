@@ -84,11 +84,6 @@ class Histogram:
         buckets = np.searchsorted(upto, [rank_of(percentile, n) for percentile in percentiles])
         return [int(value) for value in np.clip(middle_of(buckets), self.min_us, self.max_us)]
 
-    def weighted(self) -> tuple[Values, Values]:
-        """Return the middles of the buckets that hold anything, ascending, and how many each holds."""
-        buckets = np.flatnonzero(self.counts)
-        return np.clip(middle_of(buckets), self.min_us, self.max_us), self.counts[buckets]
-
     def _widen(self, least: int, most: int) -> None:
         empty = not len(self)
         self.min_us = least if empty else min(self.min_us, least)

@@ -101,15 +101,6 @@ def share_of(amounts: Ints, ppm: int) -> Ints:
     return np.asarray(whole * ppm + (rest * ppm + PPM // 2) // PPM)
 
 
-def money_columns(scenario: Scenario, trace: Trace, outcome: Outcome) -> dict[str, Ints]:
-    """MONEY_COLUMNS, each int64[orders]."""
-    columns = {name: np.empty(trace.orders, np.int64) for name in MONEY_COLUMNS}
-    for chunk, money in money_chunks(scenario, trace, outcome):
-        for name, column in columns.items():
-            column[chunk.orders] = money[name]
-    return columns
-
-
 def money_chunks(
     scenario: Scenario,
     trace: Trace,

@@ -119,7 +119,7 @@ def purchases(outcome: Outcome) -> dict[str, list[int | str | None]]:
     return {**found, "emergency": [bool(each) for each in found["emergency"]]}
 
 
-def skus(scenario: Scenario, trace: Trace, outcome: Outcome, carts: Carts) -> dict[str, Column]:
+def skus(scenario: Scenario, outcome: Outcome, carts: Carts) -> dict[str, Column]:
     """Columns of `skus.parquet` in the order of the catalogue, without the names."""
     table, prices = sku_table(scenario), Prices.of(scenario)
     sums = {name: np.zeros(len(table), np.int64) for name in ("units_wanted", "units_placed", "units_paid")}

@@ -49,16 +49,6 @@ class Refusal(StrEnum):
     INVALID = "invalid"
 
 
-#: The refusals of a checkout that the simulation knows as reasons.
-REASON_OF: dict[Refusal, Reason] = {
-    Refusal.OFF_SHELF: Reason.OFF_SHELF,
-    Refusal.DEAL_CLOSED: Reason.DEAL_CLOSED,
-    Refusal.DEAL_SOLD_OUT: Reason.DEAL_SOLD_OUT,
-    Refusal.PURCHASE_LIMIT: Reason.PURCHASE_LIMIT,
-    Refusal.INSUFFICIENT_STOCK: Reason.SOLD_OUT,
-}
-
-
 @final
 class Refused(msgspec.Struct, frozen=True, gc=False):
     """Nothing changed. `facts` go into the answer, `errors` list each thing wrong with a JSON pointer."""

@@ -17,7 +17,7 @@ from sim.orders.ending import next_due_us
 from sim.orders.entities import Case, DealBuyer, Line, PackageStatus, RequestStatus
 from sim.orders.events import Event
 from sim.orders.returning import wanted_units
-from sim.orders.states import TRANSITIONS, Reason, State
+from sim.orders.states import Reason, State, may_go
 from sim.orders.stock import Phase
 from sim.orders.world import World
 
@@ -217,7 +217,7 @@ def _put(world: World, case: Case, **changes: Any) -> None:
     """Store a case whose order takes `changes`, one event older, and due when time next acts on it."""
     order = case.order
     after = changes.get("state", order.state)
-    if after != order.state and after not in TRANSITIONS[order.state]:
+    if after != order.state and not may_go(order.state, after):
         raise Defect(f"order {order.id} cannot go from {order.state.name} to {after.name}")
     case = replace(case, order=replace(order, seq=order.seq + 1, **changes))
     due_us = next_due_us(case, world.rules)

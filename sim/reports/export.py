@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from sim.errors import UsageError
-from sim.reports.k6 import k6_script
+from sim.reports.k6 import FILE_NAME, k6_script
 from sim.reports.load_files import LoadRun, is_load
-
-K6 = "replay.k6.js"
 
 
 def export_run(directory: Path, form: str, out: Path) -> list[Path]:
@@ -53,6 +51,6 @@ def export_k6(directory: Path, out: Path) -> Path:
         raise ValueError("a k6 script is made of load runs; this one was simulated")
     script = k6_script(run)
     out.mkdir(parents=True, exist_ok=True)
-    path = out / K6
+    path = out / FILE_NAME
     path.write_text(script, encoding="utf-8", newline="\n")
     return path

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sim.reports.load_files import LoadRun
 from sim.reports.load_text import headline
 
+FILE_NAME = "replay.k6.js"
 #: Longer replays get longer bins, so that the script stays readable.
 _MOST_STAGES = 600
 _BIN_MS = 100
@@ -93,7 +94,7 @@ export function checkout(data) {
 """
 
 
-def k6_script(run: LoadRun, name: str = "replay.k6.js") -> str:
+def k6_script(run: LoadRun) -> str:
     """The script. Raises ValueError where nothing was planned to arrive."""
     planned = run.intended
     arrivals, checkouts = planned["arrivals"], planned["checkouts"]
@@ -104,7 +105,7 @@ def k6_script(run: LoadRun, name: str = "replay.k6.js") -> str:
     browsing = np.maximum(_binned(arrivals, times) - _binned(checkouts, times), 0)
     buying = _binned(checkouts, times)
     words = {
-        "NAME": name,
+        "NAME": FILE_NAME,
         "RUN": headline(run.summary),
         "BIN": str(size_ms),
         "BROWSING": _steps(browsing, size_ms),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sim.reports.blocks import Block, Cells, plain_text
@@ -37,14 +37,7 @@ OUTCOMES = (
     ("dropped", "dropped"),
     ("cut off", "cut"),
 )
-AUDIT_WORDS = {
-    "clean": "AUDIT CLEAN",
-    "findings": "AUDIT FINDINGS",
-    "failed": "AUDIT FAILED",
-    "not done": "AUDIT NOT DONE",
-}
 SLO_WORDS = {True: "SLO MET", False: "SLO MISSED", None: "SLO NOT TESTED"}
-VALID_WORDS = {True: "VALID", False: "INVALID"}
 #: Ids of a finding that a terminal shows; the page and summary.json hold all that were listed.
 _MOST_IDS = 8
 
@@ -54,12 +47,12 @@ def load_text(summary: Summary) -> str:
     return plain_text(load_blocks(summary))
 
 
-def load_blocks(summary: Summary, *, most_ids: int = _MOST_IDS) -> list[Block]:
+def load_blocks(summary: Summary) -> list[Block]:
     """All tables in the order in which they matter; what the run does not have is left out."""
     blocks = (
         verdict_block(summary),
         slo_block(summary),
-        findings_block(summary, most_ids),
+        findings_block(summary, _MOST_IDS),
         audit_block(summary),
         ladder_block(summary),
         requests_block(summary),
@@ -159,7 +152,7 @@ def audit_block(summary: Summary) -> Block:
     return Block(title, rows, "<><", head=True) if len(rows) > 1 else Block(title, [["no rule was checked"]])
 
 
-def findings_block(summary: Summary, most_ids: int = _MOST_IDS) -> Block | None:
+def findings_block(summary: Summary, most_ids: int) -> Block | None:
     """What the audit found, with the ids that it names."""
     rows = []
     for finding in summary["audit"]["findings"]:
@@ -281,6 +274,7 @@ def command(summary: Summary) -> str:
     return shlex.join(parts)
 
 
-def provenance_rows(summary: Summary, keys: Sequence[str] = ("versions", "machine")) -> list[Cells]:
+def provenance_rows(summary: Summary) -> list[Cells]:
     """Versions and machine as rows of name and value."""
-    return [[rule_name(str(name)), _told(value)] for key in keys for name, value in summary.get(key, {}).items()]
+    told = [each for part in ("versions", "machine") for each in summary.get(part, {}).items()]
+    return [[str(name).replace("_", " "), _told(value)] for name, value in told]

@@ -30,8 +30,8 @@ def capacity_changes(scenario: Scenario, servers: Servers) -> list[tuple[int, in
     for start_us, end_us, number in _shift_windows(scenario, servers):
         steps[max(start_us, 0)] = steps.get(max(start_us, 0), 0) + number
         steps[max(end_us, 0)] = steps.get(max(end_us, 0), 0) - number
-    changes, level = [(0, servers.constant + steps.pop(0, 0))], servers.constant
-    level = changes[0][1]
+    level = servers.constant + steps.pop(0, 0)
+    changes = [(0, level)]
     for time_us in sorted(steps):
         level += steps[time_us]
         if time_us < scenario.horizon_us and level != changes[-1][1]:
@@ -96,9 +96,7 @@ def _day_ends(scenario: Scenario, days: Region | BusinessCalendar, minute: int) 
     return ends
 
 
-def is_business_day(
-    day: dt.date, weekdays: tuple[Weekday, ...], holidays: tuple[dt.date, ...], country: str = ""
-) -> bool:
+def is_business_day(day: dt.date, weekdays: tuple[Weekday, ...], holidays: tuple[dt.date, ...], country: str) -> bool:
     """Whether `day` is worked: one of the `weekdays`, none of the `holidays`, no public holiday of `country`."""
     off = day in holidays or day in public_holidays(country, day.year)
     return EVERY_DAY[day.weekday()] in weekdays and not off

@@ -58,16 +58,14 @@ class Pairs(NamedTuple):
         return found.low is not None and found.high is not None and not found.low <= 0 <= found.high
 
 
-def all_pairs(
-    values: Sequence[Sequence[float]], level: float = LEVEL, draws: int = DRAWS, widened: float = 1.0
-) -> Pairs:
+def all_pairs(values: Sequence[Sequence[float]], draws: int = DRAWS, widened: float = 1.0) -> Pairs:
     """Simultaneous intervals for every pair of strategies; `values[strategy][replication]`, two strategies or more.
 
     `widened`: by what the intervals are multiplied, for a study that was stopped by its spread.
     """
-    factor = critical_value(values, level, draws) * widened
+    factor = critical_value(values, LEVEL, draws) * widened
     pairs = combinations(range(len(values)), 2)
-    return Pairs({(i, j): paired_interval(values[i], values[j], level, critical=factor) for i, j in pairs}, factor)
+    return Pairs({(i, j): paired_interval(values[i], values[j], LEVEL, critical=factor) for i, j in pairs}, factor)
 
 
 def critical_value(values: Sequence[Sequence[float]], level: float = LEVEL, draws: int = DRAWS) -> float:

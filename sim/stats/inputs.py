@@ -39,14 +39,14 @@ class Turn(NamedTuple):
     leads_below: bool
 
 
-def variance_parts(groups: Floats, level: float = LEVEL) -> Parts:
+def variance_parts(groups: Floats) -> Parts:
     """Parts of the variance of `groups[draw, run]`, two draws and runs or more."""
     draws, runs = groups.shape
     if draws < 2 or runs < 2:
         raise ValueError("two draws of two runs are the least that tells chance from inputs")
     within = float(groups.var(axis=1, ddof=1).mean())
     between = float(groups.mean(axis=1).var(ddof=1))
-    half = t_quantile((1 + level) / 2, draws * (runs - 1)) * math.sqrt(within / groups.size)
+    half = t_quantile((1 + LEVEL) / 2, draws * (runs - 1)) * math.sqrt(within / groups.size)
     return Parts(within, max(0.0, between - within / runs), half)
 
 

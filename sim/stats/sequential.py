@@ -80,9 +80,9 @@ def needed_for(half_width: float, n: int, goal: float, *, stopping: bool = True,
     return high
 
 
-def needed_to_separate(difference: float, half_width: float, n: int, *, level: float = LEVEL) -> int:
+def needed_to_separate(difference: float, half_width: float, n: int) -> int:
     """About how many replications would leave 0 outside the interval of a difference that stays as found.
 
     As likely as not: the difference found is itself unsure. MOST + 1 where no number would do.
     """
-    return needed_for(half_width, n, abs(difference) * (1 - 1e-9), stopping=False, level=level)
+    return needed_for(half_width, n, abs(difference) * (1 - 1e-9), stopping=False, level=LEVEL)

@@ -29,7 +29,6 @@ from sim.orders.rules import Rules
 from tests.bench.engine_carts import make_calls, make_carts, shelf
 from tests.bench.engine_script import Maker, PostgresScript, SqliteScript
 
-STORES = ("sqlite", "postgres")
 _VERIFIED = 300  # carts, in groups of 128
 
 

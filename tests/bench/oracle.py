@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from sim.demand.trace import Trace
-from sim.operations.money import money_columns
 from sim.operations.outcome import WAITING_COLUMNS, Outcome
 from sim.operations.waiting import waiting_column
 from sim.scenario.schema import Scenario
-from tests.operations.compare import parcel_rows
+from tests.operations.compare import money_columns, parcel_rows
 from tests.oracle import model
 
 oracle_run = model.run

@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 import aiohttp
+import msgspec
 from aiohttp import web
 
 from sim.engine import views
 from sim.engine.calls import Call, Reply
 from sim.engine.executor import Executor
 from sim.engine.paying import payments
-from sim.engine.paying.payments import PaymentDriver, provider_event, webhook_command
+from sim.engine.paying.payments import PaymentDriver, ProviderEvent, webhook_command
 from sim.engine.paying.provider_http import Provider
 from sim.engine.psp.behaviour import Behaviour
 from sim.engine.psp.serving import PspServer
@@ -168,7 +169,7 @@ class Till:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
         verify([SECRET], headers, body, int(time.time()))
-        event = provider_event(body)
+        event = msgspec.json.decode(body, type=ProviderEvent)
         await self.gate.wait()
         command = webhook_command(event)
         assert command is not None

@@ -13,7 +13,7 @@ import pytest
 
 from sim.engine import views
 from sim.engine.calls import Call
-from sim.engine.paying.payments import AnswerPending, provider_event, webhook_command
+from sim.engine.paying.payments import AnswerPending, ProviderEvent, webhook_command
 from sim.engine.paying.provider import Charge, Outcome, Payback, Status
 from sim.engine.paying.provider_http import Provider
 from sim.engine.problems import KEY_IN_USE
@@ -572,7 +572,8 @@ def test_an_open_payment_can_be_told_without_changing_it(database: Database) -> 
     ],
 )
 def test_an_event_of_the_provider_asks_for_one_command_or_none(kind: str, data: Any, command: Any) -> None:
-    event = provider_event(msgspec.json.encode({"id": "e", "type": kind, "data": data, "created_at": "now"}))
+    told = msgspec.json.encode({"id": "e", "type": kind, "data": data, "created_at": "now"})
+    event = msgspec.json.decode(told, type=ProviderEvent)
     assert webhook_command(event) == command
 
 
@@ -590,4 +591,4 @@ def test_an_event_of_the_provider_asks_for_one_command_or_none(kind: str, data: 
 )
 def test_a_malformed_event_raises_what_the_api_turns_into_400(body: bytes) -> None:
     with pytest.raises(msgspec.MsgspecError):
-        webhook_command(provider_event(body))
+        webhook_command(msgspec.json.decode(body, type=ProviderEvent))

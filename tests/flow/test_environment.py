@@ -16,7 +16,7 @@ from sim.flow.calendar_queue import next_time, schedule
 from sim.flow.environment import MAX_WINDOW_US, FlowEnvironment
 from sim.flow.jit import choose, compiled
 from sim.flow.structs import handle
-from sim.flow.transit import delay_us, delays_us
+from sim.flow.transit import delay_us
 from sim.scenario.parts.base import Duration
 from sim.scenario.quantiles import at_u32, quantile_table
 from tests.flow.agenda import Agenda
@@ -113,7 +113,6 @@ def test_delays_in_flows_are_those_of_the_quantile_table(law: Any, uniforms: lis
     table = quantile_table(Duration.model_validate(law))
     edges = [0, 1, 2**22 - 1, 2**22, 2**32 - 1]
     expected = [at_u32(table, uniform) for uniform in [*uniforms, *edges]]
-    assert delays_us(table, np.array([*uniforms, *edges], dtype=np.uint32)).tolist() == expected
     assert [delay_us(table, uniform) for uniform in [*uniforms, *edges]] == expected
 
 

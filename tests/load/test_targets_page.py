@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from loadtests.records import Outcome
-from loadtests.targets.base import AuditResult, Target
+from loadtests.targets.base import Target
 from loadtests.targets.loading import load_target
 from loadtests.targets.process import ServerProcess
 from sim.errors import UsageError
@@ -78,10 +78,6 @@ def some_orders(replay: SmallReplay) -> None:
     assert replay.buy(cart(1, (0, 2), (1, 1))).outcome is Outcome.OK  # a retry with the same key
     assert replay.buy(cart(4, (1, 3)), pays=False).outcome is Outcome.OK
     assert replay.target.cancel(replay.http, replay.orders[4], "k").outcome is Outcome.OK
-
-
-def rules_of(result: AuditResult) -> set[str]:
-    return {finding.rule for finding in result.findings}
 
 
 SEEN = {"O1", "O2", "O4", "O5", "S1", "S3", "M1", "M4"}

@@ -115,11 +115,6 @@ def test_a_negative_value_counts_as_nothing() -> None:
     assert (histogram.min_us, histogram.max_us, histogram.total_us, len(histogram)) == (0, 10, 10, 2)
 
 
-def test_weights_say_how_often_each_bucket_was_met() -> None:
-    values, counts = recorded([3, 3, 1_000_000, 7]).weighted()
-    assert (values.tolist(), counts.tolist()) == ([3, 7, pytest.approx(1_000_000, rel=MAX_ERROR)], [2, 1, 1])
-
-
 @pytest.mark.parametrize(
     ("percentile", "n", "rank"), [(99.9, 10_000, 9_990), (50, 3, 2), (50, 4, 2), (99, 1, 1), (0.001, 10, 1), (99, 0, 0)]
 )

@@ -11,7 +11,7 @@ from sim.demand.trace import Trace
 from sim.operations.carts import Carts
 from sim.operations.contribution import holding_minor, moderators_minor, replenishment_minor
 from sim.operations.deadlines import DispatchDeadlines
-from sim.operations.money import money_columns
+from sim.operations.money import MONEY_COLUMNS, money_chunks
 from sim.operations.outcome import Column, Outcome
 from sim.operations.punctuality import Punctuality
 from sim.operations.simulate import simulate
@@ -83,3 +83,12 @@ def _column_differences(columns: Mapping[str, Column], oracle: model.Outcome) ->
         unequal = [o for o in range(len(mine)) if mine[o] != theirs[o]]
         found += [f"order {o}: {name} {mine[o]} != {theirs[o]}" for o in unequal[:20]]
     return found
+
+
+def money_columns(scenario: Scenario, trace: Trace, outcome: Outcome) -> dict[str, np.ndarray]:
+    """MONEY_COLUMNS, each int64[orders], all orders in one."""
+    columns = {name: np.empty(trace.orders, np.int64) for name in MONEY_COLUMNS}
+    for chunk, money in money_chunks(scenario, trace, outcome):
+        for name, column in columns.items():
+            column[chunk.orders] = money[name]
+    return columns

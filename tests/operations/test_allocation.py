@@ -20,7 +20,6 @@ from tests.operations.shop import DAY_US, HOUR_US, MINUTE_US, PAID_IN_A_MINUTE
 from tests.oracle.build import tiny_trace
 
 MUG, POT = 0, 1
-NEAR, FAR = 0, 1
 LIVE = {"content": 0}
 
 _TEXT = """

@@ -15,7 +15,6 @@ from sim.operations.outcome import Outcome
 from sim.operations.simulate import simulate
 from sim.reports.figures import names_of
 from sim.reports.figures.carriers import draw_carriers
-from sim.reports.figures.frame import draw
 from sim.reports.run_files import Run
 from sim.scenario.parts.carriage import SERVICE_DAYS
 from sim.scenario.quantiles import at_u32, derived_u32, derived_u32s, quantile_table
@@ -24,6 +23,7 @@ from sim.scenario.writing.as_run import scenario_yaml
 from tests.operations.compare import differences
 from tests.operations.shop import DAY_US, HOUR_US, PAID_IN_A_MINUTE, shop
 from tests.oracle.build import tiny_trace
+from tests.reports.drawing import draw
 
 POST = "{name: post, pick_ups: [{at: '18:00', capacity: 4}], to: {all: {cost: 2.00 GBP, lead_time: 3d}}}"
 SWIFT = "{name: swift, pick_ups: [{at: '12:00', capacity: 3}, {at: '20:00', capacity: 3}], to: {all: %s}}"

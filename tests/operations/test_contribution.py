@@ -11,12 +11,13 @@ import pytest
 from sim.demand.trace import RETURN, Trace
 from sim.operations.carts import Carts
 from sim.operations.contribution import LostMargin, contribution_lines, holding_minor, ledger_of
-from sim.operations.money import Prices, money_chunks, money_columns
+from sim.operations.money import Prices, money_chunks
 from sim.operations.outcome import Outcome, Purchase
 from sim.operations.reviewing import Reviewing
 from sim.operations.stock_moves import Moves, StockMoves
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table
+from tests.operations.compare import money_columns
 from tests.operations.from_oracle import oracle_outcome
 from tests.operations.shop import DAY_US, HOUR_US, PAID_IN_A_MINUTE, shop
 from tests.oracle.build import tiny_trace

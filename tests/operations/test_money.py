@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from sim.operations.contribution import exact_sum
-from sim.operations.money import MONEY_COLUMNS, money_chunks, money_columns, share_of
+from sim.operations.money import MONEY_COLUMNS, money_chunks, share_of
 from sim.operations.simulate import simulate
+from tests.operations.compare import money_columns
 from tests.operations.from_oracle import oracle_outcome
 from tests.operations.shop import PAID_IN_A_MINUTE, shop
 from tests.oracle import model

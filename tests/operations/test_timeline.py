@@ -118,7 +118,7 @@ def test_hours_and_pick_ups_hold_every_parcel(played: tuple[Scenario, Trace, Out
 
 def test_skus_and_contents_agree_with_the_orders(played: tuple[Scenario, Trace, Outcome, Carts]) -> None:
     scenario, trace, outcome, carts = played
-    skus, shows = tables.skus(scenario, trace, outcome, carts), tables.by_content(scenario, trace, outcome, carts)
+    skus, shows = tables.skus(scenario, outcome, carts), tables.by_content(scenario, trace, outcome, carts)
     whole = carts.chunk(0, len(carts))
     units = whole.total(whole.lines("quantity").astype(np.int64))
     for name in ("placed", "paid"):

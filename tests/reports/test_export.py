@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from sim.cli import run
-from sim.reports.export import K6, export_run
-from sim.reports.k6 import k6_script
+from sim.reports.export import export_run
+from sim.reports.k6 import FILE_NAME, k6_script
 from sim.reports.load_files import LoadRun
 from tests.reports.load_runs import SCENARIOS, write_load_run
 from tests.reports.synthetic import write_run
@@ -95,7 +95,7 @@ def test_the_script_has_the_objectives_and_says_what_is_lost(directory: Path) ->
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not there to read the script")
 def test_the_script_is_javascript(directory: Path, tmp_path: Path) -> None:
     path = export_run(directory, "k6", tmp_path)[0]
-    assert path.name == K6
+    assert path.name == FILE_NAME
     module = tmp_path / "replay.mjs"
     module.write_bytes(path.read_bytes())
     done = subprocess.run(["node", "--check", str(module)], capture_output=True, text=True, timeout=60)

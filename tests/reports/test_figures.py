@@ -15,12 +15,13 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from sim.reports.figures import DRAWINGS, draw_all
+from sim.reports.figures import DRAWINGS
 from sim.reports.figures.contents import group_contents
 from sim.reports.figures.frame import WIDTH_IN, Frame, log_axis, styled
 from sim.reports.figures.parcels import _read
 from sim.reports.figures.study import SIGNS
 from sim.reports.run_files import Labels, Run
+from tests.reports.drawing import draw_all
 from tests.reports.synthetic import write_run
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sim.cli import run
-from sim.reports.figures import draw_all
 from sim.reports.text import summary_text
+from tests.reports.drawing import draw_all
 from tests.reports.test_figures import OF_EACH_RUN, SCENARIOS, assert_drawn
 
 

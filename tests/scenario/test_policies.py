@@ -13,13 +13,11 @@ from sim.scenario.days_off import countries, is_known, public_holidays
 from sim.scenario.load import load_scenario, load_with_source, scenario_from_text
 from sim.scenario.policies import shipped_policies
 from sim.scenario.studies.study import load_study
-from sim.scenario.units import US_PER_S
 from sim.scenario.writing.as_run import scenario_yaml
 from sim.scenario.writing.provenance import provenance
 from tests.scenario.helpers import MINIMAL, load
 
 TIKTOK = "dispatch.policy=tiktok_us_2026_03"
-HOUR_US = 3600 * US_PER_S
 MINE = """
 title: Our marketplace, June 2026
 read: 2026-06

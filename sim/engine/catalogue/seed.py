@@ -42,7 +42,6 @@ class Seeded:
     show_us: int  # when the scenario's time 0 is, on the engine's clock
     shops: dict[str, int] = field(default_factory=dict)
     products: dict[str, int] = field(default_factory=dict)
-    sku_names: list[str] = field(default_factory=list)
     skus: list[int] = field(default_factory=list)
     rooms: dict[str, int] = field(default_factory=dict)
     videos: dict[str, int] = field(default_factory=dict)
@@ -97,7 +96,7 @@ class _Plan:
 
     def __post_init__(self) -> None:
         self.rows = sku_table(self.scenario)
-        self.seeded = Seeded(self.scenario.name, self.show_us, sku_names=[row.name for row in self.rows])
+        self.seeded = Seeded(self.scenario.name, self.show_us)
         self.currency = self.scenario.reporting_currency
         self._check()
 

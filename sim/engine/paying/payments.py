@@ -180,14 +180,6 @@ class _PaidOut(msgspec.Struct, gc=False):
     refund_id: Id
 
 
-_event = msgspec.json.Decoder(ProviderEvent).decode
-
-
-def provider_event(body: bytes) -> ProviderEvent:
-    """Return the event in a webhook's body. Raises msgspec.MsgspecError for what is none."""
-    return _event(body)
-
-
 def webhook_command(event: ProviderEvent) -> Command | None:
     """Return what an event asks of us, None for a type that we do not know (and accept).
 

@@ -66,10 +66,9 @@ class Reconciler:
         clock: Clock,
         is_running: Callable[[int], bool],
         *,
-        patience_us: int = PATIENCE_US,
-        look_every_s: float = LOOK_EVERY_S,
-        send_every_s: float = SEND_EVERY_S,
-        first_pause_us: int = FIRST_PAUSE_US,
+        patience_us: int,
+        look_every_s: float,
+        send_every_s: float,
     ) -> None:
         self._writer = writer
         self._store = store
@@ -78,8 +77,8 @@ class Reconciler:
         self._clock = clock
         self._patience_us = patience_us
         self._every_s = (look_every_s, send_every_s)
-        self._payments = _Open(first_pause_us)
-        self._refunds = _Open(first_pause_us)
+        self._payments = _Open(FIRST_PAUSE_US)
+        self._refunds = _Open(FIRST_PAUSE_US)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:

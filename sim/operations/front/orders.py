@@ -68,7 +68,7 @@ from sim.orders.states import Reason, State
 
 UNPAID, ON_HOLD, CANCELLED = int(State.UNPAID), int(State.ON_HOLD), int(State.CANCELLED)
 AWAITING_SHIPMENT, AWAITING_COLLECTION = int(State.AWAITING_SHIPMENT), int(State.AWAITING_COLLECTION)
-EXPIRED, BUYER_CANCELLED, SOLD_OUT = int(Reason.EXPIRED), int(Reason.BUYER_CANCELLED), int(Reason.SOLD_OUT)
+EXPIRED, SOLD_OUT = int(Reason.EXPIRED), int(Reason.SOLD_OUT)
 LONGEST_RESPONSE_US = 2**31 - 1
 AHEAD = 24  # how many holds ahead records are fetched
 

@@ -42,7 +42,6 @@ SECOND_ROUND = 8  # attempts of the second round are numbered from here
 SWEEP, WORKED, GROUP_DONE, STAFF_DONE, RESTOCK, START, GROUP_START, STAFF_START, TIME_OUT, CANCEL, ARRIVAL, JOIN = (
     0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15,
 )  # fmt: skip
-NOTHING_DUE = 16
 
 (
     NOW, COUNT, NEXT_ARRIVAL, END_US,

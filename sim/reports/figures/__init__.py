@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from sim.reports.figures.carriers import draw_carriers
 from sim.reports.figures.engine import draw_engine
-from sim.reports.figures.frame import draw
 from sim.reports.figures.funnel import draw_funnel
 from sim.reports.figures.money import draw_money
 from sim.reports.figures.orders import draw_orders
@@ -26,12 +23,6 @@ DRAWINGS = {
     "funnel": draw_funnel,
     "money": draw_money,
 }
-
-
-def draw_all(directory: Path) -> list[Path]:
-    """Draw every figure of the run in `directory` into it, and return their paths. Raises OSError or ValueError."""
-    run = Run(directory)
-    return [draw(run, directory / f"{name}.png", DRAWINGS[name]) for name in names_of(run)]
 
 
 def names_of(run: Run) -> list[str]:

@@ -24,6 +24,8 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _NICE_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, DAY_S)
 _WHOLE_DAYS = (2, 7, 14, 28, 91, 182, 364)
+_MOST_BUCKETS = 300
+_LEAST_WINDOW_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -121,15 +123,15 @@ def tick_step_s(length_s: float, most: int) -> int:
     return _WHOLE_DAYS[-1] * DAY_S
 
 
-def bucket_s(window: Window, step_s: int, most: int = 300) -> int:
-    """Length of a bucket: round, a multiple of the timeline's step, at most `most` in the window."""
+def bucket_s(window: Window, step_s: int) -> int:
+    """Length of a bucket: round, a multiple of the timeline's step, at most _MOST_BUCKETS in the window."""
     for nice in _NICE_S:
-        if nice % step_s == 0 and window.length_s / nice <= most:
+        if nice % step_s == 0 and window.length_s / nice <= _MOST_BUCKETS:
             return nice
-    return int(-(-window.length_s / most // step_s)) * step_s
+    return int(-(-window.length_s / _MOST_BUCKETS // step_s)) * step_s
 
 
-def busy_window(time_s: npt.ArrayLike, weight: npt.ArrayLike, *, least_s: float = 30) -> Window | None:
+def busy_window(time_s: npt.ArrayLike, weight: npt.ArrayLike) -> Window | None:
     """From the first time with weight to the last, with a margin; None if there is none.
 
     A last trickle of at most 2 % of the weight is left out where it would take a quarter of the axis.
@@ -142,7 +144,7 @@ def busy_window(time_s: npt.ArrayLike, weight: npt.ArrayLike, *, least_s: float 
     times, sums = times[some][order], np.cumsum(weights[some][order])
     last = _before_the_trickle(times, sums)
     start, end = float(times[0]), float(times[last]) + 1
-    margin = max(0.02 * (end - start), (least_s - (end - start)) / 2, 1)
+    margin = max(0.02 * (end - start), (_LEAST_WINDOW_S - (end - start)) / 2, 1)
     within = int(np.searchsorted(times, end + margin, side="right")) - 1
     return Window(max(start - margin, 0), end + margin, float(1 - sums[within] / sums[-1]))
 

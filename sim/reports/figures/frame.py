@@ -31,6 +31,7 @@ INK, SOFT, FAINT = "#1A1A1A", "#5A5A5A", "#E4E4E4"
 GOOD, BAD, WARN = "#0072B2", "#D55E00", "#E69F00"
 WIDTH_IN, DPI = 10.0, 120
 NAME_COLUMNS = 24
+_MOST_TICKS = 11
 _STYLE = {
     "font.size": 9.0,
     "axes.titlesize": 9.5,
@@ -98,10 +99,10 @@ class Frame:
         axes.set_axis_off()
         axes.text(0.5, 0.5, words, ha="center", va="center", color=SOFT, fontsize=12, transform=axes.transAxes)
 
-    def time_axis(self, axes: Axes, window: Window, *, labelled: bool = True, most: int = 11) -> None:
+    def time_axis(self, axes: Axes, window: Window, *, labelled: bool = True) -> None:
         """Local times along the bottom of `axes`."""
         self.has_times = True
-        positions, labels = self.clock.ticks(window, most)
+        positions, labels = self.clock.ticks(window, _MOST_TICKS)
         axes.set_xlim(window.start_s, window.end_s)
         axes.set_xticks(positions, labels if labelled else [""] * len(labels))
         if labelled:
@@ -121,15 +122,6 @@ class Frame:
         if self.has_times:
             parts.append(f"times: {self.clock.zone.key}")
         return "  ·  ".join([*parts, *self.notes])
-
-
-def draw(run: Run, path: Path, drawing: Draw) -> Path:
-    """Draw one figure and write it to `path`."""
-    with styled():
-        frame = Frame(run)
-        drawing(frame)
-        save_png(frame, path)
-    return path
 
 
 @contextmanager

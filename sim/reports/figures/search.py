@@ -97,7 +97,7 @@ def draw_knobs(frame: SearchFrame) -> None:
         axes = frame.figure.add_subplot(grid[k // across, k % across])
         for feasible in (False, True):
             chosen = [point for point in points if point["feasible"] is feasible]
-            places = [_position(frame, knob, point["numbers"][k]) for point in chosen]
+            places = [_position(knob, point["numbers"][k]) for point in chosen]
             gains, sizes = [frame.gain(point) for point in chosen], [10 + 3 * p["replications"] for p in chosen]
             if feasible:
                 shades = [point["number"] / most for point in chosen]
@@ -105,12 +105,12 @@ def draw_knobs(frame: SearchFrame) -> None:
             else:
                 axes.scatter(places, gains, s=sizes, color=OTHER_VIDEO, marker="x", linewidths=0.8)
         if leader["numbers"] is not None:
-            axes.scatter([_position(frame, knob, leader["numbers"][k])], [frame.gain(leader)], s=140,
+            axes.scatter([_position(knob, leader["numbers"][k])], [frame.gain(leader)], s=140,
                          facecolors="none", edgecolors=INK)  # fmt: skip
         axes.set_title(name_text(knob["path"], 44))
         axes.axhline(0, color=INK, linewidth=0.8)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-        _knob_axis(frame, axes, knob)
+        _knob_axis(axes, knob)
         if k % across == 0:
             axes.set_ylabel(f"better than {name_text(summary['base'], 14)}\n{frame.unit}")
     best = f"{name_text(leader['name'])} leads (ringed)." if leader["numbers"] is not None else ""
@@ -123,12 +123,12 @@ def draw_knobs(frame: SearchFrame) -> None:
     frame.notes += told
 
 
-def _position(frame: SearchFrame, knob: dict[str, Any], number: float) -> float:
+def _position(knob: dict[str, Any], number: float) -> float:
     unit = knob["unit"]
     return major(number, unit) if len(unit) == 3 and unit.isupper() else number
 
 
-def _knob_axis(frame: SearchFrame, axes: Axes, knob: dict[str, Any]) -> None:
+def _knob_axis(axes: Axes, knob: dict[str, Any]) -> None:
     axes.xaxis.set_major_locator(_few(_is_whole(knob)))
     if "choices" in knob:
         axes.set_xticks(range(len(knob["choices"])), [name_text(choice, 16) for choice in knob["choices"]])

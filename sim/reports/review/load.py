@@ -25,7 +25,7 @@ Ints = npt.NDArray[np.int64]
 _DONE = ("ok", "replayed")
 
 
-def review_load(run: LoadRun, zone: str = "") -> dict[str, Any]:
+def review_load(run: LoadRun, zone: str) -> dict[str, Any]:
     """The review of a load run, as docs/review.md tells it."""
     carts, steps = _carts(run)
     found: dict[str, Any] = {

@@ -74,7 +74,7 @@ def _amount(review: Review, minor: float | None) -> str:
     return amount(minor, review["run"]["currency"])
 
 
-def group_block(review: Review, by: str, most: int = MOST_ROWS) -> Block:
+def group_block(review: Review, by: str, most: int) -> Block:
     """One grouping as a table: the groups of most GMV, in the order of the file (hours: of the day)."""
     rows = review["groups"][by]
     largest = sorted(rows, key=lambda row: (-row["gmv_minor"], -row["views"]))[:most]

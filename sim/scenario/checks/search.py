@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path as FilePath
 
 from sim.errors import Problem
 from sim.scenario.parts.comparing import SearchSpace
@@ -28,7 +27,7 @@ def search_problems(root: Node, space: SearchSpace, trees: Sequence[Node]) -> It
         outer = outer_of(knob.path, [other.path for other in knobs.values()])
         if outer is not None:
             yield problem_at(root, at, f"lies inside another knob, {dotted(outer)}", "", "")
-        found = [put_changes(tree, {knob.name: knob.node(0)}, FilePath())[1] for tree in trees]
+        found = [put_changes(tree, {knob.name: knob.node(0)})[1] for tree in trees]
         if all(found):
             first = found[0][0]  # as the scenario stands
             yield problem_at(root, at, f"{first.path}: {first.message}", first.allowed, first.found)

@@ -10,7 +10,7 @@ from sim.errors import Problem, ScenarioError
 MAX_BYTES = 5_000_000
 
 
-def check_file(path: Path, what: str = "scenario", max_bytes: int = MAX_BYTES) -> None:
+def check_file(path: Path, what: str, max_bytes: int) -> None:
     """Refuse a file that is missing, no regular file, or larger than `max_bytes`; raises ScenarioError."""
     try:
         status = path.stat()

@@ -53,7 +53,7 @@ def apply_overrides(root: Node, overrides: Sequence[str], folder: FilePath) -> t
 _SHARED = ("strategies", "reporting_currency", "seed", "horizon")
 
 
-def put_changes(root: Node, changes: Mapping[str, Node], folder: FilePath) -> tuple[Node, list[Problem]]:
+def put_changes(root: Node, changes: Mapping[str, Node]) -> tuple[Node, list[Problem]]:
     """Put a strategy's changes, `dotted.path` -> value, into the tree; return it with the problems met on the way."""
     problems: list[Problem] = []
     for text, value in changes.items():

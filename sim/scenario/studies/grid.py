@@ -20,7 +20,7 @@ MOST = 200
 _FORM = "write KEY=LOW:HIGH:STEP such as stock.S=100:1000:100 or fees.platform=2 %:8 %:1 %"
 
 
-def with_grid(root: Node, texts: Sequence[str], only: Sequence[str] = ()) -> Node:
+def with_grid(root: Node, texts: Sequence[str], only: Sequence[str]) -> Node:
     """The tree with one strategy for each strategy (of those in `only`) and value; values of several keys in all
     combinations. Raises UsageError."""
     if not texts or not isinstance(root.value, dict):

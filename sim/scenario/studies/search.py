@@ -50,7 +50,7 @@ class Search:
     def at(self, codes: Codes, name: str) -> Strategist | Problem:
         """The strategy at a point, or why the scenario cannot be so."""
         values = {knob.name: knob.node(code) for knob, code in zip(self.knobs, codes, strict=True)}
-        tree, problems = put_changes(self.tree, values, FilePath())
+        tree, problems = put_changes(self.tree, values)
         if problems:
             return problems[0]
         try:
@@ -114,7 +114,7 @@ def load_search(
     turned = _knobs([f"{key}={value}" for key, value in own.knobs.items()], knobs)
     search = Search(study, start, trees, turned, (*own.subject_to, *limits))
     for knob in turned:
-        _, problems = put_changes(search.tree, {knob.name: knob.node(0)}, FilePath())
+        _, problems = put_changes(search.tree, {knob.name: knob.node(0)})
         if problems:
             raise UsageError(str(replace(problems[0], file=f"--knob {knob.text}", line=0)))
     return search

@@ -126,9 +126,9 @@ def load_study(
 
 def read_variants(
     path: str | FilePath,
-    overrides: Sequence[str] = (),
-    strategies: Sequence[str] = (),
-    only: Sequence[str] = (),
+    overrides: Sequence[str],
+    strategies: Sequence[str],
+    only: Sequence[str],
     vary: Sequence[str] = (),
 ) -> tuple[Loaded, list[Variant]]:
     """The scenario and the trees of its strategies, chosen as for `load_study`. Raises ScenarioError or UsageError."""
@@ -147,7 +147,7 @@ def read_variants(
 
 def load_strategy(path: str | FilePath, name: str, overrides: Sequence[str] = ()) -> Loaded:
     """The scenario as its strategy of this name changes it. Raises ScenarioError or UsageError."""
-    variant = read_variants(path, overrides, only=[name])[1][0]
+    variant = read_variants(path, overrides, (), [name])[1][0]
     return Loaded(strategist(name, variant.tree).scenario, variant.tree)
 
 

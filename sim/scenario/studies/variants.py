@@ -32,7 +32,7 @@ def variants(root: Node, folder: FilePath) -> list[Variant]:
         name, changes = element.child("name"), element.child("set")
         called = str(name.value) if name is not None else f"strategies[{number}]"
         given = changes.value if changes is not None and isinstance(changes.value, dict) else {}
-        tree, problems = put_changes(root, given, folder)
+        tree, problems = put_changes(root, given)
         found.append(Variant(called, tree, [of_strategy(called, problem) for problem in problems]))
     return found
 

@@ -113,9 +113,9 @@ class Bins:
         return duration(self.size_us)
 
 
-def bins_of(end_us: int, most: int, least_us: int = 100_000) -> Bins:
-    """At most `most` bins of a round size, none shorter than `least_us`."""
-    size = next(size for size in (*_NICE_US, max(end_us, 1)) if size >= least_us and end_us < size * most)
+def bins_of(end_us: int, most: int) -> Bins:
+    """At most `most` bins of a round size, none shorter than a tenth of a second."""
+    size = next(size for size in (*_NICE_US, max(end_us, 1)) if end_us < size * most)
     return Bins(size, end_us // size + 1)
 
 

@@ -51,7 +51,7 @@ def _draw(frame: LoadFrame, endpoint: str) -> None:
     axes = frame.rows([3.0, 0.8] if some.any() else [3.0])
     lines = percentiles(bins, due, times, (0.5, 0.99))
     if len(times):
-        _draw_heat(axes[0], frame, bins, due, times)
+        _draw_heat(axes[0], bins, due, times)
         _draw_lines(axes[0], bins, lines)
     _draw_goals(axes[0], frame, endpoint, times)
     axes[0].set_ylabel(f"response time, ms (log)\nof what was due in {bins.name}")
@@ -64,7 +64,7 @@ def _draw(frame: LoadFrame, endpoint: str) -> None:
     frame.takeaway = _takeaway(run, endpoint, bins, lines[1], int(some.sum()), int(asked.sum()))
 
 
-def _draw_heat(axes: Axes, frame: LoadFrame, bins: Bins, due_us: npt.NDArray[Any], times_us: npt.NDArray[Any]) -> None:
+def _draw_heat(axes: Axes, bins: Bins, due_us: npt.NDArray[Any], times_us: npt.NDArray[Any]) -> None:
     """Counts by time and response time: a picture inside the axes, with the logarithm as vertical axis."""
     decades = np.log10(times_us)
     low, high = float(decades.min()) - 0.05, float(decades.max()) + 0.05

@@ -30,7 +30,7 @@ def draw_server(frame: LoadFrame) -> None:
     if server is not None:
         said.append(_draw_cpu(axes[0], frame, server, run.labels("server", "process")))
     if engine is not None:
-        said.append(_draw_queue(axes[-1], frame, engine))
+        said.append(_draw_queue(axes[-1], engine))
     for ax in axes:
         frame.seconds_axis(ax, run.end_us, labelled=frame.narrow or ax is axes[-1])
         frame.legend(ax)
@@ -60,7 +60,7 @@ def _draw_cpu(axes: Axes, frame: LoadFrame, table: Table, process: Labels) -> st
     return f"The busiest process is {busiest} with {percent(most)} of a core in its worst second"
 
 
-def _draw_queue(axes: Axes, frame: LoadFrame, table: Table) -> str:
+def _draw_queue(axes: Axes, table: Table) -> str:
     at_us = table["second"] * 1e6 + 5e5
     queue = table["queue_length"].astype(float)
     axes.plot(at_us, queue, color=COLOURS[0], label="requests waiting")
