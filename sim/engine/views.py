@@ -36,7 +36,7 @@ from sim.orders.entities import (
     Return,
 )
 from sim.orders.events import Refused
-from sim.orders.states import Reason
+from sim.orders.states import Reason, State
 from sim.orders.world import World
 
 _encoder = msgspec.json.Encoder()
@@ -221,7 +221,18 @@ def payment_reply(world: World, command: Any, happened: tuple[Any, ...]) -> Repl
         return Reply(202, encode(payment_view(payment)), location, subject=payment.id)
     if payment.status == PaymentStatus.DECLINED:
         return problem(402, "payment_declined", payment.failure, payment_id=str(payment.id))
-    return problem(409, "order_cancelled", "The money came too late and is refunded.", payment_id=str(payment.id))
+    return _given_back(world.cases[payment.order_id].order.state, payment)
+
+
+def _given_back(state: State, payment: Payment) -> Reply:
+    """Answer with why an attempt's money goes back: that depends on what has become of the order."""
+    payment_id = str(payment.id)
+    if state == State.CANCELLED:
+        return problem(409, "order_cancelled", "The money came too late and is refunded.", payment_id=payment_id)
+    if state == State.UNPAID:
+        detail = f"The provider took another amount, which is refunded: {payment.failure}."
+        return problem(402, "payment_declined", detail, payment_id=payment_id)
+    return problem(409, "already_paid", "The money came once more and is refunded.", payment_id=payment_id)
 
 
 def _payment_of(world: World, command: Any, happened: tuple[Any, ...]) -> Payment:

@@ -95,7 +95,7 @@ class PaymentReturned(msgspec.Struct, frozen=True, gc=False):
 
     TYPE: ClassVar[str] = "payment.returned"
     payment: Payment
-    refund: Refund
+    refund: Refund | None  # of nothing there is none
     transfers: tuple[Transfer, ...]
 
 

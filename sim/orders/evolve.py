@@ -75,7 +75,8 @@ def _payment_returned(world: World, event: events.PaymentReturned) -> None:
     case = world.cases[event.payment.order_id]
     world.transfers.extend(event.transfers)
     payments = _with(case.payments, event.payment)
-    _put(world, replace(case, payments=payments, refunds=(*case.refunds, event.refund)))
+    refunds = case.refunds if event.refund is None else (*case.refunds, event.refund)
+    _put(world, replace(case, payments=payments, refunds=refunds))
 
 
 def _confirmed(world: World, event: events.OrderConfirmed) -> None:

@@ -48,11 +48,13 @@ def of_goods(world: World, case: Case, units: dict[int, int], now_us: int, cause
     return (refund(world, payer, amount, now_us, cause),) if amount else ()
 
 
-def of_stray(world: World, payment: Payment, now_us: int, cause: str) -> tuple[Refund, tuple[Transfer, ...]]:
+def of_stray(world: World, payment: Payment, now_us: int, cause: str) -> tuple[Refund | None, tuple[Transfer, ...]]:
     """Return the refund of a capture that its order cannot take, and its transfers through the suspense account.
 
-    There are no transfers of nothing.
+    Of nothing there is neither.
     """
+    if not payment.amount_minor:
+        return None, ()
     record = Refund(
         world.next_id(),
         payment.order_id,
@@ -64,8 +66,6 @@ def of_stray(world: World, payment: Payment, now_us: int, cause: str) -> tuple[R
         now_us,
         0,
     )
-    if not payment.amount_minor:
-        return record, ()
     came = Transfer(
         world.next_id(),
         payment.order_id,

@@ -17,7 +17,7 @@ from sim.engine.calls import Call, Reply
 from sim.engine.clock import Clock
 from sim.engine.executor import Handler
 from sim.engine.layers import Group
-from sim.engine.paying.provider import Charge, Outcome, PaymentProvider, Status, verdict
+from sim.engine.paying.provider import Amount, Charge, Outcome, PaymentProvider, Status, verdict
 from sim.engine.paying.reconciler import LOOK_EVERY_S, PATIENCE_US, SEND_EVERY_S, Reconciler
 from sim.engine.problems import KEY_IN_USE, OVERLOADED
 from sim.engine.resources import Currency, Id
@@ -127,8 +127,14 @@ class PaymentDriver:
         if payment.status == PaymentStatus.PENDING:
             charge = Charge(payment.id, payment.order_id, payment.amount_minor, payment.currency, payment.method)
             outcome = await self._provider.charge(charge)
-        command = verdict(payment, outcome) or AnswerPending(payment.order_id, payment.id)
+        command = verdict(payment, outcome)
+        if command is None:
+            return await self._writer.submit(_how_it_stands(payment.order_id, payment.id, settles))
         return await self._writer.submit(Call(command, views.payment_reply, settles=settles))
+
+
+def _how_it_stands(order_id: int, payment_id: int, settles: bytes) -> Call:
+    return Call(AnswerPending(order_id, payment_id), views.payment_reply, settles=settles)
 
 
 async def pay(
@@ -140,6 +146,8 @@ async def pay(
     call = Call(command, views.payment_reply, key, fingerprint, pending=driver is not None)
     reply = await writer.submit(call)
     unfinished = not reply.status  # a retry of a request that has not got its answer yet
+    if driver is None and unfinished:  # and never will from a provider: an engine that had one began it
+        return await writer.submit(_how_it_stands(command.order_id, reply.subject, key))
     if driver is None or not reply.subject or reply.replayed or not (unfinished or reply.status == 202):
         return reply
     if unfinished and driver.is_running(reply.subject):
@@ -147,8 +155,6 @@ async def pay(
     return await driver.drive(reply.subject, settles=key)
 
 
-#: More than an order may cost.
-_Amount = Annotated[str, Meta(pattern=r"^[0-9]{1,15}\Z")]
 _Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]  # PostgreSQL stores no NUL
 _Why = Annotated[str, Meta(max_length=255, pattern=r"^[^\x00]*$")]
 
@@ -165,7 +171,7 @@ class ProviderEvent(msgspec.Struct, frozen=True, gc=False):
 class _Paid(msgspec.Struct, gc=False):
     order_id: Id
     payment_id: _Name
-    amount: _Amount
+    amount: Amount
     currency: Currency
 
 

@@ -7,12 +7,16 @@ once, so that asking again is always safe. `sim.engine.paying.provider_http` ask
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from sim.orders.commands import Capture, Decline
 from sim.orders.entities import Payment
+
+#: Minor units as a provider says them, in its answers and its webhooks: up to more than an order may cost.
+Amount = Annotated[str, Meta(pattern=r"^[0-9]{1,15}\Z")]
 
 
 class Status(StrEnum):
@@ -46,12 +50,12 @@ class Payback(msgspec.Struct, frozen=True, gc=False):
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What the provider says; amount and currency are its own words, 0 and empty where it said none."""
+    """What the provider says; amount and currency are its own words, None where it said none."""
 
     status: Status
     failure: str = ""
-    amount_minor: int = 0
-    currency: str = ""
+    amount_minor: int | None = None
+    currency: str | None = None
 
 
 class PaymentProvider(Protocol):
@@ -71,7 +75,7 @@ def verdict(payment: Payment, outcome: Outcome) -> Capture | Decline | None:
     """Return the command that an outcome of an attempt to pay amounts to, None while it is open."""
     if outcome.status == Status.CAPTURED:
         # The provider's own amount, so that a wrong one is found and given back.
-        amount_minor = outcome.amount_minor or payment.amount_minor
+        amount_minor = payment.amount_minor if outcome.amount_minor is None else outcome.amount_minor
         return Capture(
             payment.order_id, payment.id, amount_minor, outcome.currency or payment.currency, payment.reference
         )

@@ -12,7 +12,8 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
-from sim.engine.paying.provider import Charge, Outcome, Payback, Status
+from sim.engine.paying.provider import Amount, Charge, Outcome, Payback, Status
+from sim.engine.resources import Currency
 
 CONNECT_WITHIN_S = 2.0
 ANSWER_WITHIN_S = 10.0
@@ -27,8 +28,8 @@ class _Answer(msgspec.Struct):
 
     status: Status = Status.UNKNOWN
     failure: str | None = None
-    amount: str = "0"
-    currency: str = ""
+    amount: Amount | None = None
+    currency: Currency | None = None
     code: str = ""
 
 
@@ -121,6 +122,6 @@ def _outcome(status: int, body: bytes) -> Outcome:
         return Outcome(Status.DECLINED, answer.code or "rejected")
     if status != 200:
         return Outcome(Status.UNKNOWN, answer.code)
-    amount_minor = int(answer.amount) if answer.amount.isascii() and answer.amount.isdigit() else 0
+    amount_minor = None if answer.amount is None else int(answer.amount)
     failure = (answer.failure or "").replace("\0", "")[:_MOST_OF_A_FAILURE]  # it will be stored
     return Outcome(answer.status, failure, amount_minor, answer.currency)

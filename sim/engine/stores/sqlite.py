@@ -25,6 +25,7 @@ from sim.engine.stores.migrations import is_foreign, migrate_sqlite
 from sim.engine.stores.sqlite_keys import KeyPlaces
 from sim.engine.stores.store import Rows, StoreRefused, StoreUnavailable
 from sim.engine.stores.tables import TABLES, Changes, Table, enumerations, plain_row
+from sim.errors import Defect
 
 #: Rows of one statement: these sizes, then what is left. Few sizes, so that all statements stay prepared.
 _CHUNKS = (256, 128, 64, 32)
@@ -36,6 +37,8 @@ LOG_PAGES = 4000
 #: Groups after which the log goes to the file as soon as nobody waits: then it is a few hundred pages, and half a
 #: millisecond. So a burst finds a short log, and a group that could be answered does not wait for that.
 _LOG_GROUPS = 50
+#: What SQLite says of a sum that no column could hold. (PostgreSQL adds up without an end.)
+_TOO_LARGE = "integer overflow"
 #: A thread that has ended its commit waits at most this long for the interpreter.
 _SWITCH_S = 0.0005
 
@@ -173,6 +176,8 @@ class SqliteStore:
         try:
             return await asyncio.get_running_loop().run_in_executor(threads, self._snapshot, queries)
         except sqlite3.OperationalError as error:
+            if str(error) == _TOO_LARGE:  # the database is there: asking again would change nothing
+                raise Defect(f"SQLite: {_TOO_LARGE}: a sum is beyond 64 bits") from error
             raise _unavailable(error) from error
 
     def _snapshot(self, queries: list[tuple[str, Sequence[Any]]]) -> list[Rows]:
