@@ -26,6 +26,8 @@ MAX_HEAD_BYTES = 64 * 1024
 #: What comes is parsed in pieces of at most so many bytes: a head is counted in whole pieces.
 _PIECE_BYTES = MAX_HEAD_BYTES // 4
 _NO_HEAD = -1
+#: Looks at a message that has come in part, after which its connection is closed: nobody holds one for ever.
+PATIENT_LOOKS = 6
 _CLOSE = b"connection: close\r\n\r\n"
 _CREATED = 201
 #: How nearly all answers begin, as the usual way writes it.
@@ -98,6 +100,8 @@ class QuickProtocol(HttpToolsProtocol):
         self._head_bytes = _NO_HEAD  # what was read of a head, or of trailers, that have not ended yet
         self._usual: tuple[Headers, bytes] = [], b""  # the headers of all answers as they were last: the date changes
         self._rested = 0.0  # when the last short answer was written
+        self._half_sent: object = None  # stands for the message that had come in part at the last look
+        self._looks = 0  # at that message
         self._resting: asyncio.TimerHandle | None = None  # looks, now and then, whether that was long ago
 
     def data_received(self, data: bytes) -> None:
@@ -186,6 +190,29 @@ class QuickProtocol(HttpToolsProtocol):
         if self._resting is not None:
             self._resting.cancel()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """End the connection once what it waits for is answered; at once where its request has not come whole."""
+        waiting: Any = self.cycle
+        if waiting is not None and not waiting.response_complete and waiting.more_body:
+            self.transport.close()
+        else:
+            super().shutdown()
+
+    def look(self) -> None:
+        """Close the connection if the same message has come in part, and no further, at this and earlier looks."""
+        found = self._in_part()
+        self._looks = self._looks + 1 if found is self._half_sent else 0
+        self._half_sent = found
+        if found is not None and self._looks >= PATIENT_LOOKS:
+            self.transport.close()
+
+    def _in_part(self) -> object:
+        """Return what stands for a message that has come in part, None where none has."""
+        waiting: Any = self.cycle
+        if waiting is not None and not waiting.response_complete:
+            return waiting if waiting.more_body else None
+        return self.headers if self._head_bytes != _NO_HEAD else None
 
     def _refuse_head(self) -> None:
         """End the connection of a request whose head does not end, with an answer where no other is awaited."""

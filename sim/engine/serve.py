@@ -44,6 +44,9 @@ SECRET_VARIABLE = "LIVERUSH_PSP_SECRET"
 BACKLOG = 16_384
 #: Connections accepted in one turn of the event loop.
 DOORS = 64
+#: uvicorn's ticks, of 0.1 s, between two looks at a connection; after 6 (`quick.PATIENT_LOOKS`) with a message in part
+#: it is closed: that is half a minute.
+_LOOK_TICKS = 50
 #: Seconds that requests in progress get at the end.
 _GRACE_S = 10
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -163,7 +166,7 @@ def _doors(listening: socket.socket) -> list[socket.socket]:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its own signals (ours end with 0), telling when it answers."""
+    """uvicorn without its own signals (ours end with 0), telling when it answers; it looks at its connections."""
 
     ready: Callable[[], None]
 
@@ -174,6 +177,14 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _LOOK_TICKS == 0:
+            for connection in tuple(self.server_state.connections):
+                look = getattr(connection, "look", None)
+                if look is not None:
+                    look()
+        return await super().on_tick(counter)
 
 
 @contextlib.contextmanager

@@ -114,6 +114,20 @@ class Writer:
         if len(self._waiting) == 1:
             self._wake.set()
 
+    def submit_own(self, call: Call) -> asyncio.Future[Reply]:
+        """Return the future answer of a call of the engine itself, whatever its clients have let wait.
+
+        Their own number bounds such calls. Were they shed, a full queue would keep the units of orders whose time is
+        over from all who wait for them.
+        """
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        if self._closing:
+            future.set_result(OVERLOADED)
+        else:
+            self._waiting.append((call, partial(settle, future)))
+            self._wake.set()
+        return future
+
     async def _work(self) -> None:
         waiting = self._waiting
         clock = asyncio.get_running_loop().time

@@ -18,6 +18,7 @@ from sim.engine.handlers import HANDLERS
 from sim.engine.stores.store import Store
 from sim.engine.sweeper import Sweeper
 from sim.engine.webhooks.signatures import secret_of, signed_headers
+from sim.engine.writer import QUEUE_BOUND
 from sim.orders.rules import DAY_US, Rules
 from tests.engine.client import Answer, Client
 from tests.orders.shop import START_US
@@ -35,6 +36,7 @@ class Mall:
     store: Store
     now_us: int = START_US
     rules: Rules = field(default_factory=Rules)
+    queue_bound: int = QUEUE_BOUND
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
@@ -52,6 +54,7 @@ class Mall:
             loopback=True,
             sweep_us=_NEVER_US,
             keep_keys_us=_KEEP_KEYS_US,
+            queue_bound=self.queue_bound,
             wall=self._clock,
         )
         await self.engine.open()
@@ -132,7 +135,7 @@ class Mall:
         await self.sweep()
 
     async def sweep(self) -> int:
-        """Let time act; return how many orders were due."""
+        """Let time act; return on how many orders it did."""
         sweeper = self.engine.companions[0]
         assert isinstance(sweeper, Sweeper)
         return await sweeper.sweep()

@@ -107,6 +107,9 @@ BODIES = (
     Case("an empty buyer", "invalid", body=cart() | {"buyer_id": ""}),
     Case("a buyer of 129 characters", "invalid", body=cart() | {"buyer_id": "x" * 129}),
     Case("a misspelt field", "invalid", body=cart(adress={})),
+    Case("a body where none is taken", "invalid", path="/v1/orders/<paid>:confirm", body={"lines": [1]}),
+    Case("no JSON where no body is taken", "malformed_json", path="/v1/orders/<paid>:confirm", body=b"yes"),
+    Case("an unknown parameter of a step", "invalid_parameter", path="/v1/orders/<paid>:confirm?dry_run=true"),
     Case("too large", "body_too_large", body=HUGE),
     Case(
         "too large, in chunks", "body_too_large", body=[HUGE[start : start + 9000] for start in range(0, 300_000, 9000)]
@@ -537,7 +540,7 @@ def test_an_illegal_transition_tells_what_would_be_legal(shop: Shop) -> None:
 
 
 def test_a_wrong_method_tells_the_right_ones(shop: Shop) -> None:
-    assert shop.engine.ask("DELETE", "/v1/orders").headers["allow"] == "GET, POST"
+    assert shop.engine.ask("DELETE", "/v1/orders").headers["allow"] == "GET, HEAD, POST"
     assert shop.engine.ask("GET", "/v1/shops", role="").headers["www-authenticate"] == "Bearer"
 
 

@@ -20,7 +20,7 @@ from sim.engine.clock import steady_clock
 from sim.engine.core import Front
 from sim.engine.metrics import Metrics
 from sim.engine.problems import DEFECT
-from sim.engine.quick import QuickProtocol
+from sim.engine.quick import PATIENT_LOOKS, QuickProtocol
 from sim.engine.writer import Deliver, settle
 
 PLACED = Reply(201, b'{"id":"17"}', "/v1/orders/17")
@@ -420,5 +420,46 @@ def test_two_keys_are_none(target: str) -> None:
         await line.send(request(BODY, "X-Tag: a", "X-Tag: b", target=target))
         await line.answer()
         assert line.heads == ["400", "201"]
+
+    run(check)
+
+
+@pytest.mark.parametrize("target", ["/v1/orders", "/v1/orders?", "/v1/checkout/quotes"])
+@pytest.mark.parametrize("end", [-1, 40], ids=["in its body", "in its head"])
+def test_a_connection_whose_request_does_not_come_whole_is_closed_and_one_that_waits_or_rests_is_not(
+    target: str, end: int
+) -> None:
+    async def check(line: Line) -> None:
+        await line.send(request())
+        for _ in range(2 * PATIENT_LOOKS):
+            line.protocol.look()  # it waits for its answer
+        await line.answer()
+        for _ in range(2 * PATIENT_LOOKS):
+            line.protocol.look()  # it rests
+        part = request(target=target)[:end]
+        await line.send(part)
+        for _ in range(PATIENT_LOOKS):
+            line.protocol.look()
+        assert not line.wire.closed
+        line.protocol.look()
+        assert line.wire.closed
+        assert line.heads == ["201"]
+
+    run(check)
+
+
+def test_who_has_no_key_is_told_so_before_the_body_has_come() -> None:
+    async def check(line: Line) -> None:
+        await line.send(request(target="/v1/checkout/quotes").replace(b"Bearer", b"Basic")[:-1])
+        assert line.heads == ["401"]
+
+    run(check)
+
+
+def test_the_end_waits_for_no_request_that_has_not_come_whole() -> None:
+    async def check(line: Line) -> None:
+        await line.send(request(target="/v1/checkout/quotes")[:-1])
+        line.protocol.shutdown()
+        assert line.wire.closed
 
     run(check)

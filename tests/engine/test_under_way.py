@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sim.engine.api import app
+from sim.engine.auth import development_key
 from sim.engine.paying import payments
 from sim.engine.paying.payments import PaymentDriver
 from sim.engine.paying.provider import Charge, Outcome, Status
@@ -65,7 +66,39 @@ def test_too_much_under_way_is_shed_and_whoever_buys_or_watches_is_not(
         gate.set()
         assert [(await audit).status for audit in audits] == [200] * 3
         assert (await client.get("/v1/shops")).status == 200
-        assert requests((await client.get("/metrics", role="")).body, "none") == {"503": 2}
+        told = (await client.get("/metrics", role="")).body
+        assert [requests(told, f"{method} /v1/shops")["503"] for method in ("GET", "POST")] == [1, 1]
+
+    run(tmp_path, check)
+
+
+def test_requests_whose_bodies_have_not_come_keep_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "MOST_UNDER_WAY", 1)
+
+    async def check(client: Client) -> None:
+        awaited = 0
+
+        async def receive() -> Any:
+            nonlocal awaited
+            awaited += 1
+            await asyncio.Event().wait()
+
+        async def send(_message: Any) -> None:
+            """Nothing is answered."""
+
+        headers = [(b"authorization", f"Bearer {development_key('buyer')}".encode())]
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/v1/checkout/quotes",
+            "query_string": b"",
+            "headers": headers,
+        }
+        slow = [asyncio.create_task(client.app(dict(scope), receive, send)) for _ in range(3)]
+        await until(lambda: awaited == 3)
+        assert (await client.get("/v1/orders")).status == 200
+        for task in slow:
+            task.cancel()
 
     run(tmp_path, check)
 

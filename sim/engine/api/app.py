@@ -8,12 +8,13 @@ import starlette.routing
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sim.engine.api.answers import Unserved
-from sim.engine.api.pipeline import Endpoint
+from sim.engine.api.pipeline import Endpoint, UnderWay
 from sim.engine.api.route import Route
 from sim.engine.core import Served
-from sim.engine.problems import OVERLOADED, http_problem
+from sim.engine.problems import http_problem
 
-#: Requests that may be under way besides the hot ones, payments and those that watch the engine; more get 503.
+#: Requests that may be under way besides the hot ones, payments and those that watch the engine; more get 503: who
+#: only looks must not stop the buyers.
 MOST_UNDER_WAY = 1_000
 _PLACE = ("POST", "/v1/orders")
 _CONFIRM = ("POST", "/v1/orders/{order_id}:confirm")
@@ -21,7 +22,13 @@ _WEBHOOK = ("POST", "/v1/payment-webhooks/{provider}")
 _ORDERS = "/v1/orders/"
 _WEBHOOKS = "/v1/payment-webhooks/"
 _SUFFIX = ":confirm"
-_PAYMENTS = "/payments"
+#: They may wait for their provider, and have a bound of their own.
+_PAY = ("POST", "/v1/orders/{order_id}/payments")
+
+
+def _is_bounded(route: Route) -> bool:
+    """Whether requests of a route count as under way."""
+    return route.sheds and (route.method, route.path) not in (_PLACE, _CONFIRM, _WEBHOOK, _PAY)
 
 
 class App:
@@ -29,10 +36,12 @@ class App:
 
     def __init__(self, engine: Served, routes: Iterable[Route]) -> None:
         table = tuple(routes)
-        endpoints = {(route.method, route.path): Endpoint(engine, route) for route in table}
+        under_way = UnderWay(MOST_UNDER_WAY)
+        endpoints = {
+            (route.method, route.path): Endpoint(engine, route, under_way if _is_bounded(route) else None)
+            for route in table
+        }
         self.unserved = Unserved(engine)
-        self._under_way = 0
-        self._never_shed = frozenset(route.path for route in table if not route.sheds)
         self._place = endpoints[_PLACE]
         #: What a server may serve without ASGI, by method and target.
         self.quick = {(method.encode(), path.encode()): endpoints[method, path] for method, path in (_PLACE,)}
@@ -59,24 +68,10 @@ class App:
                 if path.endswith(_SUFFIX):
                     scope["path_params"] = {"order_id": path[len(_ORDERS) : -len(_SUFFIX)]}
                     return await self._confirm(scope, receive, send)
-                if path.endswith(_PAYMENTS):  # they may wait for their provider, and have a bound of their own
-                    return await self._router(scope, receive, send)
             elif path.startswith(_WEBHOOKS):
                 scope["path_params"] = {"provider": path[len(_WEBHOOKS) :]}
                 return await self._webhook(scope, receive, send)
-        if path in self._never_shed:
-            return await self._router(scope, receive, send)
-        return await self._others(scope, receive, send)
-
-    async def _others(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve what is not hot, while not too much of it is under way: who only looks must not stop the buyers."""
-        if self._under_way >= MOST_UNDER_WAY:
-            return await self.unserved.respond(scope, send, OVERLOADED)
-        self._under_way += 1
-        try:
-            await self._router(scope, receive, send)
-        finally:
-            self._under_way -= 1
+        return await self._router(scope, receive, send)
 
     async def _no_such_route(self, scope: Scope, _receive: Receive, send: Send) -> None:
         await self.unserved.respond(scope, send, http_problem("no_such_route"))
@@ -88,7 +83,9 @@ class _Methods:
     def __init__(self, methods: dict[str, ASGIApp], unserved: Unserved) -> None:
         self._methods = methods
         self._unserved = unserved
-        self._allow = ", ".join(sorted(methods)).encode()
+        if "GET" in methods:  # the same, and the server leaves the body out (RFC 9110, 9.3.2)
+            self._methods = {"HEAD": methods["GET"], **methods}
+        self._allow = ", ".join(sorted(self._methods)).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self._methods.get(scope["method"])

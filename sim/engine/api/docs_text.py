@@ -79,7 +79,10 @@ backwards; <code>--speed</code> divides them all.</p>
 <h3 id="pages">Pages</h3>
 <p>Lists come oldest first with <code>next_page_token</code>: pass it as <code>page_token</code> until it is null. To
 follow orders, read <code>/v1/events?after=N</code>: every event once, in the order of commits, without a gap.
-<code>/v1/orders?updated_after=T</code> catches up by order; take for T the moment before you last began.</p>
+<code>/v1/orders?updated_after=T</code> catches up by order. Take for T the moment at which you last began, less ten
+seconds, by the engine's clock (the <code>Date</code> of its answers): a change is seen only once it is on disk, and
+bears the time before. So some orders come twice, and none is missed unless the disk takes longer; the feed misses
+nothing whatever happens.</p>
 <h3 id="webhooks">Webhooks</h3>
 <p>Registered endpoints get each event as a POST, signed as in Standard Webhooks 1.0.0 (<code>webhook-id</code>,
 <code>webhook-timestamp</code>, <code>webhook-signature</code>), at least once, in the order of <code>data.seq</code>

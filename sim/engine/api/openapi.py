@@ -232,9 +232,7 @@ def _example(code: str, status: int) -> dict[str, Any]:
 
 def problem_codes(route: Route) -> list[str]:
     """Return every problem that a route may answer with: its own, and those of the way to it."""
-    codes = [*route.problems, "malformed", "body_too_large", "defect", "store_unavailable"]
-    if route.method == "GET":
-        codes.append("invalid_parameter")
+    codes = [*route.problems, "malformed", "invalid_parameter", "body_too_large", "defect", "store_unavailable"]
     if route.sheds:
         codes.append("overloaded")
     if route.roles:
@@ -243,7 +241,7 @@ def problem_codes(route: Route) -> list[str]:
         codes.append("forbidden")
     if "_id}" in route.path:
         codes.append("not_found")
-    if route.body is not None:
+    if route.method != "GET":
         codes += ["malformed_json", "unsupported_media_type", route.bad_body]
     if route.idempotent:
         codes += ["key_missing", "key_reused", "key_in_use"]

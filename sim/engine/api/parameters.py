@@ -40,13 +40,11 @@ def id_query(name: str, what: str) -> Query:
 
 
 def parse_query(route: Route, text: bytes) -> dict[str, str]:
-    """Return the query's parameters. Raises Rejected (400) where a reading route does not know them like that."""
+    """Return the query's parameters. Raises Rejected (400) where the route does not know them like that."""
     try:
         pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
     except ValueError:
         raise Rejected(http_problem("invalid_parameter", "Too many parameters.")) from None
-    if route.method != "GET":
-        return dict(pairs)
     known = {query.name: query for query in route.query}
     found: dict[str, str] = {}
     for name, value in pairs:

@@ -1,4 +1,7 @@
-"""What happens to every request, in this order: size, key, rate, role, signature, body, idempotency; its handler."""
+"""What happens to every request, in this order: key, rate, role, size, signature, body, idempotency; its handler.
+
+What its headers tell is looked at before its body has come: nobody is kept waiting by who may not ask.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,10 @@ from sim.engine.api.json_texts import check_texts
 from sim.engine.api.parameters import etag, parse_query
 from sim.engine.api.request import Rejected, Request
 from sim.engine.api.route import Route
+from sim.engine.auth import Caller
 from sim.engine.calls import JSON, Reply
 from sim.engine.core import Served
-from sim.engine.problems import DEFECT, STORE_UNAVAILABLE, http_problem
+from sim.engine.problems import DEFECT, OVERLOADED, STORE_UNAVAILABLE, http_problem
 from sim.engine.resources import Body
 from sim.engine.stores.store import StoreUnavailable
 from sim.engine.webhooks.signatures import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER
@@ -43,6 +47,10 @@ _ONCE = (
 )
 
 
+#: Of operations that take no body; many clients send an empty object all the same.
+_NO_BODY = msgspec.json.Decoder(Body)
+
+
 class _Versioned(msgspec.Struct):
     version: int
 
@@ -50,12 +58,26 @@ class _Versioned(msgspec.Struct):
 _versioned = msgspec.json.Decoder(_Versioned).decode
 
 
-class Endpoint:
-    """A route as an ASGI application."""
+class UnderWay:
+    """Counts the requests that are being answered of routes that share a bound; those whose body comes do not count."""
 
-    def __init__(self, engine: Served, route: Route) -> None:
+    def __init__(self, most: int) -> None:
+        self.now = 0
+        self._most = most
+
+    @property
+    def full(self) -> bool:
+        """Whether no more may begin."""
+        return self.now >= self._most
+
+
+class Endpoint:
+    """A route as an ASGI application; with `under_way` it is answered only while not too much is."""
+
+    def __init__(self, engine: Served, route: Route, under_way: UnderWay | None = None) -> None:
         self._engine = engine
         self._route = route
+        self._under_way = under_way
         self._decoder = msgspec.json.Decoder(route.body) if route.body is not None else None
         self._observe = engine.metrics.observer(f"{route.method} {route.path}")
         self._tail = tail(route.path, b"").removesuffix(b'"}')
@@ -71,7 +93,8 @@ class Endpoint:
         """Check a request that has a call and hand that to the writer, without a task; `deliver` gets the answer."""
         try:
             assert self._route.call is not None
-            call = self._route.call(self._request(headers, raw, self._route.path, {}))
+            caller = self._caller(headers)
+            call = self._route.call(self._request(caller, headers, raw, self._route.path, {}))
         except Rejected as rejected:
             deliver(rejected.reply)
         except Exception:
@@ -107,12 +130,15 @@ class Endpoint:
 
     async def _answer(self, scope: Scope, receive: Receive) -> Reply:
         try:
-            raw = await _body(receive, self._engine.max_body_bytes)
             headers, parameters = dict(scope["headers"]), scope.get("path_params") or {}
             if len(headers) < len(scope["headers"]):
                 _check_once(scope["headers"])
-            request = self._request(headers, raw, scope["path"], parameters, scope["query_string"])
-            return await self._route.handler(request)
+            caller = self._caller(headers)
+            raw = await _body(receive, self._engine.max_body_bytes)
+            request = self._request(caller, headers, raw, scope["path"], parameters, scope["query_string"])
+            if self._under_way is None:
+                return await self._route.handler(request)
+            return await self._handle(request, self._under_way)
         except Rejected as rejected:
             return rejected.reply
         except StoreUnavailable:
@@ -121,25 +147,48 @@ class Endpoint:
             _log.exception("%s %s failed", self._route.method, self._route.path)
             return DEFECT
 
-    def _request(
-        self, headers: dict[bytes, bytes], raw: bytes, path: str, parameters: dict[str, str], query: bytes = b""
-    ) -> Request:
-        """Check a request and return it with its body decoded. Raises Rejected."""
+    async def _handle(self, request: Request, under_way: UnderWay) -> Reply:
+        if under_way.full:
+            return OVERLOADED
+        under_way.now += 1
+        try:
+            return await self._route.handler(request)
+        finally:
+            under_way.now -= 1
+
+    def _caller(self, headers: dict[bytes, bytes]) -> Caller | None:
+        """Return who asks, None where nobody needs a key. Raises Rejected for who may not."""
         engine, route = self._engine, self._route
-        caller = None
-        if route.roles:
-            caller = engine.keys.find(headers.get(b"authorization", b""))
-            if caller is None:
-                raise Rejected(http_problem("unauthorized"))
-            if not engine.keys.admit(caller, engine.clock):
-                raise Rejected(http_problem("rate_limited"))
-            if caller.role not in route.roles:
-                raise Rejected(http_problem("forbidden", f"This needs one of: {', '.join(sorted(route.roles))}."))
+        if not route.roles:
+            return None
+        caller = engine.keys.find(headers.get(b"authorization", b""))
+        if caller is None:
+            raise Rejected(http_problem("unauthorized"))
+        if not engine.keys.admit(caller, engine.clock):
+            raise Rejected(http_problem("rate_limited"))
+        if caller.role not in route.roles:
+            raise Rejected(http_problem("forbidden", f"This needs one of: {', '.join(sorted(route.roles))}."))
+        return caller
+
+    def _request(
+        self,
+        caller: Caller | None,
+        headers: dict[bytes, bytes],
+        raw: bytes,
+        path: str,
+        parameters: dict[str, str],
+        query: bytes = b"",
+    ) -> Request:
+        """Check a caller's request and return it with its body decoded. Raises Rejected."""
+        engine, route = self._engine, self._route
         request = Request(engine, route, caller, headers, parameters, parse_query(route, query) if query else {}, raw)
         if route.guard is not None:
             route.guard(request)
         if self._decoder is not None:
-            request.body = self._decode(headers, raw)
+            request.body = self._decode(self._decoder, headers, raw)
+        elif raw and route.method != "GET":
+            self._decode(_NO_BODY, headers, raw)
+            raw = b""  # an empty object says as much as nothing
         if isinstance(request.body, Body):
             raw = _encode(request.body)
             check_texts(request.raw, raw, request.body)
@@ -149,13 +198,12 @@ class Endpoint:
             request.fingerprint = hashlib.sha256(raw).digest()
         return request
 
-    def _decode(self, headers: dict[bytes, bytes], raw: bytes) -> Any:
+    def _decode(self, decoder: msgspec.json.Decoder[Any], headers: dict[bytes, bytes], raw: bytes) -> Any:
         kind = headers.get(b"content-type", _JSON)
         if kind != _JSON and kind.partition(b";")[0].strip().lower() != _JSON:
             raise Rejected(http_problem("unsupported_media_type", "Send application/json."))
-        assert self._decoder is not None
         try:
-            return self._decoder.decode(raw or b"{}")
+            return decoder.decode(raw or b"{}")
         except msgspec.ValidationError as error:
             raise Rejected(_unfit(self._route.bad_body, str(error))) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

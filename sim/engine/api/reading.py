@@ -164,7 +164,7 @@ ROUTES: tuple[Route, ...] = (
             Query(
                 "updated_after",
                 str,
-                "only those that something has happened to since; RFC 3339",
+                "only those that something has happened to since; RFC 3339. To catch up go back ten seconds further",
                 format="date-time",
             ),
             Query("buyer_id", str, "only those of a buyer", pattern=WORD_PATTERN),
