@@ -76,7 +76,10 @@ def development_key(role: str) -> str:
 
 
 def keyring(environment: Mapping[str, str], *, loopback: bool, per_s: float = 0.0) -> Keyring:
-    """Return the keys of all roles. Raises UsageError for keys that are missing, too short or shared by two roles."""
+    """Return the keys of all roles.
+
+    Raises UsageError for keys that are missing, too short, shared by two roles, or that no header can hold.
+    """
     keys = {
         role: environment.get(variable_of(role), "") or (development_key(role) if loopback else "") for role in ROLES
     }
@@ -86,6 +89,13 @@ def keyring(environment: Mapping[str, str], *, loopback: bool, per_s: float = 0.
     short = [variable_of(role) for role, key in keys.items() if len(key) < MIN_KEY_LENGTH]
     if short:
         raise UsageError(f"shorter than {MIN_KEY_LENGTH} characters: {', '.join(short)}")
+    odd = [
+        variable_of(role)
+        for role, key in keys.items()
+        if not key.isascii() or not key.isprintable() or key != key.strip()
+    ]
+    if odd:
+        raise UsageError(f"has a space at an end, or a character that no header can hold: {', '.join(odd)}")
     if len(set(keys.values())) < len(keys):
         raise UsageError("two roles have the same key, so that one could do what only the other may")
     ring = Keyring(per_s=per_s)

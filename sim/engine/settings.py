@@ -26,8 +26,10 @@ NO_FAULTS = "{}"
 NO_TIMERS = "{}"
 KEEP_KEYS_H = 24.0
 
-Duration = Annotated[int, Meta(ge=1, le=10**15)]
-DurationOrNone = Annotated[int, Meta(ge=0, le=10**15)]
+#: Thirty years: from any day on that stays within what a date can be.
+LONGEST_US = 10**15
+Duration = Annotated[int, Meta(ge=1, le=LONGEST_US)]
+DurationOrNone = Annotated[int, Meta(ge=0, le=LONGEST_US)]
 
 
 class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -137,6 +139,7 @@ def plan_of(settings: Settings) -> Plan:
     timers = _timers(settings)
     sweep_us = timers.pop("sweep_us", sweep_us)
     rules = msgspec.structs.replace(rules, **timers)
+    _check_rules(rules, settings.speed)
     return Plan(
         settings.store,
         settings.database,
@@ -150,6 +153,18 @@ def plan_of(settings: Settings) -> Plan:
         settings.queue_bound,
         settings.loopback,
     )
+
+
+def _check_rules(rules: Rules, speed: float) -> None:
+    """Raise UsageError for timers with which no order could live, or that reach beyond the calendar."""
+    if rules.confirms_itself and rules.ready_within_us <= rules.on_hold_us:
+        raise UsageError(
+            f"ready_within_us ({rules.ready_within_us}) runs from payment, as on_hold_us ({rules.on_hold_us}) does: it "
+            "must be longer, or each order is cancelled as soon as it is confirmed; set --timers"
+        )
+    for name in Timers.__struct_fields__:
+        if name.endswith("_us") and getattr(rules, name, 0) / speed > LONGEST_US:
+            raise UsageError(f"{name} is more than {LONGEST_US} us at --speed {speed:g}")
 
 
 def open_store(plan: Plan) -> Store:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from sim.orders import refunding, returning
 from sim.orders.commands import AnswerCancellation, Elapse, RequestCancellation
-from sim.orders.entities import Cancellation, Case, RequestStatus
+from sim.orders.entities import Cancellation, Case, Order, RequestStatus
 from sim.orders.events import (
     CancellationAnswered,
     CancellationRequested,
@@ -26,7 +26,6 @@ from sim.orders.stock import Phase
 from sim.orders.world import World
 
 _BEFORE_COLLECTION = (State.UNPAID, State.ON_HOLD, State.AWAITING_SHIPMENT, State.AWAITING_COLLECTION)
-_BY = {"buyer": Reason.BUYER_CANCELLED, "merchant": Reason.NOT_CONFIRMED, "platform": Reason.NOT_CONFIRMED}
 
 
 def request_cancellation(world: World, command: RequestCancellation, now_us: int) -> tuple[Event, ...]:
@@ -52,7 +51,7 @@ def request_cancellation(world: World, command: RequestCancellation, now_us: int
         0,
     )
     if free or command.initiator != "buyer":
-        return _grant(world, case, request, now_us)
+        return _grant(world, case, request, now_us, _reason(order, request))
     if len(case.cancellations) >= rules.max_cancellations:
         return (limit_reached(rules.max_cancellations, "requests to cancel it"),)
     return (CancellationRequested(request),)
@@ -70,7 +69,7 @@ def answer_cancellation(world: World, command: AnswerCancellation, now_us: int) 
         return (Refused(Refusal.ALREADY_ANSWERED, "The cancellation is answered already."),)
     if not command.granted:
         return (CancellationAnswered(replace(request, status=RequestStatus.REJECTED, decided_us=now_us)),)
-    return _grant(world, case, request, now_us)
+    return _grant(world, case, request, now_us, _reason(case.order, request))
 
 
 def elapse(world: World, command: Elapse, now_us: int) -> tuple[Event, ...]:
@@ -85,9 +84,11 @@ def elapse(world: World, command: Elapse, now_us: int) -> tuple[Event, ...]:
         return (OrderCancelled(order.id, Reason.EXPIRED, now_us), UnitsReleased(order.id))
     if order.state == State.DELIVERED:
         return returning.elapse(world, case, now_us) or (OrderCompleted(order.id, now_us),)
-    if order.cancellation_id:  # unanswered, or the order would end anyway
+    if order.cancellation_id:
         request = next(known for known in case.cancellations if known.id == order.cancellation_id)
-        return _grant(world, case, request, now_us)
+        # Unanswered; or the order ends anyway, and what has passed is not the buyer's time to be answered.
+        reason = _reason(order, request) if request.answer_by_us <= order.due_us else Reason.AUTO_CANCELLED
+        return _grant(world, case, request, now_us, reason)
     if order.state == State.ON_HOLD and world.rules.confirms_itself:
         return (OrderConfirmed(order.id, now_us),)
     reason = Reason.NOT_CONFIRMED if order.state == State.ON_HOLD else Reason.AUTO_CANCELLED
@@ -131,12 +132,19 @@ def _is_collected(case: Case) -> bool:
     return any(line.phase == Phase.SHIPPED for line in case.lines)
 
 
-def _grant(world: World, case: Case, request: Cancellation, now_us: int) -> tuple[Event, ...]:
+def _reason(order: Order, request: Cancellation) -> Reason:
+    """Return why an order ends that somebody wants cancelled."""
+    if request.initiator == "buyer":
+        return Reason.BUYER_CANCELLED
+    return Reason.NOT_SUPPLIED if order.confirmed_us else Reason.NOT_CONFIRMED
+
+
+def _grant(world: World, case: Case, request: Cancellation, now_us: int, reason: Reason) -> tuple[Event, ...]:
     """Grant a cancellation, if the order can still be cancelled."""
     if not _can_be_cancelled(case):
         return (illegal(case.order, State.CANCELLED),)
     answer = CancellationAnswered(replace(request, status=RequestStatus.COMPLETED, decided_us=now_us))
-    return (answer, *_cancel(world, case, _BY[request.initiator], now_us))
+    return (answer, *_cancel(world, case, reason, now_us))
 
 
 def _cancel(world: World, case: Case, reason: Reason, now_us: int) -> tuple[Event, ...]:

@@ -19,8 +19,12 @@ _UNPAID = State.UNPAID
 _HELD = Phase.HELD
 
 
-def place(world: World, command: PlaceOrder, now_us: int, *, free: bool = False) -> tuple[OrderPlaced] | tuple[Refused]:
+def place(
+    world: World, command: PlaceOrder, now_us: int, *, free: bool = False, stocked: bool = False
+) -> tuple[OrderPlaced] | tuple[Refused]:
     """Return the order that a cart becomes, or why it does not; a `free` one costs nothing, on the shelf or not.
+
+    With `stocked` its units are known to be there.
 
     Looked at in this order: the SKUs and their shelves, the deal, prices, then the stock of all lines together, so
     that a refusal for stock lists every short line.
@@ -41,7 +45,7 @@ def place(world: World, command: PlaceOrder, now_us: int, *, free: bool = False)
     lines, total, currency = found
     if total > MAX_TOTAL_MINOR:
         return (Refused(Refusal.INVALID, "The cart's total is beyond all measure."),)
-    short = _short_lines(world, lines)
+    short = () if stocked else _short_lines(world, lines)
     if short:
         return (Refused(Refusal.INSUFFICIENT_STOCK, "Not enough units are available.", {}, short),)
     return (OrderPlaced(_order(command, order_id, now_us, rules.pay_window_us, total, currency), lines),)

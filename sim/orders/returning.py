@@ -207,11 +207,14 @@ def _received_unseen(world: World, case: Case, request: Return, now_us: int) -> 
 def _replace_goods(
     world: World, case: Case, request: Return, moves: tuple[StockMove, ...], now_us: int
 ) -> tuple[Event, ...]:
-    """Order the same goods again for nothing, paid at once; refused while they are not in stock."""
+    """Order the same goods again for nothing, paid at once; refused while they are not in stock.
+
+    Goods that came back to be sold again (`moves`) are in stock: as many as are wanted.
+    """
     quantities = wanted_units(request)
     wanted = tuple(Wanted(line.sku_id, quantities[line.line_no]) for line in case.lines if line.line_no in quantities)
     cart = PlaceOrder(case.order.buyer_id, wanted, address=case.order.address)
-    (placed,) = placing.place(world, cart, now_us, free=True)
+    (placed,) = placing.place(world, cart, now_us, free=True, stocked=bool(moves))
     if isinstance(placed, Refused):
         return (placed,)
     order = replace(placed.order, replaces_id=case.order.replaces_id or case.order.id)

@@ -43,7 +43,7 @@ class Reason(IntEnum):
     RETURNED = 14
     REFUNDED = 15
     AUTO_CANCELLED = 16  # by the platform, for not being dispatched or collected
-    NOT_SUPPLIED = 17  # waited for stock as long as it may
+    NOT_SUPPLIED = 17  # waited for stock as long as it may, or the merchant cancelled what it had confirmed
 
 
 REFUSALS = frozenset(

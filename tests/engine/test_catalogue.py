@@ -381,3 +381,82 @@ def test_the_catalogue_is_the_same_after_a_restart(tmp_path: Path) -> None:
             await client.order(before["items"][0]["skus"][0]["id"])
 
     asyncio.run(main())
+
+
+async def sale_of(client: Client, sku: str, price: str = "100", **more: Any) -> Any:
+    """Announce a flash sale that is open; return the answer."""
+    body = {"sku_id": sku, "activity_price": {"amount": price, "currency": "GBP"}} | more
+    return await client.post("/v1/promotions", {"begin": "2020-01-01T00:00:00Z", "end": "2120-01-01T00:00:00Z"} | body)
+
+
+def test_a_flash_sale_is_ended_and_its_sku_may_have_another(with_engine: Callable[[Try], None]) -> None:
+    async def attempt(client: Client) -> None:
+        sku = await client.sku(await client.shop())
+        later = {"begin": "2119-01-01T00:00:00Z"}
+        for when in ({}, later):
+            deal = (await sale_of(client, sku, **when)).json
+            path = f"/v1/promotions/{deal['id']}"
+            assert (await client.post(f"{path}:end")).headers["etag"] == '"2"'
+            ended = await client.post(f"{path}:end")
+            assert (ended.status, ended.json) == (200, (await client.get(path)).json), "twice is once"
+            assert deal["begin"] <= ended.json["end"] < deal["end"]
+            cart = {"buyer_id": "b", "lines": [{"sku_id": sku, "quantity": 1}], "promotion_id": deal["id"]}
+            assert (await client.post("/v1/orders", cart)).code == "deal_closed"
+        assert (await sale_of(client, sku)).status == 201
+        assert (await client.post("/v1/promotions/5:end")).code == "not_found"
+
+    with_engine(attempt)
+
+
+def test_the_flash_sale_of_a_show_that_is_over_keeps_no_other_out(with_engine: Callable[[Try], None]) -> None:
+    async def attempt(client: Client) -> None:
+        shop = await client.shop()
+        sku = await client.sku(shop)
+        room = (await client.made("/v1/live-rooms", {"shop_id": shop, "title": "show"}))["id"]
+        await client.made(f"/v1/live-rooms/{room}:start", None)
+        assert (await sale_of(client, sku, live_room_id=room)).status == 201
+        assert (await sale_of(client, sku)).code == "conflict"
+        await client.made(f"/v1/live-rooms/{room}:end", None)
+        assert (await sale_of(client, sku)).status == 201
+
+    with_engine(attempt)
+
+
+def test_no_price_makes_a_flash_sale_the_dearer_one(with_engine: Callable[[Try], None]) -> None:
+    async def attempt(client: Client) -> None:
+        sku = await client.sku(await client.shop())
+        deal = (await sale_of(client, sku, "600")).json["id"]
+
+        async def priced(amount: str) -> Any:
+            price = {"price": {"amount": amount, "currency": "GBP"}}
+            return await client.patch(f"/v1/skus/{sku}", price, if_match="*")
+
+        refused = await priced("599")
+        assert (refused.code, refused.json["promotion_id"]) == ("conflict", deal)
+        assert (await priced("600")).status == 200
+        await client.made(f"/v1/promotions/{deal}:end", None)
+        assert (await priced("599")).status == 200
+
+    with_engine(attempt)
+
+
+def test_a_quote_is_of_what_an_order_would_be(with_engine: Callable[[Try], None]) -> None:
+    async def attempt(client: Client) -> None:
+        sku = await client.sku(await client.shop(), price="500")
+        deal = (await sale_of(client, sku, quantity_limit=2, quantity_per_user=1)).json["id"]
+
+        async def quoted(*quantities: int, promotion: str = deal) -> Any:
+            lines = [{"sku_id": sku, "quantity": quantity} for quantity in quantities]
+            return await client.post("/v1/checkout/quotes", {"lines": lines, "promotion_id": promotion})
+
+        assert (await quoted(1)).json["total"]["amount"] == "100"
+        for too_many in ((2,), (1, 1), (3,)):
+            (line,) = (await quoted(*too_many)).json["lines"]
+            assert (line["unit_price"]["amount"], line["promotion_id"]) == ("500", None)
+        assert (await quoted(1, promotion="5")).json["errors"][0]["pointer"] == "/promotion_id"
+        assert (await quoted(1_000_000, 1)).json["errors"][0]["pointer"] == "/lines/0"
+        dear = await client.sku(await client.shop(), price="9999999999")
+        body = {"lines": [{"sku_id": dear, "quantity": 101}]}
+        assert (await client.post("/v1/checkout/quotes", body)).code == "invalid"
+
+    with_engine(attempt)

@@ -607,6 +607,7 @@ def test_public_addresses_are_welcome_anywhere(url: str) -> None:
         "http://169.254.169.254/latest/meta-data",
         "http://0.0.0.0/",
         "http://[::1]/",
+        "http://[fec0::1]/",
         "http://[fe80::1%25eth0]/",
         "http://[::ffff:127.0.0.1]/",
         "http://[64:ff9b::7f00:1]/",

@@ -350,3 +350,18 @@ def test_metrics_count_units_and_requests(with_engine: Callable[[Try], None]) ->
         assert 'liverush_requests_total{route="POST /v1/orders",status="201"} 2.0' in text
 
     with_engine(attempt)
+
+
+def test_webhook_endpoints_come_in_pages_and_those_that_are_active_alone(with_engine: Callable[[Try], None]) -> None:
+    async def attempt(client: Client) -> None:
+        path = "/v1/webhook-endpoints"
+        made = [(await client.made(path, {"url": "http://127.0.0.1:9/hook"}))["id"] for _ in range(3)]
+        await client.call("DELETE", f"{path}/{made[0]}")
+        first = (await client.get(f"{path}?limit=2")).json
+        assert [one["id"] for one in first["items"]] == made[:2]
+        rest = (await client.get(f"{path}?limit=2&page_token={first['next_page_token']}")).json
+        assert ([one["id"] for one in rest["items"]], rest["next_page_token"]) == (made[2:], None)
+        for word, expected in (("true", made[1:]), ("false", made[:1])):
+            assert [one["id"] for one in (await client.get(f"{path}?active={word}")).json["items"]] == expected
+
+    with_engine(attempt)

@@ -29,3 +29,10 @@ async def test_every_commit_is_synced_unless_unsafe(
         assert isinstance(store, SqliteStore)
         assert store._write.execute("PRAGMA synchronous").fetchone() == (expected,)
         assert store._write.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+async def test_a_database_has_one_engine_whatever_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "engine.sqlite3")
+    async with SqliteDatabase(tmp_path / "engine.sqlite3").opened():
+        with pytest.raises(StoreRefused, match="in use by another engine"):
+            await SqliteStore(tmp_path / "link").open()

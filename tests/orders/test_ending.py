@@ -80,7 +80,20 @@ def test_the_merchant_s_own_wish_needs_no_answer() -> None:
     play = Play()
     order_id = play.confirmed()
     play.do(RequestCancellation(order_id, "merchant"))
+    assert play.case(order_id).order.reason == Reason.NOT_SUPPLIED
+    order_id = play.paid()
+    play.do(RequestCancellation(order_id, "merchant"))
     assert play.case(order_id).order.reason == Reason.NOT_CONFIRMED
+
+
+def test_an_order_that_is_not_ready_in_time_ends_for_that_whatever_its_buyer_wishes() -> None:
+    play = Play(catalogue(Rules(cancel_answer_us=2 * Rules().ready_within_us)))
+    order_id = play.confirmed()
+    asked(play, order_id)
+    play.wait(Rules().ready_within_us)
+    play.sweep()
+    (request,) = play.case(order_id).cancellations
+    assert (play.case(order_id).order.reason, request.status) == (Reason.AUTO_CANCELLED, RequestStatus.COMPLETED)
 
 
 def test_a_while_after_confirmation_the_buyer_may_be_free() -> None:

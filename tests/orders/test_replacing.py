@@ -124,3 +124,15 @@ def test_money_of_a_replacement_goes_back_even_when_the_first_order_is_completed
     play.sweep()
     order = play.case(order_id).order
     assert (play.state(new_id), order.refunded_minor, order.due_us) == (State.CANCELLED, order.captured_minor, 0)
+
+
+def test_goods_that_come_back_to_be_sold_again_are_in_stock_for_what_replaces_them() -> None:
+    play = Play()
+    order_id = play.delivered((RUG, 5))
+    return_id = play.asked_back(order_id, ReturnType.REPLACEMENT)
+    play.do(AnswerReturn(order_id, return_id, True))
+    assert play.stock(RUG) == (0, 0, 0, 0, 0)
+    play.do(ReceiveReturn(order_id, return_id, True))
+    assert play.stock(RUG) == (5, 0, 5, 0, 0), "on hand, and on their way out again"
+    assert play.case(order_id).returns[-1].replacement_id
+    assert play.refusal(ReceiveReturn(order_id, return_id, True)) == Refusal.ALREADY_ANSWERED, "no unit comes in twice"

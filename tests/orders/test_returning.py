@@ -101,11 +101,11 @@ def test_a_replacement_waits_until_there_are_goods() -> None:
     play.place((LAMP, 9))
     return_id = play.asked_back(order_id, REPLACE)
     play.do(AnswerReturn(order_id, return_id, True))
-    play.do(ReceiveReturn(order_id, return_id))  # they came unannounced
+    play.do(ReceiveReturn(order_id, return_id, False))  # they came unannounced
     assert status(play, order_id, return_id) == RequestStatus.BUYER_SHIPPED
-    assert play.refusal(ReceiveReturn(order_id, return_id)) == Refusal.INSUFFICIENT_STOCK
+    assert play.refusal(ReceiveReturn(order_id, return_id, False)) == Refusal.INSUFFICIENT_STOCK
     play.do(AdjustInventory(LAMP, 1, "received"))
-    play.do(ReceiveReturn(order_id, return_id))
+    play.do(ReceiveReturn(order_id, return_id, False))
     assert status(play, order_id, return_id) == RequestStatus.COMPLETED
 
 
@@ -115,7 +115,7 @@ def test_goods_that_came_unannounced_and_cannot_be_replaced_are_refunded_in_time
     play.place((LAMP, 9))
     return_id = play.asked_back(order_id, REPLACE)
     play.do(AnswerReturn(order_id, return_id, True))
-    play.do(ReceiveReturn(order_id, return_id))
+    play.do(ReceiveReturn(order_id, return_id, False))
     play.now_us = play.case(order_id).returns[0].receive_by_us
     play.do(Elapse(order_id))
     assert status(play, order_id, return_id) == RequestStatus.COMPLETED

@@ -267,7 +267,7 @@ ROUTES: tuple[Route, ...] = (
         "catalogue",
         {200: SkuView},
         SkuChange,
-        ("not_found", "version_changed", "currency_mismatch"),
+        ("not_found", "version_changed", "currency_mismatch", "conflict"),
         if_match=True,
         etag=True,
     ),

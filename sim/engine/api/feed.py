@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from sim.engine.api.listing import missing
-from sim.engine.api.parameters import DEFAULT_PAGE, MAX_PAGE
+from sim.engine.api.listing import Page, missing, paged
+from sim.engine.api.parameters import DEFAULT_PAGE, MAX_PAGE, PAGE, page
 from sim.engine.api.request import Rejected, Request
 from sim.engine.api.route import MERCHANT, Query, Route
 from sim.engine.calls import Reply
@@ -24,7 +24,6 @@ from sim.engine.webhooks.signatures import key_of, secret_of
 from sim.engine.webhooks.targets import url_problem
 
 _KEY_BYTES = 32
-_MOST_ENDPOINTS = 1000
 
 
 class EventView(msgspec.Struct, gc=False):
@@ -48,12 +47,6 @@ class EndpointBody(Body):
 
     url: Text
     secret: Text | None = None
-
-
-class Endpoints(msgspec.Struct, gc=False):
-    """The webhook endpoints, those that have ended too; the first thousand."""
-
-    items: list[EndpointView]
 
 
 async def list_events(request: Request) -> Reply:
@@ -94,9 +87,12 @@ def _secret(given: str | None) -> str:
 
 
 async def list_webhook_endpoints(request: Request) -> Reply:
-    """List the webhook endpoints, without their secrets."""
-    known, _ = await read_records(request.engine.store, "endpoints", {}, limit=_MOST_ENDPOINTS)
-    return Reply(200, encode(Endpoints([endpoints.endpoint_view(endpoint) for endpoint in known])))
+    """List the webhook endpoints, without their secrets: those that have ended too, unless `active` says otherwise."""
+    after, limit = page(request)
+    active = request.query.get("active")
+    given = {} if active is None else {"active": active == "true"}
+    known, _ = await read_records(request.engine.store, "endpoints", given, after, limit + 1)
+    return Reply(200, encode(paged([endpoints.endpoint_view(endpoint) for endpoint in known], limit)))
 
 
 async def get_webhook_endpoint(request: Request) -> Reply:
@@ -156,7 +152,8 @@ ROUTES: tuple[Route, ...] = (
         list_webhook_endpoints,
         MERCHANT,
         "events",
-        {200: Endpoints},
+        {200: Page[EndpointView]},
+        query=(Query("active", str, "only those that are active, or that have ended", ("true", "false")), *PAGE),
     ),
     Route(
         "GET",

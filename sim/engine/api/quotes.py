@@ -10,11 +10,16 @@ from msgspec import Meta
 from sim.engine.api.request import Rejected, Request, number
 from sim.engine.api.route import BUYER_OR_MERCHANT, Route
 from sim.engine.calls import Reply
-from sim.engine.catalogue.reading import Offer, read_offers, read_open_deal
-from sim.engine.problems import problem
+from sim.engine.catalogue.reading import Offer, read_deal, read_offers
+from sim.engine.problems import http_problem, problem
 from sim.engine.resources import Body, Id, Money, Quantity
 from sim.engine.views import encode
 from sim.orders.entities import Deal
+from sim.orders.placing import MAX_TOTAL_MINOR
+from sim.orders.rules import Rules
+
+#: Of a SKU in an order.
+_MOST_UNITS = Rules().max_quantity
 
 
 class QuoteLine(Body):
@@ -25,7 +30,9 @@ class QuoteLine(Body):
 
 
 class QuoteBody(Body):
-    """A cart. With `promotion_id` a flash sale counts where it is open to somebody from `live_room_id`."""
+    """A cart. With `promotion_id` a flash sale counts where it is open to somebody from `live_room_id`, and has as many
+    units as are wanted of it for one buyer; else lines are at their list price, with a `promotion_id` of null.
+    """
 
     lines: Annotated[list[QuoteLine], Meta(min_length=1, max_length=100)]
     promotion_id: Id | None = None
@@ -62,16 +69,32 @@ async def quote(request: Request) -> Reply:
         wanted[sku_id] = wanted.get(sku_id, 0) + line.quantity
     engine = request.engine
     offers = await read_offers(engine.store, list(wanted))
-    _check(body, offers)
-    deal = None
-    if body.promotion_id:
-        room_id = number(body.live_room_id) if body.live_room_id else 0
-        deal = await read_open_deal(engine.store, number(body.promotion_id), room_id, engine.clock())
+    _check(body, wanted, offers)
+    deal = await _deal(request, body, wanted) if body.promotion_id else None
     return Reply(200, encode(_view(wanted, offers, deal)))
 
 
-def _check(body: QuoteBody, offers: dict[int, Offer]) -> None:
-    """Raise Rejected for SKUs that do not exist, or are not in one currency."""
+async def _deal(request: Request, body: QuoteBody, wanted: dict[int, int]) -> Deal | None:
+    """Return the cart's flash sale, None where it does not hold for the cart. Raises Rejected where there is none."""
+    deal_id, room_id = number(body.promotion_id or ""), number(body.live_room_id) if body.live_room_id else 0
+    known = await read_deal(request.engine.store, deal_id)
+    if known is None:
+        raise Rejected(_invalid("/promotion_id", "There is no such promotion."))
+    deal, is_live = known
+    units = wanted.get(deal.sku_id, 0)
+    inside = not deal.room_id or (deal.room_id == room_id and is_live)
+    left = not deal.quantity_limit or deal.used + units <= deal.quantity_limit
+    few = not deal.quantity_per_user or units <= deal.quantity_per_user
+    is_open = deal.begin_us <= request.engine.clock() < deal.end_us
+    return deal if inside and left and few and is_open else None
+
+
+def _invalid(pointer: str, message: str) -> Reply:
+    return http_problem("invalid", message, errors=[{"pointer": pointer, "message": message}])
+
+
+def _check(body: QuoteBody, wanted: dict[int, int], offers: dict[int, Offer]) -> None:
+    """Raise Rejected for SKUs that do not exist or are not in one currency, and for too many units of one."""
     errors = [
         {"pointer": f"/lines/{index}", "sku_id": line.sku_id}
         for index, line in enumerate(body.lines)
@@ -81,9 +104,13 @@ def _check(body: QuoteBody, offers: dict[int, Offer]) -> None:
         raise Rejected(problem(422, "unknown_sku", "There is no such SKU.", errors=errors))
     if len({offer.sku.currency for offer in offers.values()}) > 1:
         raise Rejected(problem(422, "currency_mismatch", "All lines of an order are in one currency."))
+    for index, line in enumerate(body.lines):
+        if wanted[int(line.sku_id)] > _MOST_UNITS:
+            raise Rejected(_invalid(f"/lines/{index}", f"The quantity must be from 1 to {_MOST_UNITS}."))
 
 
 def _view(wanted: dict[int, int], offers: dict[int, Offer], deal: Deal | None) -> QuoteView:
+    """Return the quote. Raises Rejected for a total that no order may have."""
     lines, total = [], 0
     currency = ""
     for sku_id, quantity in wanted.items():
@@ -103,6 +130,8 @@ def _view(wanted: dict[int, int], offers: dict[int, Offer], deal: Deal | None) -
                 offer.available,
             )
         )
+    if total > MAX_TOTAL_MINOR:
+        raise Rejected(_invalid("/lines", "The cart's total is beyond all measure."))
     whole, nothing = Money(str(total), currency), Money("0", currency)
     return QuoteView(lines, whole, nothing, whole)
 

@@ -150,6 +150,11 @@ async def create_promotion(request: Request) -> Reply:
     return await request.submit(command, record_reply(promotion_view, 201, "/v1/promotions"))
 
 
+async def end_promotion(request: Request) -> Reply:
+    """End a flash sale before its time; one that is over stays so, and so do orders placed in it."""
+    return await request.submit(live.EndDeal(request.id("promotion_id")), record_reply(promotion_view, 200))
+
+
 async def get_promotion(request: Request) -> Reply:
     """Read a flash sale."""
     return await one(request, "deals", "promotion_id", "promotion", promotion_view)
@@ -265,6 +270,18 @@ ROUTES: tuple[Route, ...] = (
         "live",
         {200: Page[PromotionView]},
         query=(id_query("sku_id", "only those of a SKU"), id_query("live_room_id", "only those of a room"), *PAGE),
+    ),
+    Route(
+        "POST",
+        "/v1/promotions/{promotion_id}:end",
+        "End a flash sale",
+        end_promotion,
+        MERCHANT,
+        "live",
+        {200: PromotionView},
+        None,
+        ("not_found",),
+        etag=True,
     ),
     _reading("/v1/promotions/{promotion_id}", "Read a flash sale", get_promotion, PromotionView),
 )

@@ -15,7 +15,7 @@ MEANINGS: dict[str, str] = {
     "S1": "No more units of a SKU are sold than were put in.",
     "S2": "Units on hand are the sum of all that came and went, and what went was shipped for an order.",
     "S3": "Held, committed and releasing units are those of the orders' lines, and no more than are on hand.",
-    "S4": "Units used of a deal are those of its live orders, in all and for each buyer, and within its limits.",
+    "S4": "A deal's used units are those of orders that keep theirs, in all and for each buyer, and within its limits.",
     "M1": "A paid order has one capture, of its total, and the total is that of its lines.",
     "M2": "What was captured less what was refunded lies with shops and platform, for each order and currency.",
     "M3": "No more is refunded than was captured.",

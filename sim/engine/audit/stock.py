@@ -69,6 +69,7 @@ def stock_checks() -> tuple[Check, ...]:
 
 def deal_checks() -> tuple[Check, ...]:
     """Return the checks of S4."""
+    # What was shipped stays used, also when it is lost or comes back.
     live = f"l.deal_id > 0 AND l.phase <> {Phase.RELEASED.value}"
     return (
         Check(

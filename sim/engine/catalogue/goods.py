@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from sim.engine.executor import Handler
-from sim.engine.layers import Group
-from sim.orders.entities import Part, Product, Shop, Sku, StockMove
+from sim.engine.layers import Group, Layer
+from sim.orders.entities import Deal, Part, Product, RoomStatus, Shop, Sku, StockMove
 from sim.orders.events import Refusal, Refused
 from sim.orders.stock import Stock
 
@@ -87,6 +88,18 @@ def skus_of(skus: Any, product_id: int) -> list[Sku]:
             break
         found.append(sku)
     return found
+
+
+def deals_of(group: Group, sku_id: int) -> Iterator[Deal]:
+    """Yield a SKU's flash sales that may still be open some day: not those that were ended before, nor of a show that
+    is over."""
+    deals = group.deals
+    assert isinstance(deals, Layer)
+    for deal in deals.everywhere():
+        if deal.sku_id == sku_id and deal.begin_us < deal.end_us:
+            room = group.rooms.get(deal.room_id) if deal.room_id else None
+            if room is None or room.status != RoomStatus.ENDED:
+                yield deal
 
 
 def create_shop(group: Group, command: CreateShop, _now_us: int) -> tuple[Any, ...]:
@@ -168,7 +181,7 @@ def change_product(group: Group, command: ChangeProduct, _now_us: int) -> tuple[
     return (product,)
 
 
-def change_price(group: Group, command: ChangePrice, _now_us: int) -> tuple[Any, ...]:
+def change_price(group: Group, command: ChangePrice, now_us: int) -> tuple[Any, ...]:
     """Set a SKU's price; orders that were placed keep theirs."""
     sku = group.skus.get(command.sku_id)
     if sku is None:
@@ -177,6 +190,10 @@ def change_price(group: Group, command: ChangePrice, _now_us: int) -> tuple[Any,
         return (changed("SKU", sku.version),)
     if command.currency != sku.currency:
         return (invalid("/price/currency", f"The SKU is sold in {sku.currency}.", Refusal.CURRENCY_MISMATCH),)
+    for deal in deals_of(group, sku.id):
+        if now_us < deal.end_us and command.price_minor < deal.price_minor:
+            facts = {"promotion_id": str(deal.id)}
+            return (Refused(Refusal.CONFLICT, "A promotion would be dearer than its SKU; end that first.", facts),)
     sku = replace(sku, price_minor=command.price_minor, version=sku.version + 1)
     group.skus[sku.id] = sku
     return (sku,)

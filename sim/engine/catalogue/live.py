@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from sim.engine.catalogue.goods import changed, invalid, not_found
+from sim.engine.catalogue.goods import changed, deals_of, invalid, not_found
 from sim.engine.executor import Handler
-from sim.engine.layers import Group, Layer
+from sim.engine.layers import Group
 from sim.orders.entities import Deal, Room, RoomStatus, Video
 from sim.orders.events import Refusal, Refused
 
@@ -79,6 +79,12 @@ class CreateDeal(msgspec.Struct, frozen=True, gc=False):
     begin_us: int
     end_us: int
     room_id: int = 0
+
+
+class EndDeal(msgspec.Struct, frozen=True, gc=False):
+    """End a flash sale before its time."""
+
+    deal_id: int
 
 
 def bag_of(room: Room) -> list[int]:
@@ -187,6 +193,18 @@ def create_deal(group: Group, command: CreateDeal, _now_us: int) -> tuple[Any, .
     return (deal,)
 
 
+def end_deal(group: Group, command: EndDeal, now_us: int) -> tuple[Any, ...]:
+    """End a flash sale now, or before it begins; one that is over stays as it is. Orders placed in it stay too."""
+    deal = group.deals.get(command.deal_id)
+    if deal is None:
+        return (not_found("promotion"),)
+    end_us = max(deal.begin_us, now_us)
+    if end_us < deal.end_us:
+        deal = replace(deal, end_us=end_us, version=deal.version + 1)
+        group.deals[deal.id] = deal
+    return (deal,)
+
+
 def _deal_refusal(group: Group, command: CreateDeal) -> Refused | None:
     sku = group.skus.get(command.sku_id)
     if sku is None:
@@ -208,10 +226,8 @@ def _deal_refusal(group: Group, command: CreateDeal) -> Refused | None:
 
 
 def _overlap(group: Group, command: CreateDeal) -> Refused | None:
-    deals = group.deals
-    assert isinstance(deals, Layer)
-    for deal in deals.everywhere():
-        if deal.sku_id == command.sku_id and deal.begin_us < command.end_us and command.begin_us < deal.end_us:
+    for deal in deals_of(group, command.sku_id):
+        if deal.begin_us < command.end_us and command.begin_us < deal.end_us:
             facts = {"promotion_id": str(deal.id)}
             return Refused(Refusal.CONFLICT, "The SKU has another promotion at that time.", facts)
     return None
@@ -243,4 +259,5 @@ HANDLERS: dict[type, Handler] = {
     PinProduct: pin_product,
     FillBag: fill_bag,
     CreateDeal: create_deal,
+    EndDeal: end_deal,
 }

@@ -111,13 +111,10 @@ _DEAL = (
 )
 
 
-async def read_open_deal(store: Store, deal_id: int, room_id: int, now_us: int) -> Deal | None:
-    """Return a flash sale if somebody who came from a live room (0: from none) can buy in it now."""
+async def read_deal(store: Store, deal_id: int) -> tuple[Deal, bool] | None:
+    """Return a flash sale, and whether its live room, if it has one, is live; None where there is none."""
     rows = await store.select(_DEAL, (deal_id,))
     if not rows:
         return None
     *values, status = rows[0]
-    deal: Deal = record("deals", tuple(values))
-    inside = not deal.room_id or (deal.room_id == room_id and status == RoomStatus.LIVE)
-    left = not deal.quantity_limit or deal.used < deal.quantity_limit
-    return deal if inside and left and deal.begin_us <= now_us < deal.end_us else None
+    return record("deals", tuple(values)), status == RoomStatus.LIVE

@@ -99,7 +99,11 @@ class RoomView(msgspec.Struct, gc=False):
 
 
 class PromotionView(msgspec.Struct, gc=False):
-    """A flash sale in [begin, end). A limit of 0 is none; `used` are the units in live orders."""
+    """A flash sale in [begin, end). A limit of 0 is none.
+
+    `used` are the units of its orders. A cancelled order gives them back at the sweep; what was shipped, and then lost
+    or returned, stays used, in all and for its buyer.
+    """
 
     id: Id
     activity_type: str

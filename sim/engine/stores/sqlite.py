@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import functools
 import json
+import os
 import sqlite3
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -201,7 +202,8 @@ class SqliteStore:
     def _take_lock(self) -> sqlite3.Connection:
         """Hold an exclusive lock on a file beside the database for as long as this process lives."""
         try:
-            lock = sqlite3.connect(f"{self.path}.lock", timeout=0, isolation_level=None, check_same_thread=False)
+            path = os.path.realpath(self.path)  # whatever it is called: one file, one lock
+            lock = sqlite3.connect(f"{path}.lock", timeout=0, isolation_level=None, check_same_thread=False)
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             if "locked" in str(error):

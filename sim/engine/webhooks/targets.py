@@ -45,6 +45,8 @@ def is_public(address: _Address) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
+        if address.is_site_local:  # no longer assigned, and still private
+            return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
