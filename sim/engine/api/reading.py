@@ -16,6 +16,7 @@ from sim.engine.api.route import Handler as RouteHandler
 from sim.engine.calls import Reply
 from sim.engine.reading import (
     PartView,
+    is_full,
     joined,
     order_exists,
     read_case,
@@ -54,7 +55,10 @@ async def get_order(request: Request) -> Reply:
 
 
 async def list_orders(request: Request) -> Reply:
-    """List orders by id; with `updated_after` those that have changed since, to catch up with."""
+    """List orders by id; with `updated_after` those that have changed since, to catch up with.
+
+    A page of long orders has fewer than `limit`, and a token all the same.
+    """
     after, limit = page(request)
     query = request.query
     cases = await read_cases(
@@ -65,6 +69,8 @@ async def list_orders(request: Request) -> Reply:
         buyer_id=query.get("buyer_id", ""),
         since_us=instant_query(request, "updated_after"),
     )
+    if is_full(cases):
+        limit = len(cases) - 1
     return Reply(200, encode(paged([_shown(request, case) for case in cases], limit)))
 
 

@@ -90,13 +90,12 @@ def skus_of(skus: Any, product_id: int) -> list[Sku]:
     return found
 
 
-def deals_of(group: Group, sku_id: int) -> Iterator[Deal]:
-    """Yield a SKU's flash sales that may still be open some day: not those that were ended before, nor of a show that
-    is over."""
+def deals_of(group: Group, sku_id: int, now_us: int) -> Iterator[Deal]:
+    """Yield a SKU's flash sales that may still be open: not those that are over, as one is that its show is over."""
     deals = group.deals
     assert isinstance(deals, Layer)
     for deal in deals.everywhere():
-        if deal.sku_id == sku_id and deal.begin_us < deal.end_us:
+        if deal.sku_id == sku_id and max(now_us, deal.begin_us) < deal.end_us:
             room = group.rooms.get(deal.room_id) if deal.room_id else None
             if room is None or room.status != RoomStatus.ENDED:
                 yield deal
@@ -190,8 +189,8 @@ def change_price(group: Group, command: ChangePrice, now_us: int) -> tuple[Any, 
         return (changed("SKU", sku.version),)
     if command.currency != sku.currency:
         return (invalid("/price/currency", f"The SKU is sold in {sku.currency}.", Refusal.CURRENCY_MISMATCH),)
-    for deal in deals_of(group, sku.id):
-        if now_us < deal.end_us and command.price_minor < deal.price_minor:
+    for deal in deals_of(group, sku.id, now_us):
+        if command.price_minor < deal.price_minor:
             facts = {"promotion_id": str(deal.id)}
             return (Refused(Refusal.CONFLICT, "A promotion would be dearer than its SKU; end that first.", facts),)
     sku = replace(sku, price_minor=command.price_minor, version=sku.version + 1)

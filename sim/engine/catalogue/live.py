@@ -174,9 +174,9 @@ def fill_bag(group: Group, command: FillBag, _now_us: int) -> tuple[Any, ...]:
     return _put(group, replace(room, bag=written_bag(command.bag), pinned_id=pinned_id, version=room.version + 1))
 
 
-def create_deal(group: Group, command: CreateDeal, _now_us: int) -> tuple[Any, ...]:
+def create_deal(group: Group, command: CreateDeal, now_us: int) -> tuple[Any, ...]:
     """Announce a flash sale; one SKU has one at a time."""
-    refused = _deal_refusal(group, command)
+    refused = _deal_refusal(group, command, now_us)
     if refused is not None:
         return (refused,)
     deal = Deal(
@@ -205,7 +205,7 @@ def end_deal(group: Group, command: EndDeal, now_us: int) -> tuple[Any, ...]:
     return (deal,)
 
 
-def _deal_refusal(group: Group, command: CreateDeal) -> Refused | None:
+def _deal_refusal(group: Group, command: CreateDeal, now_us: int) -> Refused | None:
     sku = group.skus.get(command.sku_id)
     if sku is None:
         return invalid("/sku_id", "There is no such SKU.", Refusal.UNKNOWN_SKU)
@@ -222,11 +222,11 @@ def _deal_refusal(group: Group, command: CreateDeal) -> Refused | None:
             return invalid("/live_room_id", "There is no such live room.")
         if room.status == RoomStatus.ENDED:
             return _not_live(room)
-    return _overlap(group, command)
+    return _overlap(group, command, now_us)
 
 
-def _overlap(group: Group, command: CreateDeal) -> Refused | None:
-    for deal in deals_of(group, command.sku_id):
+def _overlap(group: Group, command: CreateDeal, now_us: int) -> Refused | None:
+    for deal in deals_of(group, command.sku_id, now_us):
         if deal.begin_us < command.end_us and command.begin_us < deal.end_us:
             facts = {"promotion_id": str(deal.id)}
             return Refused(Refusal.CONFLICT, "The SKU has another promotion at that time.", facts)
