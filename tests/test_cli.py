@@ -12,6 +12,7 @@ import pytest
 
 import sim
 from sim import cli
+from sim.cli.frame import EXIT_CODES
 from sim.errors import Defect, InvalidMeasurement, Problem, ScenarioError, UsageError
 from sim.scenario.load import load_scenario
 
@@ -34,6 +35,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         (Defect("negative stock"), 70),
         (KeyError("surprise\nin two lines"), 70),
         (OSError(errno.ENOSPC, "No space left on device", "out"), 2),
+        (OSError(errno.EFBIG, "File too large", "orders.png"), 2),
         (KeyboardInterrupt(), 130),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), 141),
     ],
@@ -142,6 +144,20 @@ def test_help_imports_nothing_slow() -> None:
     code = f"import sys; from sim import cli; cli.run(['--help']); print(*(set(sys.modules) & set({SLOW_TO_IMPORT!r})))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == ""
+
+
+@pytest.mark.parametrize("verb", [[], *([name] for name in cli.verbs.commands)])
+def test_every_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str], verb: list[str]) -> None:
+    assert cli.run([*verb, "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert EXIT_CODES in told
+    assert bool(verb) or told.endswith(str(Path(sim.__file__).parents[1] / "docs"))
+
+
+def test_simulating_ends_with_1_where_an_objective_was_missed(tmp_path: Path) -> None:
+    command = ["simulate", "minimal", "--no-figures", "--out", str(tmp_path), "--set"]
+    assert cli.run([*command, "slos=[{endpoint: checkout, at_most: 1us}]"]) == 1
+    assert cli.run([*command, "slos=[{endpoint: checkout, at_most: 1h}]"]) == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import struct
 import subprocess
@@ -54,6 +53,8 @@ class Recorder:
         self._pipe = self._process.stdin.fileno()
         os.set_blocking(self._pipe, False)
         if sys.platform == "linux":
+            import fcntl  # Windows has none
+
             fcntl.fcntl(self._pipe, _SET_PIPE_SIZE, _PIPE_BYTES)
         self._tell_reasons()
 

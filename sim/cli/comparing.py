@@ -36,6 +36,8 @@ def compare(what: tuple[str, ...], as_json: bool, no_figures: bool, **given: Any
 
     Strategies meet the same buyers, replication by replication. A study that was stopped goes on where it was when
     it is started again. With two run directories: what changed in their inputs, then in their results.
+
+    Exit code 1: the precision asked for was not reached.
     """
     if len(what) == 2:
         return _runs(Path(what[0]), Path(what[1]), as_json)
@@ -70,8 +72,10 @@ def _study(path: Path, given: dict[str, Any], *, as_json: bool, figures: bool) -
 
         click.echo(compare_text(done.summary))
         click.echo(f"Run directory: {done.directory}")
-    experiment.refuse_imprecise(done)
-    return ExitCode.YES
+    short = experiment.imprecise(done)
+    if short:
+        click.echo(f"liverush: {short}", err=True)
+    return ExitCode.NO if short else ExitCode.YES
 
 
 def _plan(given: dict[str, Any], currency: str) -> Plan:

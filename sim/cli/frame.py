@@ -24,7 +24,7 @@ _Verb = TypeVar("_Verb", bound=Callable[..., Any])
 #: Errors of the user's disk or permissions rather than of ours.
 _OUTSIDE_ERRNOS = {
     getattr(errno, name)
-    for name in ("EACCES", "EPERM", "ENOSPC", "EROFS", "ENOTDIR", "EISDIR", "EEXIST", "EDQUOT", "ENAMETOOLONG")
+    for name in ("EACCES", "EPERM", "ENOSPC", "EROFS", "ENOTDIR", "EISDIR", "EEXIST", "EDQUOT", "ENAMETOOLONG", "EFBIG")
     if hasattr(errno, name)
 }
 _LARGEST_KEPT = (32 << 20) - (64 << 10)
@@ -35,6 +35,13 @@ class _Session:
     """What `main` must still know after a verb has failed."""
 
     debug: bool = False
+
+
+#: What every verb's help ends with; the table is in `sim.errors`.
+EXIT_CODES = (
+    "Exit codes: 0 yes, 1 measured and the answer is no, 2 usage or scenario, 3 audit findings, 4 invalid "
+    "measurement, 70 a defect of ours, 130 interrupted."
+)
 
 
 class _Terminated(BaseException):
@@ -160,11 +167,15 @@ def loading() -> Iterator[None]:
 
 
 def shipped_scenarios() -> dict[str, Path]:
-    """Return the scenarios that come with LiveRush by name, from the installed wheel or from the checkout."""
+    """Return the scenarios that come with LiveRush by name."""
+    return {path.stem: path for path in sorted(_coming_along("scenarios").glob("*.yaml"))}
+
+
+def _coming_along(name: str) -> Path:
+    """Return a folder that comes with LiveRush, from the installed wheel or from the checkout."""
     package = Path(sim.__file__).resolve().parent
-    installed = package / "_scenarios"
-    folder = installed if installed.is_dir() else package.parent / "scenarios"
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    installed = package / f"_{name}"
+    return installed if installed.is_dir() else package.parent / name
 
 
 def find_scenario(text: str) -> Path:
@@ -178,12 +189,23 @@ def find_scenario(text: str) -> Path:
     return shipped[text]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _VerbCommand(click.Command):
+    """A verb: its help tells the exit codes."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"epilog": EXIT_CODES, **options})
+
+
+class _Verbs(click.Group):
+    command_class = _VerbCommand
+
+
+@click.group(
+    cls=_Verbs,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=f"{EXIT_CODES}\n\n\b\nDocuments (docs/...): {_coming_along('docs')}",
+)
 @click.version_option(sim.__version__, prog_name="liverush", message="%(prog)s %(version)s")
 @debug_option
 def verbs() -> None:
-    """Simulate a live-commerce show from one scenario file.
-
-    Exit codes: 0 yes, 1 measured and the answer is no, 2 usage or scenario, 3 audit findings, 4 invalid
-    measurement, 70 a defect of ours.
-    """
+    """Simulate a live-commerce show from one scenario file."""

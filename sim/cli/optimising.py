@@ -47,7 +47,7 @@ def optimise(scenario: str, as_json: bool, no_figures: bool, **given: Any) -> Ex
     Points are raced with the same buyers, and what was found is confirmed on fresh seeds against the base and the best
     named strategy. Ctrl-C ends a search with what was found by then; the same command goes on from there.
 
-    Exit codes: 0 found and better on fresh seeds, 1 nothing better or nothing within the limits, 2 usage or scenario.
+    Exit code 1: nothing better on fresh seeds, or nothing within the limits.
     """
     from sim.experiments import optimise as experiment
     from sim.scenario.studies.search import load_search

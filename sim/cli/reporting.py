@@ -22,7 +22,7 @@ _RUN = click.Path(exists=True, file_okay=False, path_type=Path)
     type=click.Choice(["page", "text", "markdown", "junit"]),
     default="page",
     show_default=True,
-    help="Write figures and report.html into RUN, or print one of the others.",
+    help="Write figures and report.html into RUN, or print one of the others; junit of load runs only.",
 )
 @debug_option
 def report(run: Path, form: str) -> None:
@@ -39,7 +39,7 @@ def report(run: Path, form: str) -> None:
 
 @verbs.command()
 @click.argument("run", type=_RUN)
-@click.option("--to", "form", type=click.Choice(["csv", "k6"]), required=True, help="CSV tables or a k6 script.")
+@click.option("--to", "form", type=click.Choice(["csv", "k6"]), required=True, help="CSV tables; k6 of load runs only.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -49,7 +49,7 @@ def report(run: Path, form: str) -> None:
 def export(run: Path, form: str, out: Path | None) -> None:
     """Write the run in RUN for other tools.
 
-    csv: its tables, such as requests and orders. k6: a script that sends the run's intended arrivals.
+    csv: its tables, such as requests and orders. k6: a script that sends the intended arrivals of a load run.
     """
     from sim.reports.export import export_run
 

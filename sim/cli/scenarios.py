@@ -18,7 +18,7 @@ from sim.errors import ExitCode, ScenarioError, UsageError
 def validate(files: tuple[str, ...]) -> ExitCode:
     """Check scenario files.
 
-    Prints every error with file, line and path, and exits with 2 when there is one. A stock policy of your own is made
+    Prints every error with file, line and path; exit code 2 when there is one. A stock policy of your own is made
     as a run would make it.
     """
     from sim.operations.strategies.own import check_own

@@ -36,8 +36,11 @@ def simulate(
     out: Path,
     as_json: bool,
     no_figures: bool,
-) -> None:
-    """Simulate SCENARIO: a file, or the name of a shipped scenario."""
+) -> ExitCode:
+    """Simulate SCENARIO: a file, or the name of a shipped scenario.
+
+    Exit code 1: an objective of the scenario (`slos:`) was missed.
+    """
     result = _simulate(
         find_scenario(scenario),
         list(overrides),
@@ -52,6 +55,7 @@ def simulate(
         echo_json(result.directory, result.summary)
     else:
         _print_summary(result)
+    return _exit_code_of(result)
 
 
 @verbs.command()
@@ -69,7 +73,7 @@ def demo(out: Path) -> int:
     click.echo(
         "Beside them: summary.json, the scenario as run, and tables with a row an order, parcel or second (*.parquet)"
     )
-    return _demo_load(flagship, out, Path(result.directory))
+    return _demo_load(flagship, out, Path(result.directory)) or _exit_code_of(result)
 
 
 def _demo_load(flagship: Path, out: Path, simulated: Path) -> int:
@@ -122,6 +126,11 @@ def _figures() -> Callable[[Path], object]:
         return page.write(directory)
 
     return draw
+
+
+def _exit_code_of(result: RunResult) -> ExitCode:
+    """1 where an objective was missed, as the summary tells it: in the first replication."""
+    return ExitCode.NO if result.summary["metrics"]["slos_met"] is False else ExitCode.YES
 
 
 def _print_summary(result: RunResult) -> None:

@@ -194,14 +194,14 @@ def _precision(plan: Plan, study: Study, results: Sequence[Result], reached: boo
     }
 
 
-def refuse_imprecise(compared: Compared) -> None:
-    """Raise UsageError where the precision asked for was not reached: it says how many replications it would take."""
+def imprecise(compared: Compared) -> str:
+    """Say how many replications it would take where the precision asked for was not reached; else nothing."""
     if compared.precise:
-        return
+        return ""
     found = compared.summary["precision"]
     needed = found["needed_replications"]
-    would = f"about {needed:,} replications would" if needed else "no number of replications would"
-    raise UsageError(
-        f"the precision asked for was not reached: {would}; stopped at --max-replications "
+    would = f"about {needed:,}" if needed else f"not even {MOST:,}"
+    return (
+        f"the precision asked for was not reached: {would} replications would; stopped at --max-replications "
         f"{found['at_most_replications']:,}; what was found is in {compared.directory}"
     )

@@ -1,4 +1,4 @@
-"""A run directory that is either whole or not there: written beside under another name, renamed when done.
+"""What is either whole or not there, a run directory or a file: written beside, renamed when done.
 
 What a killed process left behind is known by its lock, which the system has let go, and is removed by the next run.
 """
@@ -26,6 +26,32 @@ _LOCK = ".lock"
 _UNLOCKED_IS_STALE_S = 3_600
 #: Failures of the disk or of permissions: told of the folder that the user named, not of a file inside.
 _OF_THE_DISK = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM")}
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a name beside `path` to write to; on leaving it takes the place of `path`.
+
+    Whatever raises inside (an interrupt too) removes it, and `path` is as it was. OSErrors are told of `path`.
+    """
+    partial = path.with_name(f"{PREFIX}{path.name}-{secrets.token_hex(4)}")
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file (UTF-8) that is either whole or as it was before."""
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sim.measure.directory import write_whole
 from sim.reports.figures.frame import save_png, styled
 from sim.reports.figures.picture import Picture, picture_of
 from sim.reports.figures.study import DRAWINGS, StudyFrame
@@ -25,5 +26,5 @@ def draw_study(directory: Path) -> list[Path]:
             save_png(frame, directory / f"{name}.png")
             pictures[name] = picture_of(name, frame)
     page = directory / PAGE
-    page.write_text(study_page(run, pictures), encoding="utf-8", newline="\n")
+    write_whole(page, study_page(run, pictures))
     return [write_workbook(directory), *(directory / f"{name}.png" for name in DRAWINGS), page]

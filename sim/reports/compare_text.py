@@ -6,6 +6,7 @@ from typing import Any
 
 from sim.reports.blocks import Block, Cells, plain_text
 from sim.reports.words import CONTRIBUTION_LINES, NO_VALUE, amount, count, duration, metric, percent, plural
+from sim.stats.sequential import MOST
 
 _CONTRIBUTION = "contribution_minor"
 #: What the table shows of each strategy beside the metric that is compared.
@@ -42,8 +43,8 @@ def _head(summary: dict[str, Any]) -> Block:
             lines.append(f"precise enough: differences are known to +- {width}")
         else:
             needed = precision["needed_replications"]
-            would = f"about {count(needed)} replications would be" if needed else "no number of replications would be"
-            lines.append(f"not as precise as asked for: +- {width}; {would}")
+            would = f"about {count(needed)}" if needed else f"not even {count(MOST)}"
+            lines.append(f"not as precise as asked for: +- {width}; {would} replications would be")
     return Block("", [[line] for line in lines], "<", indent="")
 
 
@@ -54,6 +55,8 @@ def sentences(summary: dict[str, Any]) -> list[str]:
     for pair in summary["pairs"]:
         if pair["base"] == base:
             found.append(_difference(summary, pair))
+    if all(pair["mean"] == 0 and pair["low"] == pair["high"] == 0 for pair in summary["pairs"]):
+        found.append(f"No strategy differs: does {base!r} use what the others set (stock.policy, say)?")
     found.append(_best(summary))
     return [sentence for sentence in [*found, *_inputs(summary)] if sentence]
 
@@ -85,7 +88,7 @@ def _figure(value: float) -> str:
 def _needed(summary: dict[str, Any], pair: dict[str, Any]) -> str:
     needed = pair["needed_replications"]
     if needed is None:
-        return "no number of replications would."
+        return f"not even {count(MOST)} replications would."
     more = needed - summary["replications"]
     return f"about {count(more)} more {'replication' if more == 1 else 'replications'} would."
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.errors import UsageError
+from sim.measure.directory import whole_file, write_whole
 from sim.reports.k6 import FILE_NAME, k6_script
 from sim.reports.load_files import LoadRun, is_load
 
@@ -27,7 +28,8 @@ def export_csv(directory: Path, out: Path) -> list[Path]:
     for name in found:
         table = pq.read_table(directory / f"{name}.parquet", partitioning=None)
         try:
-            csv.write_csv(_decoded(table), out / f"{name}.csv")
+            with whole_file(out / f"{name}.csv") as partial:
+                csv.write_csv(_decoded(table), partial)
         except OSError as error:  # Arrow does not say which kind of error it is
             raise UsageError(f"{out / f'{name}.csv'}: {error}") from error
     return [out / f"{name}.csv" for name in found]
@@ -48,9 +50,9 @@ def export_k6(directory: Path, out: Path) -> Path:
     """A k6 script that starts arrivals at the rate at which the run's were due."""
     run = LoadRun(directory)
     if not is_load(run.summary):
-        raise ValueError("a k6 script is made of load runs; this one was simulated")
+        raise UsageError(f"a k6 script is made of load runs; {directory} was simulated")
     script = k6_script(run)
     out.mkdir(parents=True, exist_ok=True)
     path = out / FILE_NAME
-    path.write_text(script, encoding="utf-8", newline="\n")
+    write_whole(path, script)
     return path

@@ -8,29 +8,33 @@ from typing import Any
 
 from sim.errors import UsageError
 from sim.reports.blocks import Block, plain_text
-from sim.reports.words import NO_VALUE
+from sim.reports.words import NO_VALUE, money
 
 _MOST_ROWS = 60
 Values = dict[str, Any]
 
 
 def changes_of(first: Path, second: Path) -> dict[str, Any]:
-    """Values that differ, as `[path, first, second]`: `inputs`, `results`. Raises UsageError for no run directories."""
+    """Values that differ, as `[path, first, second]`: `inputs`, `results`; and each run's currency, "" where unknown.
+
+    Raises UsageError for what are no run directories.
+    """
     a, b = (_run(directory) for directory in (first, second))
     return {
         "runs": [str(first), str(second)],
         "inputs": _differing(a[0], b[0]),
         "results": _differing(a[1], b[1]),
+        "currencies": [a[2], b[2]],
     }
 
 
-def _run(directory: Path) -> tuple[Values, Values]:
+def _run(directory: Path) -> tuple[Values, Values, str]:
     try:
         rows = json.loads((directory / "provenance.json").read_text(encoding="utf-8"))
         summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
         inputs = {row["path"]: row["value"] for row in rows}
         inputs |= {key: summary[key] for key in ("seed", "replications") if key in summary}
-        return inputs, _results(summary)
+        return inputs, _results(summary), str(summary.get("currency") or "")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{directory} is not a run directory that can be compared: {error}") from None
 
@@ -58,18 +62,32 @@ def changes_text(found: dict[str, Any]) -> str:
     names = [Path(name).name for name in found["runs"]]
     blocks = [Block("", [[f"from {names[0]} to {names[1]}"]], "<", indent="")]
     for key, title in (("inputs", "Inputs that changed"), ("results", "Results that changed (means)")):
-        rows = [[str(path), _text(a), _text(b), _relative(a, b)] for path, a, b in found[key]]
+        rows = [_row(path, a, b, found["currencies"]) for path, a, b in found[key]]
         more = [f"and {len(rows) - _MOST_ROWS:,} more: --json shows all"] if len(rows) > _MOST_ROWS else []
         blocks.append(Block(title, rows[:_MOST_ROWS] or [["none"]], "<>>>", notes=more))
     return plain_text(blocks)
 
 
-def _text(value: Any) -> str:
+def _row(path: str, first: Any, second: Any, currencies: list[str]) -> list[str]:
+    a, b = (_text(value, path, code) for value, code in zip((first, second), currencies, strict=True))
+    return [str(path), a, b, _change(path, first, second, currencies)]
+
+
+def _text(value: Any, path: str, currency: str) -> str:
+    if currency and path.endswith("_minor") and isinstance(value, int | float):
+        return money(value, currency)
     if isinstance(value, float):
         return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}"
     return NO_VALUE if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _relative(first: Any, second: Any) -> str:
-    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (first, second))
-    return f"{100 * (second / first - 1):+.1f} %" if numbers and first else ""
+def _change(path: str, first: Any, second: Any, currencies: list[str]) -> str:
+    """Percent of what it was; of a loss, or where a gain becomes one, by how much: a percentage would be misread."""
+    if not first or not all(type(value) in (int, float) for value in (first, second)):
+        return ""
+    if first > 0 and second >= 0:
+        return f"{100 * (second / first - 1):+.1f} %"
+    if currencies[0] != currencies[1]:
+        return ""
+    text = _text(second - first, path, currencies[0])
+    return text if second < first else f"+{text}"

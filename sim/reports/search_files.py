@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sim.measure.directory import write_whole
 from sim.reports.compare_files import PAGE
 from sim.reports.figures.frame import save_png, styled
 from sim.reports.figures.picture import Picture, picture_of
@@ -34,7 +35,7 @@ def draw_search(directory: Path) -> list[Path]:
             pictures[name] = picture_of(name, each)
             made.append(directory / f"{name}.png")
     page = directory / PAGE
-    page.write_text(search_page(run, pictures), encoding="utf-8", newline="\n")
+    write_whole(page, search_page(run, pictures))
     return [*made, page]
 
 

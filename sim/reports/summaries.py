@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sim.errors import UsageError
+from sim.measure.directory import write_whole
 from sim.reports.blocks import Block, plain_text
 from sim.reports.compare_text import compare_blocks
 from sim.reports.junit import junit_text
@@ -20,7 +22,7 @@ MARKDOWN, JUNIT = "summary.md", "junit.xml"
 
 
 def summary_as(directory: Path, form: str) -> str:
-    """`text`, `markdown` or `junit` (of load runs only). Raises OSError, KeyError or ValueError."""
+    """`text`, `markdown` or `junit` (of load runs only). Raises UsageError, OSError, KeyError or ValueError."""
     summary = Run(directory).summary
     if form != "junit" and (blocks := _blocks_of(summary)) is not None:
         head, *rest = blocks
@@ -33,7 +35,7 @@ def summary_as(directory: Path, form: str) -> str:
         return markdown_text(summary)
     if form == "junit":
         if not is_load(summary):
-            raise ValueError("JUnit XML is made of load runs; this one was simulated")
+            raise UsageError(f"JUnit XML is made of load runs; {directory} was simulated")
         return junit_text(summary)
     return load_text(summary) if is_load(summary) else summary_text(summary)
 
@@ -48,5 +50,5 @@ def write_summaries(directory: Path) -> list[Path]:
     """Write the Markdown and JUnit summaries of a load run into its directory."""
     made = {MARKDOWN: summary_as(directory, "markdown") + "\n", JUNIT: summary_as(directory, "junit")}
     for name, text in made.items():
-        (directory / name).write_text(text, encoding="utf-8", newline="\n")
+        write_whole(directory / name, text)
     return [directory / name for name in made]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from sim.measure.directory import whole_file
 from sim.reports.compare_text import sentences
 from sim.reports.run_files import Run
 from sim.reports.search_text import verdict_of_search
@@ -45,7 +46,8 @@ def _write(directory: Path, sheets: Iterable[tuple[str, Iterable[Row]]]) -> Path
     path = directory / "workbook.xlsx"
     written = io.BytesIO()
     book.save(written)
-    _save_undated(written, path)
+    with whole_file(path) as partial:
+        _save_undated(written, partial)
     return path
 
 

@@ -241,15 +241,17 @@ def test_it_stops_as_soon_as_it_is_precise(tmp_path: Path) -> None:
     precise = run(tmp_path, Plan(precision=Precision(relative=0.5), workers=1, most=40), found)
     assert precise.precise
     assert precise.summary["replications"] == 10
-    experiment.refuse_imprecise(precise)
+    assert not experiment.imprecise(precise)
 
 
 def test_a_precision_out_of_reach_says_what_it_would_take(tmp_path: Path) -> None:
     found = study(tmp_path, only=["today", "cheaper"])
     stopped = run(tmp_path, Plan(precision=Precision(absolute=1.0), workers=1, most=12), found)
     assert stopped.summary["replications"] == 12
-    with pytest.raises(UsageError, match=r"not reached: about [\d,]+ replications would; stopped at --max-repl.* 12"):
-        experiment.refuse_imprecise(stopped)
+    told = experiment.imprecise(stopped)
+    assert re.search(r"not reached: about [\d,]+ replications would; stopped at --max-repl.* 12", told)
+    stopped.summary["precision"]["needed_replications"] = None
+    assert "not even 10,000,000 replications would;" in experiment.imprecise(stopped)
 
 
 def test_a_policy_that_raises_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -383,6 +385,22 @@ def test_two_runs_are_told_apart_by_inputs_then_results(tmp_path: Path, done: Co
     assert changes_of(done.directory, done.directory)["results"] == []
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        (20_000, 25_000, "200.00 GBP 250.00 GBP +25.0 %"),
+        (-36_052, 13_955, "-360.52 GBP 139.55 GBP +500.07 GBP"),
+        (-36_052, -36_382, "-360.52 GBP -363.82 GBP -3.30 GBP"),
+        (13_955, -36_052, "139.55 GBP -360.52 GBP -500.07 GBP"),
+        (0, 100, "0.00 GBP 1.00 GBP"),
+    ],
+)
+def test_a_change_of_a_loss_is_told_as_an_amount(first: float, second: float, told: str) -> None:
+    changes = {"runs": ["a", "b"], "inputs": [], "currencies": ["GBP", "GBP"]}
+    text = changes_text({**changes, "results": [["contribution_minor", first, second]]})
+    assert " ".join(text.splitlines()[-1].split()) == f"contribution_minor {told}"
+
+
 def test_the_command_compares_and_exits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from sim.cli import run as command
 
@@ -400,3 +418,7 @@ def test_the_command_compares_and_exits(tmp_path: Path, capsys: pytest.CaptureFi
         assert command(["compare", scenario, *([] if "--precision" in wrong else few), "--seed", "3", *wrong]) == 2
         assert len(capsys.readouterr().err.strip().splitlines()) == 1
     assert command(["compare", str(tmp_path), str(tmp_path)]) == ExitCode.USAGE
+    capsys.readouterr()
+    short = ["--precision", "0.01", "--max-replications", "2", *few[2:]]
+    assert command(["compare", scenario, *short]) == ExitCode.NO
+    assert "the precision asked for was not reached" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sim.errors import UsageError
-from sim.measure.directory import PREFIX, remove_stale, whole_directory
+from sim.measure.directory import PREFIX, remove_stale, whole_directory, whole_file, write_whole
 
 
 class _Stop(BaseException):
@@ -21,6 +22,12 @@ class _Stop(BaseException):
 def _stopped_run(out: Path, error: type[BaseException]) -> None:
     with whole_directory(out, "show-1") as partial:
         (partial / "a.txt").write_text("half", encoding="utf-8")
+        raise error
+
+
+def _stopped_file(path: Path, error: BaseException) -> None:
+    with whole_file(path) as partial:
+        partial.write_text("ha", encoding="utf-8")
         raise error
 
 
@@ -34,6 +41,18 @@ def test_a_directory_appears_under_its_name_only_when_it_is_whole(tmp_path: Path
         assert not (tmp_path / "show-1").exists()
     assert names(tmp_path) == ["show-1"]
     assert names(tmp_path / "show-1") == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError(), KeyboardInterrupt(), _Stop(), OSError(errno.EFBIG, "large", "other")])
+def test_a_file_is_as_it_was_where_its_writing_fails(tmp_path: Path, error: BaseException) -> None:
+    path = tmp_path / "a.txt"
+    write_whole(path, "whole\n")
+    with pytest.raises(type(error)) as caught:
+        _stopped_file(path, error)
+    assert path.read_bytes() == b"whole\n"
+    assert names(tmp_path) == ["a.txt"]
+    if isinstance(caught.value, OSError):
+        assert caught.value.filename == str(path)
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, _Stop, OSError])

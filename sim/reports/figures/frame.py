@@ -20,6 +20,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator
 
+from sim.measure.directory import whole_file
 from sim.reports.figures.clock import Clock, Window, clock_of
 from sim.reports.run_files import Run
 from sim.reports.words import plural, shortened
@@ -137,7 +138,8 @@ def styled() -> Iterator[None]:
 def save_png(frame: Frame, path: Path) -> None:
     """Write a drawn figure with its title, takeaway and footer."""
     _finish(frame)
-    frame.figure.savefig(path, format="png", metadata={"Software": None})
+    with whole_file(path) as partial:
+        frame.figure.savefig(partial, format="png", metadata={"Software": None})
 
 
 def svg_of(frame: Frame) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sim.measure.directory import write_whole
 from sim.reports.figures import DRAWINGS as SIMULATED
 from sim.reports.figures import names_of
 from sim.reports.figures.frame import Draw, Frame, save_png, styled
@@ -40,7 +41,7 @@ def write(directory: Path) -> Path:
     else:
         html = _of_simulation(run)
     path = directory / PAGE
-    path.write_text(html, encoding="utf-8", newline="\n")
+    write_whole(path, html)
     return path
 
 

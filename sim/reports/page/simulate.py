@@ -50,7 +50,9 @@ def simulate_page(run: Run, pictures: Mapping[str, Picture]) -> str:
 
 
 def _verdict(metrics: Mapping[str, Any]) -> str:
-    return {True: "SLO MET", False: "SLO MISSED"}.get(metrics.get("slos_met"), "SLO NOT TESTED")  # type: ignore[arg-type]
+    if not metrics.get("slos"):
+        return "NO SLO"
+    return {True: "SLO MET", False: "SLO MISSED", None: "SLO NOT TESTED"}[metrics["slos_met"]]
 
 
 def _cards(run: Run) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from sim.measure.directory import whole_file
 from sim.reports.figures.frame import save_png, styled
 from sim.reports.figures.picture import Picture, picture_of
 from sim.reports.figures.review import ReviewFrame, draw_groups
@@ -35,7 +36,10 @@ def write_review(directory: Path, review: dict[str, Any], out: Path) -> list[Pat
             (made / name).write_text(text, encoding="utf-8", newline="\n")
         out.mkdir(parents=True, exist_ok=True)
         names = [*texts, *(f"{name}.png" for name in pictures)]
-        return [Path(shutil.copyfile(made / name, out / name)) for name in names]
+        for name in names:
+            with whole_file(out / name) as partial:
+                shutil.copyfile(made / name, partial)
+        return [out / name for name in names]
 
 
 def _pictures(directory: Path, review: dict[str, Any], out: Path) -> dict[str, Picture]:

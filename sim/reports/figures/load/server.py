@@ -57,7 +57,7 @@ def _draw_cpu(axes: Axes, frame: LoadFrame, table: Table, process: Labels) -> st
     count_axis(axes, "CPU, % of a core\n(in each second)", whole=False)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     most, busiest = max(peaks)
-    return f"The busiest process is {busiest} with {percent(most)} of a core in its worst second"
+    return f"Seen from outside, the busiest process is {busiest} with {percent(most)} of a core in its worst second"
 
 
 def _draw_queue(axes: Axes, table: Table) -> str:
