@@ -119,7 +119,7 @@ def _from_rates(
         )
     rng = stream(seed, 0, "curve")
     times_us = arrivals(rng, knots)
-    looks = {
+    looks: dict[str, Column] = {
         "time_us": times_us,
         "kind": np.full(len(times_us), BUY, np.uint8),
         "sku": rng.integers(0, len(sku_names(scenario)), len(times_us)).astype(np.int32),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import socket
 import threading
 import time
@@ -17,6 +18,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain, repeat
+from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -154,13 +156,31 @@ def _at_work(tasks: Iterable[Any], workers: int) -> Iterator[Iterator[Any]]:
     from joblib import Parallel
 
     starting = {"initializer": start_worker, "initargs": (os.getpid(),)}
-    results = Parallel(n_jobs=workers, return_as="generator", max_nbytes=None, batch_size=1, **starting)(tasks)
+    with _deaf_children():
+        results = Parallel(n_jobs=workers, return_as="generator", max_nbytes=None, batch_size=1, **starting)(tasks)
     try:
         yield results
     finally:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # joblib's remark that a study which is precise enough has work left
             results.close()
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes started within do not hear Ctrl-C, which a terminal sends to them too: what it ends, we end.
+
+    What is blocked here they inherit, so they are deaf from their first moment on; here it comes when the block ends.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # when it starts it unblocks what we block
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _until(begun: Callable[[], bool], meanwhile: Meanwhile, numbers: Sequence[Any]) -> Iterator[Any]:

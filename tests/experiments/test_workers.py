@@ -34,6 +34,16 @@ def killed_always(number: int) -> int:
     return number
 
 
+def interrupted(number: int) -> int:
+    os.kill(os.getpid(), signal.SIGINT)
+    return number
+
+
+def test_an_interrupt_at_the_terminal_is_ours_and_not_the_workers() -> None:
+    assert list(in_order(interrupted, range(4), 2)) == [0, 1, 2, 3]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
 def test_results_come_in_order_and_may_be_left() -> None:
     results = in_order(square, range(1_000), 2)
     assert [next(results) for _ in range(4)] == [0, 1, 4, 9]

@@ -133,6 +133,13 @@ def test_a_new_scenario_always_loads(listings: int, pitches: int, viewers: int, 
     assert entered(broadcast.entries, broadcast.length_us) == pytest.approx(viewers, rel=1e-3)
 
 
+def test_parcels_of_a_new_scenario_cost_what_they_cost() -> None:
+    scenario = scenario_from_text(new_scenario())
+    assert all(lane.cost and lane.cost.minor > 0 for lane in scenario.lanes)
+    assert scenario.fees.pick_pack is not None
+    assert scenario.after_sales.return_freight is not None
+
+
 def test_a_new_scenario_explains_itself() -> None:
     assert new_scenario().count("#") >= 10
 

@@ -82,18 +82,19 @@ def group_block(review: Review, by: str, most: int) -> Block:
     pages = by in ("listing", "sku")
     head: Cells = ["", "page views" if pages else "views", "converted", "checkouts", "paid", "GMV", "GPM",
                    "contribution", "an order", "refused", "lost to stockouts", "returned"]  # fmt: skip
-    table: list[Cells] = [head, *(_group_row(review, row) for row in shown)]
+    seen = any(row["views"] for row in rows)  # a scenario need not make views of product pages
+    table: list[Cells] = [head, *(_group_row(review, row, seen=seen) for row in shown)]
     notes = _group_notes(review, by)
     if len(rows) > len(shown):
         notes.append(f"{plural(len(rows) - len(shown), 'group')} of less GMV left out: --json has all")
     return Block(TITLES[by], table, "<" + ">" * (len(head) - 1), head=True, notes=notes)
 
 
-def _group_row(review: Review, row: dict[str, Any]) -> Cells:
+def _group_row(review: Review, row: dict[str, Any], *, seen: bool) -> Cells:
     lost = row["lost_to_stockouts_minor"]
     return [
         row["name"],
-        count(round(row["views"])),
+        count(round(row["views"]) if seen else None),
         percent(row["conversion_share"], 2),
         count(row["going"]),
         count(row["paid"]),

@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from sim.scenario.units import ClockMin, DurationUs, Share
 
-Name = str
+#: Marks a text as a name, for docs/scenario.md; what a name may hold `checks.names` says.
+NAME = "name"
+Name = Annotated[str, NAME]
 Units = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Factor = Annotated[float, Field(ge=0, le=1000)]

@@ -63,12 +63,16 @@ def _checked(name: str, listings: int, pitches: int, viewers: int, length: str) 
 
 def _head(name: str, file: str) -> list[str]:
     return [
-        f"# {name}: a live show. Every key that is not written has a default; docs/scenario.md lists them all.",
+        f"# {name}: a live show. Every key that is not written has a default; docs/scenario.md lists them all",
+        "# (`liverush --help` says where that is).",
         f"# Check it with `liverush validate {file}`, run it with `liverush simulate {file}`.",
         f"name: {scalar_text(name)}",
         "start: 2026-11-20T18:00:00+00:00 # time 0, with its offset from UTC; all times below count from here",
         "horizon: 30d # how long to simulate: parcels arrive and come back within it",
         "reporting_currency: GBP",
+        "",
+        "regions: # where buyers are",
+        "  - {name: home, zone: Europe/London}",
         "",
         "catalogue: # one entry a product page; or the path of a .csv or .xlsx table with one row a SKU",
     ]
@@ -164,7 +168,14 @@ _TAIL = [
     "    packers: 4",
     '    pick_ups: [{at: "18:00", capacity: 2000}]',
     "",
-    "fees: {platform: 9 %, payment: 2 %}",
+    "lanes: # what it takes and costs to send a parcel; without a cost it is free",
+    "  - {warehouse: main, region: home, lead_time: 2d, cost: 3.00 GBP}",
+    "",
+    "after_sales: # what a parcel costs that comes back",
+    "  return_freight: 3.00 GBP",
+    "  return_handling: 0.50 GBP",
+    "",
+    "fees: {platform: 9 %, payment: 2 %, pick_pack: 0.60 GBP}",
     "stock: {policy: none} # or s_S with s, S, review and lead_time",
     "slos:",
     "  - {endpoint: checkout, percentile: 99, at_most: 500ms, errors: 1 %}",

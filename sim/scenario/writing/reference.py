@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from sim.scenario.parts.base import Duration, Part, Servers
+from sim.scenario.parts.base import NAME, Duration, Part, Servers
 from sim.scenario.reading.problems import plain_number
 from sim.scenario.schema import Scenario
 from sim.scenario.shape import fields_by_key, part_in
@@ -36,6 +36,7 @@ new` writes a first file.
 | time of day | `18:00`, local to the zone that stands beside it |
 | moment | date, time and offset: `2026-11-20T18:00:00+00:00` |
 | time zone | IANA name: `Europe/London` |
+| name | 1 to 64 characters, none of `/ [ ] =`, no outer blanks; the scenario's own: letters, digits, `-`, `_` |
 | SKU | `listing/variant`, or the listing's name where it has no variants |
 | random duration | `250ms` (constant), or `{dist: lognormal, median: 30s, sigma: 1.4}`; see Duration |
 | servers | a number, or a list of shifts, or `{zone: ..., shifts: [...]}`; see Servers |
@@ -204,6 +205,8 @@ def _cell(text: str) -> str:
 def _kind(info: FieldInfo) -> str:
     """What a value may be, in words."""
     for mark in info.metadata:
+        if mark == NAME:
+            return NAME
         name = _FUNCTION_NAMES.get(getattr(mark, "func", None))  # type: ignore[arg-type]
         if name is not None:
             return name
@@ -220,6 +223,8 @@ def _words(annotation: Any) -> str:
         return f"mapping of names to {_words(arguments[1])}"
     if origin is Union or type(annotation).__name__ == "UnionType":
         return " or ".join(_words(each) for each in arguments if each is not type(None))
+    if NAME in arguments:
+        return NAME
     if arguments:  # Annotated
         names = (_FUNCTION_NAMES.get(getattr(mark, "func", None)) for mark in arguments[1:])  # type: ignore[arg-type]
         return next((name for name in names if name), _words(arguments[0]))
