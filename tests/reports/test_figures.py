@@ -119,9 +119,10 @@ def test_a_figure_of_several_replications_says_which_it_shows(tmp_path: Path) ->
 @pytest.mark.parametrize("high", [12.0, 40.0, 100.0, 5e6])
 def test_a_logarithmic_axis_has_plain_numbers_between_its_decades_too(high: float) -> None:
     with styled():
-        axes = Figure().add_subplot()
+        figure = Figure()
+        axes = figure.add_subplot()
         log_axis(axes, "ms", 1.5, high)
-        axes.figure.draw_without_rendering()
+        figure.draw_without_rendering()
         labels = [text.get_text() for text in axes.get_yticklabels(which="both") if text.get_text()]
     assert labels
     assert all(re.fullmatch(r"[0-9,.]+", label) for label in labels), labels

@@ -18,6 +18,7 @@ from sim.reports.figures.load.frame import Bins, bins_of, percentiles
 from sim.reports.figures.load.rates import first_tries
 from sim.reports.load_files import LoadRun
 from sim.reports.page import parts
+from sim.reports.page.simulate import _verdict
 from tests.reports.load_runs import KINDS, SCENARIOS, write_load_run
 from tests.reports.synthetic import write_run
 
@@ -223,6 +224,14 @@ def test_a_folder_that_is_no_run_is_told_in_a_line(
         told = capsys.readouterr().err
         assert "no whole run directory" in told
         assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("slos", "met", "told"),
+    [([], None, "NO SLO"), ([{}], None, "SLO NOT TESTED"), ([{}], True, "SLO MET"), ([{}], False, "SLO MISSED")],
+)
+def test_a_simulation_without_objectives_says_so(slos: list[object], met: bool | None, told: str) -> None:
+    assert _verdict({"slos": slos, "slos_met": met}) == told
 
 
 def test_a_name_that_begins_like_a_verdict_is_none() -> None:

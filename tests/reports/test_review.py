@@ -22,7 +22,7 @@ from sim.reports.review.advice import RULES, advice
 from sim.reports.review.files import write_review
 from sim.reports.review.groups import BY
 from sim.reports.review.reviewing import review
-from sim.reports.review.text import review_text
+from sim.reports.review.text import group_block, review_text
 from sim.reports.run_files import Run
 from sim.scenario.tables import sku_names
 from tests.experiments import show
@@ -213,6 +213,13 @@ def test_nothing_is_advised_where_nothing_stands_out(tmp_path_factory: pytest.Te
     found = review(made(tmp_path_factory, *calm).directory)
     assert found["advice"] == []
     assert "Nothing stands out" in review_text(found)
+
+
+def test_views_that_a_scenario_does_not_make_are_not_told_as_none(told: dict[str, Any]) -> None:
+    rows = [row | {"views": 0} for row in told["groups"]["sku"]]
+    unseen = group_block(told | {"groups": {"sku": rows}}, "sku", 9)
+    assert {row[1] for row in unseen.rows[1:]} == {"-"}
+    assert "-" not in {row[1] for row in group_block(told, "sku", 9).rows[1:]}
 
 
 def test_every_advice_carries_its_figures(told: dict[str, Any]) -> None:
