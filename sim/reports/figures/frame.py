@@ -18,6 +18,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator
 
 from sim.measure.directory import whole_file
@@ -148,22 +149,35 @@ def svg_of(frame: Frame) -> str:
     for text in list(figure.texts):
         text.remove()
     if frame.headed:
-        height_in = float(figure.get_size_inches()[1]) - _head_in(_wrapped(frame)) - _FOOT_IN
-        figure.set_size_inches(frame.width_in, height_in)
-    figure.set_layout_engine("constrained", rect=(0.005, 0.005, 0.99, 0.99), h_pad=0.05, w_pad=0.05, wspace=0.04)
-    _settle(figure)
+        _behead(frame)
+    else:
+        _lay_out(figure, (0.005, 0.005, 0.99, 0.99))
     file = io.StringIO()
     figure.savefig(file, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return file.getvalue()
 
 
-def _settle(figure: Figure) -> None:
-    """Lay the figure out and round where its axes stand: the solver's last bits differ each time, and ids with them."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+def _lay_out(figure: Figure, rect: tuple[float, float, float, float]) -> None:
+    """Place the axes within `rect`, once: an engine that the figure knew would do it for each picture, and twice."""
+    ConstrainedLayoutEngine(rect=rect, h_pad=0.05, w_pad=0.05, wspace=0.04).execute(figure)
     for axes in figure.axes:
+        _place(axes, *axes.get_position().bounds)
+
+
+def _behead(frame: Frame) -> None:
+    """Cut title, takeaway and footer off a figure that is laid out; what is left keeps its place and size."""
+    height_in = float(frame.figure.get_size_inches()[1])
+    left_in = height_in - _head_in(_wrapped(frame)) - _FOOT_IN
+    frame.figure.set_size_inches(frame.width_in, left_in)
+    for axes in frame.figure.axes:
         x, y, width, height = axes.get_position().bounds
-        axes.set_position((round(x, 9), round(y, 9), round(width, 9), round(height, 9)))
+        _place(axes, x, (y * height_in - _FOOT_IN) / left_in, width, height * height_in / left_in)
+
+
+def _place(axes: Axes, *bounds: float) -> None:
+    """Put axes somewhere, rounded: the layout's last bits differ each time, and ids of an SVG with them."""
+    x, y, width, height = (round(bound, 9) for bound in bounds)
+    axes.set_position((x, y, width, height))
 
 
 _FOOT_IN = 0.3
@@ -188,7 +202,7 @@ def _finish(frame: Frame) -> None:
     figure.text(left, 1 - 0.43 / height_in, "\n".join(takeaway), ha="left", va="top", fontsize=10, color=SOFT)
     figure.text(left, 0.08 / height_in, frame.footer(), ha="left", va="bottom", fontsize=7.5, color=SOFT)
     rect = (0.005, _FOOT_IN / height_in, 0.99, 1 - (head_in + _FOOT_IN) / height_in)
-    figure.set_layout_engine("constrained", rect=rect, h_pad=0.05, w_pad=0.05, wspace=0.04)
+    _lay_out(figure, rect)
 
 
 def name_text(name: str, columns: int = NAME_COLUMNS) -> str:
