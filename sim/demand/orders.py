@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -127,7 +128,7 @@ def _wishes(scenario: Scenario, named: NamedStream, first_sku: Column, treated: 
     table, size = choice_table(_wishes_by_sku(scenario, 0.0)), len(first_sku)
     if treated is None:
         return drawn(named("after"), size, "u1", lambda rows, u: table.pick(first_sku[rows], u))
-    pressed = choice_table(_wishes_by_sku(scenario, _extra_returns(scenario)))
+    pressed = choice_table(_wishes_by_sku(scenario, extra_returns(scenario)))
 
     def use(rows: slice, uniform: Uniform) -> Column:
         live = treated.is_live(rows)
@@ -140,25 +141,33 @@ def _wishes(scenario: Scenario, named: NamedStream, first_sku: Column, treated: 
     return wishes
 
 
-def _extra_returns(scenario: Scenario) -> float:
+def extra_returns(scenario: Scenario) -> float:
     """By how much persuasion raises the share of orders of live shows that come back."""
     persuasion = scenario.funnel.persuasion
     return 0.0 if persuasion is None else persuasion.returns * persuasion.level
 
 
+class Wishes(NamedTuple):
+    """The shares of the orders that buyers will not keep, by what they do."""
+
+    cancel_on_hold: float
+    before_shipping: float
+    after_delivery: float
+    refund_only: float
+
+
+def wishes_of(scenario: Scenario, category: str, extra: float) -> Wishes:
+    """The shares of a category, with `extra` more or fewer that come back."""
+    after, persuasion = scenario.after_sales, scenario.funnel.persuasion
+    early = 0.0 if persuasion is None else persuasion.before_shipping
+    part = after.categories.get(category, after.default)
+    room = max(0.0, 1 - after.cancel_on_hold - part.before_shipping - part.after_delivery - part.refund_only)
+    more = min(extra, room)
+    before, later = max(0.0, part.before_shipping + more * early), max(0.0, part.after_delivery + more * (1 - early))
+    return Wishes(after.cancel_on_hold, before, later, part.refund_only)
+
+
 def _wishes_by_sku(scenario: Scenario, extra: float) -> list[list[float]]:
     """P(nothing), P(CANCEL_ON_HOLD) ... of each SKU, with `extra` more or fewer that come back."""
-    after, groups = scenario.after_sales, []
-    persuasion = scenario.funnel.persuasion
-    early = 0.0 if persuasion is None else persuasion.before_shipping
-    for row in sku_table(scenario):
-        part = after.categories.get(row.category, after.default)
-        room = max(0.0, 1 - after.cancel_on_hold - part.before_shipping - part.after_delivery - part.refund_only)
-        more = min(extra, room)
-        before, later = (
-            max(0.0, part.before_shipping + more * early),
-            max(0.0, part.after_delivery + more * (1 - early)),
-        )
-        wishes = [after.cancel_on_hold, before, later, part.refund_only]
-        groups.append([max(0.0, 1 - sum(wishes)), *wishes])
-    return groups
+    groups = [wishes_of(scenario, row.category, extra) for row in sku_table(scenario)]
+    return [[max(0.0, 1 - sum(wishes)), *wishes] for wishes in groups]

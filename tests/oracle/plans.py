@@ -11,6 +11,7 @@ from typing import NamedTuple
 from scipy import stats
 
 from sim.demand.generate import generate
+from sim.demand.interaction import questions_told
 from sim.demand.trace import BUY, NEVER, Trace
 from sim.scenario.quantiles import at_u32
 from sim.scenario.schema import Scenario
@@ -93,7 +94,10 @@ class Plans:
                     share += region.audience
             if len(houses) == len(self.houses) > 1:
                 return given.mean * len(shows), (given.sd * given.sd * len(shows)) ** 0.5
-            return given.mean * len(shows) * share, (given.sd * given.sd * len(shows) * share) ** 0.5
+            own = given.sd * given.sd * share
+            if given.sd * given.sd >= given.mean:  # all that exceeds a Poisson law is common to all warehouses
+                own = share * share * (given.sd * given.sd - given.mean) + share * given.mean
+            return given.mean * share * len(shows), (own * len(shows)) ** 0.5
         if not self.trials:
             seed, number = self.scenario.seed, self.policy.forecast.pilots
             self.trials = [_Wanted(generate(self.scenario, seed, FIRST_PILOT + k), self) for k in range(number)]
@@ -106,10 +110,11 @@ class Plans:
         """The newsvendor's stock in whole units."""
         middle, spread = law
         sales, fees = self.scenario.after_sales, self.scenario.fees
-        shares = sales.categories.get(row.category, sales.default)
-        price = float(row.price_minor)
-        if self.scenario.funnel.voucher.funded_by == "seller":
-            price *= 1 - self.scenario.funnel.voucher.share * self.scenario.funnel.voucher.off
+        early, later, refund_only = self._not_kept(row.category)
+        price, voucher = float(row.price_minor), self.scenario.funnel.voucher
+        if voucher.funded_by == "seller":
+            carried = voucher.share * (1 + voucher.lift) / (1 + voucher.share * voucher.lift)
+            price *= 1 - carried * voucher.off
         net = price * (1 - (fees.platform + fees.creator) / 1_000_000)
         own = ("", self.scenario.reporting_currency)
         abroad = math.fsum(region.audience for region in self.scenario.regions if region.currency not in own)
@@ -120,14 +125,15 @@ class Plans:
             for k, (region, house) in enumerate(zip(self.scenario.regions, self.nearest, strict=True))
         )
         carriage = to_reporting_minor(self.scenario, fees.pick_pack) + freight
-        eats = 1.0
+        back = to_reporting_minor(self.scenario, sales.return_freight)
+        back += to_reporting_minor(self.scenario, sales.return_handling)
+        net *= 1 - (early + later + refund_only)
+        carriage = (1 - early) * carriage + later * back
+        again, eats = early + later * sales.restock, 1.0
         if self.policy.count_on_returns:
-            early = sales.cancel_on_hold + shares.before_shipping
-            back = to_reporting_minor(self.scenario, sales.return_freight)
-            back += to_reporting_minor(self.scenario, sales.return_handling)
-            eats = 1 - (early + shares.after_delivery * sales.restock)
-            net *= 1 - (early + shares.after_delivery + shares.refund_only)
-            carriage = (1 - early) * carriage + shares.after_delivery * back
+            eats = 1 - again
+        else:  # it comes back too late
+            net += again * row.salvage_minor
         if middle == 0 or eats <= 0:
             return 0
         gain = (net - carriage - paying) / eats - row.cost_minor
@@ -136,6 +142,21 @@ class Plans:
         loss: float = row.cost_minor - row.salvage_minor
         loss = loss if loss > 0 else gain * 1e-3
         return math.floor(max(eats * self._gross(middle, spread, gain, loss), 0.0) + 0.5)
+
+    def _not_kept(self, category: str) -> tuple[float, float, float]:
+        """Shares of the orders cancelled before shipping, returned, and refunded without: as those of shows."""
+        sales, funnel = self.scenario.after_sales, self.scenario.funnel
+        shares = sales.categories.get(category, sales.default)
+        before, later, refund_only = shares.before_shipping, shares.after_delivery, shares.refund_only
+        if self.scenario.programme.broadcasts and funnel.persuasion is not None:
+            room = 1 - sales.cancel_on_hold - before - later - refund_only
+            extra = min(funnel.persuasion.returns * funnel.persuasion.level, max(0.0, room))
+            before = max(0.0, before + extra * funnel.persuasion.before_shipping)
+            later = max(0.0, later + extra * (1 - funnel.persuasion.before_shipping))
+        kept, answered = 1.0, questions_told(self.scenario)["answered_share"]
+        if self.scenario.programme.broadcasts and funnel.questions is not None and answered is not None:
+            kept -= funnel.questions.fewer_returns * answered
+        return sales.cancel_on_hold + before * kept, later * kept, refund_only * kept
 
     def _gross(self, middle: float, spread: float, gain: float, loss: float) -> float:
         if self.policy.rule == "min_max":

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from sim.demand.generate import generate
 from sim.demand.trace import NEVER, Trace
+from sim.scenario.parts.stocking import GivenDemand
 from sim.scenario.quantiles import at_u32, quantile_table
 from sim.scenario.schema import Scenario
 from sim.scenario.studies.study import demand_key
@@ -75,8 +76,17 @@ class Forecast:
             return Expected(list(zip(means, sds, strict=True)), (float(total.mean()), float(total.std(ddof=1))))
         begin, end = self._windows[window]
         shows = sum(begin <= start < end for start in self._starts)
-        mean, variance = given.mean * shows, given.sd * given.sd * shows
-        return Expected([(mean * share, (variance * share) ** 0.5) for share in self._shares], (mean, variance**0.5))
+        return Expected(
+            [(given.mean * share * shows, (_variance(given, share) * shows) ** 0.5) for share in self._shares],
+            (given.mean * shows, (given.sd * given.sd * shows) ** 0.5),
+        )
+
+
+def _variance(given: GivenDemand, share: float) -> float:
+    """Of the demand of a share of the buyers, who are in it one by one: what varies more than chance alone is common to
+    all shares."""
+    beyond = given.sd * given.sd - given.mean
+    return share * share * beyond + share * given.mean if beyond >= 0 else given.sd * given.sd * share
 
 
 def forecast_of(scenario: Scenario, windows: Sequence[tuple[int, int]]) -> Forecast:

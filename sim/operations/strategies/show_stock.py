@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+from sim.demand.conversion import voucher_share
+from sim.demand.interaction import questions_told
+from sim.demand.orders import Wishes, extra_returns, wishes_of
 from sim.operations.strategies.analytic.demand import Demand
 from sim.operations.strategies.analytic.newsvendor import Worth, newsvendor_stock, scarf_stock
 from sim.scenario.freight import expected_freight
@@ -15,27 +18,40 @@ from sim.scenario.units import PPM
 def worth_of(scenario: Scenario, row: SkuRow, *, count_on_returns: bool) -> Worth:
     """A unit of a SKU: its list price less commissions and the seller's vouchers, its cost and salvage.
 
-    With `count_on_returns` also what comes back: cancelled orders at once, returns by the share `restock`. A sale costs
-    what payment does (also where the money is given back), picking and packing, freight in the mean, and the handling
-    of returns.
+    A sale costs what payment does (also where the money is given back), picking and packing, freight in the mean, and
+    the handling of returns. Cancelled orders come back at once, returns by the share `restock`: with `count_on_returns`
+    they are sold again, without they are left over, and worth their salvage.
     """
     fees, sales, voucher = scenario.fees, scenario.after_sales, scenario.funnel.voucher
-    asked = row.price_minor * (1 - voucher.share * voucher.off if voucher.funded_by == "seller" else 1.0)
-    price, paying = asked * (1 - (fees.platform + fees.creator) / PPM), _payment(scenario, asked)
+    off = voucher_share(scenario) * voucher.off if voucher.funded_by == "seller" else 0.0
+    asked = row.price_minor * (1 - off)
+    wishes = planned_wishes(scenario, row.category)
+    early = wishes.cancel_on_hold + wishes.before_shipping
+    back = early + wishes.after_delivery * sales.restock
     carriage = to_reporting_minor(scenario, fees.pick_pack) + _freight(scenario)
-    if not count_on_returns:
-        return Worth(price, row.cost_minor, row.salvage_minor, expense=paying + carriage)
-    shares = sales.categories.get(row.category, sales.default)
-    early = sales.cancel_on_hold + shares.before_shipping
-    back = to_reporting_minor(scenario, sales.return_freight) + to_reporting_minor(scenario, sales.return_handling)
+    return_cost = to_reporting_minor(scenario, sales.return_freight) + to_reporting_minor(
+        scenario, sales.return_handling
+    )
+    expense = _payment(scenario, asked) + (1 - early) * carriage + wishes.after_delivery * return_cost
     return Worth(
-        price,
+        asked * (1 - (fees.platform + fees.creator) / PPM),
         row.cost_minor,
         row.salvage_minor,
-        refunded=early + shares.after_delivery + shares.refund_only,
-        resold=early + shares.after_delivery * sales.restock,
-        expense=paying + (1 - early) * carriage + shares.after_delivery * back,
+        refunded=early + wishes.after_delivery + wishes.refund_only,
+        resold=back if count_on_returns else 0.0,
+        expense=expense if count_on_returns else expense - back * row.salvage_minor,
     )
+
+
+def planned_wishes(scenario: Scenario, category: str) -> Wishes:
+    """What a planner expects buyers not to keep: where there are shows as of their orders, with what persuasion adds
+    and answers spare."""
+    if not scenario.programme.broadcasts:
+        return wishes_of(scenario, category, 0.0)
+    questions, told = scenario.funnel.questions, questions_told(scenario)["answered_share"]
+    kept = 1.0 if questions is None or told is None else 1 - questions.fewer_returns * told
+    wishes = wishes_of(scenario, category, extra_returns(scenario))
+    return Wishes(wishes.cancel_on_hold, *(share * kept for share in wishes[1:]))
 
 
 def _payment(scenario: Scenario, asked_minor: float) -> float:

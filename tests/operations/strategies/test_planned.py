@@ -82,11 +82,12 @@ _LANES = ", ".join(
     ],
 )
 def test_a_unit_is_worth_less_by_all_that_its_parcel_and_payment_cost(dear: str, same: str) -> None:
-    cheap = simulate(scenario := scenario_from_text(SHOP), trace := generate(scenario, 1, 0)).purchases
-    scenario = scenario_from_text(SHOP, overrides=[dear])
+    sent = ["after_sales.cancel_on_hold=0 %", "after_sales.default.before_shipping=0 %"]  # what is paid for is sent
+    cheap = simulate(scenario := scenario_from_text(SHOP, overrides=sent), trace := generate(scenario, 1, 0)).purchases
+    scenario = scenario_from_text(SHOP, overrides=[*sent, dear])
     found, oracle = differences(scenario, trace)
     assert not found
-    alike = simulate(scenario_from_text(SHOP, overrides=[same]), trace).purchases
+    alike = simulate(scenario_from_text(SHOP, overrides=[*sent, same]), trace).purchases
     assert [purchase.units for purchase in oracle.purchases] == [purchase.units for purchase in alike]
     assert sum(purchase.units for purchase in alike) < sum(purchase.units for purchase in cheap)
 
