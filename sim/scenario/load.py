@@ -6,6 +6,7 @@ All problems are told at once, each with file, line, dotted path, what was found
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path as FilePath
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from sim.scenario.reading.problems import limited, problem_at, schema_problems
 from sim.scenario.reading.repair import crosscheck_the_rest
 from sim.scenario.reading.vary import apply_overrides, put
 from sim.scenario.reading.yaml_tree import read_yaml
+from sim.scenario.references import with_references
 from sim.scenario.schema import Scenario
 from sim.scenario.studies.uncertain import Uncertain, take_uncertain
 from sim.scenario.studies.variants import Variant, of_strategy, variants
@@ -75,8 +77,16 @@ def _root_of(text: str, file: str, folder: FilePath, overrides: Sequence[str]) -
     if not isinstance(root.value, dict):
         line = root.place.line
         raise ScenarioError(Problem(file, line, "", "not a scenario", shown(root.value), "a mapping with name, ..."))
-    root, more = apply_overrides(root, overrides, folder)
-    return root, problems + more
+    changed, more = apply_overrides(root, overrides, folder)
+    return replace(changed, before=_as_written(root, folder) if overrides else changed), problems + more
+
+
+def _as_written(root: Node, folder: FilePath) -> Node | None:
+    """The tree of the file alone, with its catalogue; None where that cannot be read (an override may name another)."""
+    try:
+        return apply_overrides(root, (), folder)[0]
+    except ScenarioError:
+        return None
 
 
 def validate_root(root: Node, folder: FilePath, file: str, problems: list[Problem]) -> Loaded:
@@ -120,7 +130,7 @@ def _of_strategies(strategies: Iterable[Variant], known: Iterable[Uncertain]) ->
 def validate_tree(root: Node) -> tuple[Scenario | None, list[Problem]]:
     """The scenario, where the tree fits the schema, and every problem with it."""
     try:
-        root = with_policy(root)
+        root = with_references(with_policy(root))
     except ScenarioError as error:
         return None, list(error.problems)
     try:

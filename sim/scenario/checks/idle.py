@@ -9,7 +9,7 @@ from sim.scenario.parts.base import Duration
 from sim.scenario.parts.programme import Kernel
 from sim.scenario.reading.nodes import Path
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import sku_table
+from sim.scenario.tables import sku_table, to_reporting_minor
 from sim.scenario.writing.human import duration_text
 
 _WITH_LEVELS = ("base_stock", "s_S", "r_Q")
@@ -25,9 +25,26 @@ def check_idle(scenario: Scenario) -> Iterator[Finding]:
     if matching.r and not matching.top:
         message = "nobody is shown anything, so `r` matches nobody"
         yield Finding(("funnel", "matching", "top"), message, "above 0 %")
+    yield from _prices(scenario)
     yield from _kernels(scenario)
     yield from _lead_times(scenario)
     yield from _levels(scenario)
+
+
+def _prices(scenario: Scenario) -> Iterator[Finding]:
+    """Lower prices than the reference where the trace has no buyers more for them."""
+    response = scenario.funnel.price
+    if response.elasticity == 0 or response.ceiling > 1:
+        return
+    for listing in scenario.catalogue:
+        reference = response.reference.get(listing.name)
+        if reference is None:
+            continue
+        ratio = to_reporting_minor(scenario, listing.price) / max(1, to_reporting_minor(scenario, reference))
+        if ratio < 1:
+            message = f"{listing.name} is cheaper than its reference, which sells no more at a ceiling of 1"
+            enough = f"; {ratio**-response.elasticity:.6g} lets all of the effect through" if ratio else ""
+            yield Finding(("funnel", "price", "ceiling"), message, f"a ceiling above 1{enough}", "")
 
 
 def _kernels(scenario: Scenario) -> Iterator[Finding]:

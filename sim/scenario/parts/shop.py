@@ -98,10 +98,16 @@ class Voucher(Part):
 
 
 class PriceResponse(Part):
-    """Conversion x (price / reference) ** -elasticity, at most `ceiling` times that at the reference price."""
+    """Conversion x (price / reference) ** -elasticity, at most `ceiling` times that at the reference price.
+
+    Prices that are lowered (by --set, a strategy, a knob or --vary) need a `ceiling` above 1 to sell more.
+    """
 
     elasticity: float = Field(0.0, ge=0, le=20)
-    reference: dict[Name, Money] = Field(default_factory=dict, description="by listing; absent: the list price")
+    reference: dict[Name, Money] = Field(
+        default_factory=dict,
+        description="by listing; absent: the price that the file has, before strategies, knobs, --vary and --set",
+    )
     ceiling: float = Field(1.0, ge=1, le=10)
 
 

@@ -116,7 +116,7 @@ class StockPolicy(Part):
     count_on_returns: bool = Field(
         False,
         description="newsvendor stocks count on the returns that will be sold again (Mostard & Teunter 2006): where "
-        "later shows sell them; those of a single show come back too late",
+        "later shows sell them; those of a single show come back too late, and are worth their salvage",
     )
 
     @field_validator("policy")

@@ -24,12 +24,16 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Node:
-    """One value: a scalar, a list of nodes or a mapping of text to nodes. `key_places` says where its keys stand."""
+    """One value: a scalar, a list of nodes or a mapping of text to nodes. `key_places` says where its keys stand.
+
+    Of a root `before` is the file as written, without what overrides and strategies changed since.
+    """
 
     place: Place
     value: Scalar | list[Node] | dict[str, Node]
     key_places: dict[str, Place] = field(default_factory=dict)
     size: int = 1
+    before: Node | None = field(default=None, repr=False, compare=False)
 
     def child(self, key: Key) -> Node | None:
         """The node under `key`, or None."""

@@ -67,6 +67,7 @@ SOURCES: dict[str, str] = {
     "funnel.position_bias": "no position bias; the classic product list has 1",
     "funnel.voucher": "no vouchers",
     "funnel.price": "no price response",
+    "funnel.price.reference": "the price that the file has",
     "funnel.questions": "no questions",
     "funnel.questions.asks_per_viewer_hour": _ASKS,
     "funnel.questions.host_answers_per_min": "a host who sells answers none; from about 40 a minute most are missed",
