@@ -22,6 +22,7 @@ def validate(files: tuple[str, ...]) -> ExitCode:
     as a run would make it.
     """
     from sim.operations.strategies.own import check_own
+    from sim.scenario.checks.hints import hints
     from sim.scenario.load import load_with_source
     from sim.scenario.studies.study import load_study
 
@@ -43,6 +44,8 @@ def validate(files: tuple[str, ...]) -> ExitCode:
             for each in loaded.uncertain:
                 low, mode, high = each.texts
                 click.echo(f"  uncertain {each.name}: {low} to {high}, most likely {mode}")
+            for hint in hints(loaded.scenario):
+                click.echo(f"  hint {hint}")
     return code
 
 

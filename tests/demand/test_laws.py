@@ -117,6 +117,31 @@ def test_every_law_of_a_scenario_is_understood_in_microseconds() -> None:
     assert found == pytest.approx([2e6] * 6)
 
 
-def test_the_default_stay_has_a_mean_of_76_seconds() -> None:
+def test_the_default_stay_is_as_its_text_says() -> None:
     # 0.05 x 1.5 s + 0.95 x 30 s x e^(1.4^2 / 2)
-    assert laws.from_stay(Stay()).mean() / 1e6 == pytest.approx(0.075 + 0.95 * 30 * np.exp(0.98))
+    stay, alone = laws.from_stay(Stay()), stats.lognorm(1.4, scale=30)
+    assert stay.mean() / 1e6 == pytest.approx(0.075 + 0.95 * 30 * np.exp(0.98)) == pytest.approx(76, abs=0.1)
+    assert 0.95 * alone.sf(60) == pytest.approx(0.29, abs=0.006)
+    assert 0.05 + 0.95 * alone.cdf(3) == pytest.approx(0.10, abs=0.003)
+    assert (alone.mean(), alone.sf(60), alone.cdf(3)) == pytest.approx((80, 0.31, 0.05), abs=0.1)
+
+
+def test_clicks_over_the_default_stay_are_as_the_funnels_text_says() -> None:
+    alone = stats.lognorm(1.4, scale=30)
+
+    def clicking(an_hour: float) -> float:
+        """The share of viewers who click once or more."""
+        stays, _ = integrate.quad(lambda u: -np.expm1(-an_hour * alone.ppf(u) / 3600), 0, 1, limit=500)
+        bounces, _ = integrate.quad(lambda s: -np.expm1(-an_hour * s / 3600) / 3, 0, 3)
+        return 0.95 * float(stays) + 0.05 * float(bounces)
+
+    assert 4 * laws.from_stay(Stay()).mean() / 3600e6 == pytest.approx(0.084, abs=5e-4)
+    assert clicking(4) == pytest.approx(0.069, abs=5e-4)
+    assert clicking(5.6) == pytest.approx(0.0915, abs=5e-4)
+
+
+@pytest.mark.parametrize(("sigma", "off"), [(1.4, 2e-4), (2, 1e-3), (3, 0.01)])
+def test_means_of_wide_lognormals_are_as_close_as_the_page_says(sigma: float, off: float) -> None:
+    law = laws.Lognormal(1e6, sigma)
+    every = np.arange(512, 2**32, 1 << 10, dtype=np.uint32)
+    assert read(tabulate(law), every).mean() == pytest.approx(law.mean(), rel=off)

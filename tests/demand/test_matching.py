@@ -57,3 +57,9 @@ def test_showing_everybody_selects_nobody() -> None:
     assert matching.intensity(1.0) == 0
     with pytest.raises(ValueError, match="share shown"):
         matching.intensity(0.0)
+
+
+def test_those_who_click_match_better_and_so_order_more_than_at_a_match_of_zero() -> None:
+    click, order = matching.funnel((-3.0, 0.8), (-5.2, 0.8), 0.0, 0.1)
+    assert (click, order) == (pytest.approx(0.0612, abs=5e-5), pytest.approx(0.013, abs=5e-5))
+    assert special.expit(-5.2) == pytest.approx(0.0055, abs=5e-5)

@@ -89,6 +89,31 @@ REFUSED = [
         "programme.videos=[{name: v, listing: serum, publish: 0, kernel: {kind: exponential, theta: 1}}]",
         "programme.videos[0].kernel.theta: an exponential kernel takes mean, not theta; found 1",
     ),
+    (
+        "fulfilment.pick={dist: exponential, mean: 30m}",
+        "pick: its mean would be 20m 54s instead of 30m; allowed: `at_most` where it ends, 35m 47s or sooner",
+    ),
+    (
+        "fulfilment.pick={dist: lognormal, median: 40s, sigma: 3}",
+        "fulfilment.pick: its mean would be 6m ",
+    ),
+    ("fulfilment.pack={dist: lognormal, median: 20m, sigma: 1}", "fulfilment.pack: its mean would be 21m 1"),
+    (
+        "payment.methods[0].latency={dist: gamma, mean: 20m, shape: 1}",
+        "latency: its mean would be 16m 40s instead of 20m",
+    ),
+    (
+        "stock.lead_time={dist: exponential, mean: 45d}",
+        "stock.lead_time: its mean would be 30d 1",
+    ),
+    (
+        "lanes=[{warehouse: main, region: all, lead_time: {dist: lognormal, median: 1d, sigma: 2.5}}]",
+        "lanes[0].lead_time: its mean would be 6d 23h 21m instead of 22d 18h 14m",
+    ),
+    (
+        "payment.delay={dist: lognormal, median: 1s, sigma: 4}",
+        "payment.delay.sigma: too wide to be drawn; found 4; allowed: at most 3, or an `at_most` beside it",
+    ),
     ("after_sales.return_delay.mean=60d", "after_sales.return_delay.mean: too long"),
     (
         "funnel.price.reference={serun: 3 GBP}",
@@ -121,6 +146,60 @@ def test_a_scenario_that_contradicts_itself_is_refused(override: str, message: s
     with pytest.raises(ScenarioError) as caught:
         load(override)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "fulfilment.pick={dist: exponential, mean: 7m}",
+        "fulfilment.pick={dist: exponential, mean: 30m, at_most: 35m}",
+        "stock.lead_time={dist: exponential, mean: 10d}",
+        "lanes=[{warehouse: main, region: all, lead_time: {dist: lognormal, median: 1h, sigma: 1.8}}]",
+        "payment.delay={dist: lognormal, median: 1s, sigma: 4, at_most: 1h}",
+        "fulfilment.pick=30m",
+    ],
+)
+def test_durations_that_are_drawn_as_written_are_taken(override: str) -> None:
+    load(override)
+
+
+#: More units of a deal than there are at the start: 301 of 300. It closes 1h 11m 15s after the start of all.
+_MORE = _DEAL.replace("units: 10", "units: 301")
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["stock={policy: newsvendor, lead_time: 1h}"],
+        ["stock={policy: newsvendor, lead_time: 1h}", "catalogue[0].stock.main=0"],
+        ["stock={policy: wagner_whitin, lead_time: {dist: exponential, mean: 2d}}"],
+        ["stock={policy: s_S, s: 400, S: 500, review: 30m, lead_time: 30m}"],
+        ["stock={policy: r_Q, r: 400, Q: 100, lead_time: 1h}"],
+        ["stock={emergency: {level: 400, up_to: 500, lead_time: 1h}}"],
+        ["allocation.presale=[{sku: lipstick, units: 1, lead: 3d}]"],
+    ],
+)
+def test_a_deal_may_have_more_units_than_the_start_where_stock_can_come_in_time(overrides: list[str]) -> None:
+    load(*overrides, f"{_B}.deals=[{_MORE}]")
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["stock={policy: newsvendor, lead_time: 2h}"],
+        ["stock={policy: wagner_whitin, lead_time: {dist: uniform, low: 2h, high: 3d}}"],
+        ["stock={policy: s_S, s: 400, S: 500, review: 1h, lead_time: 30m}"],
+        ["stock={policy: s_S, s: 400, S: 500, review: 10m, offset: 1h, lead_time: 30m}"],
+        ["stock={policy: r_Q, r: 400, Q: 100, lead_time: 1h}", "catalogue[0].stock.main=0"],
+        ["stock={emergency: {level: 400, up_to: 500, lead_time: 2h}}"],
+        ["allocation.presale=[{sku: serum, units: 1, lead: 3d}]"],
+    ],
+)
+def test_a_deal_of_more_units_than_can_come_in_time_is_refused(overrides: list[str]) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load(*overrides, f"{_B}.deals=[{_MORE}]")
+    assert f"{_B}.deals[0].units: more than the stock of lipstick" in str(caught.value)
+    assert ("and what is ordered comes too late" in str(caught.value)) == overrides[0].startswith("stock")
 
 
 @pytest.mark.parametrize(

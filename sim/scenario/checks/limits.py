@@ -6,23 +6,19 @@ from collections.abc import Iterator
 from functools import cache
 from zoneinfo import ZoneInfo
 
+from sim.scenario.checks.durations import check_durations
 from sim.scenario.checks.findings import SHARE_TOLERANCE, Finding, ascending, overlapping, sum_to_one, walk
-from sim.scenario.parts.base import Duration, Outage, Servers
+from sim.scenario.parts.base import Outage, Servers
 from sim.scenario.parts.dispatch import BusinessCalendar
 from sim.scenario.parts.logistics import Warehouse
 from sim.scenario.parts.shop import Region
 from sim.scenario.reading.nodes import Path
 from sim.scenario.schema import Scenario
 from sim.scenario.shape import suggestion
-from sim.scenario.units import US_PER_S
 from sim.scenario.writing.human import duration_text
 
 SHORTEST_PERIOD_US = 1_000
 YEARS = range(2000, 2200)
-#: Times of one request or one parcel are int32 microseconds in the trace (35 minutes).
-LONGEST_WORK_US = 30 * 60 * US_PER_S
-#: Other durations: quantile tables reach to 50 days.
-LONGEST_TABLE_US = 50 * 86_400 * US_PER_S
 
 
 def check_limits(scenario: Scenario) -> Iterator[Finding]:
@@ -36,7 +32,7 @@ def check_limits(scenario: Scenario) -> Iterator[Finding]:
     yield from _sequences(scenario)
     yield from _periods(scenario)
     yield from _kept(scenario)
-    yield from _durations(scenario)
+    yield from check_durations(scenario)
 
 
 def _zones(scenario: Scenario) -> Iterator[Finding]:
@@ -160,21 +156,3 @@ def _periods(scenario: Scenario) -> Iterator[Finding]:
     for path, period_us in periods:
         if period_us < SHORTEST_PERIOD_US:
             yield Finding(path, "too short a period", f"{duration_text(SHORTEST_PERIOD_US)} or longer")
-
-
-def _durations(scenario: Scenario) -> Iterator[Finding]:
-    for path, part in walk(scenario):
-        if isinstance(part, Duration) and not (path[0] == "stock" and part.dist == "constant"):
-            limit_us = LONGEST_WORK_US if _is_work(path) else LONGEST_TABLE_US
-            for key, value_us in (("mean", part.mean_us), ("median", part.median_us), ("high", part.high_us)):
-                if value_us > limit_us:
-                    yield Finding((*path, key), "too long", f"at most {duration_text(limit_us)}")
-
-
-def _is_work(path: Path) -> bool:
-    """Whether a duration is drawn into one of the trace's int32 columns."""
-    return (
-        path[:2] in (("engine", "service"), ("confirmation", "work"))
-        or path[0] == "fulfilment"
-        or path[-1] == "latency"
-    )

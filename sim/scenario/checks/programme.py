@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sim.scenario.checks.findings import Finding, ascending, overlapping
+from sim.scenario.parts.base import Duration
 from sim.scenario.parts.programme import Broadcast, Deal
+from sim.scenario.parts.stocking import PLANNED, is_own
+from sim.scenario.quantiles import quantile_table
 from sim.scenario.reading.nodes import Path
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import SkuRow, sku_table, to_reporting_minor
@@ -72,8 +75,9 @@ def _prices(scenario: Scenario) -> Iterator[Finding]:
         opened: dict[str, list[tuple[int, int, int]]] = {}  # by SKU: opens, closes, number of the deal
         for j, deal in enumerate(broadcast.deals):
             path: Path = ("programme", "broadcasts", i, "deals", j)
-            yield from _one_deal(scenario, path, deal, rows[deal.sku], table)
             open_us = deal.at_us + deal.countdown_us
+            close_us = broadcast.start_us + open_us + deal.duration_us
+            yield from _one_deal(scenario, path, deal, rows[deal.sku], table, close_us)
             opened.setdefault(rows[deal.sku].name, []).append((open_us, open_us + deal.duration_us, j))
         for windows in opened.values():
             yield from _one_at_a_time(("programme", "broadcasts", i, "deals"), sorted(windows))
@@ -89,13 +93,45 @@ def _one_at_a_time(path: Path, windows: list[tuple[int, int, int]]) -> Iterator[
             close_us, open_deal = end_us, deal
 
 
-def _one_deal(scenario: Scenario, path: Path, deal: Deal, row: SkuRow, table: list[SkuRow]) -> Iterator[Finding]:
-    stock = min(sum(table[number].stock) // units for number, units in row.components)
-    if deal.units > stock:
-        yield Finding((*path, "units"), f"more than the stock of {row.name}", f"at most {stock:,}")
+def _one_deal(
+    scenario: Scenario, path: Path, deal: Deal, row: SkuRow, table: list[SkuRow], close_us: int
+) -> Iterator[Finding]:
+    presale = {each.sku: each.units for each in scenario.allocation.presale}
+    have = [
+        (number, (sum(table[number].stock) + presale.get(table[number].name, 0)) // units)
+        for number, units in row.components
+    ]
+    short = [table[number] for number, enough_for in have if enough_for < deal.units]
+    if not all(_can_come(scenario, part, close_us) for part in short):
+        ordered = scenario.stock.policy != "none" or scenario.stock.emergency is not None
+        late = ", and what is ordered comes too late" if ordered else ""
+        yield Finding(
+            (*path, "units"),
+            f"more than the stock of {row.name}{late}",
+            f"at most {min(enough_for for _, enough_for in have):,}",
+        )
     price = scenario.catalogue[row.listing].price
     if _dearer(scenario, deal.price, price, row):
         yield Finding((*path, "price"), "dearer than the list price", f"at most {money_text(price)}")
+
+
+def _can_come(scenario: Scenario, row: SkuRow, by_us: int) -> bool:
+    """Whether stock of a SKU that the policy or the emergency supplier orders can be there before `by_us`."""
+    plan = scenario.stock
+    if not any(row.stock) and plan.policy not in PLANNED and not is_own(plan.policy):
+        return False  # others order only what has stock at the start
+    soonest_us = []
+    if plan.policy != "none":
+        reviewed = plan.review_us > 0 and plan.policy in ("base_stock", "s_S")
+        first_us = (plan.offset_us or plan.review_us) if reviewed else 0
+        soonest_us.append(first_us + _least_us(plan.lead_time))
+    if plan.emergency is not None:
+        soonest_us.append(_least_us(plan.emergency.lead_time))
+    return any(time_us < by_us for time_us in soonest_us)
+
+
+def _least_us(law: Duration) -> int:
+    return law.mean_us if law.dist == "constant" else int(quantile_table(law)[0])
 
 
 def _dearer(scenario: Scenario, deal: Money, price: Money, row: SkuRow) -> bool:
