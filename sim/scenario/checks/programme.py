@@ -8,7 +8,6 @@ from sim.scenario.checks.findings import Finding, ascending, overlapping
 from sim.scenario.parts.base import Duration
 from sim.scenario.parts.programme import Broadcast, Deal
 from sim.scenario.parts.stocking import PLANNED, is_own
-from sim.scenario.quantiles import quantile_table
 from sim.scenario.reading.nodes import Path
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import SkuRow, sku_table, to_reporting_minor
@@ -131,7 +130,8 @@ def _can_come(scenario: Scenario, row: SkuRow, by_us: int) -> bool:
 
 
 def _least_us(law: Duration) -> int:
-    return law.mean_us if law.dist == "constant" else int(quantile_table(law)[0])
+    """The shortest that a duration may be; of laws that begin at 0 they may be as short as chance will have it."""
+    return law.mean_us if law.dist == "constant" else law.low_us
 
 
 def _dearer(scenario: Scenario, deal: Money, price: Money, row: SkuRow) -> bool:

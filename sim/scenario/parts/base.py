@@ -52,8 +52,9 @@ class Duration(Part):
     constant: `mean`. exponential: `mean`. uniform: `low`, `high`. lognormal: `median`, `sigma`.
     gamma: `mean`, `shape`. Drawn values are rounded once to whole microseconds and cut at `at_most`.
     Work of the engine, providers, staff, pickers and packers is kept up to 35 minutes; lead times, delays of
-    after-sales and customs up to 50 days, from a table of 1,025 quantiles. A law whose mean would change by more than
-    1 % by that is refused unless its `at_most` lies within; so is a sigma above 3 elsewhere.
+    after-sales and customs up to 50 days. A law whose mean would change by more than 1 % by that is refused unless its
+    `at_most` lies within; so is a lognormal that is too wide for its table, of a sigma above 2.4 where it is a lead
+    time, a delay of after-sales or customs, and above 3 elsewhere.
     """
 
     dist: Literal["constant", "exponential", "uniform", "lognormal", "gamma"] = "constant"
