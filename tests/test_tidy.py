@@ -30,6 +30,7 @@ LEGACY_RANDOM = {"seed", "rand", "randn", "randint", "random", "choice", "shuffl
 
 ORACLE_MAY_IMPORT = (
     *("sim.scenario", "sim.demand.trace", "sim.demand.lead_times", "sim.demand.generate", "sim.orders"),
+    "sim.demand.interaction",  # how many questions are answered: demand, which the oracle takes as drawn
     *("simpy", "numpy", "scipy", "hypothesis", "tests.oracle"),
 )
 
