@@ -116,6 +116,8 @@ def test_an_amount_that_is_not_said_is_ours_and_nothing_is_nothing(database: Dat
 def test_money_that_goes_back_is_told_by_how_its_order_stands(
     database: Database, meanwhile: str, said: dict[str, str], expected: tuple[int, str]
 ) -> None:
+    order_id = 0
+
     class Waiting(Saying):
         async def _say(self, request: web.Request) -> web.Response:
             if meanwhile == "paid":
@@ -133,7 +135,6 @@ def test_money_that_goes_back_is_told_by_how_its_order_stands(
             assert (reply.status, code(reply)) == expected
             assert (await desk.case(order_id)).refunds[0].amount_minor == PRICE_MINOR
 
-    order_id = 0
     desk, saying = Desk(database), Waiting()
     run(main())
 

@@ -126,6 +126,7 @@ def test_a_payment_that_comes_after_the_sweep_is_refunded_in_full() -> None:
     play.sweep()
     (returned,) = play.capture(order_id, payment_id)
     assert isinstance(returned, PaymentReturned)
+    assert returned.refund is not None
     assert (returned.payment.status, returned.refund.amount_minor) == (PaymentStatus.RETURNED, 1290)
     assert [(transfer.debit, transfer.credit) for transfer in returned.transfers] == [
         (BUYERS, SUSPENSE),
