@@ -7,8 +7,8 @@ import pyarrow as pa
 NAME = pa.dictionary(pa.int32(), pa.string())
 
 MONEY = (
-    *("gross", "deal_discount", "voucher", "captured", "refunded", "platform_commission", "creator_commission"),
-    *("payment_fee", "goods_cost", "pick_pack", "freight", "return_cost", "late_penalty"),
+    *("gross", "deal_discount", "voucher", "captured", "refunded", "refunded_sales", "platform_commission"),
+    *("creator_commission", "payment_fee", "goods_cost", "pick_pack", "freight", "return_cost", "late_penalty"),
 )
 
 ORDERS: dict[str, pa.DataType] = {

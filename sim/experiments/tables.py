@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from sim.demand.reach import Views, audience
 from sim.demand.show import viewers
 from sim.demand.trace import Trace
-from sim.experiments.columns import FILES
+from sim.experiments.columns import FILES, MONEY
 from sim.measure.machine import usable_cores
 from sim.operations import tables
 from sim.operations.carts import CartChunk, Carts
@@ -38,7 +38,10 @@ PARCEL_CHUNK = 1 << 19
 MAX_THREADS = 4  # each holds a chunk of orders in its columns, about 150 MB
 #: Columns in which -1 stands for a value; everywhere else it means "never" or "none" and is written as null.
 _SIGNED = {
-    f"{name}_minor" for name in ("gross", "deal_discount", "voucher", "captured", "refunded", "gmv", "missed_margin")
+    f"{name}_minor"
+    for name in (
+        *("gross", "deal_discount", "voucher", "captured", "refunded", "refunded_sales", "gmv", "missed_margin"),
+    )
 }
 
 
@@ -180,7 +183,7 @@ def _order_chunks(scenario: Scenario, trace: Trace, outcome: Outcome, carts: Car
     for chunk, money in money_chunks(scenario, trace, outcome, carts=carts):
         outcomes = {name: outcome.orders[name][chunk.orders] for name in ORDER_COLUMNS}
         outcomes |= {name: waiting_column(outcome.orders, name, chunk.orders) for name in WAITING_COLUMNS}
-        amounts = {f"{name}_minor": column for name, column in money.items()}
+        amounts = {f"{name}_minor": column for name, column in money.items() if name in MONEY}
         yield {**_intents(chunk, trace), **outcomes, **amounts, **reviewing.columns(chunk, money)}
 
 

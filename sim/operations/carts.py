@@ -59,6 +59,11 @@ class CartChunk:
         return self.stop - self.first
 
     @property
+    def first_line(self) -> int:
+        """The number of the chunk's first line among all buy lines of the trace."""
+        return int(self._rows.start)
+
+    @property
     def orders(self) -> slice:
         """These carts in a column with one entry an order."""
         return slice(self.first, self.stop)

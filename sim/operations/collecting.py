@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sim.demand.trace import REFUND_ONLY, RETURN
+from sim.demand.trace import CANCEL_BEFORE_SHIPPING, REFUND_ONLY, RETURN
 from sim.flow.jit import kernel, touch
 from sim.flow.transit import delay_us
+from sim.operations.front.orders import cancel_wish_us
 from sim.operations.front.state import AFTER, HOUSE, SPLIT, STATE, Front
 from sim.orders.states import Reason, State
 
@@ -24,8 +25,9 @@ U32 = npt.NDArray[np.uint32]
 U16 = npt.NDArray[np.uint16]
 U8 = npt.NDArray[np.uint8]
 
-RESTOCKS, HORIZON_US, WINDOW_US, BORDERS = range(4)
-CARRIER_USE, CUSTOMS_USE, CUSTOMS_DELAY_USE = 1, 2, 3  # of the uniform of the loss
+RESTOCKS, HORIZON_US, WINDOW_US, BORDERS, TAKES_BACK = range(5)  # the last: what was cancelled too late comes back
+CARRIER_USE, CUSTOMS_USE, CUSTOMS_DELAY_USE = 1, 2, 3  # of a parcel's uniform of the loss
+FURTHER_USE = 3  # of an order's uniforms for its k-th further parcel, less k
 AHEAD = 16  # how many orders ahead their columns are fetched
 IN_TRANSIT, CANCELLED = int(State.IN_TRANSIT), int(State.CANCELLED)
 LOST, RETURNED, REFUNDED = int(Reason.LOST), int(Reason.RETURNED), int(Reason.REFUNDED)
@@ -52,14 +54,21 @@ class Road(NamedTuple):
 
 
 @kernel
-def arrival_us(f: Front, road: Road, order: int, carrier: int, collected_us: int) -> int:
-    """When a parcel arrives, or is known to be lost."""
+def arrival_us(f: Front, road: Road, order: int, place: int, carrier: int, collected_us: int) -> int:
+    """When a parcel, at its place among those of its order, arrives or is known to be lost."""
     region = f.line_region[f.first[order]]
-    transit = max(1, delay_us(road.lead[carrier, region], int(road.transit_u32[order])))
-    if road.reg[BORDERS] != 0 and _mixed(int(road.loss_u32[order]), CUSTOMS_USE) < road.held[carrier, region]:
-        uniform = _mixed(int(road.loss_u32[order]), CUSTOMS_DELAY_USE)
-        transit += delay_us(road.customs[carrier, region], uniform)
+    transit = max(1, delay_us(road.lead[carrier, region], _luck(int(road.transit_u32[order]), place)))
+    if road.reg[BORDERS] != 0:
+        loss = _luck(int(road.loss_u32[order]), place)
+        if _mixed(loss, CUSTOMS_USE) < road.held[carrier, region]:
+            transit += delay_us(road.customs[carrier, region], _mixed(loss, CUSTOMS_DELAY_USE))
     return collected_us + transit
+
+
+@kernel
+def _luck(uniform: int, place: int) -> int:
+    """The first parcel has its order's uniform, every further one another made of it."""
+    return uniform if place == 0 else _mixed(uniform, FURTHER_USE + place)
 
 
 @kernel
@@ -72,32 +81,40 @@ def _mixed(uniform: int, use: int) -> int:
 
 
 @kernel
-def is_lost(f: Front, road: Road, order: int, carrier: int) -> bool:
+def is_lost(f: Front, road: Road, order: int, place: int, carrier: int) -> bool:
     """Whether a parcel is lost on its way."""
-    return bool(int(road.loss_u32[order]) < road.loss[carrier, f.line_region[f.first[order]]])
+    return bool(_luck(int(road.loss_u32[order]), place) < road.loss[carrier, f.line_region[f.first[order]]])
 
 
 @kernel
-def closing_reason(f: Front, order: int, lost: bool) -> int:
-    """How an order ends whose last parcel has arrived; all of them `lost` or not."""
+def _comes_back(f: Front, road: Road, order: int) -> bool:
+    """Whether a delivered order is returned. One that is to be cancelled before shipping was, or will be, too late."""
     wish = f.small[order, AFTER]
+    return bool(wish == RETURN or (wish == CANCEL_BEFORE_SHIPPING and road.reg[TAKES_BACK] != 0))
+
+
+@kernel
+def closing_reason(f: Front, road: Road, order: int, lost: bool) -> int:
+    """How an order ends whose last parcel has arrived; all of them `lost` or not."""
     if lost:
         return LOST
-    if wish == RETURN:
+    if _comes_back(f, road, order):
         return RETURNED
-    if wish == REFUND_ONLY:
+    if f.small[order, AFTER] == REFUND_ONLY:
         return REFUNDED
     return 0
 
 
 @kernel
-def closing_us(road: Road, order: int, end_us: int, reason: int) -> int:
+def closing_us(f: Front, road: Road, order: int, end_us: int, reason: int) -> int:
     """When an order ends for `reason` whose last parcel arrives at `end_us`."""
     if reason == LOST:
         return end_us
     if reason == RETURNED:
-        wait = delay_us(road.return_delay, int(road.after_u32[order]))
-        return end_us + max(1, wait + delay_us(road.return_transit, int(road.back_u32[order])))
+        back = delay_us(road.return_transit, int(road.back_u32[order]))
+        if f.small[order, AFTER] == CANCEL_BEFORE_SHIPPING:
+            return max(end_us, cancel_wish_us(f, order)) + max(1, back)
+        return end_us + max(1, delay_us(road.return_delay, int(road.after_u32[order])) + back)
     if reason == REFUNDED:
         return end_us + max(1, delay_us(road.return_delay, int(road.after_u32[order])))
     return end_us + int(road.reg[WINDOW_US])
@@ -106,10 +123,10 @@ def closing_us(road: Road, order: int, end_us: int, reason: int) -> int:
 @kernel
 def plan_return(f: Front, road: Road, order: int, end_us: int, lost: bool) -> None:
     """If an order comes back before the horizon and can be sold again, note when. All its parcels are under way."""
-    reason = closing_reason(f, order, lost)
+    reason = closing_reason(f, road, order, lost)
     if reason != RETURNED or road.restock[order] == 0:
         return
-    closed = closing_us(road, order, end_us, reason)
+    closed = closing_us(f, road, order, end_us, reason)
     if closed < road.reg[HORIZON_US]:
         road.restock_id[road.reg[RESTOCKS]] = order
         road.restock_at[road.reg[RESTOCKS]] = closed
@@ -137,6 +154,6 @@ def collect(f: Front, road: Road, orders: I32, carrier: int, now_us: int, number
             continue
         f.small[order, STATE] = IN_TRANSIT
         road.pick_up[order] = number
-        if f.small[order, AFTER] == RETURN:
-            arrived = arrival_us(f, road, order, carrier, now_us)
-            plan_return(f, road, order, arrived, is_lost(f, road, order, carrier))
+        if _comes_back(f, road, order):
+            arrived = arrival_us(f, road, order, 0, carrier, now_us)
+            plan_return(f, road, order, arrived, is_lost(f, road, order, 0, carrier))

@@ -12,7 +12,7 @@ import numpy as np
 
 from sim.demand.trace import Trace
 from sim.operations.carts import CartChunk, Column, Ints, served_lines
-from sim.operations.money import MONEY_COLUMNS, Prices, money_chunks, refunded_flags, share_of
+from sim.operations.money import MONEY_COLUMNS, Prices, money_chunks, share_of
 from sim.operations.outcome import Outcome
 from sim.operations.stock_moves import Moves
 from sim.operations.wages import wages_minor
@@ -28,20 +28,17 @@ DAY_US = 24 * HOUR_US
 class Ledger:
     """Exact totals over the money columns of a run; fed a chunk at a time."""
 
-    def __init__(self, orders: dict[str, Column], prices: Prices) -> None:
-        self._orders = orders
+    def __init__(self, prices: Prices) -> None:
         self._by_seller = prices.voucher_by_seller
-        self.totals = dict.fromkeys((*MONEY_COLUMNS, "refunded_sales", "written_off", "platform_voucher"), 0)
+        self.totals = dict.fromkeys((*MONEY_COLUMNS, "written_off", "platform_voucher"), 0)
 
     def add(self, chunk: CartChunk, money: dict[str, Ints]) -> None:
         """Add the columns of one chunk."""
-        back = refunded_flags(self._orders, chunk.orders)
-        for name in MONEY_COLUMNS:
+        for name in (*MONEY_COLUMNS, "written_off"):
             self.totals[name] += exact_sum(money[name])
-        self.totals["refunded_sales"] += exact_sum(value_of_goods(money, self._by_seller)[back])
-        self.totals["written_off"] += exact_sum(money["goods_cost"][back])
         if not self._by_seller:
-            self.totals["platform_voucher"] += exact_sum(money["voucher"][~back])
+            given_back = money["refunded_sales"] - money["refunded"]
+            self.totals["platform_voucher"] += exact_sum(money["voucher"] - given_back)
 
 
 def exact_sum(amounts: Ints) -> int:
@@ -58,7 +55,7 @@ def value_of_goods(money: dict[str, Ints], voucher_by_seller: bool) -> Ints:
 
 def ledger_of(scenario: Scenario, trace: Trace, outcome: Outcome) -> Ledger:
     """The totals of a whole run."""
-    ledger = Ledger(outcome.orders, Prices.of(scenario))
+    ledger = Ledger(Prices.of(scenario))
     for chunk, money in money_chunks(scenario, trace, outcome):
         ledger.add(chunk, money)
     return ledger

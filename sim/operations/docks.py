@@ -9,8 +9,9 @@ from sim.demand.trace import Trace
 from sim.flow.batches import take_batch
 from sim.flow.jit import choose
 from sim.flow.pages import moved, pages
-from sim.operations.collecting import CARRIER_USE, find_cancelled
+from sim.operations.collecting import CARRIER_USE, FURTHER_USE, find_cancelled
 from sim.operations.front import state as fs
+from sim.operations.parcels import Parcels
 from sim.scenario.freight import asked_carriers, carriage_of
 from sim.scenario.parts.logistics import Warehouse
 from sim.scenario.quantiles import derived_u32s
@@ -74,11 +75,11 @@ class Dock:
 class Docks:
     """The docks of one warehouse: one, or one for each of its carriers, and who gets a parcel."""
 
-    def __init__(self, scenario: Scenario, trace: Trace, number: int, fast: bool) -> None:
+    def __init__(self, scenario: Scenario, trace: Trace, number: int, parcels: Parcels, fast: bool) -> None:
         plan = scenario.warehouses[number]
         self.cut_off_us = plan.cut_off_us
         self.docks = [Dock(fast) for _ in plan.carriers or (None,)]
-        self._choice = _Choice(scenario, trace, number) if plan.carriers else None
+        self._choice = _Choice(scenario, trace, number, parcels) if plan.carriers else None
 
     def put_down(self, f: fs.Front, ids: Ids, at_us: Times) -> None:
         """Parcels are packed: each goes to the dock of the carrier that is its first choice."""
@@ -105,7 +106,8 @@ class Docks:
 class _Choice:
     """Which carrier gets a parcel first, and which is asked after which: by region, in a ring."""
 
-    def __init__(self, scenario: Scenario, trace: Trace, number: int) -> None:
+    def __init__(self, scenario: Scenario, trace: Trace, number: int, parcels: Parcels) -> None:
+        self._number, self._parcels = number, parcels
         plan = scenario.warehouses[number]
         terms = carriage_of(scenario, number)
         self._loss_u32 = trace.carts["loss_u32"]
@@ -120,8 +122,11 @@ class _Choice:
         """The first choice of each order's parcel."""
         if self._limits is None:
             return np.asarray(self._first[f.line_region[f.first[ids]]])
-        uniforms = derived_u32s(self._loss_u32[ids], CARRIER_USE)
-        return np.asarray(np.searchsorted(self._limits, uniforms, side="right"))
+        uniforms, places = self._loss_u32[ids], self._parcels.places(ids, f.small, self._number)
+        for place in np.unique(places[places > 0]).tolist():
+            further = places == place
+            uniforms[further] = derived_u32s(uniforms[further], FURTHER_USE + place)
+        return np.asarray(np.searchsorted(self._limits, derived_u32s(uniforms, CARRIER_USE), side="right"))
 
     def after(self, f: fs.Front, ids: Ids, carrier: int) -> npt.NDArray[np.int64]:
         """Who is asked after `carrier`."""

@@ -48,7 +48,7 @@ def summarise(scenario: Scenario, trace: Trace, outcome: Outcome, moves: Iterabl
     """
     carts, prices = Carts(trace), Prices.of(scenario)
     deadlines = DispatchDeadlines(scenario, outcome, carts)
-    tally, ledger = _Tally(scenario, trace, outcome), Ledger(outcome.orders, prices)
+    tally, ledger = _Tally(scenario, trace, outcome), Ledger(prices)
     lost, record = LostMargin(prices, outcome.orders), Punctuality(scenario, outcome, deadlines)
     for chunk, money in money_chunks(scenario, trace, outcome, carts=carts, deadlines=deadlines):
         ledger.add(chunk, money)
@@ -82,7 +82,8 @@ _COUNTS = tuple(
     f"orders_{name}"
     for name in (
         *("going", "put_off", "placed", "refused", "failed", "second_choice", "split", "paid", "late_payment"),
-        *("waited", "expired", "confirmed", "cancelled_by_buyer", "not_confirmed", "not_supplied", "lost"),
+        *("waited", "expired", "confirmed", "cancelled_by_buyer", "cancel_too_late"),
+        *("not_confirmed", "not_supplied", "lost"),
         *("auto_cancelled", "collected"),
         "delivered",
         *("returned", "refund_only"),
@@ -170,6 +171,7 @@ class _Tally:
     def metrics(self) -> Metrics:
         """The counts under their names."""
         self.counts["orders_split"] = len(np.unique(self.outcome.allocations.get("order", np.zeros(0))))
+        self.counts["orders_cancel_too_late"] = self.outcome.cancels_too_late
         first = self.counts["_units_first"]
         wanted = (
             first + self.counts["_units_later"] + self.counts["units_sold_out"] + self.counts["units_deal_sold_out"]

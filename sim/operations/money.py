@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sim.demand.trace import Trace
 from sim.operations.carts import CHUNK_ORDERS, CartChunk, Carts, Column, Ints, served_lines
 from sim.operations.deadlines import DispatchDeadlines
+from sim.operations.losses import NOTHING_LACKS, Lack, lack_of, lacking_units, lost_rows
 from sim.operations.outcome import Outcome
 from sim.operations.punctuality import DISPATCHED_BY
 from sim.orders.states import Reason, State
@@ -28,6 +29,7 @@ MONEY_COLUMNS = (
     "voucher",
     "captured",
     "refunded",
+    "refunded_sales",
     "platform_commission",
     "creator_commission",
     "payment_fee",
@@ -110,7 +112,10 @@ def money_chunks(
     deadlines: DispatchDeadlines | None = None,
     size: int = CHUNK_ORDERS,
 ) -> Iterator[tuple[CartChunk, dict[str, Ints]]]:
-    """The same a chunk of orders at a time, in order: (carts, {name: int64[carts]})."""
+    """The same a chunk of orders at a time, in order: (carts, {name: int64[carts]}).
+
+    And `written_off`: the cost of goods that have left on orders refunded, or lost, and are not back in stock.
+    """
     carts = carts or Carts(trace)
     till = _Till(scenario, trace, outcome, deadlines or DispatchDeadlines(scenario, outcome, carts))
     for chunk in carts.chunks(size):
@@ -127,7 +132,7 @@ def sales_chunks(
 
 
 def refunded_flags(orders: dict[str, Column], rows: slice) -> Flags:
-    """Which of these orders were paid and had their money given back, bool[rows]."""
+    """Which of these orders were paid and had all their money given back, bool[rows]."""
     reason = orders["reason"][rows]
     back = (orders["late"][rows] == 1) | (orders["state"][rows] == State.CANCELLED)
     back |= (reason == Reason.RETURNED) | (reason == Reason.REFUNDED)
@@ -175,6 +180,7 @@ class _Till(_Sales):
         self.parcels = outcome.parcels
         self.houses = len(scenario.warehouses)
         self.splits = _by_order(outcome.allocations)
+        self.parts = [dict(row.components) for row in sku_table(scenario)]
 
     def columns(self, chunk: CartChunk) -> dict[str, Ints]:
         paid = self.orders["paid_us"][chunk.orders] >= 0
@@ -182,17 +188,42 @@ class _Till(_Sales):
         back = refunded_flags(self.orders, chunk.orders)
         sku, deal = served_lines(chunk, self.orders)
         money = self._sales(chunk, sku, deal, paid)
-        self._fees(chunk, money, paid, back)
+        lack = self._lack(chunk, sku, deal, back)
+        self._refunds(chunk, money, back, lack)
+        self._fees(chunk, money, paid)
         resold = returned & (self.restock[chunk.orders] == 1)
         self._parcels(chunk, money, self._cost_of_cart(chunk, sku), paid & resold)
+        money["written_off"] = money["goods_cost"] * back
+        money["written_off"][lack.order] = lack.cost_minor
         money["return_cost"] = np.where(paid & returned, self.prices.return_minor, 0)
-        return {name: money[name] for name in MONEY_COLUMNS}
+        return {name: money[name] for name in (*MONEY_COLUMNS, "written_off")}
 
-    def _fees(self, chunk: CartChunk, money: dict[str, Ints], paid: Flags, back: Flags) -> None:
+    def _lack(self, chunk: CartChunk, sku: Column, deal: Column, back: Flags) -> Lack:
+        """What is lost of orders whose money is not all given back."""
+        rows = lost_rows(self.splits, self.parcels, chunk)
+        rows = rows[~back[self.splits["order"][rows] - chunk.first]]
+        if not len(rows):
+            return NOTHING_LACKS
+        units = lacking_units(rows, self.splits, chunk, sku, self.parts)
+        prices = self.prices
+        asked = np.where(deal >= 0, np.append(prices.deal_minor, 0)[deal], prices.list_minor[sku])
+        return lack_of(rows, units, self.splits, chunk, asked, prices.cost_minor)
+
+    def _refunds(self, chunk: CartChunk, money: dict[str, Ints], back: Flags, lack: Lack) -> None:
+        """What buyers get back, and the seller's sales taken back for it: a platform's vouchers were never theirs."""
+        by_seller = self.prices.voucher_by_seller
+        voucher = share_of(lack.value_minor, self.prices.voucher_ppm) * (self.vouchers[chunk.orders][lack.order] == 1)
+        money["refunded"] = money["captured"] * back
+        money["refunded"][lack.order] = lack.value_minor - voucher
+        money["refunded_sales"] = money["refunded"]
+        if not by_seller:
+            money["refunded_sales"] = (money["gross"] - money["deal_discount"]) * back
+            money["refunded_sales"][lack.order] = lack.value_minor
+
+    def _fees(self, chunk: CartChunk, money: dict[str, Ints], paid: Flags) -> None:
         prices = self.prices
         base = money["captured"] if prices.voucher_by_seller else money["gross"] - money["deal_discount"]
-        base = base * ~back
-        money["refunded"] = money["captured"] * back
+        base = base - money["refunded_sales"]
         money["platform_commission"] = share_of(base, prices.platform_ppm)
         money["creator_commission"] = share_of(base * (chunk.first_of("content") >= 0), prices.creator_ppm)
         fee = share_of(money["captured"], prices.payment_ppm)
@@ -253,7 +284,7 @@ class _Till(_Sales):
 def _by_order(allocations: dict[str, Column]) -> dict[str, Column]:
     """Allocations sorted by order, with empty columns where there are none."""
     if not allocations or not len(allocations["order"]):
-        return {name: np.zeros(0, np.int32) for name in ("order", "sku", "warehouse", "units")}
+        return {name: np.zeros(0, np.int32) for name in ("order", "line", "sku", "warehouse", "units")}
     order = allocations["order"]
     if np.any(order[1:] < order[:-1]):
         rank = np.argsort(order, kind="stable")

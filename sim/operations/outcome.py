@@ -84,6 +84,7 @@ class Outcome:
     carried: list[int]  # by row of carriers: parcels that were in time for a pick-up and found no room
     receipts: list[tuple[int, int, int, int]]  # (time_us, sku, warehouse, units) of replenishment
     queue_peak: npt.NDArray[np.int32]  # longest engine queue within each second from time 0 (may end early)
+    cancels_too_late: int = 0  # buyers who wanted to cancel when a parcel had left the house
     overtime: list[tuple[int, int, int, int]] = field(default_factory=list)  # (time_us, warehouse, row, backlog) called
     counts: dict[str, int] = field(default_factory=dict)  # events handled by stage, for benches
     purchases: Sequence[Purchase] = ()  # orders to suppliers, in the order in which they were placed

@@ -67,6 +67,14 @@ class Parcels:
         split: list[int] = ids[small[ids, fs.HOUSE] == fs.SPLIT].tolist() if self.of_split else []
         return split
 
+    def places(self, ids: npt.NDArray[np.int32], small: fs.U8, house: int) -> Column:
+        """The place of a warehouse's parcel among those of its order, 0 the first or only one."""
+        places = np.zeros(len(ids), np.int64)
+        if self.of_split:
+            for k in np.flatnonzero(small[ids, fs.HOUSE] == fs.SPLIT).tolist():
+                places[k] = self.of_split[int(ids[k])].index(house)
+        return places
+
     def carrier_of(self, order: int, house: int) -> int:
         """The row of carriers that took the parcel of a split order."""
         return self._pick_up_by[self.split_stamps[order, house][PICK_UP]]

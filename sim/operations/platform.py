@@ -1,4 +1,4 @@
-"""Orders that the platform cancels because they were not dispatched in time (section Dispatch of docs/model.md)."""
+"""Orders that the platform cancels because they did not get on in time (section Dispatch of docs/model.md)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Platform:
 
     def __init__(self, scenario: Scenario, front: FrontFlow, delivery: Delivery) -> None:
         self._front, self._delivery = front, delivery
-        self._at_packing = scenario.dispatch.event == "ready_to_ship"
+        self._at_packing = scenario.dispatch.auto_cancel_event == "ready_to_ship"
         self._paid: defaultdict[int, list[tuple[int, int, int]]] = defaultdict(list)  # (region, clock from, before)
         days = scenario.dispatch.auto_cancel_days
         for region, day_ends in enumerate(dispatch_day_ends(scenario) if days is not None else ()):

@@ -98,13 +98,14 @@ def _counted(
     due, late = _dispatched(scenario, outcome, chunk, deadline_us)
     promised_us = promise.after(clock_start_us(outcome.orders, chunk.orders), region)
     delivered = orders["delivered_us"] >= 0
-    judged = kept & (delivered | lost | (promised_us < scenario.horizon_us))
+    lacks = _lacking(outcome, chunk)
+    judged = kept & (delivered | lacks | (promised_us < scenario.horizon_us))
     given, scanned = _tracked(scenario, outcome, chunk, kept | dropped, deadline_us)
     flags = (
         (kept & due) | dropped,
         (kept & due & late) | dropped,
         judged,
-        judged & delivered & (orders["delivered_us"] <= promised_us),
+        judged & delivered & ~lacks & (orders["delivered_us"] <= promised_us),
         given,
         scanned,
         paid,
@@ -125,6 +126,14 @@ def _dispatched(scenario: Scenario, outcome: Outcome, chunk: CartChunk, deadline
     late[order[out & (at_us > deadline_us[order])]] = True
     past = deadline_us < scenario.horizon_us
     return done | late | past, late | (~done & past)
+
+
+def _lacking(outcome: Outcome, chunk: CartChunk) -> Flags:
+    """Which orders have a parcel that is known to be lost, bool[carts]."""
+    here = chunk.rows_in(outcome.parcels["order"])
+    lacks = np.zeros(len(chunk), np.bool_)
+    lacks[outcome.parcels["order"][here][outcome.parcels["lost"][here] == 1] - chunk.first] = True
+    return lacks
 
 
 def _tracked(

@@ -124,7 +124,7 @@ def settle_all(f: Front, road: Road, table: Table) -> int:
             packed = packed and table.packed_us[row] >= 0
             out = out and table.collected_us[row] >= 0
             if table.collected_us[row] >= 0:
-                lost = _arrive(f, road, table, row) and lost
+                lost = _arrive(f, road, table, row, row - first) and lost
                 end_us = max(end_us, int(table.arrived_us[row]))
                 collected += 1
             row += 1
@@ -140,11 +140,11 @@ def settle_all(f: Front, road: Road, table: Table) -> int:
 
 
 @kernel
-def _arrive(f: Front, road: Road, table: Table, row: int) -> bool:
-    """Write when a collected parcel arrives; returns whether it is lost."""
+def _arrive(f: Front, road: Road, table: Table, row: int, place: int) -> bool:
+    """Write when a collected parcel, at its place in the order, arrives; returns whether it is lost."""
     order, carrier = int(table.order[row]), int(table.carrier[row])
-    lost = is_lost(f, road, order, carrier)
-    table.arrived_us[row] = arrival_us(f, road, order, carrier, int(table.collected_us[row]))
+    lost = is_lost(f, road, order, place, carrier)
+    table.arrived_us[row] = arrival_us(f, road, order, place, carrier, int(table.collected_us[row]))
     table.lost[row] = 1 if lost else 0
     return lost
 
@@ -175,8 +175,8 @@ def _settle(f: Front, road: Road, order: int, end_us: int, lost: bool) -> None:
     horizon = road.reg[HORIZON_US]
     if not lost and end_us < horizon:
         f.small[order, STATE] = DELIVERED
-    reason = closing_reason(f, order, lost)
-    closed = closing_us(road, order, end_us, reason)
+    reason = closing_reason(f, road, order, lost)
+    closed = closing_us(f, road, order, end_us, reason)
     if closed < horizon:
         f.small[order, STATE] = CANCELLED if lost else COMPLETED
         f.small[order, REASON] = reason

@@ -87,6 +87,7 @@ def _outcome(scenario: Scenario, front: FrontFlow, delivery: Delivery, replenish
         allocations=_allocations(f),
         deal_left=f.deal_left.tolist(),
         carried=delivery.carried,
+        cancels_too_late=int(f.reg[fs.CANCELS_TOO_LATE]),
         receipts=front.receipts,
         overtime=delivery.overtime,
         queue_peak=_used(f.queue_peak),

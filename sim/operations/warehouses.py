@@ -57,7 +57,7 @@ class Warehouse:
 
     def __init__(self, scenario: Scenario, trace: Trace, number: int, front: FrontFlow, parcels: Parcels) -> None:
         plan, times, fast = scenario.warehouses[number], front.state.times, front.fast
-        self.number, self.docks = number, Docks(scenario, trace, number, fast)
+        self.number, self.docks = number, Docks(scenario, trace, number, parcels, fast)
         self.wave: WaveStation | None = None
         if plan.waves:
             came_us, gone_us = ready_us(front.state), times[:, fs.CLOSED]
@@ -235,12 +235,14 @@ class Delivery:
             f.small[order, fs.STATE] = int(State.PARTIALLY_SHIPPING)
             return
         f.small[order, fs.STATE] = int(State.IN_TRANSIT)
-        by = {other: parcels.carrier_of(order, other) for other in houses}
-        lost = {other for other in houses if is_lost(f, road, order, by[other])}
+        by = [parcels.carrier_of(order, other) for other in houses]
+        lost = {other for k, other in enumerate(houses) if is_lost(f, road, order, k, by[k])}
         for row in self._allocations(order):
             if int(f.allocations[row, 3]) in lost:
                 f.allocations[row, 3] = -1 - f.allocations[row, 3]  # not put back on the shelf by a return
-        end_us = max(arrival_us(f, road, order, by[other], stamps[order, other][COLLECTED]) for other in houses)
+        end_us = max(
+            arrival_us(f, road, order, k, by[k], stamps[order, other][COLLECTED]) for k, other in enumerate(houses)
+        )
         plan_return(f, road, order, end_us, len(lost) == len(houses))
 
     def settle(self, horizon_us: int) -> tuple[dict[str, npt.NDArray[Any]], int]:
@@ -272,21 +274,22 @@ class Delivery:
 
 def _road(scenario: Scenario, trace: Trace, parcels: Parcels) -> Road:
     """The road at time 0."""
-    terms = carriage_table(scenario)
+    terms, after = carriage_table(scenario), scenario.after_sales
+    takes_back = after.late_cancels == "return"
     borders = any(each.customs is not None for row in terms for each in row)
     shape = len(terms) * borders, len(scenario.regions)
     customs = [[each.customs or Customs() for each in row] for row in terms] if borders else []
     names = ("transit_u32", "loss_u32", "after_u32", "back_u32", "restock")
     return Road(
-        reg=np.array([0, scenario.horizon_us, scenario.after_sales.return_window_us, borders], dtype=np.int64),
+        reg=np.array([0, scenario.horizon_us, after.return_window_us, borders, takes_back], dtype=np.int64),
         lead=np.array([[quantile_table(each.lead_time) for each in row] for row in terms]),
         loss=np.array([[round(each.lost * 2**32) for each in row] for row in terms], dtype=np.int64),
         held=np.array([[round(each.held * 2**32) for each in row] for row in customs], np.int64).reshape(shape),
         customs=np.array([[quantile_table(each.delay) for each in row] for row in customs], np.int64).reshape(
             *shape, 1025
         ),
-        return_delay=quantile_table(scenario.after_sales.return_delay),
-        return_transit=quantile_table(scenario.after_sales.return_transit),
+        return_delay=quantile_table(after.return_delay),
+        return_transit=quantile_table(after.return_transit),
         **{name: np.require(trace.carts[name], requirements=["C", "W"]) for name in names},
         pick_up=parcels.pick_up,
         restock_id=np.empty(1024, dtype=np.int32),

@@ -44,6 +44,7 @@ _AFTER = (
     ("not paid in time", "orders_expired"),
     ("paid too late, refunded", "orders_late_payment"),
     ("cancelled by the buyer", "orders_cancelled_by_buyer"),
+    ("cancelled too late", "orders_cancel_too_late"),
     ("not confirmed", "orders_not_confirmed"),
     ("lost by the carrier", "orders_lost"),
     ("returned", "orders_returned"),

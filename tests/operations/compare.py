@@ -62,6 +62,7 @@ def _other_differences(scenario: Scenario, trace: Trace, flow: Outcome, oracle: 
     pairs = {
         "deal_left": (flow.deal_left, oracle.deal_left),
         "carried": (flow.carried, oracle.carried),
+        "cancels_too_late": (flow.cancels_too_late, oracle.met.get("cancel_too_late", 0)),
         "overtime": (sorted(flow.overtime), oracle.overtime),
         "wages": (wages_minor(scenario, flow), oracle.wages),
         "purchases": ([tuple(row) for row in flow.purchases], [tuple(row) for row in oracle.purchases]),

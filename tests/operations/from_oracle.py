@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from unittest import mock
 
 import numpy as np
@@ -33,8 +34,8 @@ def oracle_outcome(scenario: Scenario, trace: Trace) -> tuple[Outcome, model.Out
         for name in STOCK_FIELDS:
             stock[name][sku, house] = cell[name]
     split = [
-        (order.number, 0, take.sku, take.warehouse, take.units)
-        for order in kept
+        (order.number, first + take.line, take.sku, take.warehouse, take.units)
+        for order, first in zip(kept, accumulate((len(order.lines) for order in kept), initial=0), strict=False)
         if len({take.warehouse for take in order.takes}) > 1
         for take in order.takes
     ]
@@ -51,6 +52,7 @@ def oracle_outcome(scenario: Scenario, trace: Trace) -> tuple[Outcome, model.Out
         },
         deal_left=theirs.deal_left,
         carried=theirs.carried,
+        cancels_too_late=theirs.met.get("cancel_too_late", 0),
         receipts=[(row.time_us, row.sku, row.warehouse, row.units) for row in theirs.receipts],
         purchases=[Purchase(*row) for row in theirs.purchases],
         queue_peak=np.zeros(0, np.int32),

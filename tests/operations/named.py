@@ -182,7 +182,8 @@ def _with_carriers(name: str, zone: str, choice: str) -> dict[str, Any]:
 
 #: What differs from the first: `grid` counts in whole seconds, so that ties abound; `corner` is a plain shop without a
 #: store, staff or waves, whose shelves stay empty; `ahead` sells what it does not have, and keeps some of what it has;
-#: `market` has carriers, overtime and a platform's rules of dispatch.
+#: `market` has carriers, overtime and a platform's rules of dispatch; `torn` has its goods apart, so that many orders
+#: are split, and loses a third of its parcels.
 _SHOPS: dict[str, tuple[dict[str, Any], int, int]] = {
     "rush": ({}, 1200, 1),
     "grid": (
@@ -255,6 +256,40 @@ _SHOPS: dict[str, tuple[dict[str, Any], int, int]] = {
         800,
         SECOND_US,
     ),
+    "torn": (
+        {
+            "catalogue": [
+                {"name": "mug", "price": "12.90 GBP", "cost": "5.17 GBP", "stock": {"north": 900, "south": 9}},
+                {"name": "lamp", "price": "33.33 USD", "cost": "11.11 USD"}
+                | {"skus": [{"name": "red", "share": 1, "stock": {"south": 900}}]},
+                {"name": "set", "price": "40.05 GBP", "bundle": [{"sku": "mug", "units": 2}, {"sku": "lamp/red"}]},
+                {"name": "card", "price": "3.05 GBP", "cost": "0.20 GBP", "stock": {"west": 900, "north": 90}},
+            ],
+            "regions": [
+                {"name": "here", "zone": "Asia/Tokyo", "nearest": ["north", "south", "west"]},
+                {"name": "there", "zone": "America/New_York", "currency": "USD", "nearest": ["west", "south", "north"]},
+            ],
+            "warehouses": [
+                {"name": "north", "pick_ups": [{"at": _clock(60 * hour + 9)} for hour in range(24)]},
+                {**_with_carriers("south", "Asia/Kolkata", "share"), "overtime": [], "pickers": 5, "packers": 5},
+                {"name": "west", "pick_ups": [{"at": "13:30"}, {"at": "20:30"}], "cut_off": 0},
+            ],
+            "lanes": [
+                {"warehouse": house, "region": region, "lead_time": {"dist": "exponential", "mean": "40m"}, "lost": 0.3}
+                | {"cost": "2.31 GBP"}
+                for house in ("north", "south", "west")
+                for region in ("here", "there")
+            ],
+            "confirmation": {"mode": "automatic", "on_hold": 0},
+            "funnel": {"feedback": None, "voucher": {"off": 0.123457, "funded_by": "platform"}},
+            "after_sales": {"before_shipping_delay": {"dist": "exponential", "mean": "3h"}},
+            "dispatch": {"dispatch_days": 0, "deliver_days": 0, "cut_off": "17:00"},
+            "engine": {"workers": 12, "changes": [], "outages": []},
+            "stock": {"policy": "none"},
+        },
+        600,
+        1,
+    ),
     "market": (
         {
             "warehouses": [
@@ -266,6 +301,7 @@ _SHOPS: dict[str, tuple[dict[str, Any], int, int]] = {
                 "cut_off": "10:25",
                 "daily_capacity": 150,
                 "auto_cancel_days": 0,
+                "auto_cancel_event": "carrier_scan",
             },
             "confirmation": {"mode": "staff", "on_hold": "2m", "staff": _shifts(6, 6, 6, 3, 3, 3, 3, 3)},
             "lanes": [],

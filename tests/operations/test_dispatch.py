@@ -41,7 +41,7 @@ def test_what_dispatches_a_parcel_is_a_setting(event: str, late: int) -> None:
 
 def test_orders_not_dispatched_in_time_are_cancelled_refunded_and_back_on_the_shelf() -> None:
     """17 orders of Monday 20:00; Tuesday's pick-up takes five, and Tuesday's end is the last for the others."""
-    scenario = shop("dispatch.auto_cancel_days=1", "horizon=3d")
+    scenario = shop("dispatch.auto_cancel_days=1", "dispatch.auto_cancel_event=carrier_scan", "horizon=3d")
     outcome, found = played(scenario, orders_at(scenario, 20, 17))
     dropped = outcome.orders["reason"] == Reason.AUTO_CANCELLED
     assert dropped.tolist() == [False] * 5 + [True] * 12
@@ -55,8 +55,9 @@ def test_orders_not_dispatched_in_time_are_cancelled_refunded_and_back_on_the_sh
     assert found["contribution"]["late_dispatch_minor"] == -150 * 12
 
 
-def test_with_a_label_as_dispatch_packed_orders_are_not_cancelled() -> None:
-    scenario = shop("dispatch.auto_cancel_days=1", "dispatch.event=ready_to_ship", "horizon=3d")
+@pytest.mark.parametrize("event", ["carrier_scan", "ready_to_ship"])
+def test_orders_with_a_label_are_not_cancelled_whatever_counts_as_dispatch(event: str) -> None:
+    scenario = shop("dispatch.auto_cancel_days=1", f"dispatch.event={event}", "horizon=3d")
     _, found = played(scenario, orders_at(scenario, 20, 17))
     assert found["orders_auto_cancelled"] == 0
     # The labels of the seven that the carrier has not scanned by Wednesday's end, the deadline, are not valid.

@@ -34,6 +34,8 @@ RARE_AT_THE_MARKET = (
     "dropped_on_hold", "dropped_unpacked", "dropped_packed", "split", "lost_parcels", "carried",
 )  # fmt: skip
 AT_LEAST = 5
+#: What the shop whose orders are split must have met.
+RARE_WHERE_TORN = ("split", "lost_parcels", "part_lost", "cancel_too_late", "came_back_unwanted", "resold_returns")
 #: What the shop that sells ahead must have met, as often.
 OF_ALLOCATION = (
     "not_split", "waited", "waited_for_one_warehouse", "served_later", "served_past_another", "served_when_confirmed",
@@ -54,6 +56,21 @@ def seeded(seed: int) -> Small:
     features = frozenset(name for name in FEATURES if r.random() < 2 / 3)
     carts = tuple(r.getrandbits(16) for _ in range(r.randint(1, r.choice((8, 40, 60)))))
     return Small(seed, MODES[seed % 3], features, carts)
+
+
+#: What belongs to orders of several parcels, and what lets no cart be split.
+OF_SPLITS = frozenset(
+    ("warehouses", "multi", "apart", "loss", "cancels", "returns", "restock", "money", "voucher", "catalogue", "bundle")
+)
+AGAINST_SPLITS = frozenset(("no split", "presale", "choice", "region choice"))
+
+
+def seeded_torn(seed: int) -> Small:
+    """A case with eight split orders, of which one in twelve loses a part; three in ten other features are on."""
+    r = Random(seed)
+    others = (name for name in FEATURES if name not in OF_SPLITS | AGAINST_SPLITS)
+    features = OF_SPLITS | frozenset(name for name in others if r.random() < 0.3)
+    return Small(seed, MODES[seed % 3], features, tuple(r.getrandbits(16) for _ in range(r.randint(20, 60))))
 
 
 #: A return of three parcels comes in while an order waits that two of them would do for.
@@ -79,6 +96,12 @@ def test_the_flow_equals_the_oracle_on_seeded_scenarios(first: int) -> None:
         assert_equal(*case.make(), case, fast=False)
 
 
+def test_the_flow_equals_the_oracle_on_seeded_scenarios_of_orders_that_are_split() -> None:
+    for seed in range(30):
+        case = seeded_torn(seed)
+        assert_equal(*case.make(), case, fast=seed >= 15)
+
+
 def test_compiled_kernels_equal_the_oracle_on_seeded_scenarios() -> None:
     for seed in range(1000, 1100):
         case = seeded(seed)
@@ -98,6 +121,13 @@ def test_the_flow_equals_the_oracle_on_thousands_of_seeded_scenarios(fast: bool)
     for seed in range(10_000, 14_000):
         case = seeded(seed)
         assert_equal(*case.make(), case, fast=fast)
+
+
+@pytest.mark.soak
+def test_the_flow_equals_the_oracle_on_a_thousand_seeded_scenarios_of_orders_that_are_split() -> None:
+    for seed in range(20_000, 21_000):
+        case = seeded_torn(seed)
+        assert_equal(*case.make(), case, fast=seed % 2 == 0)
 
 
 @pytest.mark.soak
@@ -137,6 +167,11 @@ def test_a_named_shop_keeps_stock_sells_ahead_and_lets_orders_wait() -> None:
 def test_the_shop_with_carriers_meets_what_is_rare_there_at_least_five_times() -> None:
     times = met("market", False)
     assert {rare: times.get(rare, 0) for rare in RARE_AT_THE_MARKET if times.get(rare, 0) < AT_LEAST} == {}
+
+
+def test_the_shop_whose_orders_are_split_loses_parts_of_them_and_takes_back_what_was_cancelled_too_late() -> None:
+    times = met("torn", False)
+    assert {rare: times.get(rare, 0) for rare in RARE_WHERE_TORN if times.get(rare, 0) < AT_LEAST} == {}
 
 
 def test_the_named_shops_together_meet_every_rare_thing_more_than_ten_times() -> None:

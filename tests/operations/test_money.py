@@ -49,6 +49,7 @@ def test_a_plain_order_pays_commissions_fees_goods_and_freight() -> None:
         "voucher": 0,
         "captured": 2000,
         "refunded": 0,
+        "refunded_sales": 0,
         "platform_commission": 100,
         "creator_commission": 200,
         "payment_fee": 60,

@@ -8,10 +8,12 @@ from sim.scenario.parts.carriage import Carriage, Carrier
 from sim.scenario.quantiles import at_u32, derived_u32
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import to_reporting_minor
-from tests.oracle.records import Order, law_table
+from tests.oracle.records import Order, Parcel, law_table
 
-#: Uses of an order's uniform of loss.
+#: Uses of a parcel's uniform of loss.
 CARRIER_USE, CUSTOMS_USE, CUSTOMS_DELAY_USE = 1, 2, 3
+#: Use of an order's uniforms for the k-th further parcel, less k.
+FURTHER_USE = 3
 
 
 class Carriers:
@@ -24,16 +26,16 @@ class Carriers:
         if self.house.carriers:
             self.rows = [(before + k, carrier) for k, carrier in enumerate(self.house.carriers)]
 
-    def first(self, order: Order) -> int:
+    def first(self, parcel: Parcel) -> int:
         """The carrier that gets the parcel first."""
         if self.house.carriers and self.house.carrier_choice == "share":
-            uniform, total = derived_u32(order.loss_u32, CARRIER_USE), 0.0
+            uniform, total = derived_u32(parcel.loss_u32, CARRIER_USE), 0.0
             for number, carrier in enumerate(self.house.carriers[:-1]):
                 total += carrier.share
                 if uniform < round(total * 2**32):
                     return number
             return len(self.house.carriers) - 1
-        return self._ring(order.region)[0]
+        return self._ring(parcel.order.region)[0]
 
     def after(self, carrier: int, order: Order) -> int:
         """Who is asked next."""

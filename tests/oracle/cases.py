@@ -30,7 +30,7 @@ FEATURES = (
     "provider", "declines", "holds", "staff", "shifts", "waves", "cut_off", "carrier", "loss",
     "cancels", "returns", "restock", "policy", "supplier", "emergency", "planned", "money", "voucher",
     "overtime", "ready", "calendar", "clock", "capacity", "dropping", "feedback",
-    "choice", "region choice", "no split", "reserves", "presale",
+    "choice", "region choice", "no split", "reserves", "presale", "apart",
 )  # fmt: skip
 ZONES = ("UTC", "Asia/Tokyo", "Asia/Kolkata", "America/New_York")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -181,7 +181,8 @@ def _catalogue(case: Case, houses: list[str]) -> list[dict[str, Any]]:
         most //= 3
 
     def stock() -> dict[str, int]:
-        return {house: r.randint(0 if len(houses) > 1 else 1, most) for house in houses}
+        units = {house: r.randint(0 if len(houses) > 1 else 1, most) for house in houses}
+        return {**dict.fromkeys(houses, 0), r.choice(houses): most} if case.on("apart") else units
 
     listings: list[dict[str, Any]] = [{"name": "mug", "price": "12.90 GBP", "cost": "5.17 GBP", "stock": stock()}]
     if case.on("catalogue"):
@@ -395,6 +396,7 @@ def _after_sales(case: Case) -> dict[str, Any]:
     }
     if case.on("money"):
         sales |= {"return_freight": "1.99 USD", "return_handling": "0.75 GBP"}
+    sales["late_cancels"] = r.choice(("return", "return", "keep"))
     return sales
 
 
@@ -422,6 +424,7 @@ def _dispatch(case: Case) -> dict[str, Any]:
         rules |= {"daily_capacity": r.choice((1, 3, 10)), "capacity_days": r.choice((0, 1, 1, 2))}
     if case.on("dropping"):
         rules["auto_cancel_days"] = r.choice((0, 0, 1))
+        rules["auto_cancel_event"] = r.choice(("carrier_scan", "ready_to_ship"))
     return rules
 
 

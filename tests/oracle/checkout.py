@@ -96,7 +96,7 @@ class Checkout:
         needs, rule = self._needs(order), self.waiting.rules[order.region]
         for warehouse in rule.asked:
             if all(self._there(order, sku, warehouse) >= units for sku, units in self._total(order).items()):
-                return [Take(warehouse, sku, units) for _, sku, units in needs]
+                return [Take(line, warehouse, sku, units) for line, sku, units in needs]
         takes = self._split(order, needs)
         if takes is not None and rule.otherwise != "split":
             order.refused_line = 0
@@ -114,7 +114,7 @@ class Checkout:
             for warehouse in self.waiting.rules[order.region].asked:
                 part = min(units, self._there(order, sku, warehouse) - taken[sku, warehouse])
                 if part > 0:
-                    takes.append(Take(warehouse, sku, part))
+                    takes.append(Take(line, warehouse, sku, part))
                     taken[sku, warehouse] += part
                     units -= part
             if units > 0:

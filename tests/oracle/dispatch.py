@@ -48,9 +48,14 @@ class Dispatch:
         """Whether all its parcels are."""
         return bool(order.parcels) and all(self.dispatched_us(parcel) >= 0 for parcel in order.parcels)
 
+    def is_spared(self, order: Order) -> bool:
+        """Whether all its parcels are as far as the platform asks of an order that it does not cancel."""
+        event = self.rules.auto_cancel_event
+        return bool(order.parcels) and all(_reached_us(parcel, event) >= 0 for parcel in order.parcels)
+
     def dispatched_us(self, parcel: Parcel) -> int:
         """When a parcel was dispatched, -1 not yet."""
-        return parcel.packed_us if self.rules.event == "ready_to_ship" else parcel.collected_us
+        return _reached_us(parcel, self.rules.event)
 
     def mark_over_capacity(self, orders: list[Order]) -> int:
         """Mark the orders beyond the declared capacity of their day; returns how many."""
@@ -78,7 +83,7 @@ class Dispatch:
         late = [order for order in kept if self.is_late(order) or order in overdue]
         due = [order for order in kept if order in late or self.is_dispatched(order) or order.number in past]
         judged = [order for order in kept if self._is_judged(order)]
-        prompt = [order for order in judged if 0 <= order.delivered_us <= self.end_us(order, self.rules.deliver_days)]
+        prompt = [order for order in judged if self._is_prompt(order)]
         packed = [(order, parcel) for order in kept + dropped for parcel in order.parcels if parcel.packed_us >= 0]
         tracked = [(o, parcel) for o, parcel in packed if parcel.collected_us >= 0 or o.number in past]
         scanned = [parcel for _, parcel in tracked if parcel.collected_us >= 0]
@@ -92,4 +97,17 @@ class Dispatch:
 
     def _is_judged(self, order: Order) -> bool:
         promised_us = self.end_us(order, self.rules.deliver_days)
-        return order.delivered_us >= 0 or order.reason == Reason.LOST or promised_us < self.horizon_us
+        return order.delivered_us >= 0 or _lacks_a_parcel(order) or promised_us < self.horizon_us
+
+    def _is_prompt(self, order: Order) -> bool:
+        in_time = 0 <= order.delivered_us <= self.end_us(order, self.rules.deliver_days)
+        return in_time and not _lacks_a_parcel(order)
+
+
+def _lacks_a_parcel(order: Order) -> bool:
+    return any(parcel.lost for parcel in order.parcels)
+
+
+def _reached_us(parcel: Parcel, event: str) -> int:
+    """When a parcel had its label, or was scanned by the carrier; -1 not yet."""
+    return parcel.packed_us if event == "ready_to_ship" else parcel.collected_us

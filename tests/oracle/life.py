@@ -160,8 +160,8 @@ class Life:
         self.stock.commit(order)
         self.env.process(self._seller(order))
         if order.after in (CANCEL_ON_HOLD, CANCEL_BEFORE_SHIPPING):
-            place = priority(TIME_OUT, BUYER, order.number)
-            self.env.call(self._cancel_us(order), place, lambda: self._cancel(order))
+            order.cancel_us = self._cancel_us(order)
+            self.env.call(order.cancel_us, priority(TIME_OUT, BUYER, order.number), lambda: self._cancel(order))
         self.dispatch.watch(self.env, order, lambda: self._drop(order))
         return Reason.NOTHING
 
@@ -176,13 +176,13 @@ class Life:
         if order.state in MAY_BE_CANCELLED and not collected:
             self.met["cancelled_on_hold" if order.state == State.ON_HOLD else "cancelled_before_shipping"] += 1
             self._release(order, Reason.BUYER_CANCELLED)
-        else:
+        elif collected:
             self.met["cancel_too_late"] += 1
 
     def _drop(self, order: Order) -> None:
-        """The platform cancels what has not been dispatched, unless a part of it is on its way."""
+        """The platform cancels what is not as far as it must be, unless a part of it is on its way."""
         collected = any(parcel.collected_us >= 0 for parcel in order.parcels)
-        if order.state in MAY_BE_CANCELLED and not collected and not self.dispatch.is_dispatched(order):
+        if order.state in MAY_BE_CANCELLED and not collected and not self.dispatch.is_spared(order):
             self.met[
                 "dropped_on_hold"
                 if order.state == State.ON_HOLD

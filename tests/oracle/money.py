@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from fractions import Fraction
 from math import floor
 
@@ -11,12 +12,12 @@ from sim.scenario.parts.base import Servers
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import DealRow, SkuRow, carriage_table, to_reporting_minor
 from tests.oracle.dispatch import Dispatch
-from tests.oracle.records import Order
+from tests.oracle.records import Line, Order
 from tests.oracle.stock import Cell
 
 COLUMNS = (
-    "gross", "deal_discount", "voucher", "captured", "refunded", "platform_commission", "creator_commission",
-    "payment_fee", "goods_cost", "pick_pack", "freight", "return_cost", "late_penalty",
+    "gross", "deal_discount", "voucher", "captured", "refunded", "refunded_sales", "platform_commission",
+    "creator_commission", "payment_fee", "goods_cost", "pick_pack", "freight", "return_cost", "late_penalty",
 )  # fmt: skip
 
 
@@ -65,10 +66,8 @@ class Till:
 
     def _sale(self, order: Order, money: dict[str, int]) -> None:
         for line in order.lines:
-            price = self.skus[line.sku].price_minor
-            money["gross"] += line.quantity * price
-            if line.deal >= 0:
-                money["deal_discount"] += line.quantity * (price - self.deals[line.deal].price_minor)
+            money["gross"] += line.quantity * self.skus[line.sku].price_minor
+            money["deal_discount"] += line.quantity * (self.skus[line.sku].price_minor - self._asked(line))
         goods = money["gross"] - money["deal_discount"]
         money["voucher"] = half_up(goods, self.voucher_ppm) if order.voucher else 0
         money["captured"] = goods - money["voucher"]
@@ -76,12 +75,30 @@ class Till:
         currency = self.scenario.regions[order.region].currency
         if currency and currency != self.scenario.reporting_currency:
             money["payment_fee"] += half_up(money["captured"], self.fees.exchange)
-        if order.late or order.state == State.CANCELLED or order.reason in (Reason.RETURNED, Reason.REFUNDED):
-            money["refunded"] = money["captured"]
-            return
-        base = goods - (money["voucher"] if self.voucher.funded_by == "seller" else 0)
+        whole = order.late or order.state == State.CANCELLED or order.reason in (Reason.RETURNED, Reason.REFUNDED)
+        back = goods if whole else sum(units * self._asked(order.lines[k]) for k, units in self._lost(order).items())
+        back_voucher = half_up(back, self.voucher_ppm) if order.voucher else 0
+        money["refunded"] = back - back_voucher
+        money["refunded_sales"] = money["refunded"] if self.voucher.funded_by == "seller" else back
+        base = goods - (money["voucher"] if self.voucher.funded_by == "seller" else 0) - money["refunded_sales"]
         money["platform_commission"] = half_up(base, self.fees.platform)
         money["creator_commission"] = half_up(base, self.fees.creator) if order.content >= 0 else 0
+
+    def _asked(self, line: Line) -> int:
+        """The price of a unit."""
+        return self.deals[line.deal].price_minor if line.deal >= 0 else self.skus[line.sku].price_minor
+
+    def _lost(self, order: Order) -> Counter[int]:
+        """Units by line that lost parcels leave incomplete: a bundle that lacks a part is not what was bought."""
+        units: Counter[int] = Counter()
+        lacking: Counter[tuple[int, int]] = Counter()  # by line and component
+        for parcel in order.parcels:
+            for take in parcel.takes if parcel.lost else ():
+                lacking[take.line, take.sku] += take.units
+        for (number, sku), missing in lacking.items():
+            each = dict(self.skus[order.lines[number].sku].components)[sku]
+            units[number] = max(units[number], -(-missing // each))
+        return units
 
     def _parcels(self, order: Order, money: dict[str, int]) -> None:
         for parcel in order.parcels:

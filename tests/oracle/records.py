@@ -24,8 +24,9 @@ class Line(NamedTuple):
 
 
 class Take(NamedTuple):
-    """Units of one SKU that one line takes from one warehouse."""
+    """Units of one SKU that one line (by its place in the cart) takes from one warehouse."""
 
+    line: int
     warehouse: int
     sku: int
     units: int
@@ -39,6 +40,8 @@ class Parcel:
     position: int
     warehouse: int
     takes: list[Take]
+    transit_u32: int
+    loss_u32: int
     released: simpy.Event  # from the wave to the pickers
     collected: simpy.Event  # by the carrier
     carrier: int = -1  # that took it, by its row over all warehouses
@@ -92,6 +95,7 @@ class Order:
     releasing: bool = False  # its units wait for the next sweep
     parcels: list[Parcel] = field(default_factory=list)
     restocked: bool = False
+    cancel_us: int = -1  # when its buyer wants to cancel it
     over_capacity: bool = False  # paid when its day had the declared number of orders already
     placed_us: int = -1
     pay_due_us: int = -1

@@ -95,7 +95,7 @@ def test_a_cancel_before_the_confirmation_leaves_it_without_effect() -> None:
 def test_a_cancel_of_a_packed_order_succeeds_until_it_is_collected() -> None:
     carts = [{"after": CANCEL_BEFORE_SHIPPING}]
     for delay_us, state in ((92, State.CANCELLED), (93, State.COMPLETED)):  # cancels at 99 and 100
-        outcome = show(carts, after_sales={"before_shipping_delay": f"{delay_us}us"})
+        outcome = show(carts, after_sales={"before_shipping_delay": f"{delay_us}us", "late_cancels": "keep"})
         assert outcome.orders["state"] == [state]
     assert outcome.met["cancel_too_late"] == 1
 

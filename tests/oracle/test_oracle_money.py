@@ -69,17 +69,76 @@ def test_a_deal_has_its_price() -> None:
 
 def test_a_return_is_refunded_and_costs_carriage() -> None:
     back = {name: amount for name, amount in SOLD.items() if name != "platform_commission"}
-    returned = {**back, "refunded": 2000, "return_cost": 250}
+    returned = {**back, "refunded": 2000, "refunded_sales": 2000, "return_cost": 250}
     assert amounts({"after": RETURN, "content": 0}) == returned
     del returned["goods_cost"]
     assert amounts({"after": RETURN, "restock": 1}) == returned
-    assert amounts({"after": REFUND_ONLY, "restock": 1}) == {**back, "refunded": 2000}
+    assert amounts({"after": REFUND_ONLY, "restock": 1}) == {**back, "refunded": 2000, "refunded_sales": 2000}
 
 
 def test_a_lost_order_is_refunded_and_its_goods_are_gone() -> None:
     lanes = [{"warehouse": "main", "region": "all", "lead_time": "10us", "lost": 1, "cost": "1.25 GBP"}]
     lost = {name: amount for name, amount in SOLD.items() if name != "platform_commission"}
-    assert amounts({}, lanes=lanes) == {**lost, "refunded": 2000}
+    assert amounts({}, lanes=lanes) == {**lost, "refunded": 2000, "refunded_sales": 2000}
+
+
+TORN: dict[str, Any] = {
+    "catalogue": [
+        {"name": "mug", "price": "10.00 GBP", "cost": "4.00 GBP", "stock": {"main": 9, "far": 0}},
+        {"name": "lid", "price": "3.00 GBP", "cost": "1.00 GBP", "stock": {"main": 1, "far": 9}},
+        {"name": "set", "price": "15.00 GBP", "bundle": [{"sku": "mug"}, {"sku": "lid", "units": 2}]},
+    ],
+    "warehouses": [MAIN, {**MAIN, "name": "far"}],
+    "lanes": [
+        {"warehouse": "main", "region": "all", "lead_time": "10us", "cost": "1.25 GBP"},
+        {"warehouse": "far", "region": "all", "lead_time": "15us", "cost": "2.00 GBP", "lost": 1},
+    ],
+}
+#: A mug and two lids, of which one comes from near by and the other is lost.
+LACKING = {
+    "gross": 1600,
+    "captured": 1600,
+    "refunded": 300,
+    "refunded_sales": 300,
+    "platform_commission": 65,
+    "payment_fee": 32 + 30,
+    "goods_cost": 600,
+    "pick_pack": 110,
+    "freight": 325,
+}
+
+
+def torn(*lines: tuple[int, int], voucher: int = 0, **parts: Any) -> dict[str, int]:
+    """The lines above zero of an order of (SKU, units), of which the second warehouse's parcel is lost."""
+    lines_of = [{"sku": sku, "quantity": units} for sku, units in lines]
+    return amounts({"lines": lines_of, "quantity": 1, "voucher": voucher}, **{**TORN, **parts})
+
+
+def test_what_is_lost_of_a_split_order_is_refunded_and_the_rest_is_sold() -> None:
+    assert torn((0, 1), (1, 2)) == LACKING
+    assert torn((0, 1), (1, 2), after_sales={"return_window": "1s"}) == LACKING  # delivered and not yet completed
+    before = {name: amount for name, amount in LACKING.items() if not name.startswith("refunded")}
+    assert torn((0, 1), (1, 2), horizon="115us") == {**before, "platform_commission": 80}
+
+
+def test_a_voucher_on_what_is_lost_is_not_given_back() -> None:
+    paid = {"voucher": 160, "captured": 1440, "payment_fee": 29 + 30, "refunded": 270}
+    by_seller = {**LACKING, **paid, "refunded_sales": 270, "platform_commission": 59}  # 5 % of 11.70, 58.5
+    assert torn((0, 1), (1, 2), voucher=1) == by_seller
+    funnel = {"voucher": {"off": "10 %", "funded_by": "platform"}}
+    assert torn((0, 1), (1, 2), voucher=1, funnel=funnel) == {**LACKING, **paid}
+
+
+def test_a_bundle_that_lacks_a_part_is_refunded_whole() -> None:
+    """Two sets need four lids: one is near by and three are lost, so both sets lack some; of one, one lid is lost."""
+    assert torn((2, 2))["refunded"] == 3000
+    assert torn((2, 1))["refunded"] == 1500
+    assert torn((2, 1), (0, 3))["refunded"] == 1500
+
+
+def test_an_order_that_lacks_a_part_and_is_returned_is_refunded_whole() -> None:
+    back = amounts({"lines": [{"sku": 0}, {"sku": 1, "quantity": 2}], "after": RETURN, "restock": 1}, **TORN)
+    assert (back["refunded"], back["goods_cost"]) == (1600, 100)  # the lost lid's
 
 
 def test_a_parcel_not_collected_has_no_goods_cost_and_no_freight() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sim.demand.trace import CANCEL_BEFORE_SHIPPING, REFUND_ONLY, RETURN
 from sim.orders.states import Reason, State
+from sim.scenario.quantiles import derived_u32
 from tests.oracle.build import tiny_scenario, tiny_trace
 from tests.oracle.model import Outcome, run
 
@@ -100,7 +101,7 @@ def test_an_order_is_delivered_if_one_of_its_parcels_arrives() -> None:
     mug = {"name": "mug", "price": "1.00 GBP", "stock": {"near": 1, "far": 1}}
     lanes = [
         {"warehouse": "near", "region": "all", "lead_time": "10us"},
-        {"warehouse": "far", "region": "all", "lead_time": "15us", "lost": 0.5},
+        {"warehouse": "far", "region": "all", "lead_time": "15us", "lost": 1},
     ]
     carts = [{"quantity": 2, "loss_u32": 0, "after": RETURN, "restock": 1}]
     scenario = tiny_scenario(warehouses=houses, catalogue=[mug], lanes=lanes)
@@ -108,6 +109,20 @@ def test_an_order_is_delivered_if_one_of_its_parcels_arrives() -> None:
     assert (outcome.orders["delivered_us"], outcome.orders["closed_us"]) == ([115], [127])
     assert [row[5:7] for row in outcome.parcels] == [(110, 0), (115, 1)]
     assert [outcome.stock[0, house]["restocked"] for house in (0, 1)] == [1, 0]
+
+
+def test_the_first_parcel_of_an_order_has_its_uniforms_and_every_further_one_others_made_of_them() -> None:
+    houses = [{**MAIN, "name": name} for name in ("near", "far", "third")]
+    mug = {"name": "mug", "price": "1.00 GBP", "stock": dict.fromkeys(("near", "far", "third"), 1)}
+    law = {"dist": "uniform", "low": 0, "high": "400us"}
+    lanes = [{"warehouse": house["name"], "region": "all", "lead_time": law} for house in houses]
+    scenario = tiny_scenario(warehouses=houses, catalogue=[mug], lanes=lanes)
+    outcome = run(scenario, tiny_trace(scenario, [{"quantity": 3, "transit_u32": 7 << 28}]))
+    shares = [(row[5] - 100) / 400 for row in outcome.parcels]
+    expected = [7 / 16, *(derived_u32(7 << 28, use) / 2**32 for use in (4, 5))]
+    assert all(abs(share - at) <= 1 / 400 for share, at in zip(shares, expected, strict=True))
+    assert len({round(share, 1) for share in shares}) == 3
+    assert outcome.orders["delivered_us"] == [max(row[5] for row in outcome.parcels)]
 
 
 def test_a_parcel_takes_at_least_a_microsecond() -> None:
@@ -141,3 +156,35 @@ def test_a_refund_without_return() -> None:
     outcome = show([{"after": REFUND_ONLY, "restock": 1}])
     assert (outcome.orders["closed_us"], outcome.orders["reason"]) == ([115], [Reason.REFUNDED])
     assert outcome.stock[0, 0]["on_hand"] == 9
+
+
+def test_a_cancel_that_comes_too_late_sends_the_order_back_from_the_door() -> None:
+    """Collected at 100 and delivered at 110; the way back takes 7 from there, or from the wish if that is later."""
+    for delay_us, received_us in ((93, 117), (103, 117), (104, 118), (200, 214)):  # wishes at 100, 110, 111, 207
+        sales = {"before_shipping_delay": f"{delay_us}us", "return_freight": "2.00 GBP"}
+        outcome = show([{"after": CANCEL_BEFORE_SHIPPING, "restock": 1}], after_sales=sales)
+        orders = outcome.orders
+        assert (orders["closed_us"], orders["reason"]) == ([received_us], [Reason.RETURNED])
+        assert (orders["refunded"], orders["return_cost"]) == ([1000], [200])
+        assert (outcome.stock[0, 0]["restocked"], outcome.met["cancel_too_late"]) == (1, 1)
+    kept = show(
+        [{"after": CANCEL_BEFORE_SHIPPING}], after_sales={"before_shipping_delay": "93us", "late_cancels": "keep"}
+    )
+    assert (kept.orders["closed_us"], kept.orders["refunded"], kept.met["cancel_too_late"]) == ([130], [0], 1)
+
+
+def test_a_cancel_too_late_of_an_order_that_is_lost_changes_nothing() -> None:
+    sales = {"before_shipping_delay": "93us"}
+    outcome = show([{"after": CANCEL_BEFORE_SHIPPING}], lanes=[{**LANE, "lost": 1}], after_sales=sales)
+    assert (outcome.orders["closed_us"], outcome.orders["reason"]) == ([110], [Reason.LOST])
+    assert outcome.met["cancel_too_late"] == 1
+
+
+def test_what_keeps_an_order_from_the_platforms_cancel_is_a_label_or_the_carriers_scan() -> None:
+    """The business day ends at 100 in UTC+6; the parcel is packed at 10 and collected a minute later."""
+    house, regions = {"pick_ups": [{"at": "18:01"}]}, [{"name": "all", "zone": "Asia/Dhaka"}]
+    for event, state in (("ready_to_ship", State.COMPLETED), ("carrier_scan", State.CANCELLED)):
+        rules = {"auto_cancel_days": 0, "auto_cancel_event": event}
+        assert show([{}], house, regions=regions, dispatch=rules, horizon="2m").orders["state"] == [state]
+    late = {"confirmation": {"on_hold": "97us"}, "dispatch": {"auto_cancel_days": 0, "event": "ready_to_ship"}}
+    assert show([{}], house, regions=regions, horizon="2m", **late).orders["closed_us"] == [100]

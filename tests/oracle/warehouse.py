@@ -7,7 +7,7 @@ from collections import Counter
 
 from simpy.events import ProcessGenerator
 
-from sim.demand.trace import REFUND_ONLY, RETURN
+from sim.demand.trace import CANCEL_BEFORE_SHIPPING, REFUND_ONLY, RETURN
 from sim.orders.states import Reason, State
 from sim.scenario.calendar import capacity_changes, overtime_times, pick_up_times
 from sim.scenario.parts.carriage import Carriage
@@ -16,7 +16,7 @@ from sim.scenario.quantiles import at_u32, derived_u32
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import carriage_table
 from tests.oracle.allocation import rules
-from tests.oracle.carriers import CUSTOMS_DELAY_USE, CUSTOMS_USE, Carriers
+from tests.oracle.carriers import CUSTOMS_DELAY_USE, CUSTOMS_USE, FURTHER_USE, Carriers
 from tests.oracle.clock import (
     BACK,
     COMPLETION,
@@ -130,7 +130,7 @@ class Warehouse:
 
     def _to_dock(self, parcel: Parcel) -> None:
         order = parcel.order
-        self.docks[self.carriers.first(order)].append(parcel)
+        self.docks[self.carriers.first(parcel)].append(parcel)
         if order.state == State.AWAITING_SHIPMENT and all(other.packed_us >= 0 for other in order.parcels):
             order.go(State.AWAITING_COLLECTION)
 
@@ -191,13 +191,14 @@ class Logistics:
             law_table(sales.return_delay),
             law_table(sales.return_transit),
         )
-        self.return_window_us = sales.return_window_us
+        self.return_window_us, self.late_cancels = sales.return_window_us, sales.late_cancels
 
     def fulfil(self, order: Order) -> None:
         """A confirmed order: one parcel for each warehouse that serves it."""
         for position, warehouse in enumerate(self._serving(order)):
             takes = [take for take in order.takes if take.warehouse == warehouse]
-            order.parcels.append(Parcel(order, position, warehouse, takes, self.env.event(), self.env.event()))
+            luck = _luck(order, position)
+            order.parcels.append(Parcel(order, position, warehouse, takes, *luck, self.env.event(), self.env.event()))
         for parcel in order.parcels:
             self.env.process(self._parcel(parcel))
 
@@ -213,10 +214,10 @@ class Logistics:
         if parcel.collected_us < 0:
             return
         terms = self.terms[parcel.carrier][order.region]
-        transit_us = max(1, at_u32(law_table(terms.lead_time), order.transit_u32)) + self._at_customs_us(terms, order)
+        transit_us = max(1, at_u32(law_table(terms.lead_time), parcel.transit_u32)) + self._at_customs_us(terms, parcel)
         yield self.env.at(self.env.now + transit_us, priority(COMPLETION, BACK, order.number, parcel.position))
         parcel.arrived_us = self.env.now
-        parcel.lost = int(order.loss_u32 < round(terms.lost * 2**32))
+        parcel.lost = int(parcel.loss_u32 < round(terms.lost * 2**32))
         self.met["lost_parcels"] += parcel.lost
         if all(other.arrived_us >= 0 for other in order.parcels):
             if all(other.lost for other in order.parcels):
@@ -224,14 +225,15 @@ class Logistics:
             else:
                 order.go(State.DELIVERED)
                 order.delivered_us = self.env.now
+                self.met["part_lost"] += any(other.lost for other in order.parcels)
                 yield from self._after_delivery(order)
 
-    def _at_customs_us(self, terms: Carriage, order: Order) -> int:
+    def _at_customs_us(self, terms: Carriage, parcel: Parcel) -> int:
         """How long customs keep a parcel."""
-        if terms.customs is None or derived_u32(order.loss_u32, CUSTOMS_USE) >= round(terms.customs.held * 2**32):
+        if terms.customs is None or derived_u32(parcel.loss_u32, CUSTOMS_USE) >= round(terms.customs.held * 2**32):
             return 0
         self.met["held_by_customs"] += 1
-        return at_u32(law_table(terms.customs.delay), derived_u32(order.loss_u32, CUSTOMS_DELAY_USE))
+        return at_u32(law_table(terms.customs.delay), derived_u32(parcel.loss_u32, CUSTOMS_DELAY_USE))
 
     def _after_delivery(self, order: Order) -> ProcessGenerator:
         wait_us, reason = self.return_window_us, Reason.NOTHING
@@ -240,9 +242,21 @@ class Logistics:
             wait_us, reason = max(1, delay_us + at_u32(self.return_transit, order.back_u32)), Reason.RETURNED
         elif order.after == REFUND_ONLY:
             wait_us, reason = max(1, at_u32(self.return_delay, order.after_u32)), Reason.REFUNDED
+        elif order.after == CANCEL_BEFORE_SHIPPING and self.late_cancels == "return":  # it came, or comes, too late
+            wait_us = max(0, order.cancel_us - self.env.now) + max(1, at_u32(self.return_transit, order.back_u32))
+            reason = Reason.RETURNED
         yield self.env.at(self.env.now + wait_us, priority(COMPLETION, BACK, order.number))
         order.go(State.COMPLETED)
         order.reason, order.closed_us = reason, self.env.now
+        self.met["came_back_unwanted"] += reason == Reason.RETURNED and order.after == CANCEL_BEFORE_SHIPPING
         if reason == Reason.RETURNED and order.restock:
             order.restocked = True
             self.stock.put_back([take for parcel in order.parcels if not parcel.lost for take in parcel.takes])
+
+
+def _luck(order: Order, position: int) -> tuple[int, int]:
+    """Uniforms of transit and of loss: the first parcel has the order's, every further one others made of them."""
+    if position == 0:
+        return order.transit_u32, order.loss_u32
+    use = FURTHER_USE + position
+    return derived_u32(order.transit_u32, use), derived_u32(order.loss_u32, use)

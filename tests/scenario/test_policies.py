@@ -35,7 +35,9 @@ def test_a_shipped_policy_fills_in_what_the_scenario_leaves_open_and_yields_to_w
     limits = rules.thresholds
     assert (limits.ldr_at_most, limits.ldr_enforced_above, limits.otdr_at_least) == (0.04, 0.10, 0.80)
     assert (limits.vtr_at_least, limits.sfcr_at_most) == (0.95, 0.025)
-    assert load("dispatch.policy=tiktok_us_before_2026_03").dispatch.event == "ready_to_ship"
+    before = load("dispatch.policy=tiktok_us_before_2026_03").dispatch
+    assert before.event == "ready_to_ship"
+    assert rules.auto_cancel_event == before.auto_cancel_event == "ready_to_ship"
 
 
 def test_without_a_policy_the_rules_are_neutral() -> None:

@@ -31,7 +31,7 @@ from sim.operations.front.engine import (
     time_out,
 )
 from sim.operations.front.feedback import end_period
-from sim.operations.front.orders import cancel, event_key, sweep
+from sim.operations.front.orders import cancel_by_buyer, event_key, sweep
 from sim.operations.front.state import (
     ALLOCATED,
     ARRIVAL,
@@ -93,7 +93,7 @@ from sim.operations.front.waiting import serve_queue
 from sim.orders.states import Reason, State
 
 ON_HOLD = int(State.ON_HOLD)
-BUYER_CANCELLED, NOT_GOING = int(Reason.BUYER_CANCELLED), int(Reason.NOT_GOING)
+NOT_GOING = int(Reason.NOT_GOING)
 DONE_ALL, NEEDS_ROOM = 0, 1
 AHEAD = 24  # how many steps ahead records are fetched
 
@@ -243,7 +243,7 @@ def _calendar_event(f: Front, key: int, now: int) -> None:
         if f.reg[WAITERS] > 0:
             serve_queue(f, now)
     else:
-        cancel(f, order, BUYER_CANCELLED, now)
+        cancel_by_buyer(f, order, now)
 
 
 @kernel

@@ -13,6 +13,7 @@ from sim.operations.front.state import (
     ARRIVAL,
     ASKING,
     CANCEL,
+    CANCELS_TOO_LATE,
     CHECKOUT,
     CLOSED,
     CONFIRM_DUE,
@@ -68,7 +69,8 @@ from sim.orders.states import Reason, State
 
 UNPAID, ON_HOLD, CANCELLED = int(State.UNPAID), int(State.ON_HOLD), int(State.CANCELLED)
 AWAITING_SHIPMENT, AWAITING_COLLECTION = int(State.AWAITING_SHIPMENT), int(State.AWAITING_COLLECTION)
-EXPIRED, SOLD_OUT = int(Reason.EXPIRED), int(Reason.SOLD_OUT)
+PARTIALLY_SHIPPING, IN_TRANSIT = int(State.PARTIALLY_SHIPPING), int(State.IN_TRANSIT)
+EXPIRED, BUYER_CANCELLED, SOLD_OUT = int(Reason.EXPIRED), int(Reason.BUYER_CANCELLED), int(Reason.SOLD_OUT)
 LONGEST_RESPONSE_US = 2**31 - 1
 AHEAD = 24  # how many holds ahead records are fetched
 
@@ -136,13 +138,17 @@ def _pay(f: Front, order: int, now: int) -> None:
     small[STATE] = ON_HOLD
     f.paid[f.reg[PAID_TAIL]] = order
     f.reg[PAID_TAIL] += 1
-    wish = small[AFTER]
-    if wish == CANCEL_ON_HOLD:
-        wait = (int(f.reg[ON_HOLD_US]) * (int(f.after_u32[order]) >> 12)) >> 20
-        schedule(f, now + wait, event_key(CANCEL, order, 0))
-    elif wish == CANCEL_BEFORE_SHIPPING:
+    if small[AFTER] in (CANCEL_ON_HOLD, CANCEL_BEFORE_SHIPPING):
+        schedule(f, cancel_wish_us(f, order), event_key(CANCEL, order, 0))
+
+
+@kernel
+def cancel_wish_us(f: Front, order: int) -> int:
+    """When the buyer of a paid order, who is to cancel it, wants to."""
+    wait = (int(f.reg[ON_HOLD_US]) * (int(f.after_u32[order]) >> 12)) >> 20
+    if f.small[order, AFTER] == CANCEL_BEFORE_SHIPPING:
         wait = int(f.reg[ON_HOLD_US]) + delay_us(f.before_shipping, int(f.after_u32[order]))
-        schedule(f, now + wait, event_key(CANCEL, order, 0))
+    return int(f.times[order, PAID]) + wait
 
 
 @kernel
@@ -239,6 +245,15 @@ def cancel(f: Front, order: int, reason: int, now: int) -> None:
         if f.reg[RELEASE_DUE_US] == FAR:
             f.reg[RELEASE_DUE_US] = (now // f.reg[SWEEP_US] + 1) * f.reg[SWEEP_US]
             f.reg[SWEEP_AT_US] = min(f.reg[SWEEP_AT_US], f.reg[RELEASE_DUE_US])
+
+
+@kernel
+def cancel_by_buyer(f: Front, order: int, now: int) -> None:
+    """A buyer wants to cancel, which is too late where a parcel has left the house."""
+    if f.small[order, STATE] in (PARTIALLY_SHIPPING, IN_TRANSIT):
+        f.reg[CANCELS_TOO_LATE] += 1
+    else:
+        cancel(f, order, BUYER_CANCELLED, now)
 
 
 @kernel

@@ -56,8 +56,8 @@ SWEEP, WORKED, GROUP_DONE, STAFF_DONE, RESTOCK, START, GROUP_START, STAFF_START,
     PERIOD_US, PERIOD_END_US, TOLERATED_US, LOSS_PPM, MOST_LOSS_PPM, SOLD_OUT_PPM,
     ASKING, HEARD, HEARD_US, SOLD_OUT_HEARD, THINNED,
     STOP_US, WATCHED, CROSSED,
-    RESERVES, TAKEN, WAITS, MAX_WAIT_US, QUEUE_HEAD, QUEUE_TAIL, WAITERS, WOKEN, ROWS_A_CART,
-) = range(77)  # fmt: skip
+    RESERVES, TAKEN, WAITS, MAX_WAIT_US, QUEUE_HEAD, QUEUE_TAIL, WAITERS, WOKEN, ROWS_A_CART, CANCELS_TOO_LATE,
+) = range(78)  # fmt: skip
 # feedback: PERIOD_US, 0 without; ASKING: rounds of checkout begun and not over; HEARD, HEARD_US: rounds over in this
 # period, and the sum of their times; SOLD_OUT_HEARD: first answers that were; THINNED: factors may be below the trace's
 # *_DUE: when a head's next event is due, as time << 4 | what; NEVER_DUE if it has none

@@ -24,7 +24,7 @@ LATE_CAUSES = {
     "no pick-up": "packed in time, but the last pick-up before the deadline had gone",
 }
 DELIVERY_CAUSES = {
-    "lost": "lost by the carrier",
+    "lost": "a parcel lost by the carrier",
     "dispatched late": "left late",
     "on the road": "left in time, too long on the road",
 }
@@ -38,9 +38,8 @@ class Lateness:
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
         orders, size = facts.orders, len(facts.orders["paid_us"])
-        self.lost = facts.reason("LOST")
         self.kept: Flags = facts.paid & (orders["late"] != 1)
-        self.kept &= ~facts.labels("state").where("CANCELLED") | self.lost
+        self.kept &= ~facts.labels("state").where("CANCELLED") | facts.reason("LOST")
         self.packed_us = facts.parcels.last("packed_us", size)
         event = DISPATCHED_BY[facts.run.scenario.dispatch.event]
         dispatched_us = facts.parcels.last(event, size)
@@ -60,8 +59,10 @@ class Lateness:
         orders = self.facts.orders
         promised_us = np.where(orders["deliver_due_us"] >= 0, orders["deliver_due_us"], np.iinfo(np.int64).max)
         delivered = orders["delivered_us"] >= 0
+        self.lost = self.facts.parcels.any("lost", len(delivered))
         self.promised: Flags = self.kept & (delivered | self.lost | (promised_us < self.facts.horizon_us))
-        self.late_delivery: Flags = self.promised & ~(delivered & (orders["delivered_us"] <= promised_us))
+        in_time = delivered & (orders["delivered_us"] <= promised_us)
+        self.late_delivery: Flags = self.promised & ~(in_time & ~self.lost)
 
     @cached_property
     def houses(self) -> Ints:

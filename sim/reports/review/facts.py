@@ -37,7 +37,7 @@ _NUMBERS = (
     *("arrived_us", "lines", "quantity", "buyer", "deal", "second", "late", "placed_us", "paid_us", "confirmed_us"),
     *("promised_us", "allocated_us", "first_refused_units", "refused_units"),
     *("closed_us", "delivered_us", "dispatch_due_us", "deliver_due_us", "parcels", "captured_minor", "refunded_minor"),
-    *("gmv_minor", "missed_margin_minor", *(f"{name}_minor" for name in COSTS)),
+    *("gmv_minor", "refunded_sales_minor", "missed_margin_minor", *(f"{name}_minor" for name in COSTS)),
 )
 
 
@@ -122,15 +122,9 @@ class Facts:
         return self.orders["second"].astype(np.int64) + self.refused
 
     @cached_property
-    def given_back(self) -> Flags:
-        """Paid orders whose money went back."""
-        back = (self.orders["late"] == 1) | self.labels("state").where("CANCELLED")
-        return np.asarray((back | self.reason("RETURNED", "REFUNDED")) & self.paid)
-
-    @cached_property
     def contribution(self) -> Ints:
         """What each order leaves after its own costs, minor units."""
-        left = self.orders["gmv_minor"] * ~self.given_back
+        left = self.orders["gmv_minor"] - self.orders["refunded_sales_minor"]
         for name in COSTS:
             left = left - self.orders[f"{name}_minor"]
         return np.asarray(left, np.int64)
@@ -174,6 +168,12 @@ class Parcels:
         np.maximum.at(latest, order, time_us)
         latest[order[time_us < 0]] = NONE
         return latest
+
+    def any(self, name: str, orders: int) -> Flags:
+        """By order whether this flag is set of one of its parcels."""
+        found = np.zeros(orders, np.bool_)
+        found[self.columns["order"][self.columns[name] == 1]] = True
+        return found
 
     def last_warehouse(self, orders: int) -> Ints:
         """By order the warehouse whose parcel was collected last, or not at all, -1 without parcels."""

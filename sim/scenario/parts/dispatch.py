@@ -10,6 +10,8 @@ from pydantic import Field
 from sim.scenario.parts.base import EVERY_DAY, Country, Part, Weekday
 from sim.scenario.units import ClockMin, Share
 
+DispatchEvent = Literal["carrier_scan", "ready_to_ship"]
+
 
 class BusinessCalendar(Part):
     """Business days of the platform, where they are not those of the buyer's region."""
@@ -45,7 +47,7 @@ class DispatchRules(Part):
         "24:00", alias="cut_off", validate_default=True, description="when a business day ends, by the calendar's clock"
     )
     calendar: BusinessCalendar | None = Field(None, description="absent: zone and business days of the order's region")
-    event: Literal["carrier_scan", "ready_to_ship"] = Field(
+    event: DispatchEvent = Field(
         "carrier_scan", description="what dispatches a parcel: its collection, or that it is packed and has a label"
     )
     daily_capacity: int = Field(
@@ -56,7 +58,10 @@ class DispatchRules(Part):
         None,
         ge=0,
         le=120,
-        description="an order not dispatched by the end of this business day is cancelled; absent: never",
+        description="an order not at `auto_cancel_event` by the end of this business day is cancelled; absent: never",
+    )
+    auto_cancel_event: DispatchEvent = Field(
+        "ready_to_ship", description="what keeps an order from that, in all its parcels: a label, or the carrier's scan"
     )
     thresholds: Thresholds = Thresholds()
     penalties: tuple[str, ...] = Field((), description="what the platform does where a limit is missed: told only")

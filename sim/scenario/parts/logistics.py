@@ -117,6 +117,11 @@ class AfterSales(Part):
     restock: Share = Field(0.8, description="share of returned orders that can be sold again")
     return_freight: Money | None = None
     return_handling: Money | None = None
+    late_cancels: Literal["return", "keep"] = Field(
+        "return",
+        description="what becomes of an order that its buyer wants to cancel when the carrier has it: it comes back "
+        "from the door, with freight and handling of a return, or the buyer keeps it",
+    )
 
 
 class Fees(Part):
