@@ -137,8 +137,8 @@ def _left_out(schedule: Schedule) -> tuple[str, ...]:
 
 def _climb(directory: Path, options: LoadOptions, trace: Trace, show: Callable[[str], None]) -> dict[str, Any]:
     """Replay at each multiple on a fresh target; the run's tables are those of the last multiple within the SLO."""
-    rungs: list[tuple[float, Path, dict[str, Any]]] = []
-    verdicts: list[dict[str, Any]] = []
+    measured: list[tuple[float, Path, dict[str, Any]]] = []
+    ladder: list[dict[str, Any]] = []
     for multiple in options.ladder:
         choice = replace(options.choice, multiple=multiple)
         schedule = plan_schedule(options.scenario, trace, choice, stock=_stock(options, trace))
@@ -148,24 +148,23 @@ def _climb(directory: Path, options: LoadOptions, trace: Trace, show: Callable[[
         try:
             summary, seen = _once(folder, options, schedule, show)
         except (Exception, KeyboardInterrupt) as error:
-            if not rungs:
+            if not measured:
                 raise
-            verdicts.append(verdict.not_measured(multiple, error))  # what the rungs before it have measured is kept
+            ladder.append(verdict.not_measured(multiple, error))  # what the rungs before it have measured is kept
             _tidy(folder / RAW)
             break
-        rungs.append((multiple, folder, summary))
-        verdicts.append(summary["verdict"])
+        measured.append((multiple, folder, summary))
+        ladder.append(verdict.rung(multiple, summary))
         if seen.interrupted:
             break
-    ladder = [verdict.rung(multiple, summary) for multiple, _folder, summary in rungs]
     within, outside = verdict.limits_of(ladder)
-    chosen = next((rung for rung in rungs if rung[0] == within), rungs[0])
+    chosen = next((rung for rung in measured if rung[0] == within), measured[0])
     for path in chosen[1].iterdir():
         if path.is_file():
             shutil.copy(path, directory / path.name)
     return {
         **chosen[2],
-        "verdict": verdict.worst(verdicts),
+        "verdict": verdict.worst(rung["verdict"] for rung in ladder),
         "ladder": ladder,
         "ladder_last_within": within,
         "ladder_first_outside": outside,

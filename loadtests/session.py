@@ -25,14 +25,13 @@ from loadtests.replay.plan import ReplayPlan, planned_end_us, time_is_over_us
 from loadtests.schedule import Schedule
 from loadtests.targets.base import AuditResult, Target, World, in_words
 from loadtests.targets.loading import load_target
-from loadtests.verdict import Doubt
+from loadtests.verdict import NOT_DONE, Doubt
 from sim.errors import LiveRushError, UsageError
 from sim.measure.sampler import Sampler
 from sim.scenario.schema import Scenario
 
 #: Seconds for a target to become quiet after the last request, before the audit looks.
 QUIET_WITHIN_S = 30.0
-_NOT_DONE = AuditResult({}, {}, ())
 _OVERRAN = Doubt("generator overran", "the load generator did not end by itself when its time was over")
 
 
@@ -85,7 +84,7 @@ def _send(
     plan = _plan(folder, options, run_id)
     generator = Generator(folder, msgspec.to_builtins(plan), options.workers)
     sampler = Sampler(metrics_url=state.get("metrics_url", ""))
-    seen = Replayed(folder, target, state, _NOT_DONE, sampler)
+    seen = Replayed(folder, target, state, NOT_DONE, sampler)
     progress = Progress(folder, options.workers, planned_end_us(schedule) / 1e6, show)
     keeper = _ShelfKeeper(schedule, target, state, options.ca_file, run_id)
     try:

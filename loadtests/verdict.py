@@ -18,6 +18,9 @@ from sim.scenario.parts.system import Slo
 
 #: A generator that uses more of a core than this disturbs what it measures.
 CPU_LIMIT = 0.8
+#: The audit of what could not be looked at.
+NOT_DONE = AuditResult({}, {}, ())
+_NO_RATES = dict.fromkeys(("offered_per_s", "achieved_per_s", "error_share"))
 
 
 class Doubt(NamedTuple):
@@ -220,6 +223,7 @@ def rung(multiple: float, summary: Mapping[str, Any]) -> Part:
     """Return a rung of a ladder: what came of replaying at a multiple of the trace's rate.
 
     `within` is None where that cannot be said: the measurement is not valid or not whole, or there is no objective.
+    What is judged is there as in a summary, so that whoever tells one tells a rung.
     """
     verdict, checkout = summary["verdict"], summary["endpoints"].get("checkout", {})
     whole = verdict["slo_met"] is not None and not summary["incomplete"]
@@ -232,10 +236,7 @@ def rung(multiple: float, summary: Mapping[str, Any]) -> Part:
         "p50_us": checkout.get("p50_us"),
         "p99_us": checkout.get("p99_us"),
         "within": good if told else None,
-        "valid": verdict["valid"],
-        "slo_met": verdict["slo_met"],
-        "audit": verdict["audit"],
-        "verdict_line": verdict["line"],
+        **{name: summary[name] for name in ("verdict", "slos", "audit", "notes", "incomplete", "aborted")},
     }
 
 
@@ -254,10 +255,10 @@ def limits_of(ladder: Sequence[Mapping[str, Any]]) -> tuple[float | None, float 
 
 
 def not_measured(multiple: float, error: BaseException) -> Part:
-    """Return the verdict of a ladder's rung of which nothing was measured: it was interrupted, or `error` ended it."""
+    """Return a ladder's rung of which nothing was measured: it was interrupted, or `error` ended it."""
     interrupted = isinstance(error, KeyboardInterrupt)
     why = "interrupted" if interrupted else on_a_line(error)
-    return {
+    verdict = {
         "valid": False,
         "valid_reasons": [f"nothing was measured at x{multiple:g}: {why}"],
         "slo_met": None,
@@ -265,6 +266,8 @@ def not_measured(multiple: float, error: BaseException) -> Part:
         "exit_code": int(ExitCode.INTERRUPTED if interrupted else ExitCode.INVALID),
         "line": f"INVALID (x{multiple:g} not measured) · SLO NOT TESTED · AUDIT NOT DONE",
     }
+    nothing = {"rates": _NO_RATES, "endpoints": {}, "slos": [], "audit": audit_of(NOT_DONE), "notes": []}
+    return rung(multiple, {**nothing, "verdict": verdict, "incomplete": interrupted, "aborted": None})
 
 
 def worst(verdicts: Iterable[Part]) -> Part:

@@ -81,7 +81,7 @@ def load(scenario: str, as_json: bool, no_figures: bool, **given: Any) -> int:
     """Replay SCENARIO's peak on an order engine, open loop, and audit it.
 
     Without --target the reference engine is started for it, filled and audited. Exit code 1: an objective of the
-    scenario (`slos:`) was missed.
+    scenario (`slos:`) was missed; of a --ladder: on any rung, so where it found the first multiple outside them.
     """
     try:
         from loadtests import harness

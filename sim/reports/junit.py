@@ -1,4 +1,4 @@
-"""A load run as JUnit XML: a test case for validity, one an objective, one an audit rule.
+"""A load run as JUnit XML: a test case for validity, one an objective, one an audit rule; of a ladder so for each rung.
 
 What could not be seen or was not tested is skipped, never passed.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from sim.reports.load_text import SLO_WORDS, doubts, objective, rule_name, target_name
+from sim.reports.load_text import SLO_WORDS, doubts, measurements, objective, rule_name, target_name
 from sim.reports.words import NO_VALUE, count, duration, percent
 
 #: What XML 1.0 cannot hold, however it is escaped.
@@ -32,7 +32,11 @@ class _Case:
 def junit_text(summary: Mapping[str, Any]) -> str:
     """The XML document."""
     name = f"{summary['scenario']} on {target_name(summary)}"
-    suites = [_suite(f"{name}: {group}", list(cases(summary)), summary) for group, cases in _GROUPS]
+    suites = [
+        _suite(f"{name}{mark and ' '}{mark}: {group}", mark, list(cases(part)), summary)
+        for mark, part in measurements(summary)
+        for group, cases in _GROUPS
+    ]
     return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', "<testsuites>", *suites, "</testsuites>"]) + "\n"
 
 
@@ -73,7 +77,7 @@ def _audit(summary: Mapping[str, Any]) -> Iterator[_Case]:
 _GROUPS = (("validity", _validity), ("objectives", _objectives), ("audit", _audit))
 
 
-def _suite(name: str, cases: list[_Case], summary: Mapping[str, Any]) -> str:
+def _suite(name: str, mark: str, cases: list[_Case], summary: Mapping[str, Any]) -> str:
     failed, skipped = sum(bool(case.failed) for case in cases), sum(bool(case.skipped) for case in cases)
     head = _attributes(
         name=name,
@@ -83,11 +87,11 @@ def _suite(name: str, cases: list[_Case], summary: Mapping[str, Any]) -> str:
         skipped=str(skipped),
         timestamp=str(summary["started_at"]),
     )
-    return "\n".join([f"  <testsuite{head}>", *(_element(case) for case in cases), "  </testsuite>"])
+    return "\n".join([f"  <testsuite{head}>", *(_element(case, mark) for case in cases), "  </testsuite>"])
 
 
-def _element(case: _Case) -> str:
-    head = _attributes(classname=f"liverush.load.{case.group}", name=case.name)
+def _element(case: _Case, mark: str) -> str:
+    head = _attributes(classname=".".join(["liverush.load", *([mark] if mark else []), case.group]), name=case.name)
     if case.skipped:
         inner = f"<skipped{_attributes(message=case.skipped)}/>"
     elif case.failed:

@@ -93,13 +93,27 @@ def target_name(summary: Summary) -> str:
 
 def doubts(summary: Summary) -> list[str]:
     """What stands against trusting the run, most important first: why it is not valid, cut short, incomplete."""
-    verdict = summary["verdict"]
+    return [marked(mark, doubt) for mark, part in measurements(summary) for doubt in _doubts(part)]
+
+
+def _doubts(part: Summary) -> list[str]:
+    verdict = part["verdict"]
     found = [] if verdict["valid"] else [f"not valid: {reason}" for reason in verdict["valid_reasons"]]
-    if summary.get("aborted"):
-        found.append(f"stopped early by the rule {summary['aborted']}")
-    elif summary.get("incomplete"):
+    if part["aborted"]:
+        found.append(f"stopped early by the rule {part['aborted']}")
+    elif part["incomplete"]:
         found.append("incomplete: the replay was interrupted before its end")
     return found
+
+
+def measurements(summary: Summary) -> list[tuple[str, Summary]]:
+    """What was judged, each with its mark: the replay (no mark), or every rung of a ladder (`x2`)."""
+    return [(f"x{rung['multiple']:g}", rung) for rung in summary.get("ladder") or ()] or [("", summary)]
+
+
+def marked(mark: str, text: str) -> str:
+    """`x2: it was late`; as it is where there is no mark."""
+    return f"{mark}: {text}" if mark else text
 
 
 def verdict_block(summary: Summary) -> Block:
@@ -114,11 +128,10 @@ def verdict_block(summary: Summary) -> Block:
 def slo_block(summary: Summary) -> Block | None:
     """A row an objective."""
     rows = [["", "objective", "measured", "errors", "at most"]]
-    for slo in summary["slos"]:
-        word = "SLO NOT TESTED" if _untested(summary, slo) else SLO_WORDS[slo["met"]]
-        share = slo["error_share"]
+    for mark, slo in ((mark, slo) for mark, part in measurements(summary) for slo in part["slos"]):
         measured = NO_VALUE if slo["measured_us"] is None else duration(slo["measured_us"])
-        rows.append([word, objective(slo), measured, percent(share), percent(slo["errors_at_most"])])
+        shares = [percent(slo["error_share"]), percent(slo["errors_at_most"])]
+        rows.append([SLO_WORDS[slo["met"]], marked(mark, objective(slo)), measured, *shares])
     some = any(row[2] == NO_VALUE for row in rows)
     return Block("Objectives", rows, "<<>>>", head=True, notes=[DASH] if some else []) if len(rows) > 1 else None
 
@@ -128,37 +141,60 @@ def objective(slo: Mapping[str, Any]) -> str:
     return f"{slo['endpoint']} p{slo['percentile']:g} <= {duration(slo['at_most_us'])}"
 
 
-def _untested(summary: Summary, slo: Mapping[str, Any]) -> bool:
-    return not summary["endpoints"].get(slo["endpoint"], {}).get("requests")
-
-
 def rule_name(rule: str) -> str:
     """`S1` -> `S1 no SKU is oversold`; a rule of a target's own keeps its name."""
     return f"{rule} {AUDIT_RULES[rule]}" if rule in AUDIT_RULES else rule.replace("_", " ")
 
 
 def audit_block(summary: Summary) -> Block:
-    """A row an audit rule: how many it looked at and how many broke it; rules that could not be seen say why."""
-    audit = summary["audit"]
+    """A row an audit rule: how many it looked at and how many broke it; rules that could not be seen say why.
+
+    Of a ladder a rule has one row, with what it looked at on all rungs and the rungs on which it was broken.
+    """
+    looked: dict[str, int | None] = {}
+    broken: dict[str, list[str]] = {}
+    unseen: dict[tuple[str, str], None] = {}
+    for mark, part in measurements(summary):
+        for rule, things in part["audit"]["checked"].items():
+            looked[rule] = (looked.get(rule) or 0) + things
+        for rule, things in _broken(part["audit"]).items():
+            looked.setdefault(rule)
+            broken.setdefault(rule, []).append(count(things) + (f" at {mark}" if mark else ""))
+        unseen |= dict.fromkeys(part["audit"]["unseen"].items())
+    rows = [["rule", "looked at", "found"]]
+    for rule, all_things in looked.items():
+        found = f"broken: {', '.join(broken[rule])}" if rule in broken else "clean"
+        rows.append([rule_name(rule), count(all_things), found])
+    rows += [[rule_name(rule), NO_VALUE, f"not seen: {why}"] for rule, why in unseen]
+    title = f"Audit of the data: {audit_status(summary)}"
+    return Block(title, rows, "<><", head=True) if len(rows) > 1 else Block(title, [["no rule was checked"]])
+
+
+def audit_status(summary: Summary) -> str:
+    """What came of the audit; of a ladder's audits the one that says most against the target."""
+    found = {part["verdict"]["audit"] for _mark, part in measurements(summary)}
+    return next(status for status in _AUDIT_STATUS if status in found)
+
+
+_AUDIT_STATUS = ("findings", "failed", "clean", "not done")
+
+
+def _broken(audit: Mapping[str, Any]) -> dict[str, int]:
+    """How many things were found by each rule that was broken."""
     broken: dict[str, int] = {}
     for finding in audit["findings"]:
         broken[finding["rule"]] = broken.get(finding["rule"], 0) + max(len(finding["ids"]), 1)
-    rows = [["rule", "looked at", "found"]]
-    for rule in [*audit["checked"], *(name for name in broken if name not in audit["checked"])]:
-        found = f"broken: {count(broken[rule])}" if rule in broken else "clean"
-        rows.append([rule_name(rule), count(audit["checked"].get(rule)), found])
-    rows += [[rule_name(rule), NO_VALUE, f"not seen: {why}"] for rule, why in audit["unseen"].items()]
-    title = f"Audit of the data: {summary['verdict']['audit']}"
-    return Block(title, rows, "<><", head=True) if len(rows) > 1 else Block(title, [["no rule was checked"]])
+    return broken
 
 
 def findings_block(summary: Summary, most_ids: int) -> Block | None:
     """What the audit found, with the ids that it names."""
     rows = []
-    for finding in summary["audit"]["findings"]:
+    for mark, finding in ((mark, one) for mark, part in measurements(summary) for one in part["audit"]["findings"]):
         names = [str(name) for name in finding["ids"]]
         more = f" and {count(len(names) - most_ids)} more" if len(names) > most_ids else ""
-        rows.append([rule_name(finding["rule"]), _told(finding["found"]), ", ".join(names[:most_ids]) + more])
+        found = [_told(finding["found"]), ", ".join(names[:most_ids]) + more]
+        rows.append([marked(mark, rule_name(finding["rule"])), *found])
     return Block("Audit findings", [["rule", "found", "ids"], *rows], "<<<", head=True) if rows else None
 
 
@@ -231,11 +267,11 @@ def ladder_block(summary: Summary) -> Block | None:
     if not rungs:
         return None
     last = summary["ladder_last_within"]
-    shown = f"all else that is told is of x{rungs[0]['multiple'] if last is None else last:g}"
+    shown = f"requests, times, refusals and load generator are of x{rungs[0]['multiple'] if last is None else last:g}"
     rows = [["", "offered/s", "answered/s", "checkout p99", "errors", "verdict"]]
     for rung in rungs:
         cells = [f"x{rung['multiple']:g}", rate(rung["offered_per_s"]), rate(rung["achieved_per_s"])]
-        rows.append([*cells, _time(rung["p99_us"]), percent(rung["error_share"]), rung["verdict_line"]])
+        rows.append([*cells, _time(rung["p99_us"]), percent(rung["error_share"]), rung["verdict"]["line"]])
     return Block(
         "Ladder",
         rows,
@@ -246,16 +282,40 @@ def ladder_block(summary: Summary) -> Block | None:
 
 
 def ladder_words(summary: Summary) -> str:
-    """The last multiple within the objectives and the first outside."""
+    """The last multiple within the objectives and the first outside, or which rung says nothing, and why."""
     last, first = summary.get("ladder_last_within"), summary.get("ladder_first_outside")
-    within = "no multiple was within the objectives" if last is None else f"last within the objectives: x{last:g}"
-    outside = "none was outside" if first is None else f"first outside: x{first:g}"
-    return f"{within}; {outside}"
+    words = [] if last is None else [f"last within the objectives: x{last:g}"]
+    silent = next((rung for rung in summary.get("ladder") or () if rung["within"] is not True), None)
+    if first is not None:
+        words += [] if words else ["no multiple was within the objectives"]
+        words += [f"first outside: x{first:g}"]
+    elif silent is not None:
+        words += [f"x{silent['multiple']:g} says nothing ({_why_silent(silent)})"]
+    else:
+        words += ["none was outside"]
+    return "; ".join(words)
+
+
+def _why_silent(rung: Mapping[str, Any]) -> str:
+    if not rung["verdict"]["valid"]:
+        return "not valid"
+    return "not whole" if rung["incomplete"] else "no objective was tested"
 
 
 def notes_block(summary: Summary) -> Block | None:
     """What a reader must know besides."""
-    return Block("Notes", [[note] for note in summary["notes"]]) if summary["notes"] else None
+    told = notes(summary)
+    return Block("Notes", [[note] for note in told]) if told else None
+
+
+def notes(summary: Summary) -> list[str]:
+    """What a reader must know besides; of a ladder that of every rung, once where all of them say it."""
+    every = [(mark, note) for mark, part in measurements(summary) for note in part["notes"]]
+    rungs = len(measurements(summary))
+    said = [note for _mark, note in every]
+    common = [note for note in dict.fromkeys(said) if said.count(note) == rungs]
+    whole = [note for note in summary["notes"] if note not in said]
+    return [*common, *(marked(mark, note) for mark, note in every if note not in common), *whole]
 
 
 def command(summary: Summary) -> str:

@@ -225,11 +225,12 @@ def test_a_run_that_cannot_be_drawn_is_kept_and_says_so(tmp_path: Path, error: B
 def test_the_rungs_before_one_that_cannot_be_set_up_are_kept(tmp_path: Path) -> None:
     OnceOnly.set_up.clear()
     result = loaded(tmp_path, OnceOnly, ladder=(1.0, 2.0))
-    assert [rung["multiple"] for rung in result.summary["ladder"]] == [1.0]
+    assert [rung["multiple"] for rung in result.summary["ladder"]] == [1.0, 2.0]
     assert result.exit_code == 4
+    assert result.summary["ladder"][1]["verdict"]["line"].startswith("INVALID (x2 not measured)")
     told = verdict.not_measured(2.0, UsageError("the port is taken"))
-    assert told["valid_reasons"] == ["nothing was measured at x2: UsageError: the port is taken"]
-    assert verdict.not_measured(2.0, KeyboardInterrupt())["exit_code"] == 130
+    assert told["verdict"]["valid_reasons"] == ["nothing was measured at x2: UsageError: the port is taken"]
+    assert verdict.not_measured(2.0, KeyboardInterrupt())["verdict"]["exit_code"] == 130
     with pytest.raises(UsageError, match="the port is taken"):
         loaded(tmp_path, OnceOnly, ladder=(1.0, 2.0))
 

@@ -382,7 +382,15 @@ def test_a_ladder_names_the_last_multiple_within_and_the_first_outside() -> None
     assert verdict.limits_of(ladder[1:3]) == (None, 2)
     assert verdict.limits_of([verdict.rung(1, summary_of(slos=[]))]) == (None, None)
     assert ladder[0]["p99_us"] == 1_000
-    assert ladder[1]["verdict_line"] == "VALID · SLO MISSED · AUDIT CLEAN"
+    assert ladder[1]["verdict"]["line"] == "VALID · SLO MISSED · AUDIT CLEAN"
+
+
+def test_a_rung_keeps_what_was_judged_of_it() -> None:
+    """The tables beside the summary are of another rung: what the audit found here stands nowhere else."""
+    found = summary_of(audit=replace(CLEAN, findings=(Finding("S1", ("mug",), "put in 3, sold 4"),)))
+    rung = verdict.rung(2, found)
+    assert rung["audit"]["findings"] == [{"rule": "S1", "ids": ["mug"], "found": "put in 3, sold 4"}]
+    assert (rung["slos"], rung["verdict"], rung["within"]) == (found["slos"], found["verdict"], False)
 
 
 def test_a_ladder_says_nothing_beyond_a_rung_that_says_nothing() -> None:

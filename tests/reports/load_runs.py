@@ -38,21 +38,30 @@ class Kind:
     overrides: tuple[tuple[str, Any], ...] = ()
 
 
-LADDER = [
-    {"multiple": m, "offered_per_s": 300 * m, "achieved_per_s": min(300 * m, 520.0), "p99_us": p99, "error_share": e,
-     "slo_met": met, "valid": valid, "verdict_line": line}
-    for m, p99, e, met, valid, line in (
-        (0.5, 12 * MS, 0.0, True, True, "VALID · SLO MET · AUDIT CLEAN"),
-        (1.0, 31 * MS, 0.0, True, True, "VALID · SLO MET · AUDIT CLEAN"),
-        (1.5, 140 * MS, 0.001, True, True, "VALID · SLO MET · AUDIT CLEAN"),
-        (2.0, 2_400 * MS, 0.02, False, True, "VALID · SLO MISSED · AUDIT CLEAN"),
-        (3.0, None, 0.3, False, False, "INVALID · SLO MISSED · AUDIT NOT DONE"),
-    )
-]  # fmt: skip
 FINDINGS = [
     {"rule": "no_oversell", "ids": [f"sku-{k}" for k in range(40)], "found": "<held> + committed > on hand & more"},
     {"rule": "captured_once", "ids": ["ord_9f3a", "ord_b771"], "found": "captured twice"},
 ]
+LADDER_VERDICTS = {
+    0.5: {"line": "VALID · SLO MET · AUDIT CLEAN"},
+    1.0: {"line": "VALID · SLO MET · AUDIT CLEAN"},
+    1.5: {"line": "VALID · SLO MET · AUDIT CLEAN"},
+    2.0: {"line": "VALID · SLO MISSED · AUDIT: 2 FINDINGS", "slo_met": False, "audit": "findings", "exit_code": 3},
+    3.0: {"line": "INVALID · SLO MISSED · AUDIT NOT DONE", "slo_met": False, "audit": "not done", "exit_code": 4,
+          "valid": False, "valid_reasons": ["4 requests could not be sent"]},
+}  # fmt: skip
+_RUNGS = {0.5: (12 * MS, 0.0), 1.0: (31 * MS, 0.0), 1.5: (140 * MS, 0.001), 2.0: (2_400 * MS, 0.02), 3.0: (None, 0.3)}
+LADDER = [
+    {"multiple": m, "offered_per_s": 300 * m, "achieved_per_s": min(300 * m, 520.0), "error_share": errors,
+     "checkout_per_s": 100 * m, "p50_us": 5 * MS, "p99_us": p99, "within": m < 2 if m < 3 else None,
+     "verdict": {"valid": True, "valid_reasons": [], "slo_met": True, "audit": "clean", "exit_code": 0,
+                 **LADDER_VERDICTS[m]},
+     "slos": [{"endpoint": "checkout", "percentile": 99.0, "at_most_us": 250 * MS, "errors_at_most": 0.01,
+               "measured_us": p99, "error_share": errors, "over": 0 if m < 2 else 70, "met": m < 2}],
+     "audit": {"checked": {"no_oversell": 30}, "unseen": {}, "findings": FINDINGS if m == 2 else [], "failed": []},
+     "notes": [], "incomplete": False, "aborted": None}
+    for m, (p99, errors) in _RUNGS.items()
+]  # fmt: skip
 _MISSED = {"line": "VALID · SLO MISSED · AUDIT CLEAN", "slo_met": False, "exit_code": 1}
 KINDS: dict[str, Kind] = {
     "good": Kind(),
@@ -91,7 +100,12 @@ KINDS: dict[str, Kind] = {
             ("generator", {"cpu_share": [0.2, 0.25]}),
         ),
     ),
-    "ladder": Kind(overrides=(("ladder", LADDER), ("ladder_last_within", 1.5), ("ladder_first_outside", 2.0))),
+    "ladder": Kind(
+        overrides=(
+            ("ladder", LADDER), ("ladder_last_within", 1.5), ("ladder_first_outside", 2.0),
+            ("verdict", LADDER_VERDICTS[2.0]),
+        )
+    ),
     "nothing": Kind(
         carts=0, overrides=(("verdict", {"line": "VALID · SLO NOT TESTED · AUDIT CLEAN", "slo_met": None}),)
     ),

@@ -8,8 +8,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from loadtests.verdict import limits_of
 from sim.reports.junit import junit_text
-from sim.reports.load_text import DASH, load_text
+from sim.reports.load_text import DASH, ladder_words, load_text
 from sim.reports.markdown import markdown_text
 from sim.reports.words import AUDIT_RULES
 from tests.reports.load_runs import KINDS, write_load_run
@@ -70,6 +71,58 @@ def test_why_a_run_is_not_valid_and_what_stopped_it_is_told(summaries: dict[str,
 def test_the_ladder_names_the_last_multiple_within_and_the_first_outside(summaries: dict[str, dict[str, Any]]) -> None:
     assert "last within the objectives: x1.5; first outside: x2" in load_text(summaries["ladder"])
     assert "Ladder" not in load_text(summaries["good"])
+
+
+@pytest.mark.parametrize(
+    ("within", "change", "words"),
+    [
+        ((True, None), {"valid": False}, "last within the objectives: x0.5; x1 says nothing (not valid)"),
+        ((None,), {"valid": False}, "x0.5 says nothing (not valid)"),
+        ((None,), {"slo_met": None}, "x0.5 says nothing (no objective was tested)"),
+        ((False, True), {}, "no multiple was within the objectives; first outside: x0.5"),
+        ((True, True), {}, "last within the objectives: x1; none was outside"),
+    ],
+)
+def test_a_ladder_says_no_more_than_it_has_seen(
+    within: tuple[bool | None, ...], change: dict[str, Any], words: str
+) -> None:
+    good = {"valid": True, "slo_met": True}
+    rungs = [
+        {"multiple": m, "within": one, "verdict": good if one is not None else good | change, "incomplete": False}
+        for m, one in zip((0.5, 1.0), within, strict=False)
+    ]
+    last, first = limits_of(rungs)
+    told = {"ladder": rungs, "ladder_last_within": last, "ladder_first_outside": first}
+    assert ladder_words(told) == words
+
+
+def test_what_was_found_on_any_rung_of_a_ladder_is_told_by_all_reports(summaries: dict[str, dict[str, Any]]) -> None:
+    """The rung whose tables are kept, x1.5, was clean; x2 was not, and x3 was not valid."""
+    summary = summaries["ladder"]
+    for text in (load_text(summary), markdown_text(summary).replace("\\", "")):
+        assert "ord_9f3a" in text
+        assert "x2: captured once" in text
+        assert "broken: 40 at x2" in text
+        assert "x2: checkout p99 <= 250 ms" in text
+        assert "x3: not valid: 4 requests could not be sent" in text
+        assert "Audit of the data: findings" in text
+    suites = {str(suite.get("name")): suite for suite in ET.fromstring(junit_text(summary).encode()).iter("testsuite")}
+    failures = {name: int(suite.get("failures", "")) for name, suite in suites.items()}
+    assert {name.partition(" x")[2]: number for name, number in failures.items() if number} == {
+        "2: objectives": 1, "2: audit": 2, "3: validity": 1, "3: objectives": 1
+    }  # fmt: skip
+    assert len(suites) == 15
+    classes = [case.get("classname") for suite in suites.values() for case in suite.iter("testcase")]
+    assert "liverush.load.x2.audit" in classes
+
+
+def test_an_objective_whose_payments_were_never_made_is_told_as_missed(summaries: dict[str, dict[str, Any]]) -> None:
+    """Its endpoint was not asked, and should have been."""
+    summary = json.loads(json.dumps(summaries["good"]))
+    del summary["endpoints"]["confirmation"]
+    summary["slos"][1] |= {"met": False, "measured_us": None, "error_share": 1.0}
+    (row,) = [line for line in load_text(summary).splitlines() if "confirmation p99" in line]
+    assert row.split()[:2] == ["SLO", "MISSED"]
 
 
 def test_junit_has_a_case_for_validity_each_objective_and_each_rule(summaries: dict[str, dict[str, Any]]) -> None:

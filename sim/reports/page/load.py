@@ -51,7 +51,7 @@ def _head(summary: told.Summary) -> list[Child]:
     rates = summary.get("rates") or {}
     cards += [(name, f"{told.rate(rates[key])}/s") for name, key in _RATES if rates.get(key) is not None]
     doubts = [tag("li", firm(doubt)) for doubt in told.doubts(summary)]
-    notes = [tag("li", firm(note)) for note in summary["notes"]]
+    notes = [tag("li", firm(note)) for note in told.notes(summary)]
     return [
         tag("h1", "Load: ", firm(told.headline(summary))),
         parts.verdict(told.verdict_line(summary)),

@@ -18,7 +18,7 @@ _GOOD, _BAD = COLOURS[0], BAD
 def draw_ladder(frame: LoadFrame) -> None:
     """Throughput against latency, and achieved against offered rate."""
     summary = frame.run.summary
-    rungs: list[dict[str, Any]] = summary["ladder"] or []
+    rungs: list[dict[str, Any]] = [rung for rung in summary["ladder"] or [] if rung["achieved_per_s"] is not None]
     frame.title = "Ladder: throughput against response time of checkout"
     words = ladder_words(summary)
     frame.takeaway = words[0].upper() + words[1:] + "."
@@ -68,8 +68,8 @@ def _draw_rates(axes: Axes, rungs: list[dict[str, Any]]) -> None:
 def _marks(axes: Axes, rungs: list[dict[str, Any]], places: list[tuple[float, float]]) -> None:
     """A point a rung: its shape tells as much as its colour."""
     for rung, (x, y) in zip(rungs, places, strict=True):
-        good = rung["slo_met"] is not False
-        colour = _GOOD if good and rung["valid"] else _BAD
-        face = colour if rung["valid"] else "none"
-        axes.plot([x], [y], "o" if good or not rung["valid"] else "X", color=colour, markerfacecolor=face, markersize=7)
+        good, valid = rung["verdict"]["slo_met"] is not False, rung["verdict"]["valid"]
+        colour = _GOOD if good and valid else _BAD
+        face = colour if valid else "none"
+        axes.plot([x], [y], "o" if good or not valid else "X", color=colour, markerfacecolor=face, markersize=7)
         axes.annotate(f"x{rung['multiple']:g}", (x, y), (7, -3), textcoords="offset points", va="top", fontsize=8.5)
