@@ -10,13 +10,13 @@ import http.client
 import os
 import select
 import socket
-import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from loadtests.targets.base import Answer, HttpFailed, HttpTimeout, may_be_repeated
+from loadtests.certificates import trusting
+from loadtests.targets.base import Answer, HttpFailed, HttpTimeout, joined_fields, may_be_repeated
 from sim.errors import UsageError
 
 
@@ -35,7 +35,7 @@ class BlockingHttp:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(f"{url!r} is no http or https URL")
         self._host, self._port, self._base = parts.hostname, parts.port, parts.path.rstrip("/")
-        self._context = ssl.create_default_context(cafile=ca_file or None) if parts.scheme == "https" else None
+        self._context = trusting(ca_file) if parts.scheme == "https" else None
         self._timeout_s = timeout_s
         self._run_id = run_id
         self._connection: http.client.HTTPConnection | None = None
@@ -54,7 +54,8 @@ class BlockingHttp:
         sent = {"x-liverush-run": self._run_id, "traceparent": traced, **(headers or {})}
         if json is not None:
             body = msgspec.json.encode(json)
-            sent.setdefault("content-type", "application/json")
+            if not any(name.lower() == "content-type" for name in sent):
+                sent["content-type"] = "application/json"
         if self._connection is not None and self._connection.sock and _is_over(self._connection.sock):
             self.close()
         fresh = self._connection is None
@@ -96,7 +97,7 @@ class BlockingHttp:
             raise kind(f"{self._host}: {error or type(error).__name__}") from error
         if answer.will_close:
             self.close()
-        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
+        return Answer(answer.status, joined_fields(answer.getheaders()), content)
 
     def _open(self) -> http.client.HTTPConnection:
         if self._context is None:

@@ -83,6 +83,7 @@ def _endpoint(records: npt.NDArray[np.void], response_us: Values, seconds: float
         "timeouts": outcomes[Outcome.TIMEOUT],
         "dropped": outcomes[Outcome.DROPPED],
         "cut": outcomes[Outcome.CUT],
+        "in_progress": outcomes[Outcome.IN_PROGRESS],
         **{name: sure_percentile_of(ordered, percentile) for name, percentile in PERCENTILES.items()},
         "max_us": int(ordered[-1]),
         "service_p99_us": sure_percentile_of(service, 99),
@@ -100,10 +101,12 @@ def judge(measured: Measured, slo: Slo) -> Part:
     `at_most_us`, and no quicker than the clients' patience.
 
     What our own end cut off is over where it had taken longer than that by then; else nobody knows, and it is left out.
-    A payment that was accepted and never made counts as a missed try of what would have followed.
+    A payment that was accepted and never made counts as a missed try of what would have followed. Twins are ours and
+    not the scenario's: neither they, nor that the other of the two is still in progress, count.
     """
     outcome, response = measured.records["outcome"], measured.response_us()
-    known = (outcome != Outcome.CUT) | (response > slo.at_most_us)
+    asked = (measured.records["twin"] == 0) & (outcome != Outcome.IN_PROGRESS)
+    known = asked & ((outcome != Outcome.CUT) | (response > slo.at_most_us))
     rows = np.flatnonzero(known & (measured.records["endpoint"] == Endpoint[slo.endpoint.upper()]))
     unpaid = measured.unpaid(slo.endpoint)
     missed = np.append(np.isin(outcome[rows], MISSED), np.ones(unpaid, bool))

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import numpy.typing as npt
 
+from loadtests.certificates import trusting
 from loadtests.replay.plan import FOLLOW_US
 from loadtests.schedule import CANCEL, KINDS, NEVER, PLACE, RETURN, Schedule
 from sim.errors import UsageError
@@ -133,7 +134,7 @@ def check_host(options: LoadOptions, url: str) -> None:
 
 def _check_certificates(path: str) -> None:
     try:
-        ssl.create_default_context(cafile=path)
+        trusting(path)
     except ssl.SSLError as error:
         raise UsageError(f"--ca-file {path}: it holds no certificate in PEM format") from error
     except OSError as error:

@@ -7,7 +7,6 @@ incomplete, as what was measured is worth having.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 import secrets
 import shutil
@@ -64,7 +63,7 @@ def run(options: LoadOptions, show: Callable[[str], None], draw: Callable[[Path]
     for rule in options.abort_on:
         parse_rule(rule)
     started = dt.datetime.now(dt.UTC)
-    name = f"{options.scenario.name}-load-{_run_id(options, started)}"
+    name = f"{options.scenario.name}-load-{secrets.token_hex(5)}"
     with whole_directory(options.out, name) as partial:
         write_as_run(partial, options.scenario, options.written)
         if options.ladder:
@@ -104,7 +103,7 @@ def _once(
     """Replay once and return what the summary says of it, with the tables in `directory`."""
     raw = directory / RAW
     seen = replay(raw, schedule, options, show)
-    measured = measuring.collect(raw, schedule, workers=options.workers)
+    measured = measuring.collect(raw, workers=options.workers)
     measuring.write_tables(directory, measured, schedule, seen.samples)
     summary = verdict.summarise(
         measured,
@@ -218,7 +217,3 @@ def _tidy(raw: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         elif path.suffix in (".bin", ".npz", ".sqlite3") or ".sqlite3-" in path.name or path.name.endswith(".lock"):
             path.unlink()
-
-
-def _run_id(options: LoadOptions, started: dt.datetime) -> str:
-    return hashlib.sha256(f"{started.isoformat()}{secrets.token_hex(8)}".encode()).hexdigest()[:10]

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from loadtests.records import RECORD, Endpoint, Outcome, numbers_in
+from loadtests.records import MISSED, Endpoint, Outcome, read_requests
 from loadtests.schedule import PLACE, Schedule
 from sim.measure.hdr import Interval, intervals_of, write_interval_log
 from sim.measure.sampler import Sampler
@@ -35,7 +35,8 @@ class WorkerNote(msgspec.Struct, kw_only=True):
     """A worker's last word: the part of it that is judged.
 
     `planned`: arrivals that it was to send; `left_out`: those of its part that it was not, by kind, as the target has
-    no such step. `unfinished`: carts under way when it ended; `overtime`: it ended as its time was over. `unpaid`:
+    no such step. `stale_retries`: requests that were sent again at once, unrecorded, as their kept connection had ended
+    without an answer. `unfinished`: carts under way when it ended; `overtime`: it ended as its time was over. `unpaid`:
     payments that were accepted and never known to be paid, by the endpoint that would have been asked next. `abort`:
     the rule that ended it, with what broke it. `requests`: records that it made, `examples`: one of each kind of
     failure. `busiest_share`: CPU seconds a second in its busiest second.
@@ -46,6 +47,7 @@ class WorkerNote(msgspec.Struct, kw_only=True):
     planned: int = 0
     left_out: dict[str, int] = {}
     dropped: int = 0
+    stale_retries: int = 0
     unfinished: int = 0
     overtime: bool = False
     unpaid: dict[str, int] = {}
@@ -86,13 +88,16 @@ class Measured:
     def response_us(self) -> npt.NDArray[np.int64]:
         """Return done - due [request]; what got no answer counts as no quicker than the clients' patience.
 
+        An error with a reason is an answer, if only of the user's class, and as quick as it was.
+
         A request that could not be sent is as slow as the slowest of all: it would have waited longer still. What we
         cut off ourselves is told as long as it had taken by then.
         """
         outcome = self.records["outcome"]
         response: npt.NDArray[np.int64] = self.records["done_us"] - self.records["due_us"]
         response[outcome == Outcome.DROPPED] = 0
-        unanswered = (outcome == Outcome.ERROR) & (self.records["status"] == 0)  # refused, reset, or no HTTP
+        silent_error = (self.records["status"] == 0) & (self.records["reason"] == 0)  # refused, reset, or no HTTP
+        unanswered = (outcome == Outcome.ERROR) & silent_error
         silent = unanswered | (outcome == Outcome.TIMEOUT) | (outcome == Outcome.DROPPED)
         response[silent] = np.maximum(response[silent], self.timeout_us)
         if len(response):
@@ -112,19 +117,12 @@ class Measured:
         return replace(self, records=records)
 
 
-def collect(folder: Path, schedule: Schedule, *, workers: int) -> Measured:
+def collect(folder: Path, *, workers: int) -> Measured:
     """Read what the workers wrote. Of a worker that wrote nothing there is nothing. Raises OSError."""
-    parts, reasons, torn = [np.zeros(0, RECORD)], [""], 0
-    for worker in range(workers):
-        records, cut = read_records(folder / f"requests-{worker}.bin")
-        codes = _read_json(folder / f"reasons-{worker}.json", list[str]) or [""]
-        records["reason"] = numbers_in(reasons, codes)[np.minimum(records["reason"], len(codes) - 1)]
-        parts.append(records)
-        torn += cut
-    records = np.concatenate(parts)
-    order = np.lexsort((records["worker"], records["cart"], records["sent_us"], records["due_us"]))
+    records, reasons, torn = read_requests(folder)
+    _settle_twins(records)
     return Measured(
-        records[order],
+        records,
         reasons,
         [_last_word(folder / f"worker-{worker}.json") for worker in range(workers)],
         torn,
@@ -133,11 +131,13 @@ def collect(folder: Path, schedule: Schedule, *, workers: int) -> Measured:
     )
 
 
-def read_records(path: Path) -> tuple[npt.NDArray[np.void], int]:
-    """Return the whole records of a file, and how many (0 or 1) were cut short at its end."""
-    content = bytearray(path.read_bytes() if path.exists() else b"")  # so that the records may be written to
-    whole = len(content) // RECORD.itemsize
-    return np.frombuffer(content, RECORD, whole), int(len(content) % RECORD.itemsize > 0)
+def _settle_twins(records: npt.NDArray[np.void]) -> None:
+    """Call it an error that a twin was still in progress, where neither of the two was ever answered."""
+    waiting = records["outcome"] == Outcome.IN_PROGRESS
+    if waiting.any():
+        missed = waiting | np.isin(records["outcome"], MISSED)
+        answered = records["cart"][(records["endpoint"] == Endpoint.CHECKOUT) & ~missed]
+        records["outcome"][waiting & ~np.isin(records["cart"], answered)] = Outcome.ERROR
 
 
 def _last_word(path: Path) -> WorkerNote | None:
@@ -181,7 +181,7 @@ def _requests(measured: Measured) -> dict[str, pa.Array]:
     columns = {name: pa.array(records[name]) for name in ("due_us", "ready_us", "sent_us", "done_us", "cart", "status")}
     columns["endpoint"] = _dictionary(records["endpoint"], [endpoint.name.lower() for endpoint in Endpoint])
     columns["outcome"] = _dictionary(records["outcome"], [outcome.name.lower() for outcome in Outcome])
-    columns["reason"] = _dictionary(records["reason"], [reason.lower() for reason in measured.reasons])
+    columns["reason"] = _dictionary(records["reason"], measured.reasons)
     return columns | {name: pa.array(records[name]) for name in ("attempt", "worker", "twin")}
 
 

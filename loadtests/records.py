@@ -41,7 +41,7 @@ ARRIVING = (Endpoint.VIEW, Endpoint.REFRESH, Endpoint.QUOTE, Endpoint.CHECKOUT)
 
 
 class Outcome(IntEnum):
-    """How it ended. Refused and declined are correct answers; shed to dropped missed any SLO."""
+    """How it ended. Refused, declined and in progress are correct answers; shed to dropped missed any SLO."""
 
     OK = 0
     REFUSED = 1  # sold out, deal closed, limit reached: a correct refusal
@@ -52,6 +52,7 @@ class Outcome(IntEnum):
     TIMEOUT = 6  # indeterminate: retried with its key
     DROPPED = 7  # could not be sent
     CUT = 8  # under way when we ended the replay: says nothing of the target but that it had taken so long by then
+    IN_PROGRESS = 9  # 409 to one of two twins, while the other is being answered: come back for that answer
 
 
 #: Outcomes that met no SLO, however quick they were.
@@ -115,18 +116,24 @@ def read_records(folder: Path) -> npt.NDArray[Any]:
 
     `reason` is an index into `read_reasons`.
     """
-    _codes, numbers_of = _merged_reasons(folder)
-    parts = []
+    return read_requests(folder)[0]
+
+
+def read_requests(folder: Path) -> tuple[npt.NDArray[Any], list[str], int]:
+    """Return the records as `read_records` does, the codes of their reasons, and how many were cut off."""
+    reasons, numbers_of = _merged_reasons(folder)
+    parts, torn = [], 0
     for path in sorted(folder.glob("requests-*.bin")):
         data = path.read_bytes()
+        torn += len(data) % RECORD.itemsize > 0
         part = np.frombuffer(data[: len(data) // RECORD.itemsize * RECORD.itemsize], RECORD).copy()
         numbers = numbers_of.get(path.stem.removeprefix("requests-"), np.zeros(1, np.uint8))
-        part["reason"] = numbers[
-            np.minimum(part["reason"], len(numbers) - 1)
-        ]  # a code that was cut off: the last known
+        # A code that was cut off: the last known.
+        part["reason"] = numbers[np.minimum(part["reason"], len(numbers) - 1)]
         parts.append(part)
     records = np.concatenate(parts) if parts else np.empty(0, RECORD)
-    return records[np.argsort(records["due_us"], kind="stable")]
+    order = np.lexsort((records["worker"], records["cart"], records["sent_us"], records["due_us"]))
+    return records[order], reasons, torn
 
 
 def read_reasons(folder: Path) -> list[str]:
@@ -138,9 +145,16 @@ def _merged_reasons(folder: Path) -> tuple[list[str], dict[str, npt.NDArray[np.u
     """Return the codes of all workers, and by worker the place of each of its own among them."""
     reasons, numbers_of = [""], {}
     for path in sorted(folder.glob("reasons-*.json")):
-        own = msgspec.json.decode(path.read_bytes(), type=list[str])
-        numbers_of[path.stem.removeprefix("reasons-")] = numbers_in(reasons, own or [""])
+        numbers_of[path.stem.removeprefix("reasons-")] = numbers_in(reasons, _codes_of(path) or [""])
     return reasons, numbers_of
+
+
+def _codes_of(path: Path) -> list[str]:
+    """Return a worker's codes; none where its file was cut short."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[str])
+    except msgspec.DecodeError:
+        return []
 
 
 def numbers_in(reasons: list[str], codes: list[str]) -> npt.NDArray[np.uint8]:

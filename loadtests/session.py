@@ -144,7 +144,6 @@ def _world(folder: Path, schedule: Schedule, options: LoadOptions) -> World:
         contents=schedule.contents,
         shelf=schedule.shelf,
         speed=options.choice.speed,
-        starts_in_us=round(LEAD_S * 1e6),
         folder=folder,
         options={
             "url": options.url,

@@ -1,4 +1,4 @@
-"""What the simulation says of the moment at which a replay begins: how many units are left by then."""
+"""What the simulation says of the moment at which a replay begins: how many units are left by then, also of deals."""
 
 from __future__ import annotations
 

@@ -62,6 +62,7 @@ def summarise(
     return {
         "sent": len(outcome) - dropped,
         "dropped": dropped,
+        "stale_retries": sum(note.stale_retries for note in noted),
         "rates": rates_of(measured, schedule),
         "endpoints": endpoints_of(measured),
         "slos": judged,
@@ -311,6 +312,10 @@ def _notes_of(measured: Measured) -> Iterable[str]:
         yield f"the target has no step {kind}: {_count(left_out, 'arrival')} left out"
     for kind, example in sorted({kind: example for note in notes for kind, example in note.examples.items()}.items()):
         yield f"failed at {kind}: {' '.join(example.split())}"
+    stale = sum(note.stale_retries for note in notes)
+    if stale:
+        was = f"{_count(stale, 'request')} {'was' if stale == 1 else 'were'}"
+        yield f"{was} sent again at once, as a kept connection had ended without an answer; more would be errors"
     unfinished = sum(note.unfinished for note in notes)
     if unfinished:
         yield f"{_count(unfinished, 'cart')} still under way when the replay ended"

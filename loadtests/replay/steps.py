@@ -12,7 +12,7 @@ from gevent import GreenletExit
 from loadtests.records import Endpoint, Outcome
 from loadtests.replay.pacing import Pacer
 from loadtests.replay.recorder import ROW, Recorder
-from loadtests.targets.base import Http, HttpDropped, HttpTimeout, Step
+from loadtests.targets.base import Http, HttpDropped, HttpFailed, HttpTimeout, Step, Unexpected, failed
 
 Fire = Callable[..., None]
 _NAMES = tuple(endpoint.name.lower() for endpoint in Endpoint)
@@ -21,7 +21,7 @@ _TIMEOUT, _DROPPED, _FAILED, _CUT = (
 )
 _pack_into, _ROW_BYTES = ROW.pack_into, ROW.size
 _STATUS_BITS = 0xFFFF
-_MISSED_FROM = int(Outcome.SHED)
+_MISSED_FROM, _IN_PROGRESS = int(Outcome.SHED), Outcome.IN_PROGRESS
 #: Kinds of failures of which an example is kept.
 _EXAMPLES_MOST = 20
 #: What a target's step must be made of; it may be a class derived from that.
@@ -106,7 +106,7 @@ class Steps:
             response_length=0,
             response=None,
             context={},
-            exception=None if outcome < _MISSED_FROM else self._exception(endpoint, step),
+            exception=None if outcome < _MISSED_FROM or outcome is _IN_PROGRESS else self._exception(endpoint, step),
             start_time=self.epoch_s + due_us / 1e6,
             url="",
         )
@@ -150,7 +150,10 @@ class Steps:
             return _DROPPED
         if isinstance(error, HttpTimeout):
             return _TIMEOUT
+        if isinstance(error, Unexpected):
+            return failed(error.status)
         kind = f"{_NAMES[endpoint]}: {type(error).__name__}"
         if kind not in self.examples and len(self.examples) < _EXAMPLES_MOST:
             self.examples[kind] = str(error)[:300]
-        return _FAILED
+        # What was no lack of an answer says what it was: only that is as slow as the clients' patience.
+        return _FAILED if isinstance(error, HttpFailed) else Step(Outcome.ERROR, reason=type(error).__name__)

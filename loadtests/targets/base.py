@@ -15,6 +15,7 @@ requests as the shop needs. `setup` and `teardown` run once, in the harness.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -51,12 +52,17 @@ def head_fields(raw: bytes) -> dict[str, str]:
     head, _, rest = raw.partition(b"\r\n\r\n")
     while head[9:10] == b"1":
         head, _, rest = rest.partition(b"\r\n\r\n")
-    fields: dict[str, str] = {}
-    for line in head.decode("latin-1").split("\r\n")[1:]:
-        name, _, value = line.partition(":")
+    lines = (line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:])
+    return joined_fields((name, value) for name, _, value in lines)
+
+
+def joined_fields(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return header fields by their names in lower case, the values of a repeated one joined by commas."""
+    joined: dict[str, str] = {}
+    for name, value in fields:
         name, value = name.strip().lower(), value.strip()
-        fields[name] = f"{fields[name]}, {value}" if name in fields else value
-    return fields
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return joined
 
 
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
@@ -105,6 +111,21 @@ class HttpDropped(HttpFailed):
 
 class HttpTimeout(HttpFailed):
     """No complete answer in time; what was asked may have happened."""
+
+
+class Unexpected(Exception):
+    """An answer that a step cannot go on with: raised in a step it counts as `failed(status)`."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"it answered {status}")
+        self.status = status
+
+
+def expected(answer: Answer) -> Answer:
+    """Return an answer that says yes (below 300). Raises Unexpected for all others."""
+    if answer.status >= 300:
+        raise Unexpected(answer.status)
+    return answer
 
 
 def in_words(error: BaseException) -> str:
@@ -185,7 +206,6 @@ class World:
     contents: list[str]
     shelf: list[ShelfPlan]
     speed: float
-    starts_in_us: int  # the replay's time 0 is about this long after `setup`
     folder: Path  # the run's own folder: logs and databases of what the target starts go here
     options: dict[str, str] = field(default_factory=dict)  # --target-option key=value
     secrets: dict[str, str] = field(default_factory=dict)  # from the environment variables that --secret names
@@ -217,7 +237,7 @@ class AuditResult:
 class Target:
     """Base of targets. `place` must be written; the other steps are left out of the journey where they are not."""
 
-    #: Percentages, stock and timers can be scaled with --share and --speed.
+    #: Whether its stock follows --share and --from, and its timers follow --speed.
     scales_stock = True
     scales_timers = False
     #: Codes with which this target refuses what it has no more units of: the audit holds it to them.

@@ -36,6 +36,7 @@ OUTCOMES = (
     ("time-outs", "timeouts"),
     ("dropped", "dropped"),
     ("cut off", "cut"),
+    ("in progress", "in_progress"),
 )
 SLO_WORDS = {True: "SLO MET", False: "SLO MISSED", None: "SLO NOT TESTED"}
 #: Ids of a finding that a terminal shows; the page and summary.json hold all that were listed.
@@ -211,6 +212,8 @@ def requests_block(summary: Summary) -> Block | None:
         cells = [endpoint, count(row["requests"]), rate(row.get("rate_per_s"))]
         rows.append(cells + [count(row.get(key) or 0) for _, key in met])
     notes = ["refused, declined: correct answers of the target; shed, errors, time-outs and dropped miss any objective"]
+    if any(key == "in_progress" for _, key in met):
+        notes.append("in progress: 409 to one of two checkouts that were sent at once with one key")
     return Block("Requests", rows, "<" + ">" * (len(rows[0]) - 1), head=True, notes=notes) if found else None
 
 

@@ -32,7 +32,7 @@ def world(
     **options: str,
 ) -> World:
     """Return a world around some offers, with one show."""
-    return World(run_id, offers, list(deals), ["show"], list(shelf), 1.0, 1_000_000, folder, options)
+    return World(run_id, offers, list(deals), ["show"], list(shelf), 1.0, folder, options)
 
 
 def cart(number: int, *lines: tuple[int, int], **more: Any) -> Cart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 
@@ -77,3 +78,12 @@ def test_each_request_says_which_run_it_belongs_to_and_has_a_trace_of_its_own() 
     assert all("x-liverush-run: run7\r\n" in head for head in heads)
     traces = [re.findall(r"traceparent: 00-([0-9a-f]{32})-[0-9a-f]{16}-00\r\n", head) for head in heads]
     assert len({trace for found in traces for trace in found}) == 2
+
+
+def test_headers_are_sent_once_and_read_whole_as_the_generators_client_does() -> None:
+    head = b"HTTP/1.1 200 OK\r\nSet-Cookie: sid=1\r\nset-cookie: csrf=2\r\ncontent-length: 0\r\n\r\n"
+    with RawServer(always(head)) as server, contextlib.closing(BlockingHttp(server.url)) as http:
+        answer = http.post("/", json={}, headers={"Content-Type": "application/vnd.api+json"})
+        assert answer.headers["set-cookie"] == "sid=1, csrf=2"
+        (sent,) = server.requests
+        assert re.findall(rb"(?im)^content-type: (.*?)\r$", sent) == [b"application/vnd.api+json"]

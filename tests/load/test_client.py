@@ -13,7 +13,7 @@ import gevent
 import pytest
 
 from loadtests.replay import connection
-from loadtests.replay.client import HttpClient
+from loadtests.replay.client import STALE_LEAST, HttpClient
 from loadtests.targets.base import HttpDropped, HttpFailed, HttpTimeout
 from tests.load.raw_server import OK, Peer, RawServer, Script, always
 from tests.load.shop import certificates
@@ -182,6 +182,24 @@ def test_a_kept_connection_that_ends_without_an_answer_is_retried_once_where_twi
             with pytest.raises(HttpFailed, match="closed"):
                 client.request(method, "/", headers=headers)
         assert (len(server.requests), client.stale_retries) == ((3, 1) if again else (2, 0))
+        client.close()
+
+
+def test_a_server_that_throws_requests_away_is_found_out(opened: list[HttpClient]) -> None:
+    """Each of its connections answers once and ends at the second request: a race would not do so every time."""
+
+    def script(peer: Peer) -> None:
+        peer.read()
+        peer.say(OK)
+        peer.read()
+
+    with RawServer(script) as server:
+        client = connect(server, opened)
+        for _ in range(1 + STALE_LEAST):
+            client.get("/")
+        with pytest.raises(HttpFailed, match="closed"):
+            client.get("/")
+        assert client.stale_retries == STALE_LEAST
         client.close()
 
 

@@ -45,7 +45,7 @@ def raw(tmp_path: Path) -> Path:
 
 
 def test_workers_are_merged_by_due_time_with_one_list_of_reasons(raw: Path) -> None:
-    found = measuring.collect(raw, schedule_of([]), workers=2)
+    found = measuring.collect(raw, workers=2)
     assert found.records["due_us"].tolist() == [1_000, 2_000, 3_000, 8_000, 9_000]
     told = [found.reasons[number] for number in found.records["reason"]]
     assert told == ["sold_out", "", "LIMIT_REACHED", "LIMIT_REACHED", "sold_out"]
@@ -53,17 +53,27 @@ def test_workers_are_merged_by_due_time_with_one_list_of_reasons(raw: Path) -> N
     assert (found.torn, found.started_unix_us, found.timeout_us) == (0, START, 5_000_000)
 
 
+def test_twins_that_both_wait_for_the_other_have_failed(tmp_path: Path) -> None:
+    """Of cart 0 one was answered; of cart 1, which a time-out met besides, none."""
+    records = records_of([0, 0, 0, 0, 9_000], outcome=[Outcome.OK, *[Outcome.IN_PROGRESS] * 3, Outcome.TIMEOUT])
+    records["cart"] = [0, 0, 1, 1, 1]
+    write_worker(tmp_path, 0, records, [""], None)
+    found = measuring.collect(tmp_path, workers=1).records
+    assert found["outcome"][found["cart"] == 0].tolist() == [Outcome.OK, Outcome.IN_PROGRESS]
+    assert found["outcome"][found["cart"] == 1].tolist() == [Outcome.ERROR, Outcome.ERROR, Outcome.TIMEOUT]
+
+
 def test_a_torn_last_record_is_dropped_and_counted(raw: Path) -> None:
     path = raw / "requests-1.bin"
     path.write_bytes(path.read_bytes()[:-1])
-    found = measuring.collect(raw, schedule_of([]), workers=2)
+    found = measuring.collect(raw, workers=2)
     assert (len(found.records), found.torn) == (4, 1)
 
 
 def test_a_worker_that_was_killed_leaves_what_it_had_measured(raw: Path) -> None:
     killed = {"worker": 1, "complete": False, "ended": "killed"}  # as the process beside it writes
     (raw / "worker-1.json").write_text(json.dumps(killed))
-    found = measuring.collect(raw, schedule_of([]), workers=3)
+    found = measuring.collect(raw, workers=3)
     assert found.notes == [note_of(planned=2), None, None]
     assert len(found.records) == 5
 
@@ -73,22 +83,22 @@ def test_more_reasons_than_a_byte_can_number_end_as_other(tmp_path: Path) -> Non
         codes = ["", *(f"code_{worker}_{number}" for number in range(254))]
         records = records_of([0] * 255, outcome=Outcome.REFUSED, reason=np.arange(255), worker=worker)
         write_worker(tmp_path, worker, records, codes, None)
-    found = measuring.collect(tmp_path, schedule_of([]), workers=2)
+    found = measuring.collect(tmp_path, workers=2)
     told = [found.reasons[number] for number in found.records["reason"]]
     assert (len(found.reasons), told.count("other"), told.count("")) == (256, 254, 2)
     assert told.count("code_0_253") == 1
 
 
 def test_an_empty_folder_is_an_empty_measurement(tmp_path: Path) -> None:
-    found = measuring.collect(tmp_path, schedule_of([]), workers=1)
+    found = measuring.collect(tmp_path, workers=1)
     assert (len(found.records), found.notes, found.timeout_us) == (0, [None], 0)
     measuring.write_tables(tmp_path, found, schedule_of([]), Seen())  # type: ignore[arg-type]
     assert pq.read_table(tmp_path / "requests.parquet").num_rows == 0
     assert pq.read_table(tmp_path / "engine.parquet").num_rows == 0
 
 
-def test_the_table_of_requests_has_names_in_lower_case(raw: Path) -> None:
-    found = measuring.collect(raw, schedule_of([]), workers=2)
+def test_the_table_of_requests_has_names_in_lower_case_and_the_targets_codes_as_they_are(raw: Path) -> None:
+    found = measuring.collect(raw, workers=2)
     measuring.write_tables(raw, found, schedule_of([]), Seen())  # type: ignore[arg-type]
     table = pq.read_table(raw / "requests.parquet")
     assert {name: str(kind) for name, kind in zip(table.schema.names, table.schema.types, strict=True)} == {
@@ -101,7 +111,7 @@ def test_the_table_of_requests_has_names_in_lower_case(raw: Path) -> None:
         "twin": "uint8",
     }
     rows = table.to_pylist()
-    assert [row["reason"] for row in rows] == ["sold_out", "", "limit_reached", "limit_reached", "sold_out"]
+    assert [row["reason"] for row in rows] == ["sold_out", "", "LIMIT_REACHED", "LIMIT_REACHED", "sold_out"]
     assert {(row["endpoint"], row["outcome"], row["attempt"]) for row in rows} == {("checkout", "refused", 1)}
     assert [row["worker"] for row in rows] == [1, 0, 1, 0, 1]
 

@@ -17,7 +17,7 @@ from loadtests.records import AckLine, Endpoint, Outcome, read_acks, read_reason
 from loadtests.replay.plan import ReplayPlan, time_is_over_us
 from loadtests.replay.worker import Worker
 from loadtests.schedule import CANCEL, NEVER, PLACE, QUOTE, REFRESH, RETURN, VIEW, Schedule
-from loadtests.targets.base import HttpDropped, Step, declined, failed, ok, refused
+from loadtests.targets.base import Answer, HttpDropped, Step, Unexpected, declined, expected, failed, ok, refused
 from tests.load import fakes
 from tests.load.fakes import BROKEN, TIMED_OUT, Following, Scripted
 from tests.load.made_schedules import schedule_of
@@ -178,6 +178,19 @@ def test_a_duplicate_is_sent_at_once_with_the_same_key_and_the_order_is_paid_onc
     assert len(ran.of(Endpoint.PAYMENT)) == 1
 
 
+@pytest.mark.parametrize("conflict", [failed(409, "still running"), Step(Outcome.SHED, 409, reason="key_in_use")])
+def test_a_twin_that_is_told_that_the_other_is_in_progress_comes_back_and_nobody_has_failed(
+    tmp_path: Path, conflict: Step
+) -> None:
+    ran = run(tmp_path, one_cart(duplicate=1), {"place": [ok(201, order="o"), conflict]})
+    assert sorted(ran.outcomes(Endpoint.CHECKOUT)) == [(Outcome.OK, 1), (Outcome.OK, 2), (Outcome.IN_PROGRESS, 1)]
+    missed = [event for event in ran.fired if event["name"] == "checkout" and event["exception"] is not None]
+    assert missed == []
+    (tmp_path / "one").mkdir()
+    alone = run(tmp_path / "one", one_cart(), {"place": [conflict]})
+    assert alone.outcomes(Endpoint.CHECKOUT)[0] == (conflict.outcome, 1), "there was nothing to wait for"
+
+
 def test_the_twin_of_a_failed_duplicate_goes_on_with_the_order(tmp_path: Path) -> None:
     ran = run(tmp_path, one_cart(duplicate=1), {"place": [failed(422)]})
     assert ran.kinds() == ["PLACED", "PAID", "CONFIRMED"]
@@ -240,6 +253,17 @@ def test_a_mistake_in_a_target_is_an_error_with_an_example_and_the_replay_goes_o
     ran = run(tmp_path, schedule, {"view": [KeyError("price"), lambda: None]})
     assert [outcome for outcome, _ in ran.outcomes(Endpoint.VIEW)] == [Outcome.ERROR, Outcome.ERROR, Outcome.OK]
     assert ran.word["examples"]["view: KeyError"] == "'price'"
+    assert [ran.reasons[row["reason"]] for row in ran.of(Endpoint.VIEW)] == ["KeyError", "TypeError", ""]
+
+
+def test_an_answer_that_a_step_cannot_go_on_with_counts_as_what_it_was(tmp_path: Path) -> None:
+    script = {"place": [Unexpected(503), Unexpected(404)]}
+    ran = run(tmp_path, one_cart(), script)
+    rows = ran.of(Endpoint.CHECKOUT)
+    assert list(zip(rows["outcome"], rows["status"], strict=True)) == [(Outcome.SHED, 503), (Outcome.ERROR, 404)]
+    assert expected(Answer(204, {}, b"")).status == 204
+    with pytest.raises(Unexpected, match="it answered 302"):
+        expected(Answer(302, {}, b""))
 
 
 @pytest.mark.parametrize(

@@ -245,6 +245,30 @@ def test_a_connection_that_was_refused_is_no_quicker_than_the_clients_patience_a
     assert endpoints.endpoints_of(measured_of(records))["checkout"]["max_us"] == 1_000
     records["status"][:100] = 0
     assert endpoints.endpoints_of(measured_of(records))["checkout"]["max_us"] == 10_000_000
+    records["reason"][:100] = 1  # such as KeyError: the class had an answer, and made nothing of it
+    assert endpoints.endpoints_of(measured_of(records))["checkout"]["max_us"] == 1_000
+
+
+@pytest.mark.parametrize("twin", [0, 1])
+def test_that_the_other_of_two_twins_is_in_progress_uses_up_no_objective(twin: int) -> None:
+    """A correct shop answers so to each of the one in a hundred that we send twice at once."""
+    records = records_of(np.append(DUE, DUE[:25]))
+    records["twin"][N:] = 1
+    records["cart"][N:] = np.arange(25)
+    told = np.arange(25) + (N if twin else 0)
+    records["outcome"][told], records["status"][told] = Outcome.IN_PROGRESS, 409
+    found = verdict.summarise(measured_of(records), schedule_of(DUE), [slo(errors=0)], CLEAN)
+    assert (found["slos"][0]["met"], found["slos"][0]["error_share"]) == (True, 0)
+    assert found["rates"]["error_share"] == 0
+    checkout = found["endpoints"]["checkout"]
+    assert (checkout["in_progress"], checkout["ok"], checkout["errors"], checkout["shed"]) == (25, N, 0, 0)
+
+
+def test_requests_that_were_sent_again_at_once_are_told() -> None:
+    found = summary_of(note=note_of(planned=N, stale_retries=3))
+    assert found["stale_retries"] == 3
+    (note,) = found["notes"]
+    assert note.startswith("3 requests were sent again at once, as a kept connection had ended without an answer")
 
 
 @pytest.mark.parametrize(("took_us", "over", "met"), [(200_000, 0, True), (200_001, 40, False)])

@@ -15,8 +15,8 @@ MS, S = 1_000, 1_000_000
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 ENDPOINTS = ("view", "refresh", "quote", "checkout", "payment", "confirmation",
              "read", "cancel", "return", "follow", "other")  # fmt: skip
-OUTCOMES = ("ok", "refused", "declined", "replayed", "shed", "error", "timeout", "dropped", "cut")
-COUNTED = ("ok", "refused", "declined", "replayed", "shed", "errors", "timeouts", "dropped", "cut")
+OUTCOMES = ("ok", "refused", "declined", "replayed", "shed", "error", "timeout", "dropped", "cut", "in_progress")
+COUNTED = ("ok", "refused", "declined", "replayed", "shed", "errors", "timeouts", "dropped", "cut", "in_progress")
 REASONS = ("", "SOLD_OUT", "DEAL_SOLD_OUT", "PURCHASE_LIMIT", "PAYMENT_DECLINED")
 PERCENTILES = {"p50_us": 0.5, "p90_us": 0.9, "p99_us": 0.99, "p999_us": 0.999, "p9999_us": 0.9999}
 _PATH = ((0, 0.3, 20 * MS), (1, 0.1, 20 * MS), (2, 0.2, 15 * MS), (3, 1.0, 0), (4, 0.9, 2 * S), (5, 0.8, 3 * S))
