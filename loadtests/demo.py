@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from loadtests import harness
+from loadtests.choosing import SECOND_US, Choice, settled
 from loadtests.options import LoadOptions
-from loadtests.planning import SECOND_US, Choice, settled
 from loadtests.probing import share_held
 from sim.scenario.load import Loaded
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 import sim
 from loadtests import measuring, verdict
+from loadtests.choosing import Choice, settled
 from loadtests.guards import check as check_guards
 from loadtests.options import LoadOptions
-from loadtests.planning import Choice, plan_schedule, settled
+from loadtests.planning import Left, plan_schedule
 from loadtests.replay.aborting import parse_rule
 from loadtests.schedule import PLACE, Schedule
 from loadtests.session import Replayed, replay
@@ -58,7 +58,7 @@ def run(options: LoadOptions, show: Callable[[str], None], draw: Callable[[Path]
     """
     trace = trace_of(options)
     options = replace(options, choice=settled(options.scenario, trace, options.choice))
-    schedule = plan_schedule(options.scenario, trace, options.choice, stock=_stock(options, trace))
+    schedule = plan_schedule(options.scenario, trace, options.choice, left=_left(options, trace))
     check_guards(options, schedule, load_target(options.target).steps)
     for rule in options.abort_on:
         parse_rule(rule)
@@ -140,7 +140,7 @@ def _climb(directory: Path, options: LoadOptions, trace: Trace, show: Callable[[
     ladder: list[dict[str, Any]] = []
     for multiple in options.ladder:
         choice = replace(options.choice, multiple=multiple)
-        schedule = plan_schedule(options.scenario, trace, choice, stock=_stock(options, trace))
+        schedule = plan_schedule(options.scenario, trace, choice, left=_left(options, trace))
         folder = directory / f"x{multiple:g}"
         folder.mkdir()
         show(f"ladder: {multiple:g} times the trace's rate")
@@ -170,13 +170,13 @@ def _climb(directory: Path, options: LoadOptions, trace: Trace, show: Callable[[
     }
 
 
-def _stock(options: LoadOptions, trace: Trace) -> npt.NDArray[np.int64] | None:
-    """Return the units by SKU that the simulation has left when the replay begins; None where that is the beginning."""
+def _left(options: LoadOptions, trace: Trace) -> Left | None:
+    """Return what the simulation has left when the replay begins; None where that is the beginning."""
     if not options.choice.from_us or options.trace_file is not None:
         return None
-    from loadtests.simulated import stock_at
+    from loadtests.simulated import left_at
 
-    return stock_at(options.scenario, trace, options.choice.from_us)
+    return left_at(options.scenario, trace, options.choice.from_us)
 
 
 def _head(options: LoadOptions, schedule: Schedule, started: dt.datetime) -> dict[str, Any]:

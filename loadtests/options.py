@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from loadtests.planning import Choice
+from loadtests.choosing import Choice
 from sim.scenario.reading.nodes import Node
 from sim.scenario.schema import Scenario
 
@@ -21,7 +21,6 @@ class LoadOptions:
     out: Path
     choice: Choice = field(default_factory=Choice)
     written: Node | None = None
-    overrides: tuple[str, ...] = ()
     command: str = ""
     seed: int | None = None
     trace_file: Path | None = None

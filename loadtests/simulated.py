@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from loadtests.planning import Left
 from sim.demand.trace import Trace
 from sim.operations.simulate import simulate
 from sim.operations.stock_moves import StockMoves
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import sku_table
+from sim.scenario.tables import deal_table, sku_table
 
 
-def stock_at(scenario: Scenario, trace: Trace, at_us: int) -> npt.NDArray[np.int64]:
-    """Return the units by SKU that are available at `at_us` in a simulation of the trace, int64[skus]."""
-    available = np.array([sum(row.stock) for row in sku_table(scenario)], np.int64)
+def left_at(scenario: Scenario, trace: Trace, at_us: int) -> Left:
+    """Return what a simulation of the trace has available at `at_us`, by SKU and by deal; never below 0."""
+    left = Left(
+        np.array([sum(row.stock) for row in sku_table(scenario)], np.int64),
+        np.array([row.units for row in deal_table(scenario)], np.int64),
+    )
     moves = StockMoves(scenario, trace, simulate(scenario, trace))
-    for time_us, sku, units in moves.available():
-        before = time_us < at_us
-        np.add.at(available, sku[before], units[before])
-    return np.maximum(available, 0)
+    for units, all_moves in zip(left, (moves.available(), moves.of_deals()), strict=True):
+        for time_us, of, moved in all_moves:
+            before = time_us < at_us
+            np.add.at(units, of[before], moved[before])
+        np.maximum(units, 0, out=units)
+    return left

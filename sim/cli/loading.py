@@ -61,6 +61,13 @@ class Duration(click.ParamType[int]):
 @click.option(
     "--as", "as_run", metavar="RUN", type=click.Path(path_type=Path), help="Send what went ahead in this run."
 )
+@click.option(
+    "--twins",
+    type=FiniteRange(min=0, max=1),
+    default=0.01,
+    show_default=True,
+    help="Share of the checkouts sent twice at once with one key, to see that it makes one order; 0: none.",
+)
 @click.option("--target", metavar="MODULE:CLASS", help="What to load; else the reference engine, started for it.")
 @click.option("--url", default="", help="Where the target runs already.")
 @click.option("--store", type=click.Choice(["sqlite", "postgres"]), default="sqlite", show_default=True)
@@ -101,8 +108,8 @@ def load(scenario: str, as_json: bool, no_figures: bool, **given: Any) -> int:
 
 def _options(path: Path, given: dict[str, Any]) -> LoadOptions:
     """Return the options of the command line, checked as far as they can be without the trace."""
+    from loadtests.choosing import Choice
     from loadtests.options import REFERENCE, LoadOptions
-    from loadtests.planning import Choice
     from sim.scenario.load import load_with_source
 
     overrides = list(given["overrides"])
@@ -117,6 +124,7 @@ def _options(path: Path, given: dict[str, Any]) -> LoadOptions:
         speed=given["speed"],
         confirm_after_us=round(CONFIRM_WITHIN_US * given["speed"]) if cut else None,
         as_run=given["as_run"],
+        twins=given["twins"],
         tail_us=given["tail_us"],
     )
     return LoadOptions(
@@ -124,7 +132,6 @@ def _options(path: Path, given: dict[str, Any]) -> LoadOptions:
         given["out"],
         choice,
         written=loaded.written,
-        overrides=tuple(overrides),
         command="liverush " + shlex.join(without_secrets(sys.argv[1:])),
         seed=given["seed"],
         trace_file=given["trace_file"],

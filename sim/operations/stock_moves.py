@@ -91,6 +91,17 @@ class StockMoves:
             back = moves.units > 0
             yield Moves(moves.time_us[back], moves.sku[back], moves.units[back])
 
+    def of_deals(self) -> Iterator[Moves]:
+        """Units of flash deals taken at checkout and given back by the sweep; `sku` is the deal's row of deal_table."""
+        for chunk in self._carts.chunks():
+            _, deal = served_lines(chunk, self._outcome.orders)
+            wanted = np.flatnonzero(deal >= 0)
+            order, units = np.repeat(np.arange(len(chunk)), chunk.line_counts())[wanted], chunk.lines("quantity")
+            for time_us, sign in ((taken_us(self._outcome.orders, chunk.orders), -1), (self._released_us(chunk), 1)):
+                these = np.flatnonzero(time_us[order] >= 0)
+                lines = wanted[these]
+                yield Moves(time_us[order[these]], deal[lines].astype(np.int64), sign * units[lines].astype(np.int64))
+
     def _receipts(self) -> Moves:
         table = np.array(self._outcome.receipts, np.int64).reshape(-1, 4)
         return Moves(table[:, 0], table[:, 1], table[:, 3])

@@ -6,18 +6,24 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
-from loadtests.planning import SECOND_US, Choice, busiest_us, plan_schedule, scaled_units, settled, share_mask
+from loadtests.choosing import SECOND_US, Choice, busiest_us, duplicated, settled, share_mask
+from loadtests.planning import Left, plan_schedule, scaled_units
 from loadtests.schedule import CANCEL, NEVER, PLACE, QUOTE, REFRESH, VIEW, Schedule, read_schedule
+from loadtests.simulated import left_at
 from sim.cli import run
 from sim.demand.from_file import trace_from_file
 from sim.demand.generate import generate
 from sim.demand.trace import BUY, Trace
 from sim.errors import UsageError
+from sim.operations.simulate import simulate
 from sim.scenario import load_scenario
 from sim.scenario.schema import Scenario
+from sim.scenario.tables import deal_table
 
 SHOWS = Path(__file__).resolve().parents[2] / "scenarios"
 
@@ -148,14 +154,48 @@ def test_the_share_of_no_cart_depends_on_how_many_there_are() -> None:
     assert np.array_equal(share_mask(100, 0.3), share_mask(1000, 0.3)[:100])
 
 
+@pytest.mark.parametrize("share", [0.0, 0.01, 1.0])
+def test_as_many_checkouts_are_sent_twice_as_are_asked_for(show: tuple[Scenario, Trace], share: float) -> None:
+    schedule = plan_schedule(*show, Choice(length_us=300 * SECOND_US, twins=share))
+    assert np.mean(schedule.carts["duplicate"]) == pytest.approx(share, abs=0.01)
+    assert np.array_equal(schedule.carts["duplicate"], duplicated(schedule.carts["number"], share))
+
+
+def test_stock_and_deals_begin_as_they_are_left(show: tuple[Scenario, Trace]) -> None:
+    scenario, trace = show
+    whole = plan_schedule(scenario, trace, _whole(scenario))
+    stock, deals = np.arange(len(whole.offers)), np.arange(len(whole.deals)) * 7
+    found = plan_schedule(scenario, trace, _whole(scenario), left=Left(stock, deals))
+    assert [offer.units for offer in found.offers] == [0 if o.parts else n for n, o in enumerate(found.offers)]
+    assert [deal.units for deal in found.deals[1:]] == deals[1:].tolist()
+    assert found.deals[0].close_us <= 0 < whole.deals[0].close_us, "nothing is left of it, so it is over"
+    assert found.deals[1:] == [msgspec.structs.replace(d, units=7 * (n + 1)) for n, d in enumerate(whole.deals[1:])]
+
+
+def test_a_replay_begins_with_what_the_simulation_has_left_of_its_deals(show: tuple[Scenario, Trace]) -> None:
+    """To the horizon that is what the simulation itself tells of its deals."""
+    scenario, trace = show
+    outcome = simulate(scenario, trace)
+    assert left_at(scenario, trace, scenario.horizon_us).deals.tolist() == outcome.deal_left
+    begin, end = left_at(scenario, trace, 0).deals, np.array(outcome.deal_left)
+    assert begin.tolist() == [row.units for row in deal_table(scenario)]
+    half = left_at(scenario, trace, deal_table(scenario)[0].open_us + 2 * SECOND_US).deals
+    assert end[0] < half[0] < begin[0]
+
+
 def test_only_a_run_of_this_very_trace_says_who_goes_ahead(tmp_path: Path) -> None:
     """With another seed there may be as many carts, but they are others."""
-    assert run(["simulate", "minimal", "--no-figures", "--out", str(tmp_path)]) == 0
+    few = ["catalogue.lipstick.stock.main=10", "funnel.feedback={sold_out: 100 %}"]
+    sets = [part for one in few for part in ("--set", one)]
+    assert run(["simulate", "minimal", "--no-figures", "--out", str(tmp_path), *sets]) == 0
     (simulated,) = tmp_path.glob("minimal-*")
-    scenario = load_scenario(SHOWS / "minimal.yaml", [])
+    scenario = load_scenario(SHOWS / "minimal.yaml", few)
     trace = generate(scenario, scenario.seed, 0)
     choice = Choice(from_us=0, length_us=scenario.horizon_us, as_run=simulated)
-    assert len(plan_schedule(scenario, trace, choice).carts["number"]) > 0
+    reason = pq.read_table(simulated / "orders.parquet").column("reason").to_pylist()
+    ahead = [number for number, told in enumerate(reason) if told != "NOT_GOING"]
+    assert 0 < len(ahead) < len(reason)
+    assert plan_schedule(scenario, trace, choice).carts["number"].tolist() == ahead
     with pytest.raises(UsageError, match="simulated another trace"):
         plan_schedule(scenario, generate(scenario, scenario.seed + 1, 0), choice)
     (simulated / "run.json").unlink()

@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 import pytest
 
 from loadtests import harness, session, verdict
+from loadtests.choosing import Choice
 from loadtests.harness import LoadResult
 from loadtests.options import LoadOptions
-from loadtests.planning import Choice
 from loadtests.schedule import VIEW, ShelfPlan
 from loadtests.session import Replayed, replay
 from loadtests.targets.base import AuditResult, Cart, Http, HttpFailed, Step, Target, World, in_words, ok
