@@ -122,6 +122,7 @@ def judge(measured: Measured, slo: Slo) -> Part:
         "errors_at_most": slo.errors,
         "measured_us": sure_percentile_of(ordered, slo.percentile) if n else None,
         "error_share": share,
+        "requests": n,
         "over": over,
         "met": None if share is None else over <= n - rank_of(slo.percentile, n) and share <= slo.errors,
     }

@@ -19,10 +19,10 @@ import numpy as np
 
 import sim
 from loadtests import measuring, verdict
-from loadtests.choosing import Choice, settled
+from loadtests.choosing import settled
 from loadtests.guards import check as check_guards
 from loadtests.options import LoadOptions
-from loadtests.planning import Left, plan_schedule
+from loadtests.planning import Left, plan_schedule, whole_of
 from loadtests.replay.aborting import parse_rule
 from loadtests.schedule import PLACE, Schedule
 from loadtests.session import Replayed, replay
@@ -58,7 +58,8 @@ def run(options: LoadOptions, show: Callable[[str], None], draw: Callable[[Path]
     """
     trace = trace_of(options)
     options = replace(options, choice=settled(options.scenario, trace, options.choice))
-    schedule = plan_schedule(options.scenario, trace, options.choice, left=_left(options, trace))
+    left = _left(options, trace)
+    schedule = plan_schedule(options.scenario, trace, options.choice, left)
     check_guards(options, schedule, load_target(options.target).steps)
     for rule in options.abort_on:
         parse_rule(rule)
@@ -67,13 +68,13 @@ def run(options: LoadOptions, show: Callable[[str], None], draw: Callable[[Path]
     with whole_directory(options.out, name) as partial:
         write_as_run(partial, options.scenario, options.written)
         if options.ladder:
-            summary = _climb(partial, options, trace, show)
+            summary = _climb(partial, options, trace, left, show)
         else:
-            summary, _seen = _once(partial, options, schedule, show)
+            summary, _seen = _once(partial, options, schedule, left, show)
         summary = {**_head(options, schedule, started), **summary}
         _write_json(partial / "summary.json", summary)
         if draw is not None:
-            show("drawing")
+            show("writing the report")
             _draw(partial, draw, summary)
     return LoadResult(options.out / name, summary)
 
@@ -98,7 +99,7 @@ def trace_of(options: LoadOptions) -> Trace:
 
 
 def _once(
-    directory: Path, options: LoadOptions, schedule: Schedule, show: Callable[[str], None]
+    directory: Path, options: LoadOptions, schedule: Schedule, left: Left | None, show: Callable[[str], None]
 ) -> tuple[dict[str, Any], Replayed]:
     """Replay once and return what the summary says of it, with the tables in `directory`."""
     raw = directory / RAW
@@ -110,42 +111,60 @@ def _once(
         schedule,
         options.scenario.slos,
         seen.audit,
-        notes=(*options.notes, *_left_out(schedule), *seen.notes),
+        notes=(*options.notes, *_confirmed_early(options, seen.target), *_left_out(schedule, seen.target), *seen.notes),
         doubts=seen.doubts,
-        not_scaled=_not_scaled(options.choice, seen.target),
+        not_scaled=_not_followed(options, schedule, left, seen.target),
         interrupted=seen.interrupted or seen.overran,
     )
     _tidy(raw)
     return summary, seen
 
 
-def _not_scaled(choice: Choice, target: Target) -> list[str]:
-    """Return which of the options a target does not follow, though what it sells out, and when, depends on them."""
-    stock = choice.share != 1 and not target.scales_stock
-    timers = choice.speed != 1 and not target.scales_timers
-    return ["its stock with --share"] * stock + ["its timers with --speed"] * timers
+def _not_followed(options: LoadOptions, schedule: Schedule, left: Left | None, target: Target) -> list[str]:
+    """Return what a target does not follow, though what it sells out, and when, depends on it."""
+    choice = options.choice
+    sold = left is not None and left.differs(whole_of(options.scenario))
+    told = {
+        "--share with its stock": choice.share != 1 and not target.scales_stock,
+        "--from with its stock": sold and not target.scales_stock,
+        "--speed with its timers": choice.speed != 1 and not target.scales_timers,
+        "the times of listings on the shelf": bool(schedule.shelf) and "shelf" not in target.steps,
+    }
+    return [what for what, is_so in told.items() if is_so]
 
 
-def _left_out(schedule: Schedule) -> tuple[str, ...]:
-    late = schedule.header["left_out"]
-    if not any(late.values()):
+def _confirmed_early(options: LoadOptions, target: Target) -> tuple[str, ...]:
+    after_us, wanted_us = options.choice.confirm_after_us, options.scenario.confirmation.on_hold_us
+    if after_us is None or "confirm" not in target.steps:
         return ()
-    told = ", ".join(f"{number} {steps}" for steps, number in late.items())
-    return (f"due too late and left out: {told} (--tail)",)
+    waited_s = after_us / options.choice.speed / 1e6
+    return (f"merchants confirm after {waited_s:g} s, not after {wanted_us / 1e6:g} s (--keep-delays)",)
 
 
-def _climb(directory: Path, options: LoadOptions, trace: Trace, show: Callable[[str], None]) -> dict[str, Any]:
+def _left_out(schedule: Schedule, target: Target) -> tuple[str, ...]:
+    late = schedule.header["left_out"]
+    told = ", ".join(f"{late[what]} {what}" for what, step in _LATE.items() if late[what] and step in target.steps)
+    return (f"due too late and left out: {told} (--tail)",) if told else ()
+
+
+#: What is left out where it is due too late, and the step that a target needs for it.
+_LATE = {"payments": "pay", "confirmations": "confirm", "cancellations": "cancel"}
+
+
+def _climb(
+    directory: Path, options: LoadOptions, trace: Trace, left: Left | None, show: Callable[[str], None]
+) -> dict[str, Any]:
     """Replay at each multiple on a fresh target; the run's tables are those of the last multiple within the SLO."""
     measured: list[tuple[float, Path, dict[str, Any]]] = []
     ladder: list[dict[str, Any]] = []
     for multiple in options.ladder:
         choice = replace(options.choice, multiple=multiple)
-        schedule = plan_schedule(options.scenario, trace, choice, left=_left(options, trace))
+        schedule = plan_schedule(options.scenario, trace, choice, left)
         folder = directory / f"x{multiple:g}"
         folder.mkdir()
         show(f"ladder: {multiple:g} times the trace's rate")
         try:
-            summary, seen = _once(folder, options, schedule, show)
+            summary, seen = _once(folder, options, schedule, left, show)
         except (Exception, KeyboardInterrupt) as error:
             if not measured:
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,11 +10,13 @@ import numpy as np
 
 from loadtests.measuring import Measured
 from loadtests.records import ARRIVING, Endpoint, Outcome
-from sim.measure.percentiles import ENOUGH_BEYOND, beyond, percentile_of
+from sim.measure.percentiles import ENOUGH_BEYOND, beyond, percentile_of, sure_percentile_of
 from sim.scenario.parts.system import Slo
 
 #: A generator that is later than this, or than this share of the tightest objective, disturbs what it measures.
 LAG_FLOOR_US, LAG_SHARE = 2_000, 0.05
+#: The share of requests that may be later than that, and how rarely a generator with that share is called too late.
+LATE, CHANCE = 0.01, 0.05
 _ARRIVALS = "arrivals"
 
 
@@ -21,21 +24,31 @@ def lag_of(measured: Measured, slos: Sequence[Slo]) -> dict[str, Any]:
     """Return how late requests were sent, and how late they may be: 2 ms, or 5 % of the tightest objective.
 
     Told are those that were latest by p99: the trace's arrivals, or an endpoint with an objective that was asked often
-    enough to have a p99 (else one late request would be it). Asking for news of payments is in none: that waits for its
-    own answers, so it is never late.
+    enough to have a p99. Of too few arrivals for that there is none: then `over`, how many of the `requests` were later
+    than the limit, decides by `are_too_many`. Asking for news of payments is in none: that waits for its own answers,
+    so it is never late.
     """
     tightest_us = min((slo.at_most_us for slo in slos), default=0)
     limit_us = max(LAG_FLOOR_US, round(LAG_SHARE * tightest_us))
     sent = measured.records["outcome"] != Outcome.DROPPED
     endpoint, lag = measured.records["endpoint"][sent], measured.lag_us()[sent]
-    named = {_ARRIVALS: ARRIVING} | {slo.endpoint: (Endpoint[slo.endpoint.upper()],) for slo in slos}
+    named = {slo.endpoint: (Endpoint[slo.endpoint.upper()],) for slo in slos}
     lags = {of: np.sort(lag[np.isin(endpoint, asked)]) for of, asked in named.items()}
-    found = [
-        (percentile_of(lag, 99), of, lag)
-        for of, lag in lags.items()
-        if len(lag) and (of == _ARRIVALS or beyond(99, len(lag)) >= ENOUGH_BEYOND)
-    ]
-    if not found:
-        return {"of": None, "p50_us": None, "p99_us": None, "max_us": None, "limit_us": limit_us}
-    p99_us, of, lag = max(found, key=lambda one: one[0])
-    return {"of": of, "p50_us": percentile_of(lag, 50), "p99_us": p99_us, "max_us": int(lag[-1]), "limit_us": limit_us}
+    enough = {of: lag for of, lag in lags.items() if beyond(99, len(lag)) >= ENOUGH_BEYOND}
+    arrivals = {_ARRIVALS: np.sort(lag[np.isin(endpoint, ARRIVING)])}
+    of, lag = max((arrivals | enough).items(), key=lambda one: percentile_of(one[1], 99) if len(one[1]) else -1)
+    return {
+        "of": of if len(lag) else None,
+        "p50_us": sure_percentile_of(lag, 50),
+        "p99_us": sure_percentile_of(lag, 99),
+        "max_us": int(lag[-1]) if len(lag) else None,
+        "limit_us": limit_us,
+        "requests": len(lag),
+        "over": len(lag) - int(np.searchsorted(lag, limit_us, side="right")),
+    }
+
+
+def are_too_many(over: int, requests: int) -> bool:
+    """Whether so many are late that, were one in a hundred late, it would be so in less than one replay in twenty."""
+    fewer = sum(math.comb(requests, late) * LATE**late * (1 - LATE) ** (requests - late) for late in range(over))
+    return 1 - fewer < CHANCE

@@ -29,6 +29,18 @@ class Left(NamedTuple):
     stock: npt.NDArray[np.int64]
     deals: npt.NDArray[np.int64]
 
+    def differs(self, other: Left) -> bool:
+        """Whether anything was sold, or came, in between."""
+        return not (np.array_equal(self.stock, other.stock) and np.array_equal(self.deals, other.deals))
+
+
+def whole_of(scenario: Scenario) -> Left:
+    """Return what a scenario begins with."""
+    return Left(
+        np.array([sum(row.stock) for row in sku_table(scenario)], np.int64),
+        np.array([row.units for row in deal_table(scenario)], np.int64),
+    )
+
 
 class _Chosen(NamedTuple):
     """The carts that are replayed: their numbers, and which lines of the trace are theirs."""

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from loadtests.planning import Left
+from loadtests.planning import Left, whole_of
 from sim.demand.trace import Trace
 from sim.operations.simulate import simulate
 from sim.operations.stock_moves import StockMoves
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import deal_table, sku_table
 
 
 def left_at(scenario: Scenario, trace: Trace, at_us: int) -> Left:
     """Return what a simulation of the trace has available at `at_us`, by SKU and by deal; never below 0."""
-    left = Left(
-        np.array([sum(row.stock) for row in sku_table(scenario)], np.int64),
-        np.array([row.units for row in deal_table(scenario)], np.int64),
-    )
+    left = whole_of(scenario)
     moves = StockMoves(scenario, trace, simulate(scenario, trace))
     for units, all_moves in zip(left, (moves.available(), moves.of_deals()), strict=True):
         for time_us, of, moved in all_moves:

@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from loadtests.endpoints import Part, are_arrivals, endpoints_of, judge, rates_of, refusals_of
-from loadtests.lag import lag_of
+from loadtests.lag import are_too_many, lag_of
 from loadtests.measuring import Measured, WorkerNote
 from loadtests.records import Outcome
 from loadtests.schedule import Schedule
 from loadtests.targets.base import AuditResult, on_a_line
+from loadtests.waits import waits_of
 from sim.errors import ExitCode, worst_exit_code
+from sim.measure.percentiles import rank_of
 from sim.scenario.parts.system import Slo
 
 #: A generator that uses more of a core than this disturbs what it measures.
@@ -65,6 +67,7 @@ def summarise(
         "stale_retries": sum(note.stale_retries for note in noted),
         "rates": rates_of(measured, schedule),
         "endpoints": endpoints_of(measured),
+        "buyers": waits_of(measured),
         "slos": judged,
         "lag": lag,
         "generator": {
@@ -74,7 +77,7 @@ def summarise(
         },
         "refusals": refusals_of(measured),
         "audit": audit_of(audit),
-        "notes": [*notes, *_notes_of(measured), *_scaled_notes(not_scaled)],
+        "notes": [*notes, *_few_notes(judged), *_notes_of(measured), *_scaled_notes(not_scaled)],
         "incomplete": incomplete,
         "aborted": aborted or None,
         "verdict": verdict_of(
@@ -97,9 +100,14 @@ def doubts_of(measured: Measured, schedule: Schedule, lag: Part, *, incomplete: 
 
 def _lag_doubts(lag: Part, planned: int) -> Iterable[Doubt]:
     late_us, limit_us = lag["p99_us"], lag["limit_us"]
-    if late_us is None:
+    over, requests = lag["over"], lag["requests"]
+    if not requests:
         if planned:
             yield Doubt("nothing was sent", f"none of {planned} planned arrivals was sent")
+    elif late_us is None:
+        if are_too_many(over, requests):
+            sentence = f"{over} of {requests} {lag['of']} were sent more than {_ms(limit_us)} late"
+            yield Doubt(f"lag > {_ms(limit_us)} for {over} of {requests}", f"{sentence}; one in a hundred may be")
     elif late_us > limit_us:
         sentence = f"the lag's p99 was {_ms(late_us)} ({lag['of']}); {_ms(limit_us)} is allowed"
         yield Doubt(f"lag p99 {_ms(late_us)} > {_ms(limit_us)}", sentence)
@@ -287,12 +295,31 @@ def _valid_words(doubts: Sequence[Doubt]) -> str:
 def _slo_words(slos: Sequence[Part]) -> str:
     """Return what the line says of the objectives; one whose endpoint was not asked is named, not passed."""
     unasked = sorted({slo["endpoint"] for slo in slos if slo["met"] is None})
-    aside = f" ({', '.join(unasked)}: not tested)" if unasked else ""
+    asides = [f"{', '.join(unasked)}: not tested"] if unasked else []
+    asides += [f"{slo['endpoint']} p{slo['percentile']:g}: {_requests(slo)}" for slo in slos if _few(slo)]
+    aside = f" ({'; '.join(asides)})" if asides else ""
     if not slos:
         return "NO SLO"
     if len(unasked) == len({slo["endpoint"] for slo in slos}):
         return "SLO NOT TESTED"
     return ("SLO MISSED" if any(slo["met"] is False for slo in slos) else "SLO MET") + aside
+
+
+def _few(slo: Part) -> bool:
+    """Whether an objective was judged by so few requests that its percentile itself cannot be told."""
+    return slo["met"] is not None and slo["measured_us"] is None
+
+
+def _requests(slo: Part) -> str:
+    return f"{_count(slo['requests'], 'request')} only"
+
+
+def _few_notes(slos: Sequence[Part]) -> Iterable[str]:
+    """Tell what a verdict on few requests is worth: one of them more or less over may turn it."""
+    for slo in filter(_few, slos):
+        may_be = slo["requests"] - rank_of(slo["percentile"], slo["requests"])
+        judged = f"{slo['endpoint']} p{slo['percentile']:g} was judged by {_count(slo['requests'], 'request')}"
+        yield f"{judged}, of which {may_be} may be over: few, so chance has much to say in it"
 
 
 def _audit_words(audit: AuditResult) -> str:
@@ -331,7 +358,7 @@ def _notes_of(measured: Measured) -> Iterable[str]:
 
 def _scaled_notes(not_scaled: Sequence[str]) -> Iterable[str]:
     if not_scaled:
-        yield f"sell-out not reproduced: the target does not scale {' and '.join(not_scaled)}"
+        yield f"sell-out not reproduced: the target does not follow {' and '.join(not_scaled)}"
 
 
 def _count(number: int, one: str, more: str = "") -> str:

@@ -155,7 +155,7 @@ def check_stock(
         if seen is not None and seen.left is not None and seen.left != put_in - taken[number]:
             found = f"{offer_.name}: put in {put_in}, taken {taken[number]}, the target says that {seen.left} are left"
             report.add("S3", (offer_.name,), found)
-    report.looked("S1", sum(not offer.parts for offer in offers))
+    report.looked("S1", sum(taken.values()))
     if any(seen.left is not None for seen in told.values()):
         report.looked("S3", len(told))
 

@@ -1,5 +1,7 @@
 """Rules that end a replay early: `errors>5%`, `checkout.errors>5%`, `checkout.p99>2s`; over 5 s, or `over 10s`.
 
+Where so few requests end in that time that they say nothing, a rule looks back as far as it takes to have enough.
+
 Each worker looks at what it sends itself; the first that finds a rule broken ends the replay.
 """
 
@@ -23,7 +25,7 @@ _RULE = re.compile(
 )
 _UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000}
 OVER_S = 5
-#: Fewer requests than this in the window say nothing.
+#: Fewer requests than this say nothing.
 LEAST = 20
 
 
@@ -53,13 +55,14 @@ class AbortRule:
         missed = np.isin(rows["outcome"], MISSED)
         value = missed if self.percent is None else np.where(missed, _NEVER_US, rows["done_us"] - rows["due_us"])
         self._seconds.append(value)
-        if len(self._seconds) > self.over_s:
-            self._seconds.popleft()
+        number = sum(map(len, self._seconds))
+        while len(self._seconds) > self.over_s and number - len(self._seconds[0]) >= LEAST:
+            number -= len(self._seconds.popleft())
         values = np.concatenate([*self._seconds, self._over(under_way)])
         if len(self._seconds) < self.over_s or len(values) < LEAST:
             return ""
         found = float(values.mean() if self.percent is None else np.percentile(values, self.percent, method="higher"))
-        return f"{self.text}: {self._told(found)} over {self.over_s} s" if found > self.bound else ""
+        return f"{self.text}: {self._told(found)} over {len(self._seconds)} s" if found > self.bound else ""
 
     def _over(self, under_way: Iterable[tuple[int, int]]) -> npt.NDArray[np.int64]:
         if self.percent is None:

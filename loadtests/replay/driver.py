@@ -6,6 +6,10 @@
 or, over several machines, with `--master --expect-workers N --users N` on one and `--worker --master-host HOST` on N
 (the plan's paths must hold on each). plan.json is `loadtests.replay.plan.ReplayPlan`; its `workers` is that N.
 
+All that is for programmers: no verb writes such a plan or judges what comes of it. `tests/load/running.py` shows how to
+do the first, `loadtests.harness` does the second. What a run of `liverush load` leaves in raw/ cannot be played again:
+its schedule is gone.
+
 What is in ~/.locust.conf, locust.conf and pyproject.toml is not for it: say it on the command line.
 
 Each worker loads its part and writes `ready-<worker>` into the plan's folder. It begins at the instant of start.json
@@ -111,7 +115,13 @@ class _Process:
         number = self._runner.worker_index
         if self._worker is not None or number >= self._plan.workers:
             return  # the plan has no part for this one
-        worker = self._worker = Worker(self._plan, number, environment.events.request.fire)
+        try:
+            worker = self._worker = Worker(self._plan, number, environment.events.request.fire)
+        except Exception:
+            _log.exception("liverush: worker %d cannot begin", number)
+            environment.process_exit_code = 1
+            self._runner.send_message(DONE, {"worker": number, "why": "not begun"})
+            return
         try:
             worker.prepare()
             self._runner.send_message(READY, {"worker": number})

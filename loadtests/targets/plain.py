@@ -5,7 +5,9 @@ docs/load-your-own.md shows one from beginning to end.
 
 from __future__ import annotations
 
+import json
 import os
+import threading
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -17,8 +19,7 @@ from loadtests.audit.sql import SqlBooks
 from loadtests.blocking import BlockingHttp
 from loadtests.targets.base import AuditResult, Http, HttpFailed, Target, World
 from sim.errors import UsageError
-
-_MINOR = 100
+from sim.scenario.units import minor_digits
 
 
 class PlainTarget(Target):
@@ -43,14 +44,20 @@ class PlainTarget(Target):
         finally:
             http.close()
         names = [offer.name for offer in world.offers]
-        return {"url": url, "run": world.run_id, "names": names, **prepared}
+        told = {"url": url, "run": world.run_id, "names": names, "currency": _currency_of(world), **prepared}
+        try:
+            return dict(json.loads(json.dumps(told)))  # as the workers will read it
+        except TypeError as error:
+            raise UsageError(f"{type(self).__name__}.prepare: what it returns is no JSON: {error}") from error
 
     def attach(self, state: dict[str, Any]) -> None:
         """See `Target.attach`. The shop's sessions, by buyer, begin empty."""
         self.state = state
         self.run: str = state["run"]
         self.names: list[str] = state["names"]
+        self.currency: str = state["currency"]
         self._sessions: dict[int, Any] = {}
+        self._logging_in: dict[int, threading.Lock] = {}
 
     def prepare(self, http: Http, world: World) -> dict[str, Any]:
         """Reset stock, put products on sale; return what the workers need besides url, run and names, as JSON."""
@@ -71,7 +78,9 @@ class PlainTarget(Target):
     def session(self, http: Http, buyer: int) -> Any:
         """Return a buyer's session; the buyer is logged in at first use."""
         if buyer not in self._sessions:
-            self._sessions[buyer] = self.login(http, buyer)
+            with self._logging_in.setdefault(buyer, threading.Lock()):  # twins, and carts of one buyer, come at once
+                if buyer not in self._sessions:
+                    self._sessions[buyer] = self.login(http, buyer)
         return self._sessions[buyer]
 
     def secret(self, name: str) -> str:
@@ -100,10 +109,18 @@ class PlainTarget(Target):
         return audit_foreign(self, http, acknowledged, sold)
 
 
-def minor(amount: str | float | Decimal) -> int:
-    """Return a decimal amount, such as "12.90", in minor units. Raises ValueError for a fraction of a minor unit."""
+def _currency_of(world: World) -> str:
+    """Return the currency of all prices: a scenario has one that it reports in."""
+    return world.offers[0].currency if world.offers else ""
+
+
+def minor(amount: str | float | Decimal, currency: str) -> int:
+    """Return a decimal amount, such as "12.90", in minor units: GBP has 100, JPY 1 and KWD 1,000 of them.
+
+    Raises ValueError for a fraction of a minor unit.
+    """
     try:
-        exact = Decimal(str(amount)) * _MINOR
+        exact = Decimal(str(amount)).scaleb(minor_digits(currency))
     except InvalidOperation as error:
         raise ValueError(f"{amount!r} is no amount") from error
     if exact != exact.to_integral_value():
@@ -111,6 +128,6 @@ def minor(amount: str | float | Decimal) -> int:
     return int(exact)
 
 
-def decimal(amount_minor: int) -> str:
-    """Return minor units as a decimal amount: 1290 is "12.90"."""
-    return f"{Decimal(amount_minor) / _MINOR:.2f}"
+def decimal(amount_minor: int, currency: str) -> str:
+    """Return minor units as a decimal amount: 1290 is "12.90" in GBP, "1290" in JPY and "1.290" in KWD."""
+    return f"{Decimal(amount_minor).scaleb(-minor_digits(currency)):f}"

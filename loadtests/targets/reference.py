@@ -105,6 +105,7 @@ class ReferenceEngine(Target):
         """Start an engine, or take the one at `url`, and fill it."""
         self._world = world
         url, found = world.options.get("url", ""), {}
+        self.scales_timers = not url  # one that runs already has timers and a speed of its own
         if not url:
             found = self._serve(world)
             url = found["url"]

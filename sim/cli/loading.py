@@ -29,9 +29,12 @@ _SHARE = FiniteRange(min=0, max=1, min_open=True)
 
 
 class Duration(click.ParamType[int]):
-    """A duration as people write it: 90s, 15m, 1h30m; its value is in microseconds."""
+    """A duration as people write it: 90s, 15m, 1h30m; its value is in microseconds, at least `least_us`."""
 
     name = "duration"
+
+    def __init__(self, least_us: int = 0) -> None:
+        self._least_us = least_us
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         from sim.scenario.units import parse_duration_us
@@ -39,9 +42,12 @@ class Duration(click.ParamType[int]):
         if isinstance(value, int):
             return value
         try:
-            return parse_duration_us(value)
+            duration_us = parse_duration_us(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if duration_us < self._least_us:
+            self.fail(f"{value!r} is too short: at least {self._least_us / 1000:g} ms", param, ctx)
+        return duration_us
 
 
 @verbs.command()
@@ -75,12 +81,22 @@ class Duration(click.ParamType[int]):
 @click.option("--secret", "secrets", multiple=True, metavar="NAME", help="Environment variable with a secret for it.")
 @click.option("--ca-file", default="", metavar="FILE", help="Certificates to trust besides the system's.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Locust processes.")
-@click.option("--client-timeout", "client_timeout_us", type=Duration(), default="10s", show_default=True)
+@click.option(
+    "--client-timeout",
+    "client_timeout_us",
+    type=Duration(least_us=1_000),
+    default="10s",
+    show_default=True,
+    help="How long a client waits for an answer.",
+)
 @click.option("--allow-host", multiple=True, metavar="HOST", help="Load a host that is not this machine.")
 @click.option("--max-per-s", type=FiniteRange(min=0), default=0.0, help="Refuse a plan with more in any second.")
 @click.option("--max-orders", type=click.IntRange(min=0), default=0, help="Refuse a plan with more checkouts.")
 @click.option(
-    "--abort-on", multiple=True, metavar="RULE", help="End early: errors>5% or checkout.p99>2s, over 5 s; repeatable."
+    "--abort-on",
+    multiple=True,
+    metavar="RULE",
+    help="End early: errors>5% or checkout.p99>2s, over 5 s and at least 20 requests; repeatable.",
 )
 @click.option("--audit-sql", default="", metavar="URL", help="Database in which a target of yours can be audited.")
 @run_options
@@ -92,10 +108,11 @@ def load(scenario: str, as_json: bool, no_figures: bool, **given: Any) -> int:
     """
     try:
         from loadtests import harness
+        from sim.reports.summaries import write_summaries
     except ModuleNotFoundError as error:
         raise UsageError(f"{error.name} is missing; install 'liverush[load]'") from error
     options = _options(find_scenario(scenario), given)
-    result = harness.run(options, shower(quiet=as_json), None if no_figures else draw_page())
+    result = harness.run(options, shower(quiet=as_json), write_summaries if no_figures else draw_page())
     if as_json:
         echo_json(result.directory, result.summary)
     else:
@@ -149,7 +166,6 @@ def _options(path: Path, given: dict[str, Any]) -> LoadOptions:
         abort_on=given["abort_on"],
         ladder=_multiples(given["ladder"]),
         audit_sql=given["audit_sql"],
-        notes=(f"merchants confirm after 5 s, not after {confirm_us / 1e6:g} s (--keep-delays)",) if cut else (),
     )
 
 

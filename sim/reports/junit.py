@@ -12,7 +12,7 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from sim.reports.load_text import SLO_WORDS, doubts, measurements, objective, rule_name, target_name
-from sim.reports.words import NO_VALUE, count, duration, percent
+from sim.reports.words import NO_VALUE, count, duration, percent, plural
 
 #: What XML 1.0 cannot hold, however it is escaped.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -54,7 +54,7 @@ def _objectives(summary: Mapping[str, Any]) -> Iterator[_Case]:
             continue
         measured = NO_VALUE if slo["measured_us"] is None else duration(slo["measured_us"])
         shares = f"{percent(slo['error_share'])} errors (at most {percent(slo['errors_at_most'])})"
-        said = f"{SLO_WORDS[slo['met']]}: measured {measured}, {shares}"
+        said = f"{SLO_WORDS[slo['met']]}: measured {measured} of {plural(slo['requests'], 'request')}, {shares}"
         yield _Case("slo", name, failed="" if slo["met"] else said, detail=said)
 
 

@@ -23,6 +23,7 @@ _TEMPLATE = """\
 // Kept: when arrivals start (their number in each @BIN@ ms) and the objectives, as thresholds.
 // Lost on the way to k6:
 // - which cart wants what: all ask for one of the SKUs in SKUS, one unit each, and no flash deal is asked for;
+// - what is looked at: refreshes and quotes are sent as views;
 // - arrivals inside @BIN@ ms are evenly spaced here; in the show they come in clumps;
 // - what follows checkout (payment, confirmation, cancelling, returns) and retries with the same key;
 // - response times from when a request was due: k6 counts from when it was sent, so a stall looks shorter;

@@ -58,6 +58,7 @@ def load_blocks(summary: Summary) -> list[Block]:
         ladder_block(summary),
         requests_block(summary),
         times_block(summary),
+        buyers_block(summary),
         refusals_block(summary),
         generator_block(summary),
         notes_block(summary),
@@ -222,11 +223,28 @@ def times_block(summary: Summary) -> Block | None:
     rows = [["", *(name for name, _ in TIMES)]]
     for endpoint, row in _endpoints(summary):
         rows.append([endpoint, *(milliseconds(row.get(key)) for _, key in TIMES)])
-    notes = ["from when a request was due to its answer; service: from when it was sent"]
+    notes = ["each try from when it was due (a retry: after its back-off) to its answer; service: from its sending"]
     if any(NO_VALUE in row[1:] for row in rows):
         notes.append(DASH)
     title = "Response times in ms"
     return Block(title, rows, "<" + ">" * len(TIMES), head=True, notes=notes) if len(rows) > 1 else None
+
+
+def buyers_block(summary: Summary) -> Block | None:
+    """What buyers waited, over all tries: the times above count each try from when it was due itself."""
+    rows = [["", "carts", *(name for name, _ in _WAITS), "unserved"]]
+    for name, row in summary["buyers"].items():
+        waits = [milliseconds(row[key]) for _, key in _WAITS]
+        rows.append([name, count(row["carts"]), *waits, count(row["unserved"])])
+    notes = [
+        "checkout: from when a cart's first try was due to the end of its last one, back-offs included",
+        "journey: from there to the last answer about its order, with the scenario's own delays between its steps",
+    ]
+    title = "What buyers waited, in ms"
+    return Block(title, rows, "<" + ">" * (len(rows[0]) - 1), head=True, notes=notes) if len(rows) > 1 else None
+
+
+_WAITS = tuple((name, key) for name, key in TIMES if key in ("p50_us", "p90_us", "p99_us", "p999_us", "max_us"))
 
 
 def _endpoints(summary: Summary) -> list[tuple[str, Mapping[str, Any]]]:
@@ -249,11 +267,12 @@ def refusals_block(summary: Summary) -> Block | None:
 def generator_block(summary: Summary) -> Block:
     """Whether the load generator kept up: lag and CPU against their limits."""
     lag, generator = summary["lag"], summary["generator"]
-    most = max([*generator["cpu_share"], *generator.get("busiest_share", [])], default=None)
-    limit = f"at most {duration(lag['limit_us'])}" if lag.get("limit_us") is not None else ""
+    most = max([*generator["cpu_share"], *generator["busiest_share"]], default=None)
+    limit = f"at most {duration(lag['limit_us'])}"
+    late = f"{count(lag['over'])} of {plural(lag['requests'], 'request')} later than {duration(lag['limit_us'])}"
     rows = [
         ["lag p50", _time(lag["p50_us"]), ""],
-        ["lag p99", _time(lag["p99_us"]), limit],
+        ["lag p99", _time(lag["p99_us"]), limit if lag["p99_us"] is not None else late],
         ["lag max", _time(lag["max_us"]), ""],
         ["CPU of the busiest worker, busiest second", percent(most), f"at most {percent(generator['limit'])}"],
     ]
@@ -323,9 +342,8 @@ def notes(summary: Summary) -> list[str]:
 
 def command(summary: Summary) -> str:
     """The command line that repeats the run from its own directory; the one given, where the run tells it."""
-    given = summary.get("command")
-    if given:
-        return given if isinstance(given, str) else shlex.join(given)
+    if summary["command"]:
+        return str(summary["command"])
     parts = ["liverush", "load", "scenario.yaml", "--seed", str(summary["seed"])]
     for flag in ("share", "speed"):
         if summary[flag] != 1:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sim.errors import UsageError
 from sim.reports.blocks import Block, plain_text
+from sim.reports.load_files import is_load
 from sim.reports.words import NO_VALUE, money
 
 _MOST_ROWS = 60
@@ -32,6 +33,8 @@ def _run(directory: Path) -> tuple[Values, Values, str]:
     try:
         rows = json.loads((directory / "provenance.json").read_text(encoding="utf-8"))
         summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
+        if is_load(summary):
+            raise ValueError("it is a load run: a measurement, which another one does not repeat")
         inputs = {row["path"]: row["value"] for row in rows}
         inputs |= {key: summary[key] for key in ("seed", "replications") if key in summary}
         return inputs, _results(summary), str(summary.get("currency") or "")

@@ -12,7 +12,7 @@ from loadtests.generator import Generator
 from loadtests.records import read_records
 from loadtests.schedule import VIEW
 from tests.load.made_schedules import even_schedule
-from tests.load.running import plain_server
+from tests.load.running import LocustRun, plain_server
 
 #: Each of these alone would end the replay early, keep it from beginning, or write into the user's folder.
 CONFIGURED = "run-time = 1s\nprocesses = 2\ntags = smoke\ncsv = mine\nhtml = mine.html\n"
@@ -42,3 +42,11 @@ def test_the_users_own_configuration_of_locust_changes_nothing(tmp_path: Path, m
             generator.stop()
     assert len(read_records(raw)) == 300, generator.said()
     assert sorted(path.name for path in here.iterdir()) == [".locust.conf", "locust.conf", "pyproject.toml"]
+
+
+def test_a_plan_that_cannot_be_played_ends_locust_at_once(tmp_path: Path) -> None:
+    """Such as that of a run that is over, whose schedule is gone."""
+    run = LocustRun(tmp_path / "raw", even_schedule(10, 1, VIEW), "http://127.0.0.1:9")
+    (tmp_path / "raw" / "schedule.npz").unlink()
+    assert run.end(timeout_s=60) == 1
+    assert "worker 0 cannot begin" in run.log()

@@ -97,9 +97,13 @@ def test_what_is_overdue_starts_in_batches_so_that_answers_get_their_turn(portab
 
 
 def test_a_wait_for_the_past_is_none(pacers: list[Pacer]) -> None:
-    pacer = begin(pacers, False)
+    """Nobody else gets a turn."""
+    pacer, others = begin(pacers, False), [0]
+    other = gevent.spawn(lambda: others.append(1))
     pacer.wait(pacer.now_us() - 1)
     pacer.wait(0)
+    assert others == [0]
+    other.kill()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="timerfd is Linux's")

@@ -51,6 +51,17 @@ def test_what_hangs_is_over_the_bound_before_it_ends() -> None:
     assert errors.broken_by(second(50, 1), waiting) == ""
 
 
+def test_a_rule_looks_back_until_it_has_enough() -> None:
+    """A slow shop, three requests a second: the rule is the only brake that it has."""
+    rule = parse_rule("errors>50%")
+    told = [rule.broken_by(second(3, 1, Outcome.ERROR)) for _ in range(8)]
+    assert told[:6] == [""] * 6
+    assert told[6] == "errors>50%: 100.0% over 7 s"
+    for _ in range(4):
+        told.append(rule.broken_by(second(30, 1)))
+    assert told[-1] == "", "what is long past counts no more"
+
+
 def test_a_few_requests_say_nothing() -> None:
     rule = parse_rule("errors>1% over 1s")
     assert rule.broken_by(second(5, 1, Outcome.ERROR)) == ""

@@ -17,6 +17,7 @@ from loadtests import harness, session, verdict
 from loadtests.choosing import Choice
 from loadtests.harness import LoadResult
 from loadtests.options import LoadOptions
+from loadtests.planning import Left, whole_of
 from loadtests.schedule import VIEW, ShelfPlan
 from loadtests.session import Replayed, replay
 from loadtests.targets.base import AuditResult, Cart, Http, HttpFailed, Step, Target, World, in_words, ok
@@ -25,6 +26,7 @@ from sim.errors import UsageError
 from sim.scenario import load_scenario
 from tests.load.made_schedules import even_schedule
 from tests.load.running import ROOT
+from tests.load.small_replay import world
 
 
 class Idle:
@@ -255,14 +257,37 @@ class Fixed(Shop):
 @pytest.mark.parametrize(
     ("target", "choice", "said"),
     [
-        (Fixed, Choice(share=0.5), ["its stock with --share"]),
-        (Fixed, Choice(share=0.5, speed=2), ["its stock with --share", "its timers with --speed"]),
+        (Fixed, Choice(share=0.5), ["--share with its stock"]),
+        (Fixed, Choice(share=0.5, speed=2), ["--share with its stock", "--speed with its timers"]),
         (Fixed, Choice(), []),
-        (Shop, Choice(share=0.5, speed=2), ["its timers with --speed"]),
+        (Shop, Choice(share=0.5, speed=2), ["--speed with its timers"]),
         (ReferenceEngine, Choice(share=0.5, speed=2), []),
     ],
 )
 def test_what_a_target_cannot_follow_is_found_by_its_class(
     target: type[Target], choice: Choice, said: list[str]
 ) -> None:
-    assert harness._not_scaled(choice, target()) == said
+    assert harness._not_followed(options_of(choice), even_schedule(10, 1, VIEW), None, target()) == said
+
+
+def options_of(choice: Choice) -> LoadOptions:
+    return LoadOptions(load_scenario(ROOT / "scenarios" / "minimal.yaml", []), ROOT, choice)
+
+
+def test_a_target_whose_stock_or_shelf_is_not_the_scenarios_at_that_time_does_not_follow() -> None:
+    options = options_of(Choice(from_us=3_600_000_000))
+    whole = whole_of(options.scenario)
+    less, plain = Left(whole.stock - 1, whole.deals), even_schedule(10, 1, VIEW)
+    assert harness._not_followed(options, plain, less, Fixed()) == ["--from with its stock"]
+    assert harness._not_followed(options, plain, whole, Fixed()) == [], "nothing was sold until then"
+    assert harness._not_followed(options, plain, less, Shop()) == []
+    shelved = replace(plain, shelf=[ShelfPlan(5, 0, on=True)])
+    assert harness._not_followed(options, shelved, whole, Shop()) == ["the times of listings on the shelf"]
+    assert harness._not_followed(options, shelved, whole, OneShelf()) == []
+
+
+def test_an_engine_that_runs_already_has_timers_of_its_own(tmp_path: Path) -> None:
+    engine = ReferenceEngine()
+    with pytest.raises(UsageError, match="does not answer"):
+        engine.setup(world(tmp_path, [], url="http://127.0.0.1:9"))
+    assert not engine.scales_timers

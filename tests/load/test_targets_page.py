@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -13,9 +14,10 @@ from typing import Any
 import pytest
 
 from loadtests.records import Outcome
-from loadtests.targets.base import Target
+from loadtests.targets.base import Answer, Target, Unexpected
 from loadtests.targets.loading import load_target
 from loadtests.targets.process import ServerProcess
+from sim.cli import run
 from sim.errors import UsageError
 from tests.load.shop import certificates
 from tests.load.small_replay import SmallReplay, cart, offer, world
@@ -189,3 +191,32 @@ def test_what_is_wrong_with_the_setting_up_is_told_in_a_line(
         pass
     with pytest.raises(UsageError, match="say where with --url"), replaying("MyShop", tmp_path, "", ca):
         pass
+
+
+@pytest.mark.usefixtures("my_shop")
+def test_the_command_on_the_page_gets_as_far_as_the_shop(
+    tmp_path: Path, certificate: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its bounds hold what its plan sends: it fails only as nobody listens at the port that stands for the shop's."""
+    text = PAGE.read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
+    _export, command = block.replace("\\\n", " ").strip().splitlines()
+    (tmp_path / "ca.pem").write_bytes(certificate[0].read_bytes())
+    words = shlex.split(command.replace("https://staging.example.com", "https://127.0.0.1:9"))
+    assert words[0] == "liverush"
+    assert run([*words[1:], "--out", str(tmp_path)]) == 2
+    assert "the target cannot be reached" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("my_shop")
+def test_the_class_on_the_page_tells_a_shop_that_sheds_from_one_that_fails(
+    tmp_path: Path, certificate: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        shop(tmp_path, certificate) as url,
+        replaying("MyShop", tmp_path, url, certificate[0]) as (target, replay),
+    ):
+        monkeypatch.setattr(replay.http, "post", lambda *_args, **_named: Answer(503, {}, b"<html>"))
+        with pytest.raises(Unexpected) as met:
+            target.place(replay.http, cart(1, (1, 1)), "k")
+        assert met.value.status == 503

@@ -57,7 +57,7 @@ LADDER = [
      "verdict": {"valid": True, "valid_reasons": [], "slo_met": True, "audit": "clean", "exit_code": 0,
                  **LADDER_VERDICTS[m]},
      "slos": [{"endpoint": "checkout", "percentile": 99.0, "at_most_us": 250 * MS, "errors_at_most": 0.01,
-               "measured_us": p99, "error_share": errors, "over": 0 if m < 2 else 70, "met": m < 2}],
+               "measured_us": p99, "error_share": errors, "requests": 2_000, "over": 0 if m < 2 else 70, "met": m < 2}],
      "audit": {"checked": {"no_oversell": 30}, "unseen": {}, "findings": FINDINGS if m == 2 else [], "failed": []},
      "notes": [], "incomplete": False, "aborted": None}
     for m, (p99, errors) in _RUNGS.items()
@@ -226,18 +226,22 @@ def _summary(table: Columns, what: Kind) -> dict[str, Any]:
         {"p50_us": int(lag[len(lag) // 2]), "max_us": int(lag[-1])} if len(lag) else dict.fromkeys(("p50_us", "max_us"))
     )
     summary: dict[str, Any] = {
-        "kind": "load", "scenario": "flash_drop", "seed": 500, "run_id": "1a2b3c4d5e",
-        "started_at": "2026-06-05T17:31:02+00:00",
+        "kind": "load", "scenario": "flash_drop", "seed": 500,
+        "started_at": "2026-06-05T17:31:02+00:00", "command": "liverush load flash_drop",
         "target": {"name": "reference", "url": "", "store": "sqlite"},
         "share": 1.0, "speed": 1.0, "from_us": 0, "length_us": what.length_us, "workers": 1,
         "planned": {"arrivals": int((table["endpoint"] <= 3).sum()), "checkouts": int((table["endpoint"] == 3).sum())},
-        "sent": len(lag), "dropped": int((table["outcome"] == 7).sum()), "incomplete": False, "aborted": None,
+        "trace": {"fingerprint": "0f1e2d", "carts": what.carts},
+        "rates": {"offered_per_s": 150.0, "achieved_per_s": 149.5, "error_share": 0.002},
+        "sent": len(lag), "stale_retries": 0, "dropped": int((table["outcome"] == 7).sum()),
+        "incomplete": False, "aborted": None,
         "verdict": {"valid": True, "valid_reasons": [], "slo_met": True, "audit": "clean", "exit_code": 0,
                     "line": "VALID · SLO MET · AUDIT CLEAN"},
         "slos": [_slo(endpoints, "checkout", 250 * MS), _slo(endpoints, "confirmation", 500 * MS)],
-        "endpoints": endpoints,
-        "lag": {**middle, "p99_us": int(lag[len(lag) * 99 // 100]) if len(lag) else None, "limit_us": 12_500},
-        "generator": {"cpu_share": [0.41], "limit": 0.8},
+        "endpoints": endpoints, "buyers": _buyers(endpoints),
+        "lag": {"of": "arrivals", **middle, "p99_us": int(lag[len(lag) * 99 // 100]) if len(lag) else None,
+                "limit_us": 12_500, "requests": len(lag), "over": 0},
+        "generator": {"cpu_share": [0.41], "busiest_share": [0.52], "limit": 0.8},
         "refusals": {name: int(reasons[k]) for k, name in enumerate(REASONS) if k and reasons[k]},
         "audit": {"checked": {"no_oversell": 30, "captured_once": 2400, "acknowledged_orders_exist": 2700},
                   "unseen": {}, "findings": [], "failed": []},
@@ -250,10 +254,19 @@ def _summary(table: Columns, what: Kind) -> dict[str, Any]:
     return summary
 
 
+def _buyers(endpoints: dict[str, Any]) -> dict[str, Any]:
+    """Who waited: as if every cart had been answered at its first try."""
+    row = endpoints["checkout"]
+    times = {key: row[key] for key in ("p50_us", "p90_us", "p99_us", "p999_us", "max_us")}
+    told = {"carts": row["requests"], "unserved": 0, **times}
+    return {"checkout": told, "journey": told} if row["requests"] else {}
+
+
 def _slo(endpoints: dict[str, Any], endpoint: str, at_most_us: int) -> dict[str, Any]:
     row = endpoints[endpoint]
     missed = sum(row[key] for key in ("shed", "errors", "timeouts", "dropped"))
     share = missed / row["requests"] if row["requests"] else 0.0
     met = row["p99_us"] is not None and row["p99_us"] <= at_most_us and share <= 0.01
     return {"endpoint": endpoint, "percentile": 99.0, "at_most_us": at_most_us, "errors_at_most": 0.01,
-            "measured_us": row["p99_us"], "error_share": share, "met": met}  # fmt: skip
+            "measured_us": row["p99_us"], "error_share": share, "requests": row["requests"], "over": 0,
+            "met": met}  # fmt: skip

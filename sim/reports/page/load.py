@@ -29,7 +29,8 @@ def load_page(run: LoadRun, pictures: Pictures) -> str:
             _objectives(summary),
             _figures("ladder", "Ladder", pictures, ["ladder"], told.ladder_block(summary)),
             _figures("rates", "Rates", pictures, ["rates"]),
-            _figures("times", "Response times", pictures, ["checkout", "confirmation"], told.times_block(summary)),
+            _figures("times", "Response times", pictures, ["checkout", "confirmation"], told.times_block(summary),
+                     told.buyers_block(summary)),
             _figures("requests", "Requests by endpoint", pictures, [], told.requests_block(summary)),
             _figures("refusals", "Refusals", pictures, ["refusals"], told.refusals_block(summary)),
             _figures("generator", "Load generator and server", pictures, ["lag", "server"],
@@ -48,8 +49,8 @@ def _head(summary: told.Summary) -> list[Child]:
         ("requests sent", count(summary["sent"])),
         ("could not be sent", count(summary["dropped"])),
     ]
-    rates = summary.get("rates") or {}
-    cards += [(name, f"{told.rate(rates[key])}/s") for name, key in _RATES if rates.get(key) is not None]
+    rates = summary["rates"]
+    cards += [(name, f"{told.rate(rates[key])}/s") for name, key in _RATES if rates[key] is not None]
     doubts = [tag("li", firm(doubt)) for doubt in told.doubts(summary)]
     notes = [tag("li", firm(note)) for note in told.notes(summary)]
     return [
@@ -86,11 +87,10 @@ def _figures(name: str, title: str, pictures: Pictures, wanted: Sequence[str], *
 
 def _provenance(run: LoadRun) -> Markup:
     summary = run.summary
-    target, trace = summary["target"], summary.get("trace") or {}
+    target, trace = summary["target"], summary["trace"]
     rows = [
         ["scenario", summary["scenario"]],
         ["seed", str(summary["seed"])],
-        ["run", summary["run_id"]] if "run_id" in summary else [],
         ["started", summary["started_at"]],
         ["target", " ".join(part for part in (target["name"], target["url"], target["store"]) if part)],
         ["workers", str(summary["workers"])],
