@@ -128,10 +128,10 @@ def test_what_prepare_returns_is_read_as_the_workers_read_it(tmp_path: Path) -> 
             return self.told
 
     shop = Prepared()
-    shop.told = {"codes": (1, 2)}
+    Prepared.told = {"codes": (1, 2)}
     state = shop.setup(world(tmp_path, [offer("mug")], url="http://127.0.0.1:9"))
     assert (state["codes"], state["currency"]) == ([1, 2], "GBP")
-    shop.told = {"codes": {1, 2}}
+    Prepared.told = {"codes": {1, 2}}
     with pytest.raises(UsageError, match=r"Prepared\.prepare: what it returns is no JSON"):
         shop.setup(world(tmp_path, [offer("mug")], url="http://127.0.0.1:9"))
 

@@ -42,7 +42,7 @@ FINDINGS = [
     {"rule": "no_oversell", "ids": [f"sku-{k}" for k in range(40)], "found": "<held> + committed > on hand & more"},
     {"rule": "captured_once", "ids": ["ord_9f3a", "ord_b771"], "found": "captured twice"},
 ]
-LADDER_VERDICTS = {
+LADDER_VERDICTS: dict[float, dict[str, Any]] = {
     0.5: {"line": "VALID · SLO MET · AUDIT CLEAN"},
     1.0: {"line": "VALID · SLO MET · AUDIT CLEAN"},
     1.5: {"line": "VALID · SLO MET · AUDIT CLEAN"},
