@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from loadtests.chance import are_few_enough, are_too_many
 from loadtests.measuring import Measured
 from loadtests.records import ARRIVING, MISSED, Endpoint, Outcome
 from loadtests.schedule import Schedule
@@ -114,7 +115,10 @@ def judge(measured: Measured, slo: Slo) -> Part:
     response[missed] = np.maximum(response[missed], max(measured.timeout_us, slo.at_most_us + 1))
     n, ordered = len(response), np.sort(response)
     over = n - int(np.searchsorted(ordered, slo.at_most_us, side="right"))
-    share = int(np.count_nonzero(missed)) / n if n else None
+    wrong = int(np.count_nonzero(missed))
+    share = wrong / n if n else None
+    met = None if share is None else over <= n - rank_of(slo.percentile, n) and share <= slo.errors
+    allowed = ((over, 1 - slo.percentile / 100), (wrong, slo.errors))
     return {
         "endpoint": slo.endpoint,
         "percentile": slo.percentile,
@@ -124,8 +128,18 @@ def judge(measured: Measured, slo: Slo) -> Part:
         "error_share": share,
         "requests": n,
         "over": over,
-        "met": None if share is None else over <= n - rank_of(slo.percentile, n) and share <= slo.errors,
+        "met": met,
+        "sure": _is_sure(met, n, allowed),
     }
+
+
+def _is_sure(met: bool | None, requests: int, allowed: tuple[tuple[int, float], ...]) -> bool | None:
+    """Whether chance would rarely give an answer to a target whose share is just the allowed one."""
+    if met is None:
+        return None
+    if met:
+        return all(share <= 0 or are_few_enough(found, requests, share) for found, share in allowed)
+    return any(are_too_many(found, requests, share) for found, share in allowed)
 
 
 def refusals_of(measured: Measured) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +14,8 @@ from sim.scenario.parts.system import Slo
 
 #: A generator that is later than this, or than this share of the tightest objective, disturbs what it measures.
 LAG_FLOOR_US, LAG_SHARE = 2_000, 0.05
-#: The share of requests that may be later than that, and how rarely a generator with that share is called too late.
-LATE, CHANCE = 0.01, 0.05
+#: The share of requests that may be later than that.
+LATE = 0.01
 _ARRIVALS = "arrivals"
 
 
@@ -25,8 +24,8 @@ def lag_of(measured: Measured, slos: Sequence[Slo]) -> dict[str, Any]:
 
     Told are those that were latest by p99: the trace's arrivals, or an endpoint with an objective that was asked often
     enough to have a p99. Of too few arrivals for that there is none: then `over`, how many of the `requests` were later
-    than the limit, decides by `are_too_many`. Asking for news of payments is in none: that waits for its own answers,
-    so it is never late.
+    than the limit, decides by what chance explains. Asking for news of payments is in none: that waits for its own
+    answers, so it is never late.
     """
     tightest_us = min((slo.at_most_us for slo in slos), default=0)
     limit_us = max(LAG_FLOOR_US, round(LAG_SHARE * tightest_us))
@@ -46,9 +45,3 @@ def lag_of(measured: Measured, slos: Sequence[Slo]) -> dict[str, Any]:
         "requests": len(lag),
         "over": len(lag) - int(np.searchsorted(lag, limit_us, side="right")),
     }
-
-
-def are_too_many(over: int, requests: int) -> bool:
-    """Whether so many are late that, were one in a hundred late, it would be so in less than one replay in twenty."""
-    fewer = sum(math.comb(requests, late) * LATE**late * (1 - LATE) ** (requests - late) for late in range(over))
-    return 1 - fewer < CHANCE

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from loadtests.chance import are_too_many
 from loadtests.endpoints import Part, are_arrivals, endpoints_of, judge, rates_of, refusals_of
-from loadtests.lag import are_too_many, lag_of
+from loadtests.lag import LATE, lag_of
 from loadtests.measuring import Measured, WorkerNote
 from loadtests.records import Outcome
 from loadtests.schedule import Schedule
@@ -105,7 +106,7 @@ def _lag_doubts(lag: Part, planned: int) -> Iterable[Doubt]:
         if planned:
             yield Doubt("nothing was sent", f"none of {planned} planned arrivals was sent")
     elif late_us is None:
-        if are_too_many(over, requests):
+        if are_too_many(over, requests, LATE):
             sentence = f"{over} of {requests} {lag['of']} were sent more than {_ms(limit_us)} late"
             yield Doubt(f"lag > {_ms(limit_us)} for {over} of {requests}", f"{sentence}; one in a hundred may be")
     elif late_us > limit_us:
@@ -306,8 +307,8 @@ def _slo_words(slos: Sequence[Part]) -> str:
 
 
 def _few(slo: Part) -> bool:
-    """Whether an objective was judged by so few requests that its percentile itself cannot be told."""
-    return slo["met"] is not None and slo["measured_us"] is None
+    """Whether an objective was judged by so few requests that its percentile cannot be told and chance may have won."""
+    return slo["met"] is not None and slo["measured_us"] is None and not slo["sure"]
 
 
 def _requests(slo: Part) -> str:

@@ -36,8 +36,7 @@ def waits_of(measured: Measured) -> dict[str, dict[str, Any]]:
     begun = np.full(int(records["cart"].max(initial=-1)) + 1, -1, np.int64)
     begun[carts[ordered]] = begin_us[ordered]
     ends = np.full(len(begun), -1, np.int64)
-    rows = np.flatnonzero(own)
-    np.maximum.at(ends, records["cart"][rows], end_us[rows])
+    np.maximum.at(ends, records["cart"][own], records["done_us"][own])
     found["journey"] = _told((ends - begun)[begun >= 0], 0)
     return {name: part for name, part in found.items() if part["carts"]}
 

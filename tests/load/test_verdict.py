@@ -235,6 +235,19 @@ def test_a_percentile_that_cannot_be_told_is_judged_by_the_count(slow: int, met:
     assert found["notes"][0].startswith("checkout p99 was judged by 150 requests, of which 1 may be over")
 
 
+@pytest.mark.parametrize(
+    ("requests", "slow", "sure"), [(300, 0, True), (298, 0, False), (63, 63, True), (999, 9, False)]
+)
+def test_an_answer_from_few_requests_is_doubted_only_where_chance_may_have_given_it(
+    requests: int, slow: int, sure: bool
+) -> None:
+    due, response = np.arange(requests) * 1_000, np.where(np.arange(requests) < slow, 300_000, 1_000)
+    measured = measured_of(records_of(due, response))
+    assert endpoints.judge(measured, slo())["sure"] is sure
+    found = verdict.summarise(measured, schedule_of(due), [slo()], CLEAN)
+    assert ("requests only" in found["verdict"]["line"]) is not sure
+
+
 def test_refusals_are_answers_and_counted_by_reason() -> None:
     outcome = np.where(np.arange(N) < 1_500, Outcome.REFUSED, Outcome.OK)
     outcome[-3:] = Outcome.DECLINED

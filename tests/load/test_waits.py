@@ -33,6 +33,13 @@ def test_a_buyer_who_was_shed_first_has_waited_since_the_first_try() -> None:
     assert (found["journey"]["carts"], found["journey"]["p50_us"]) == (N, 1_040 * MS)
 
 
+def test_a_try_without_an_answer_makes_no_journey_longer_than_it_was() -> None:
+    broken = tries(DUE, 10 * MS, outcome=Outcome.ERROR)
+    broken["status"] = 0
+    found = waits_of(measured_of(np.concatenate([broken, tries(DUE + 502 * MS, 5 * MS, 2)])))
+    assert found["journey"]["p50_us"] == found["checkout"]["p50_us"] == 507 * MS
+
+
 def test_who_was_never_answered_has_waited_as_long_as_clients_do_and_has_no_journey() -> None:
     timed_out = tries(DUE, 3 * MS, outcome=Outcome.TIMEOUT)
     found = waits_of(measured_of(timed_out, timeout_us=10_000 * MS))

@@ -57,7 +57,8 @@ LADDER = [
      "verdict": {"valid": True, "valid_reasons": [], "slo_met": True, "audit": "clean", "exit_code": 0,
                  **LADDER_VERDICTS[m]},
      "slos": [{"endpoint": "checkout", "percentile": 99.0, "at_most_us": 250 * MS, "errors_at_most": 0.01,
-               "measured_us": p99, "error_share": errors, "requests": 2_000, "over": 0 if m < 2 else 70, "met": m < 2}],
+               "measured_us": p99, "error_share": errors, "requests": 2_000, "over": 0 if m < 2 else 70, "met": m < 2,
+               "sure": True}],
      "audit": {"checked": {"no_oversell": 30}, "unseen": {}, "findings": FINDINGS if m == 2 else [], "failed": []},
      "notes": [], "incomplete": False, "aborted": None}
     for m, (p99, errors) in _RUNGS.items()
@@ -269,4 +270,4 @@ def _slo(endpoints: dict[str, Any], endpoint: str, at_most_us: int) -> dict[str,
     met = row["p99_us"] is not None and row["p99_us"] <= at_most_us and share <= 0.01
     return {"endpoint": endpoint, "percentile": 99.0, "at_most_us": at_most_us, "errors_at_most": 0.01,
             "measured_us": row["p99_us"], "error_share": share, "requests": row["requests"], "over": 0,
-            "met": met}  # fmt: skip
+            "met": met, "sure": True}  # fmt: skip

@@ -64,7 +64,7 @@ def replayed() -> dict[str, Any]:
     due = np.arange(100) * 1_000
     slo = Slo.model_validate({"endpoint": "checkout", "percentile": 99, "at_most": "1s", "errors": 0.01})
     schedule = schedule_of(due)
-    told = {"from_us": 0, "fingerprint": "0f", "trace_carts": 100}
+    told = {"from_us": 0, "until_us": 60, "fingerprint": "0f", "trace_carts": 100}
     schedule.header.update(told)
     scenario = load_scenario(DOCUMENT.parents[1] / "scenarios" / "minimal.yaml", [])
     head = harness._head(LoadOptions(scenario, Path()), schedule, dt.datetime.now(dt.UTC))
