@@ -83,7 +83,7 @@ def _send(
     (folder / "state.json").write_text(json.dumps(state))
     plan = _plan(folder, options, run_id)
     generator = Generator(folder, msgspec.to_builtins(plan), options.workers)
-    sampler = Sampler(metrics_url=state.get("metrics_url", ""))
+    sampler = Sampler(metrics_url=state.get("metrics_url", ""), run_id=run_id)
     seen = Replayed(folder, target, state, NOT_DONE, sampler)
     progress = Progress(folder, options.workers, planned_end_us(schedule) / 1e6, show)
     keeper = _ShelfKeeper(schedule, target, state, options.ca_file, run_id)

@@ -126,7 +126,7 @@ class ReferenceEngine(Target):
             "parts": [list(offer.parts) for offer in world.offers],
         }
         state["cursor"] = self._last_event(filler)
-        state["since"] = f"{_now(url, ca_file) - _BEFORE:%Y-%m-%dT%H:%M:%SZ}"
+        state["since"] = f"{_now(url, ca_file, world.run_id) - _BEFORE:%Y-%m-%dT%H:%M:%SZ}"
         return state | filler.fill()
 
     def command(self, world: World) -> list[str]:
@@ -326,9 +326,9 @@ class ReferenceEngine(Target):
         return found
 
 
-def _now(url: str, ca_file: str) -> datetime:
+def _now(url: str, ca_file: str, run_id: str) -> datetime:
     """Return the time by the engine's clock, which may be hours behind ours; ours where it does not tell."""
-    with contextlib.closing(BlockingHttp(url, ca_file=ca_file)) as http:
+    with contextlib.closing(BlockingHttp(url, ca_file=ca_file, run_id=run_id)) as http:
         told = http.get("/healthz").headers.get("date", "")
     ours = datetime.now(UTC)
     try:

@@ -64,11 +64,11 @@ class _Tree:
 class Sampler:
     """Samples from `start` to `stop`; `rows` are there at any time. Nothing that it looks at can make it fail."""
 
-    def __init__(self, processes: Mapping[str, int] | None = None, *, metrics_url: str = "") -> None:
+    def __init__(self, processes: Mapping[str, int] | None = None, *, metrics_url: str = "", run_id: str = "") -> None:
         self.started_unix_us = 0
         self._pids: dict[str, int] = dict(processes or {})
         self._trees: dict[str, _Tree] = {}
-        self._scraper = _Scraper(metrics_url) if metrics_url else None
+        self._scraper = _Scraper(metrics_url, run_id) if metrics_url else None
         self._rows: list[Sample] = []
         self._times = _machine_times()
         self._ended = threading.Event()
@@ -174,8 +174,9 @@ def _steal_share(before: tuple[float, float | None], after: tuple[float, float |
 class _Scraper:
     """Reads an engine's metrics; remembers the groups that it had stored."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, run_id: str) -> None:
         self._url = urlsplit(url)
+        self._said = {"x-liverush-run": run_id} if run_id else {}
         self._groups: tuple[float, float] | None = None
 
     def scrape(self) -> EngineUse | None:
@@ -200,7 +201,7 @@ class _Scraper:
         connection = kind(self._url.hostname or "", self._url.port, timeout=SCRAPE_WITHIN_S)
         try:
             path = f"{self._url.path or '/'}{'?' if self._url.query else ''}{self._url.query}"
-            connection.request("GET", path)
+            connection.request("GET", path, headers=self._said)
             answer = connection.getresponse()
             return answer.read().decode("utf-8", "replace") if answer.status == 200 else ""
         finally:

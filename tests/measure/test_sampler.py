@@ -167,6 +167,7 @@ class Engine(HTTPServer):
 
     asked = 0
     status = 200
+    said = ""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -174,6 +175,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked += 1
+        self.server.said = self.headers.get("X-LiveRush-Run", "")
         body = TEXT.format(groups=4 * self.server.asked, calls=10 * self.server.asked).encode()
         self.send_response(self.server.status if self.path == "/metrics" else 404)
         self.end_headers()
@@ -195,7 +197,7 @@ def engine() -> Iterator[Engine]:
 
 
 def rows_of(url: str, count: int = 1) -> list[Sample]:
-    seen = Sampler(metrics_url=url)
+    seen = Sampler(metrics_url=url, run_id="run7")
     seen.start()
     until(lambda: len(seen.rows()) >= count)
     seen.stop()
@@ -206,6 +208,7 @@ def rows_of(url: str, count: int = 1) -> list[Sample]:
 def test_an_engines_metrics_are_read_each_second(engine: Engine) -> None:
     rows = rows_of(f"http://127.0.0.1:{engine.server_port}/metrics", 2)
     assert rows[0].engine == rows[1].engine == sampler.EngineUse(4.0, 2.5, 12.0, 1000.0)
+    assert engine.said == "run7", "a target's own logs tell what a run asked"
 
 
 @pytest.mark.usefixtures("fast")
