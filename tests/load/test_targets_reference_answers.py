@@ -26,14 +26,14 @@ def answer(status: str, body: bytes = b"", **headers: str) -> bytes:
 def test_orders_are_read_from_before_the_run_by_the_engines_clock_and_ours(hours: int, behind_h: int) -> None:
     told = datetime.now(UTC) + timedelta(hours=hours)
     with RawServer(always(answer("200 OK", date=format_datetime(told, usegmt=True)))) as server:
-        found = reference._now(server.url, "")
+        found = reference._now(server.url, "", "run7")
     assert abs(found - datetime.now(UTC) + timedelta(hours=behind_h)) < timedelta(minutes=5)
 
 
 @pytest.mark.parametrize("date", ["", "yesterday"])
 def test_an_engine_that_does_not_tell_the_time_has_ours(date: str) -> None:
     with RawServer(always(answer("200 OK", date=date))) as server:
-        assert abs(reference._now(server.url, "") - datetime.now(UTC)) < timedelta(minutes=5)
+        assert abs(reference._now(server.url, "", "run7") - datetime.now(UTC)) < timedelta(minutes=5)
 
 
 def test_a_feed_that_does_not_answer_has_failed_and_what_it_told_before_counts(monkeypatch: pytest.MonkeyPatch) -> None:
