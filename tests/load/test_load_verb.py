@@ -76,6 +76,15 @@ def test_every_planned_arrival_is_a_request_with_its_stamps(loaded: tuple[Path, 
     assert all(done >= sent for sent, done in zip(table["sent_us"], table["done_us"], strict=True))
 
 
+def test_without_figures_there_is_what_a_continuous_integration_reads(
+    loaded: tuple[Path, dict[str, Any]],
+) -> None:
+    directory, _summary = loaded
+    assert (directory / "junit.xml").is_file()
+    assert (directory / "summary.md").is_file()
+    assert not (directory / "report.html").exists()
+
+
 def test_nothing_is_left_running_and_no_secret_is_written(loaded: tuple[Path, dict[str, Any]]) -> None:
     directory, _summary = loaded
     assert _left_behind(directory.parent) == []
@@ -126,6 +135,8 @@ def test_an_interrupted_replay_keeps_what_was_measured(tmp_path: Path) -> None:
         (("flash_drop", "--max-per-s", "nan"), "--max-per-s"),
         (("flash_drop", "--max-per-s", "inf"), "--max-per-s"),
         (("flash_drop", "--share", "nan"), "--share"),
+        (("flash_drop", "--client-timeout", "0s"), "too short"),
+        (("flash_drop", "--twins", "1.5"), "--twins"),
         (("flash_drop", "--speed", "nan"), "--speed"),
         (("flash_drop", "--target-option", "url=http://192.0.2.1"), "--url"),
     ],
