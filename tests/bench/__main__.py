@@ -13,7 +13,8 @@ from pathlib import Path
 
 from tests.bench.benches import BENCHES
 from tests.bench.process import JobFailed, open_bench
-from tests.bench.rows import ROOT, table, write_rows
+from tests.bench.rows import table, write_rows
+from tests.paths import ROOT
 
 
 def main() -> int:

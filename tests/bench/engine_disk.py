@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.bench.process import JobFailed
-from tests.bench.rows import ROOT
+from tests.paths import ROOT
 
 #: What a small group writes; and where: over and over in one part of a file, as a log that starts anew.
 _BYTES, _LOG_BYTES = 16 << 10, 16 << 20

@@ -25,7 +25,8 @@ from sim.engine.stores.pgserver import PrivatePostgres
 from tests.bench.engine_disk import sync_figures, syncing
 from tests.bench.engine_servers import Server, echo_server, engine_server
 from tests.bench.process import Bench, JobFailed
-from tests.bench.rows import ROOT, Target, make_row
+from tests.bench.rows import Target, make_row
+from tests.paths import ROOT
 
 Row = dict[str, Any]
 

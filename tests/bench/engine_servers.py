@@ -18,7 +18,7 @@ from typing import Any
 from sim.measure.sampler import metrics_in
 from tests.bench.engine_carts import CURRENCY, ON_HAND, PRICE_MINOR
 from tests.bench.process import JobFailed, environment
-from tests.bench.rows import ROOT
+from tests.paths import ROOT
 
 _SKUS_A_PRODUCT = 100
 _STOP_S = 30

@@ -23,10 +23,11 @@ import numpy as np
 from loadtests.records import Outcome, read_records
 from loadtests.schedule import VIEW, Schedule
 from tests.bench.process import Bench, JobFailed
-from tests.bench.rows import ROOT, Target, make_row
+from tests.bench.rows import Target, make_row
 from tests.load.made_schedules import even_schedule, schedule_of
 from tests.load.running import LocustRun, plain_server
 from tests.load.shop import certificates
+from tests.paths import ROOT
 
 RATIO = Target("client_ratio", 5, at_least=True)
 LAG = Target("lag_p99_us", 1_000)

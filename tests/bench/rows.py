@@ -12,8 +12,7 @@ from typing import Any
 
 import sim
 from sim.measure.machine import describe_machine, package_versions
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.paths import ROOT
 
 #: Every row has these keys, in this order; null where a benchmark does not measure it.
 KEYS: dict[str, str] = {

@@ -10,7 +10,7 @@ from sim.scenario.load import load_with_source
 from sim.scenario.reading.nodes import plain
 from sim.scenario.schema import Scenario
 from sim.scenario.writing.as_run import scenario_yaml
-from tests.bench.rows import ROOT
+from tests.paths import ROOT
 
 #: Numbers that grow with the audience: of people, of units, of hands.
 AUDIENCE = ("per_min",)

@@ -21,9 +21,10 @@ import numpy as np
 from loadtests.records import Outcome, read_records
 from loadtests.schedule import VIEW
 from tests.bench.process import Bench, JobFailed
-from tests.bench.rows import ROOT, Target, make_row
+from tests.bench.rows import Target, make_row
 from tests.load.made_schedules import even_schedule
 from tests.load.running import LocustRun, plain_server
+from tests.paths import ROOT
 
 PER_S, USER_PER_S, LENGTH_S, STALL_AFTER_S, STALL_S = 500, 10, 18, 8, 2.0
 PERCENTILES = (50, 90, 99, 99.9)

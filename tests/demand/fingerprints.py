@@ -6,20 +6,19 @@ A change of what is generated shows as a change of `scenarios/fingerprints.json`
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from sim.demand.generate import generate
 from sim.scenario import load_scenario
+from tests.paths import SCENARIOS
 
-FOLDER = Path(__file__).resolve().parents[2] / "scenarios"
-FILE = FOLDER / "fingerprints.json"
+FILE = SCENARIOS / "fingerprints.json"
 
 Print = dict[str, str | int]
 
 
 def shipped() -> list[str]:
     """Names of the shipped scenarios."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return sorted(path.stem for path in SCENARIOS.glob("*.yaml"))
 
 
 def committed() -> dict[str, Print]:
@@ -30,7 +29,7 @@ def committed() -> dict[str, Print]:
 
 def generated(name: str) -> Print:
     """The fingerprint of the first replication's trace with the scenario's own seed, its rows and its carts."""
-    scenario = load_scenario(FOLDER / f"{name}.yaml")
+    scenario = load_scenario(SCENARIOS / f"{name}.yaml")
     trace = generate(scenario, scenario.seed)
     return {"fingerprint": trace.fingerprint(), "rows": trace.rows, "orders": trace.orders}
 

@@ -14,13 +14,12 @@ from sim.demand.trace import BUY, VIEW
 from sim.errors import ScenarioError, UsageError
 from sim.scenario import load_scenario
 from sim.scenario.schema import Scenario
-
-SHOWS = Path(__file__).resolve().parents[2] / "scenarios"
+from tests.paths import SCENARIOS
 
 
 @pytest.fixture(scope="module")
 def drop() -> Scenario:
-    return load_scenario(SHOWS / "flash_drop.yaml", [])
+    return load_scenario(SCENARIOS / "flash_drop.yaml", [])
 
 
 def test_rows_are_sent_as_they_stand(drop: Scenario, tmp_path: Path) -> None:

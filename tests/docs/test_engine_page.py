@@ -21,9 +21,9 @@ from sim.engine.psp.behaviour import Behaviour
 from sim.engine.settings import Timers
 from sim.engine.webhooks.signatures import secret_of, signed_headers
 from tests.docs.page import masked, play, steps
+from tests.paths import DOCS, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-TEXT = (ROOT / "docs" / "engine.md").read_text(encoding="utf-8")
+TEXT = (DOCS / "engine.md").read_text(encoding="utf-8")
 
 
 def curl_version() -> tuple[int, ...]:

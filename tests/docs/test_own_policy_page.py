@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.engine.process import environment
+from tests.paths import DOCS
 
-PAGE = (Path(__file__).resolve().parent.parent.parent / "docs" / "own-policy.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "own-policy.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"^```(yaml|python|sh)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 
 

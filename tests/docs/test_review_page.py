@@ -15,8 +15,9 @@ from sim.reports.review.advice import RULES
 from sim.reports.review.reviewing import review
 from sim.reports.run_files import Run
 from tests.experiments import show
+from tests.paths import DOCS
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "review.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "review.md").read_text(encoding="utf-8")
 Rows = list[tuple[Any, ...]]
 
 

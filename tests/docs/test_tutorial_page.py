@@ -13,8 +13,9 @@ import pytest
 from sim import cli
 from tests.docs.tutorial import follow, missing
 from tests.engine.process import environment
+from tests.paths import DOCS
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "tutorial.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "tutorial.md").read_text(encoding="utf-8")
 #: What makes the commands quicker here; the results are the same.
 QUICK = {
     "simulate": ["--no-figures"],

@@ -22,7 +22,7 @@ from sim.engine.psp.behaviour import Behaviour
 from sim.engine.psp.serving import PspServer
 from sim.engine.stores.tables import row
 from sim.engine.webhooks import endpoints
-from sim.engine.webhooks.signatures import secret_of, verify
+from sim.engine.webhooks.signatures import verify
 from sim.engine.writer import Writer
 from sim.orders.commands import Elapse, PlaceOrder, StartPayment, Wanted
 from sim.orders.entities import Case, Part, Product, Shop, Sku
@@ -30,8 +30,8 @@ from sim.orders.rules import Rules
 from sim.orders.states import State
 from sim.orders.stock import Stock
 from tests.engine.databases import Database
+from tests.engine.mall import SECRET
 
-SECRET = secret_of(b"only for tests: thirty-two bytes")
 SKU_ID = 1001
 PRICE_MINOR = 1290
 PATIENT_S = 10.0

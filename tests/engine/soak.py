@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-_FOLDER = Path(__file__).resolve().parents[2] / "results" / "soak"
+from tests.paths import ROOT
+
+_FOLDER = ROOT / "results" / "soak"
 
 
 def write_result(name: str, facts: dict[str, Any]) -> None:

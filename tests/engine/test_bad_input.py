@@ -22,8 +22,8 @@ from sim.orders.placing import MAX_TOTAL_MINOR
 from tests.engine.databases import Database, PostgresDatabase, SqliteDatabase, admin
 from tests.engine.process import Heard, Running, running
 from tests.engine.rig import run
+from tests.engine.served import SECRET
 
-SECRET = secret_of(b"liverush development secret 0000")
 PLACE = "/v1/orders"
 PRICE = {"unit_price": {"amount": "9999999999", "currency": "GBP"}}
 WHOLE = b'{"buyer_id":"a","lines":[{"sku_id":"1","quantity":1}]}'

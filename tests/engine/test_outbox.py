@@ -38,7 +38,8 @@ from sim.engine.webhooks.signatures import verify
 from sim.engine.webhooks.targets import is_public, url_problem
 from sim.orders.commands import AdjustInventory, Capture, Decline, RequestCancellation, StartPayment
 from tests.engine.databases import Database
-from tests.engine.rig import PRICE_MINOR, SECRET, SKU_ID, Desk, Listener, opened, run, until
+from tests.engine.mall import SECRET
+from tests.engine.rig import PRICE_MINOR, SKU_ID, Desk, Listener, opened, run, until
 
 QUICK = Terms(delays_s=(0.01,) * 5, answer_within_s=5, poll_s=0.005)
 NEVER_AGAIN = Terms(delays_s=(), poll_s=0.005)

@@ -19,7 +19,8 @@ from aiohttp import web
 
 from sim.engine.psp.behaviour import Behaviour, befalls, failure_of, latency_s
 from sim.engine.webhooks.signatures import verify
-from tests.engine.rig import SECRET, Listener, Psp, opened, run, tell, until
+from tests.engine.mall import SECRET
+from tests.engine.rig import Listener, Psp, opened, run, tell, until
 
 CHARGE = {"id": "11", "order_id": "1", "amount": "1290", "currency": "GBP", "method": "card"}
 REFUND = {"id": "21", "charge_id": "11", "amount": "1290", "currency": "GBP"}

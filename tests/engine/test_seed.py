@@ -20,8 +20,8 @@ from sim.scenario.schema import Scenario
 from sim.scenario.tables import deal_table, sku_table
 from tests.engine.client import serving
 from tests.engine.databases import Database
+from tests.paths import SCENARIOS
 
-SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 TEXT = """
 name: small
 reporting_currency: GBP

@@ -22,8 +22,8 @@ from sim import cli
 from tests.engine.databases import PostgresDatabase
 from tests.engine.process import PATIENCE_S, SERVE, Running, environment, running
 from tests.engine.served import children_of
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 BROKEN = ROOT / "tests" / "scenario" / "broken"
 NO_KEYS = "not set: LIVERUSH_KEY_BUYER, LIVERUSH_KEY_MERCHANT, LIVERUSH_KEY_PSP, LIVERUSH_KEY_ADMIN"
 

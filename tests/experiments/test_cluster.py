@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.experiments.test_compare import TEXT
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 if importlib.util.find_spec("distributed") is None:
     pytest.skip("needs the extra 'cluster' (dask, distributed)", allow_module_level=True)
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.experiments import show
+from tests.paths import ROOT
 
 PROCESSES = Path("/proc")
-ROOT = Path(__file__).resolve().parents[2]
 STARTED_AFTER_S, GONE_WITHIN_S = 2.0, 15.0
 PROGRAM = """
 from pathlib import Path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,8 +15,9 @@ from sim.experiments.simulate import RunResult, run
 from sim.operations.money import MONEY_COLUMNS
 from sim.orders.states import Reason, State
 from tests.experiments import show
+from tests.paths import DOCS
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "run-directory.md"
+DOCUMENT = DOCS / "run-directory.md"
 #: What makes a summary tell all that it can.
 EVERYTHING = (
     "allocation.otherwise=wait",

@@ -33,9 +33,8 @@ from sim.engine.paying.provider_http import Provider
 from sim.engine.psp.ledger import CAPTURED, ChargeRequest, Ledger
 from sim.engine.psp.serving import PspServer
 from sim.engine.stores.sqlite import SqliteStore
-from sim.engine.webhooks.signatures import secret_of
+from tests.engine.mall import SECRET
 
-SECRET = secret_of(b"only for tests: thirty-two bytes")
 #: Which of the requests that it can befall a fault strikes.
 STRIKES_AT = 2
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from loadtests.generator import among_processes
 from loadtests.schedule import Schedule
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 LEAD_S = 0.5
 
 

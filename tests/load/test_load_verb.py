@@ -15,7 +15,8 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.paths import ROOT
+
 QUICK = ("--from", "119m", "--for", "60s", "--speed", "15", "--share", "0.3", "--tail", "7s", "--no-figures")
 
 

@@ -24,13 +24,12 @@ from sim.operations.simulate import simulate
 from sim.scenario import load_scenario
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import deal_table
-
-SHOWS = Path(__file__).resolve().parents[2] / "scenarios"
+from tests.paths import SCENARIOS
 
 
 @pytest.fixture(scope="module")
 def show() -> tuple[Scenario, Trace]:
-    scenario = load_scenario(SHOWS / "evening_show.yaml", [])
+    scenario = load_scenario(SCENARIOS / "evening_show.yaml", [])
     return scenario, generate(scenario, scenario.seed, 0)
 
 
@@ -189,7 +188,7 @@ def test_only_a_run_of_this_very_trace_says_who_goes_ahead(tmp_path: Path) -> No
     sets = [part for one in few for part in ("--set", one)]
     assert run(["simulate", "minimal", "--no-figures", "--out", str(tmp_path), *sets]) == 0
     (simulated,) = tmp_path.glob("minimal-*")
-    scenario = load_scenario(SHOWS / "minimal.yaml", few)
+    scenario = load_scenario(SCENARIOS / "minimal.yaml", few)
     trace = generate(scenario, scenario.seed, 0)
     choice = Choice(from_us=0, length_us=scenario.horizon_us, as_run=simulated)
     reason = pq.read_table(simulated / "orders.parquet").column("reason").to_pylist()
@@ -204,7 +203,7 @@ def test_only_a_run_of_this_very_trace_says_who_goes_ahead(tmp_path: Path) -> No
 
 
 def test_of_ones_own_curve_all_is_replayed_unless_told_otherwise(tmp_path: Path) -> None:
-    scenario, path = load_scenario(SHOWS / "flash_drop.yaml", []), tmp_path / "curve.csv"
+    scenario, path = load_scenario(SCENARIOS / "flash_drop.yaml", []), tmp_path / "curve.csv"
     path.write_text("time,per_s\n0,1\n4m,1\n4m,9\n5m,9\n")
     trace = trace_from_file(path, scenario, 1)
     minute = 60 * SECOND_US

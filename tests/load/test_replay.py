@@ -21,7 +21,8 @@ from loadtests.generator import free_port
 from loadtests.records import MISSED, Endpoint, Outcome, read_acks, read_records
 from loadtests.schedule import PLACE, VIEW
 from tests.load.made_schedules import even_schedule, schedule_of
-from tests.load.running import ROOT, LocustRun, plain_server
+from tests.load.running import LocustRun, plain_server
+from tests.paths import ROOT
 
 
 @pytest.fixture(scope="module")

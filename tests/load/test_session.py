@@ -25,8 +25,8 @@ from loadtests.targets.reference import ReferenceEngine
 from sim.errors import UsageError
 from sim.scenario import load_scenario
 from tests.load.made_schedules import even_schedule
-from tests.load.running import ROOT
 from tests.load.small_replay import world
+from tests.paths import ROOT
 
 
 class Idle:

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.generator import among_processes
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.paths import ROOT
 
 ASK = """
 import json, sys

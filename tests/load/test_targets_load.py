@@ -15,10 +15,10 @@ import pytest
 
 from sim.cli.loading import load
 from tests.load.test_targets_page import PAGE, TOKEN, certificate, my_shop, shop
+from tests.paths import ROOT
 
 __all__ = ["certificate", "my_shop"]  # fixtures
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 SHORT = ["minimal", "--for", "60s", "--speed", "20", "--tail", "1s", "--no-figures", "--json"]
 
 

@@ -21,8 +21,9 @@ from sim.cli import run
 from sim.errors import UsageError
 from tests.load.shop import certificates
 from tests.load.small_replay import SmallReplay, cart, offer, world
+from tests.paths import DOCS
 
-PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "load-your-own.md"
+PAGE = DOCS / "load-your-own.md"
 OFFERS = [offer("mug/blue", units=3, price_minor=1290), offer("lamp", units=50, price_minor=4999)]
 TOKEN = "a-token-that-nobody-may-see"
 

@@ -28,6 +28,7 @@ from sim.engine.settings import Settings, check
 from sim.engine.stores.pgserver import PrivatePostgres, available
 from sim.errors import UsageError
 from tests.load.small_replay import SmallReplay, cart, offer, world
+from tests.paths import ROOT
 
 HOUR_US = 3_600_000_000
 OFFERS = [
@@ -216,7 +217,7 @@ time.sleep(60)
 
 
 def test_nothing_is_left_when_the_harness_is_killed(tmp_path: Path) -> None:
-    root = str(Path(__file__).resolve().parent.parent.parent)
+    root = str(ROOT)
     harness = subprocess.Popen(
         [sys.executable, "-c", HARNESS, str(tmp_path)], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": root}
     )

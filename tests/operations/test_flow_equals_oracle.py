@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -19,8 +18,8 @@ from tests.operations.named import NAMES, named
 from tests.oracle import model
 from tests.oracle.cases import FEATURES, MODES, make_case
 from tests.oracle.strategies import Small, cases
+from tests.paths import SCENARIOS
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 #: What the named shops must have met, each at least AT_LEAST times.
 RARE = (
     "queue_full", "timed_out_waiting", "timed_out_in_service", "retries", "replays", "declines", "expiries",
@@ -182,7 +181,7 @@ def test_the_named_shops_together_meet_every_rare_thing_more_than_ten_times() ->
 @cache
 def thinned_mega_live() -> tuple[Scenario, Trace]:
     """The week of `mega_live` with one buyer in seventy, and an engine, staff, stock and carriers as much smaller."""
-    whole = load_scenario(ROOT / "scenarios" / "mega_live.yaml")
+    whole = load_scenario(SCENARIOS / "mega_live.yaml")
     smaller = [
         "strategies=[]",  # theirs are numbers of the whole week
         "funnel.order_given_click=0.05 %",
@@ -214,7 +213,7 @@ def thinned_mega_live() -> tuple[Scenario, Trace]:
         for j in range(len(broadcast.deals)):
             deal = f"programme.broadcasts[{k}].deals[{j}]"
             smaller += [f"{deal}.intent=0.1 %", f"{deal}.units=9"]
-    scenario = load_scenario(ROOT / "scenarios" / "mega_live.yaml", smaller)
+    scenario = load_scenario(SCENARIOS / "mega_live.yaml", smaller)
     return scenario, generate(scenario, 1)
 
 

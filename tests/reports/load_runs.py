@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.paths import SCENARIOS
+
 MS, S = 1_000, 1_000_000
-SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 ENDPOINTS = ("view", "refresh", "quote", "checkout", "payment", "confirmation",
              "read", "cancel", "return", "follow", "other")  # fmt: skip
 OUTCOMES = ("ok", "refused", "declined", "replayed", "shed", "error", "timeout", "dropped", "cut", "in_progress")

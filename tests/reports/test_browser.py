@@ -10,8 +10,9 @@ import pytest
 from matplotlib.image import imread
 
 from sim.reports import page
+from tests.paths import SCENARIOS
 from tests.reports.browser import NAMES, Look, Seen, find_browser, look_at
-from tests.reports.load_runs import SCENARIOS, write_load_run
+from tests.reports.load_runs import write_load_run
 from tests.reports.synthetic import write_run
 
 BROWSER = find_browser()

@@ -20,9 +20,10 @@ from sim.reports import page
 from sim.scenario import load_scenario
 from sim.scenario.parts.system import Slo
 from tests.load.made_records import measured_of, records_of, schedule_of
+from tests.paths import DOCS
 from tests.reports.load_runs import ENDPOINTS, OUTCOMES, write_load_run
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "run-directory.md"
+DOCUMENT = DOCS / "run-directory.md"
 TABLES = ("requests", "intended", "server", "engine")
 
 

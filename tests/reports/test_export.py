@@ -17,7 +17,8 @@ from sim.cli import run
 from sim.reports.export import export_run
 from sim.reports.k6 import FILE_NAME, k6_script
 from sim.reports.load_files import LoadRun
-from tests.reports.load_runs import SCENARIOS, write_load_run
+from tests.paths import SCENARIOS
+from tests.reports.load_runs import write_load_run
 from tests.reports.synthetic import write_run
 
 

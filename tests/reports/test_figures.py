@@ -21,10 +21,10 @@ from sim.reports.figures.frame import WIDTH_IN, Frame, log_axis, styled
 from sim.reports.figures.parcels import _read
 from sim.reports.figures.study import SIGNS
 from sim.reports.run_files import Labels, Run
+from tests.paths import SCENARIOS
 from tests.reports.drawing import draw_all
 from tests.reports.synthetic import write_run
 
-SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 ODD = """
 name: odd-names
 start: 2026-03-27T23:30:00+00:00 # two nights before summer time

@@ -19,7 +19,8 @@ from sim.reports.figures.load.rates import first_tries
 from sim.reports.load_files import LoadRun
 from sim.reports.page import parts
 from sim.reports.page.simulate import _verdict
-from tests.reports.load_runs import KINDS, SCENARIOS, write_load_run
+from tests.paths import SCENARIOS
+from tests.reports.load_runs import KINDS, write_load_run
 from tests.reports.synthetic import write_run
 
 VOID = {"meta", "br", "hr", "img"}

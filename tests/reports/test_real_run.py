@@ -9,8 +9,9 @@ import pytest
 
 from sim.cli import run
 from sim.reports.text import summary_text
+from tests.paths import SCENARIOS
 from tests.reports.drawing import draw_all
-from tests.reports.test_figures import OF_EACH_RUN, SCENARIOS, assert_drawn
+from tests.reports.test_figures import OF_EACH_RUN, assert_drawn
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,9 @@ from sim.scenario.load import load_scenario, scenario_from_text
 from sim.scenario.schema import Scenario
 from sim.scenario.writing.as_run import scenario_yaml
 from tests.oracle.cases import FEATURES, MODES, make_case
+from tests.paths import SCENARIOS
 
-SHIPPED = sorted((Path(__file__).resolve().parents[2] / "scenarios").glob("*.yaml"))
+SHIPPED = sorted(SCENARIOS.glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,13 +20,12 @@ from sim.scenario.reading.nodes import Path as NodePath
 from sim.scenario.reading.nodes import leaves, plain
 from sim.scenario.tables import deal_table, lane_table, nearest_warehouses, sku_table
 from sim.scenario.writing.provenance import provenance
-
-SHIPPED = Path(__file__).parents[2] / "scenarios"
+from tests.paths import SCENARIOS
 
 
 def tree(name: str) -> tuple[Any, list[NodePath]]:
     """A shipped scenario in dicts and lists, and the path of everything in it."""
-    written = load_with_source(SHIPPED / f"{name}.yaml").written
+    written = load_with_source(SCENARIOS / f"{name}.yaml").written
     paths = {path[:end] for path, _ in leaves(written) for end in range(1, len(path) + 1)}
     return plain(written), sorted(paths, key=str)
 

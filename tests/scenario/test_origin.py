@@ -16,10 +16,10 @@ from sim.scenario.shape import annotation_at
 from sim.scenario.writing.provenance import provenance
 from sim.scenario.writing.reference import reference
 from sim.scenario.writing.sources import ASSUMED, SOURCES
+from tests.paths import DOCS, ROOT, SCENARIOS
 from tests.scenario.helpers import CATALOGUE, HEAD, MINIMAL, PROGRAMME, load
 
-ROOT = Path(__file__).parents[2]
-FLAGSHIP = ROOT / "scenarios" / "evening_show.yaml"
+FLAGSHIP = SCENARIOS / "evening_show.yaml"
 
 
 def test_form_does_not_change_the_fingerprint() -> None:
@@ -105,7 +105,7 @@ def test_every_reference_inside_the_json_schema_leads_somewhere() -> None:
 
 
 def test_the_reference_page_is_that_of_the_schema() -> None:
-    page = (ROOT / "docs" / "scenario.md").read_text(encoding="utf-8")
+    page = (DOCS / "scenario.md").read_text(encoding="utf-8")
     assert page == reference(), "renew it: python -m sim.scenario.writing.reference > docs/scenario.md"
 
 

@@ -16,9 +16,9 @@ from sim.errors import UsageError
 from sim.scenario import load_scenario, new_scenario, scenario_from_text
 from sim.scenario.checks.rows import entered, expected_rows
 from sim.scenario.tables import deal_table, sku_table
+from tests.paths import SCENARIOS
 
-FOLDER = Path(__file__).parents[2] / "scenarios"
-SHIPPED = sorted(FOLDER.glob("*.yaml"))
+SHIPPED = sorted(SCENARIOS.glob("*.yaml"))
 
 
 def test_the_named_scenarios_are_there() -> None:
@@ -41,12 +41,12 @@ def test_a_shipped_scenario_opens_with_a_comment(path: Path) -> None:
 
 
 def test_the_minimal_scenario_is_about_twenty_lines_long() -> None:
-    lines = (FOLDER / "minimal.yaml").read_text(encoding="utf-8").splitlines()
+    lines = (SCENARIOS / "minimal.yaml").read_text(encoding="utf-8").splitlines()
     assert len([line for line in lines if line.strip()]) <= 22
 
 
 def test_the_flagship_is_as_described() -> None:
-    show = load_scenario(FOLDER / "evening_show.yaml")
+    show = load_scenario(SCENARIOS / "evening_show.yaml")
     (broadcast,) = show.programme.broadcasts
     assert (broadcast.length_us, len(broadcast.pitches), len(broadcast.deals)) == (3 * 3_600_000_000, 8, 2)
     assert (len(show.regions), len(show.warehouses)) == (3, 2)
@@ -54,7 +54,7 @@ def test_the_flagship_is_as_described() -> None:
 
 
 def test_the_comment_of_the_flagship_tells_the_peak_of_its_room() -> None:
-    path = FOLDER / "evening_show.yaml"
+    path = SCENARIOS / "evening_show.yaml"
     scenario = load_scenario(path)
     (broadcast,) = scenario.programme.broadcasts
     peak = viewers(
@@ -66,15 +66,15 @@ def test_the_comment_of_the_flagship_tells_the_peak_of_its_room() -> None:
 
 
 def test_the_comment_of_the_week_tells_its_intents() -> None:
-    text = (FOLDER / "mega_live.yaml").read_text(encoding="utf-8")
-    intents = json.loads((FOLDER / "fingerprints.json").read_text(encoding="utf-8"))["mega_live"]["orders"]
+    text = (SCENARIOS / "mega_live.yaml").read_text(encoding="utf-8")
+    intents = json.loads((SCENARIOS / "fingerprints.json").read_text(encoding="utf-8"))["mega_live"]["orders"]
     told = re.search(r"half as many intents again, ([\d,]+):", text)
     assert told is not None
     assert float(told[1].replace(",", "")) == pytest.approx(intents, rel=0.02)
 
 
 def test_the_drop_has_500_units_and_50_000_viewers() -> None:
-    drop = load_scenario(FOLDER / "flash_drop.yaml")
+    drop = load_scenario(SCENARIOS / "flash_drop.yaml")
     (deal,) = deal_table(drop)
     assert (deal.units, sum(sku_table(drop)[0].stock)) == (500, 500)
     entries = drop.programme.broadcasts[0].entries
@@ -82,14 +82,14 @@ def test_the_drop_has_500_units_and_50_000_viewers() -> None:
 
 
 def test_the_video_tail_is_20_videos_over_14_days() -> None:
-    videos = load_scenario(FOLDER / "video_tail.yaml").programme.videos
+    videos = load_scenario(SCENARIOS / "video_tail.yaml").programme.videos
     assert len(videos) == 20
     assert 11 * 86_400_000_000 < max(video.publish_us for video in videos) < 14 * 86_400_000_000
 
 
 @pytest.mark.parametrize("name", ["mega_live", "double11"])
 def test_the_large_scenarios_have_every_feature_on(name: str) -> None:
-    s = load_scenario(FOLDER / f"{name}.yaml")
+    s = load_scenario(SCENARIOS / f"{name}.yaml")
     assert any(listing.bundle for listing in s.catalogue)
     assert any(listing.skus for listing in s.catalogue)
     assert any(listing.shelf for listing in s.catalogue)

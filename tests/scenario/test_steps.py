@@ -13,6 +13,7 @@ from sim.scenario.reading.nodes import Node
 from sim.scenario.studies.steps import Default, defaults, stepped
 from sim.scenario.writing.provenance import provenance
 from tests.experiments import show
+from tests.paths import SCENARIOS
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_what_the_author_wrote_is_no_default(found: tuple[Node, dict[str, Defaul
 
 @pytest.mark.parametrize("name", ["minimal", "evening_show"])
 def test_every_step_of_a_shipped_scenario_is_a_scenario(name: str) -> None:
-    file = Path(__file__).resolve().parents[2] / "scenarios" / f"{name}.yaml"
+    file = SCENARIOS / f"{name}.yaml"
     loaded = load_with_source(file)
     rows: list[dict[str, Any]] = [row._asdict() for row in provenance(loaded.scenario, loaded.written)]
     steps = [scenario for each in defaults(rows) for _, scenario in stepped(loaded.written, each)]

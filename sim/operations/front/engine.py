@@ -11,7 +11,7 @@ from sim.flow.calendar_queue import FAR, schedule
 from sim.flow.heap import shell_sort
 from sim.flow.jit import kernel, touch
 from sim.operations.front.feedback import hear
-from sim.operations.front.orders import asked_at, cancel, event_key, take_effect
+from sim.operations.front.orders import asked_at, attempt_of, cancel, code_of, event_key, order_of, take_effect
 from sim.operations.front.state import (
     ARRIVAL,
     ATTEMPTS,
@@ -135,7 +135,7 @@ def start_waiting(f: Front, now: int) -> None:
     reg[RING_START] += 1
     if reg[TIME_OUT_US] == 0:
         reg[RING_OUT] = reg[RING_START]
-    _work(f, key >> 30, (key >> 4) & 0x3FFFFFF, key & 15, now)
+    _work(f, code_of(key), order_of(key), attempt_of(key), now)
 
 
 @kernel
@@ -193,11 +193,11 @@ def finish_group(f: Front, now: int) -> None:
         mask = len(f.commit_key) - 1
         key = int(f.commit_key[reg[COMMIT_HEAD] & mask])
         reg[COMMIT_HEAD] += 1
-        soon = (int(f.commit_key[(reg[COMMIT_HEAD] + AHEAD) & mask]) >> 4) & 0x3FFFFFF
+        soon = order_of(int(f.commit_key[(reg[COMMIT_HEAD] + AHEAD) & mask]))
         if soon < reg[COUNT]:  # beyond the tail the ring holds old keys, or none yet
             touch(f.times, soon)
             touch(f.answers, soon)
-        take_effect(f, key >> 30, (key >> 4) & 0x3FFFFFF, key & 15, now)
+        take_effect(f, code_of(key), order_of(key), attempt_of(key), now)
     shell_sort(f.paid, paid_before, int(reg[PAID_TAIL]))  # their ON_HOLD ends at one instant: ties go by order
     look_up_heads_of_lists(f, paid_before)
     look_up_store(f, now)
@@ -250,7 +250,7 @@ def look_up_patience(f: Front) -> None:
     mask = len(f.ring_key) - 1
     while reg[RING_OUT] < reg[RING_START]:
         key = f.ring_key[reg[RING_OUT] & mask]
-        if f.small[(key >> 4) & 0x3FFFFFF, LIVE + (key >> 30)] == (key & 15) + 1:
+        if f.small[order_of(key), LIVE + code_of(key)] == attempt_of(key) + 1:
             break
         reg[RING_OUT] += 1
     reg[PATIENCE_DUE] = NEVER_DUE
@@ -270,7 +270,7 @@ def time_out(f: Front, now: int) -> None:
         reg[RING_START] += 1
         reg[WAITED_OUT] += 1
     reg[RING_OUT] += 1
-    stage, order, attempt = key >> 30, (key >> 4) & 0x3FFFFFF, key & 15
+    stage, order, attempt = code_of(key), order_of(key), attempt_of(key)
     f.small[order, LIVE + stage] = 0
     f.small[order, TIMED_OUT] += 1
     _fail(f, stage, order, attempt, now, TIMEOUT_REASON)
@@ -280,7 +280,7 @@ def time_out(f: Front, now: int) -> None:
 @kernel
 def void_request(f: Front, key: int, now: int) -> None:
     """A crash has lost this request in service; its client, if still there, tries again."""
-    stage, order, attempt = key >> 30, (key >> 4) & 0x3FFFFFF, key & 15
+    stage, order, attempt = code_of(key), order_of(key), attempt_of(key)
     if f.small[order, LIVE + stage] == attempt + 1:
         f.small[order, LIVE + stage] = 0
         f.small[order, CRASHED] += 1

@@ -31,7 +31,7 @@ from sim.operations.front.engine import (
     time_out,
 )
 from sim.operations.front.feedback import end_period
-from sim.operations.front.orders import cancel_by_buyer, event_key, sweep
+from sim.operations.front.orders import attempt_of, cancel_by_buyer, code_of, event_key, order_of, sweep
 from sim.operations.front.state import (
     ALLOCATED,
     ARRIVAL,
@@ -175,7 +175,7 @@ def _goes_first(f: Front, what: int, packed: int) -> bool:
     order = int(f.reg[NEXT_ARRIVAL])
     if what == ARRIVAL + CONFIRMATION:
         order = int(f.paid[f.reg[HOLD_HEAD]])
-    return order < (packed >> 4) & 0x3FFFFFF
+    return order < order_of(packed)
 
 
 @kernel
@@ -231,7 +231,7 @@ def _lacks_room(f: Front) -> bool:
 def _calendar_event(f: Front, key: int, now: int) -> None:
     """What the calendar held happens."""
     _fetch_ahead(f)
-    what, order, attempt = key >> 30, (key >> 4) & 0x3FFFFFF, key & 15
+    what, order, attempt = code_of(key), order_of(key), attempt_of(key)
     if what < GROUP_DONE:
         finish_work(f, what - WORKED, order, attempt, now)
     elif what >= ARRIVAL:
@@ -251,9 +251,9 @@ def _fetch_ahead(f: Front) -> None:
     """Fetch the records of an order that leaves the open bin soon."""
     place = f.cal[SORTED_AT] + AHEAD
     if place < f.cal[SORTED_SIZE]:
-        order = (f.sorted[place] >> 4) & 0x3FFFFFF
+        order = order_of(f.sorted[place])
         touch(f.times, order)
-        if (f.sorted[place] & KEY_MASK) >> 30 == ARRIVAL + PAYMENT:
+        if code_of(f.sorted[place] & KEY_MASK) == ARRIVAL + PAYMENT:
             touch(f.payment_us, order)
 
 

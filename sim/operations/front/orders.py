@@ -72,13 +72,35 @@ AWAITING_SHIPMENT, AWAITING_COLLECTION = int(State.AWAITING_SHIPMENT), int(State
 PARTIALLY_SHIPPING, IN_TRANSIT = int(State.PARTIALLY_SHIPPING), int(State.IN_TRANSIT)
 EXPIRED, BUYER_CANCELLED, SOLD_OUT = int(Reason.EXPIRED), int(Reason.BUYER_CANCELLED), int(Reason.SOLD_OUT)
 LONGEST_RESPONSE_US = 2**31 - 1
+#: A key is code, order and attempt, from the top.
+ATTEMPT_BITS, ORDER_BITS = 4, 26
+CODE_SHIFT = ATTEMPT_BITS + ORDER_BITS
+ATTEMPT_MASK, ORDER_MASK = (1 << ATTEMPT_BITS) - 1, (1 << ORDER_BITS) - 1
 AHEAD = 24  # how many holds ahead records are fetched
 
 
 @kernel
 def event_key(code: int, order: int, attempt: int) -> int:
     """The calendar key of an event: ties are broken by code, then order, then attempt."""
-    return (code << 30) | (order << 4) | attempt
+    return (code << CODE_SHIFT) | (order << ATTEMPT_BITS) | attempt
+
+
+@kernel
+def code_of(key: int) -> int:
+    """What happens: the code of a key."""
+    return key >> CODE_SHIFT
+
+
+@kernel
+def order_of(key: int) -> int:
+    """The order of a key; bits above the code do not matter."""
+    return (key >> ATTEMPT_BITS) & ORDER_MASK
+
+
+@kernel
+def attempt_of(key: int) -> int:
+    """The attempt of a key, from 0."""
+    return key & ATTEMPT_MASK
 
 
 @kernel

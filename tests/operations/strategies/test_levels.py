@@ -13,6 +13,7 @@ from sim.operations.strategies.levels import LEVELS, Levels, Part, common_level
 from sim.operations.strategies.planned import Planner
 from sim.scenario.load import load_scenario
 from sim.scenario.schema import Scenario
+from tests.paths import SCENARIOS
 
 #: One show whose demand is given, so that nothing is fitted.
 SHOW = """
@@ -72,7 +73,7 @@ def test_the_order_quantity_is_the_economic_one(tmp_path: Path) -> None:
 
 
 def test_levels_keep_their_order_and_rise_with_the_lead_time() -> None:
-    path = Path(__file__).parents[3] / "scenarios" / "minimal.yaml"
+    path = SCENARIOS / "minimal.yaml"
     few = ["stock.forecast.pilots=4", "stock.review=10m", "stock.order_cost=2.00 GBP"]
     short, long = (Levels(load_scenario(path, [*few, f"stock.lead_time={lead}"])) for lead in ("10m", "40m"))
     found = [{key: each(at, at.items()) for key, each in LEVELS["s_S"].items()} for at in (short, long)]
