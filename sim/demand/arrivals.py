@@ -11,10 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Times = npt.NDArray[np.int64]
+from sim.arrays import Floats, Ints
+
 US_PER_S = 1e6
 
 
@@ -25,7 +24,7 @@ class RateCurve:
     The rate is 0 outside the knots. Raises ValueError for knots that do not fit.
     """
 
-    times_us: Times
+    times_us: Ints
     per_s: Floats
 
     def __post_init__(self) -> None:
@@ -83,14 +82,14 @@ def expected_count(rates: RateCurve) -> float:
     return float(cumulative(rates)[-1])
 
 
-def arrivals(rng: np.random.Generator, rates: RateCurve) -> Times:
+def arrivals(rng: np.random.Generator, rates: RateCurve) -> Ints:
     """One draw of the process: sorted times in whole microseconds, int64[N]."""
     level = cumulative(rates)
     number = int(rng.poisson(level[-1]))
     return place(rates, level, np.sort(rng.random(number)))
 
 
-def place(rates: RateCurve, level: Floats, uniform: Floats) -> Times:
+def place(rates: RateCurve, level: Floats, uniform: Floats) -> Ints:
     """The times at which the cumulative rate `level` reaches `uniform` (in [0, 1)) of its total; order is kept."""
     aim = uniform * level[-1]
     line = np.clip(np.searchsorted(level, aim, side="right") - 1, 0, len(level) - 2)

@@ -13,11 +13,10 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Floats, Ints
 from sim.demand.arrivals import US_PER_S, RateCurve
 from sim.demand.drawing import chosen, draw_us, tabulate
-from sim.demand.laws import Floats, Law, Mixture
-
-Times = npt.NDArray[np.int64]
+from sim.demand.laws import Law, Mixture
 
 
 def mean_present(rates: RateCurve, stay: Law, grid_us: npt.ArrayLike) -> Floats:
@@ -57,7 +56,7 @@ def _restricted_area(stay: Law, ages: bytes) -> Floats:
     return stay.restricted_area(np.frombuffer(ages))
 
 
-def draw_stays(rng: np.random.Generator, stay: Law, size: int) -> Times:
+def draw_stays(rng: np.random.Generator, stay: Law, size: int) -> Ints:
     """`size` stays in whole microseconds, int64."""
     if not isinstance(stay, Mixture):
         return draw_us(rng, tabulate(stay), size)
@@ -67,7 +66,7 @@ def draw_stays(rng: np.random.Generator, stay: Law, size: int) -> Times:
     return stays
 
 
-def present_counts(enter_us: Times, leave_us: Times, grid_us: npt.ArrayLike) -> Times:
+def present_counts(enter_us: Ints, leave_us: Ints, grid_us: npt.ArrayLike) -> Ints:
     """How many have entered at or before each time of `grid_us` and leave after it, int64."""
     grid = np.asarray(grid_us, np.int64)
     entered = np.searchsorted(np.sort(enter_us), grid, side="right")

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
+from sim.arrays import Ints
+
 ALL = 1 << 32
 _NO_WEIGHT = "options need weights of 0 or more, and one above 0"
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Column
 from sim.demand.drawing import QuantileTable, read
 from sim.demand.streams import uniform_u32
 
 CHUNK = 1 << 18
-Column = npt.NDArray[Any]
 Uniform = npt.NDArray[np.uint32]
 
 

@@ -14,14 +14,13 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Floats
 from sim.demand.streams import uniform_u32
 
 CELLS_LOG2 = 14
 TAIL_LOG2 = 10
 LIMIT_US = 2.0**53
 PIECE = 1 << 15
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sim.demand.laws import Floats
+from sim.arrays import Floats
 
 _SPAN = 12.0  # standard deviations of the number present on either side of its mode
 _SPARE = 50  # states more, for small numbers

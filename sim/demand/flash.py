@@ -9,15 +9,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
+from sim.arrays import Floats, Ints
 from sim.demand.drawing import QuantileTable, draw_us
-from sim.demand.laws import Exponential, Floats, Lognormal
+from sim.demand.laws import Exponential, Lognormal
 from sim.scenario.parts.programme import Deal
 from sim.scenario.schema import Scenario
 from sim.special import special
-
-Times = npt.NDArray[np.int64]
 
 
 def deal_intent(scenario: Scenario, deal: Deal) -> float:
@@ -47,7 +45,7 @@ def peak_rate(viewers: float, intent: float, law: Exponential | Lognormal) -> fl
     return float(order_rate(viewers, intent, law, np.array(mode)))
 
 
-def reactions(rng: np.random.Generator, pool: float, intent: float, reaction: QuantileTable) -> Times:
+def reactions(rng: np.random.Generator, pool: float, intent: float, reaction: QuantileTable) -> Ints:
     """Sorted times (us after the opening) of the orders of a Poisson pool of mean `pool`, a share `intent` of it."""
     return np.sort(draw_us(rng, reaction, int(rng.poisson(pool * intent))))
 
@@ -74,6 +72,6 @@ def finite_pool_sell_out_mean(units: int, reacting: int, mean_reaction: float) -
     return mean_reaction * math.fsum(1 / (reacting - i) for i in range(units))
 
 
-def sell_out_time(order_times_us: Times, units: int) -> int:
+def sell_out_time(order_times_us: Ints, units: int) -> int:
     """When the last of `units` goes, given sorted order times of one unit each; -1 if some are left."""
     return int(order_times_us[units - 1]) if units <= len(order_times_us) else -1

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Column
 from sim.demand.arrivals import RateCurve, arrivals, expected_count
 from sim.demand.conversion import factor_u64
 from sim.demand.orders import cart_columns
@@ -32,8 +33,6 @@ SECOND_US = 1_000_000
 _MOST = 1e9
 _TIME = "0 or more, in seconds (90) or with a unit (1m 30s)"
 _NEEDED = {"rows": {"time", "sku"}, "rates": {"time", "per_s"}}
-
-Column = npt.NDArray[Any]
 
 
 def trace_from_file(path: Path, scenario: Scenario, seed: int) -> Trace:

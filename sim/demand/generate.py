@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Column
 from sim.demand.bags import bag, by_listing
-from sim.demand.columns import Column, Uniform, drawn
+from sim.demand.columns import Uniform, drawn
 from sim.demand.conversion import factor_u64
 from sim.demand.interaction import treatment
 from sim.demand.lines import Offers, buy_lines, offers, with_browsing

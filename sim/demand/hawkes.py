@@ -12,18 +12,17 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Floats, Ints
 from sim.demand.drawing import QuantileTable, draw_us
 from sim.demand.kernels import Kernel
-from sim.demand.laws import Floats
 from sim.special import special
 
-Times = npt.NDArray[np.int64]
 MAX_EVENTS = 200_000_000
 
 
 def generations(
-    rng: np.random.Generator, roots_us: Times, branching: float, delays: QuantileTable, until_us: int
-) -> Iterator[Times]:
+    rng: np.random.Generator, roots_us: Ints, branching: float, delays: QuantileTable, until_us: int
+) -> Iterator[Ints]:
     """The roots, then their children, grandchildren ... as int64 times below `until_us`, each in no order.
 
     Children of a generation are Poisson(n x size) in number, each with a parent chosen evenly: the same law as
@@ -44,15 +43,13 @@ def generations(
         parents = born_us[born_us < until_us]
 
 
-def simulate(
-    rng: np.random.Generator, roots_us: Times, branching: float, delays: QuantileTable, until_us: int
-) -> Times:
+def simulate(rng: np.random.Generator, roots_us: Ints, branching: float, delays: QuantileTable, until_us: int) -> Ints:
     """All events of the cascades of `roots_us` below `until_us`, sorted."""
     parts = list(generations(rng, roots_us, branching, delays, until_us))
     return np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
 
 
-def cluster_sizes(rng: np.random.Generator, branching: float, clusters: int) -> Times:
+def cluster_sizes(rng: np.random.Generator, branching: float, clusters: int) -> Ints:
     """Total events of `clusters` independent cascades without a time limit (n < 1), int64."""
     if not 0 <= branching < 1:
         raise ValueError("clusters are finite for a branching ratio below 1")

@@ -14,10 +14,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Column, Floats
 from sim.demand.choices import ALL
-from sim.demand.columns import Column
 from sim.demand.erlang import shares_answered
-from sim.demand.laws import Floats
 from sim.demand.show import Show, viewers
 from sim.scenario.lasting import of_last
 from sim.scenario.parts.interaction import Questions

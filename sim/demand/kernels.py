@@ -12,7 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
-from sim.demand.laws import Exponential, Floats
+from sim.arrays import Floats
+from sim.demand.laws import Exponential
 from sim.scenario.parts.programme import Kernel as KernelPart
 
 

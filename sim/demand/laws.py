@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from sim.arrays import Floats
 from sim.scenario.parts.base import Duration, Stay
 from sim.special import special
-
-Floats = npt.NDArray[np.float64]
 
 
 class Law(Hashable, Protocol):

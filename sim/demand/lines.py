@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sim.arrays import Column
 from sim.demand.bags import Options
 from sim.demand.choices import ChoiceTable, choice_table, geometric_weights
-from sim.demand.columns import Column, Uniform, drawn, filled
+from sim.demand.columns import Uniform, drawn, filled
 from sim.demand.drawing import chosen, draw_us, tabulate, threshold_u32
 from sim.demand.laws import from_duration
 from sim.demand.trace import BUY, LINE_COLUMNS, QUOTE, REFRESH, VIEW

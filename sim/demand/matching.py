@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sim.demand.laws import Floats
+from sim.arrays import Floats
 from sim.special import special
 
 _SPAN = 9.0  # standard deviations on either side: the mass beyond is 2e-19

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Column
 from sim.demand.choices import choice_table
-from sim.demand.columns import Column, Uniform, drawn, durations
+from sim.demand.columns import Uniform, drawn, durations
 from sim.demand.conversion import voucher_share
 from sim.demand.drawing import tabulate, threshold_u32
 from sim.demand.interaction import Treatment, thinned

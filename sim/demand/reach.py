@@ -10,14 +10,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Floats, Ints
 from sim.demand.arrivals import RateCurve, cumulative
 from sim.demand.regions import QUARTER_US, epoch_us
 from sim.demand.show import entries
 from sim.scenario.schema import Scenario
 from sim.scenario.units import US_PER_S
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 def offset_us(scenario: Scenario) -> int:

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Floats, Ints
 from sim.demand.choices import ChoiceTable, choice_table
-from sim.demand.laws import Floats
 from sim.scenario.parts.base import EVERY_DAY
 from sim.scenario.parts.shop import Region
 from sim.scenario.schema import Scenario
@@ -22,7 +22,6 @@ from sim.scenario.units import US_PER_S
 
 QUARTER_US = 900 * US_PER_S
 _EPOCH, _QUARTER, _DAY_HOURS = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.timedelta(minutes=15), 24
-Times = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -32,15 +31,15 @@ class Seasons:
     `total[k]` multiplies all demand in stretch k (1 without factors); `table` picks the region, group = stretch.
     """
 
-    from_us: Times
+    from_us: Ints
     total: Floats
     table: ChoiceTable
 
-    def at(self, times_us: Times) -> Times:
+    def at(self, times_us: Ints) -> Ints:
         """The stretch that each time lies in, int64; times before the first count to the first."""
         return np.asarray(np.maximum(np.searchsorted(self.from_us, times_us, side="right") - 1, 0), np.int64)
 
-    def pick(self, times_us: Times, uniform: npt.NDArray[np.uint32]) -> Times:
+    def pick(self, times_us: Ints, uniform: npt.NDArray[np.uint32]) -> Ints:
         """A region number for each time and its uniform number."""
         return self.table.pick(self.at(times_us) if len(self.from_us) > 1 else 0, uniform)
 
@@ -67,7 +66,7 @@ def _shares(scenario: Scenario) -> Floats:
     return np.array([shares]) / sum(shares)
 
 
-def _stretches(scenario: Scenario, from_us: int, to_us: int, hourly: bool) -> tuple[Times, Floats]:
+def _stretches(scenario: Scenario, from_us: int, to_us: int, hourly: bool) -> tuple[Ints, Floats]:
     """When weights change, int64[stretches], and the weights from then on, [stretches, regions]."""
     start_us = epoch_us(scenario)
     first, last = (from_us + start_us) // QUARTER_US, -(-(max(to_us, from_us + 1) + start_us) // QUARTER_US)
@@ -90,7 +89,7 @@ def _factors(region: Region, hourly: bool) -> Floats:
 
 
 @lru_cache(maxsize=64)
-def _local_hours(zone: str, begin: int, end: int) -> Times:
+def _local_hours(zone: str, begin: int, end: int) -> Ints:
     """The hour of the local week, 0 to 167, at the quarters of UTC from `begin` to `end` - 1 since 1970."""
     clock = ZoneInfo(zone)
     epoch = _EPOCH.replace(tzinfo=clock)

@@ -13,19 +13,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Floats, Ints
 from sim.demand.arrivals import RateCurve, held
 from sim.demand.audience import mean_present
 from sim.demand.columns import distinct
 from sim.demand.conversion import hazard_per_s
 from sim.demand.drawing import steady
 from sim.demand.exposure import live_gain
-from sim.demand.laws import Floats, from_stay
+from sim.demand.laws import from_stay
 from sim.demand.regions import Seasons, seasons
 from sim.scenario.parts.programme import Broadcast
 from sim.scenario.schema import Scenario
 from sim.scenario.units import US_PER_S
 
-Times = npt.NDArray[np.int64]
 MAX_KNOTS = 20_000
 
 
@@ -35,7 +35,7 @@ class Show:
 
     broadcast: Broadcast
     seasons: Seasons
-    grid_us: Times
+    grid_us: Ints
     present: Floats
 
     def rate(self, per_viewer_s: float, from_us: int, to_us: int) -> RateCurve:

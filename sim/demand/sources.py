@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
+from sim.arrays import Ints
 from sim.demand import video as pools
 from sim.demand.arrivals import RateCurve, arrivals, expected_count
 from sim.demand.bags import Options, bag, by_listing
@@ -31,9 +31,8 @@ from sim.scenario.parts.programme import Broadcast, Video
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import DealRow, deal_table
 
-Times = npt.NDArray[np.int64]
 NamedStream = Callable[[str], np.random.Generator]
-Seen = Callable[[int, Times], object]  # is told a video's number among the contents and times of views of it
+Seen = Callable[[int, Ints], object]  # is told a video's number among the contents and times of views of it
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Source:
     options: Options
     expected: float
     seasons: Seasons
-    draw: Callable[[NamedStream, Seen], Times]
+    draw: Callable[[NamedStream, Seen], Ints]
     show: Show | None = None
 
 
@@ -89,11 +88,11 @@ def _of_broadcast(
         yield Source(name, content, number, [(row.sku, 1.0)], pool, show.seasons, draw, show)
 
 
-def _draw_poisson(name: str, rates: RateCurve, named: NamedStream, _seen: Seen) -> Times:
+def _draw_poisson(name: str, rates: RateCurve, named: NamedStream, _seen: Seen) -> Ints:
     return arrivals(named(name), rates)
 
 
-def _draw_deal(name: str, pool: float, reaction: QuantileTable, open_us: int, named: NamedStream, _seen: Seen) -> Times:
+def _draw_deal(name: str, pool: float, reaction: QuantileTable, open_us: int, named: NamedStream, _seen: Seen) -> Ints:
     return reactions(named(name), pool, 1.0, reaction) + open_us
 
 
@@ -111,7 +110,7 @@ def _of_video(scenario: Scenario, content: int, clip: Video, options: Options) -
 
 def _draw_video(
     scenario: Scenario, content: int, clip: Video, season: Seasons, buys: float, named: NamedStream, seen: Seen
-) -> Times:
+) -> Ints:
     chooser = named(f"video/{clip.name}/buy")
     limit = np.minimum(np.rint(season.total * (buys * ALL)), ALL).astype(np.uint64)
     bought = [np.empty(0, np.int64)]
@@ -123,7 +122,7 @@ def _draw_video(
     return np.sort(np.concatenate(bought))
 
 
-def _video_views(scenario: Scenario, clip: Video, named: NamedStream) -> Iterator[Times]:
+def _video_views(scenario: Scenario, clip: Video, named: NamedStream) -> Iterator[Ints]:
     """Times of all views of a video before the horizon in chunks, unsorted."""
     name, exposure, tiers = f"video/{clip.name}", clip.exposure, shown_tiers(scenario, clip)
     shown = pools.draw_tiers(named(f"{name}/tiers"), tiers, exposure.threshold, clip.quality)

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Column
+
 VIEW, REFRESH, QUOTE, BUY = 0, 1, 2, 3
 KINDS = ("view", "refresh", "quote", "buy")
 NEVER = -1
@@ -55,8 +57,6 @@ CART_COLUMNS: dict[str, str] = {
     "back_u32": "u4",  # transit of a return, read through its quantile table
     "restock": "u1",  # 1: a returned order can be sold again
 }
-
-Column = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,12 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
+from sim.arrays import Floats, Ints
 from sim.demand.drawing import QuantileTable
 from sim.demand.hawkes import generations
-from sim.demand.laws import Floats
 from sim.special import special
 
-Times = npt.NDArray[np.int64]
 CHUNK = 1 << 20
 
 
@@ -54,7 +52,7 @@ def draw_tiers(rng: np.random.Generator, tiers: Sequence[int], threshold: float,
 
 def exposure_times(
     rng: np.random.Generator, tiers: Sequence[int], publish_us: int, tier_time_us: int
-) -> Iterator[Times]:
+) -> Iterator[Ints]:
     """Times of the exposures of `tiers` in chunks: tier k evenly over the k-th `tier_time_us` after publication."""
     for k, exposures in enumerate(tiers):
         from_us = publish_us + k * tier_time_us
@@ -71,7 +69,7 @@ def views(
     branching: float,
     delays: QuantileTable,
     until_us: int,
-) -> Iterator[Times]:
+) -> Iterator[Ints]:
     """Times of all views below `until_us` in chunks, unsorted: each exposure is one view, which may be re-shared."""
     for chunk in exposure_times(rng_exposure, tiers, publish_us, tier_time_us):
         yield from generations(rng_cascade, chunk, branching, delays, until_us)

@@ -9,13 +9,13 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from sim.arrays import Ints
 from sim.experiments.ahead import Ahead, Say, ahead, compiles
 from sim.experiments.journal import Journal
 from sim.experiments.replicating import A_DRAW, Result, make_traces, replicate_study
 from sim.experiments.workers import Meanwhile, in_order
 from sim.measure.machine import usable_cores
 from sim.operations.simulate import is_compiled
-from sim.operations.strategies.forecast import Units
 from sim.operations.strategies.planned import pilots_for
 from sim.scenario.studies.search import Codes
 from sim.scenario.studies.study import Strategist, Study
@@ -154,7 +154,7 @@ class Evaluations:
 class _Work:
     seed: int
     runs: int
-    pilots: dict[str, Units]
+    pilots: dict[str, Ints]
     ahead: Ahead | None = None
 
     def __call__(self, piece: _Piece) -> Result:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from sim.arrays import Ints
 from sim.demand.generate import generate
 from sim.demand.streams import stream
 from sim.demand.trace import Trace
@@ -18,7 +18,7 @@ from sim.operations.metrics import summarise
 from sim.operations.outcome import Outcome
 from sim.operations.simulate import simulate
 from sim.operations.stock_moves import Moves, StockMoves
-from sim.operations.strategies.forecast import Units, remember
+from sim.operations.strategies.forecast import remember
 from sim.operations.strategies.own import line_of_user
 from sim.scenario.schema import Scenario
 from sim.scenario.studies.study import Study, demand_key
@@ -29,7 +29,6 @@ FAN_POINTS = 121
 #: Replications that share one draw of the uncertain inputs: two tell chance from inputs.
 A_DRAW = 2
 Result = dict[str, Any]
-Ints = npt.NDArray[np.int64]
 
 
 def replicate_study(
@@ -37,7 +36,7 @@ def replicate_study(
     seed: int,
     runs: int,
     replication: int,
-    pilots: Mapping[str, Units] | None = None,
+    pilots: Mapping[str, Ints] | None = None,
     ahead: Ahead | None = None,
 ) -> Result:
     """What one replication came to, as plain values that JSON keeps exactly.

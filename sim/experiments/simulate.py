@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from sim.arrays import Ints
 from sim.demand.generate import generate
 from sim.demand.reach import Views
 from sim.demand.trace import Trace
@@ -27,7 +28,7 @@ from sim.measure.record import RunRecord
 from sim.operations.carts import Carts
 from sim.operations.metrics import summarise
 from sim.operations.simulate import simulate
-from sim.operations.strategies.forecast import Units, remember
+from sim.operations.strategies.forecast import remember
 from sim.operations.strategies.planned import pilots_for
 from sim.operations.timeline import Grid, grid_of
 from sim.scenario.fingerprint import scenario_fingerprint
@@ -108,7 +109,7 @@ def run_id(fingerprint: str, seed: int, replications: int) -> str:
 
 
 def replicate(
-    scenario: Scenario, seed: int, replication: int, replications: int = 1, pilots: Mapping[str, Units] | None = None
+    scenario: Scenario, seed: int, replication: int, replications: int = 1, pilots: Mapping[str, Ints] | None = None
 ) -> Metrics:
     """The metrics of one replication, one of `replications`; `pilots`: what its stock policy plans from."""
     remember(pilots or {})

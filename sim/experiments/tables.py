@@ -10,10 +10,10 @@ from threading import Event
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sim.arrays import Column
 from sim.demand.reach import Views, audience
 from sim.demand.show import viewers
 from sim.demand.trace import Trace
@@ -31,7 +31,6 @@ from sim.scenario.schema import Scenario
 from sim.scenario.tables import carrier_table, contents, has_carriers, sku_names, sku_table
 from sim.scenario.units import US_PER_S
 
-Column = npt.NDArray[Any]
 Columns = Mapping[str, Column | Sequence[Any]]
 VIEWERS_STEP_S = 10
 PARCEL_CHUNK = 1 << 19

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sim.arrays import Floats
 from sim.errors import UsageError
 from sim.experiments.replicating import A_DRAW, FAN_POINTS, Result
 from sim.experiments.summary import interval_of
@@ -18,7 +19,7 @@ from sim.scenario.studies.study import Study
 from sim.scenario.studies.uncertain import Uncertain
 from sim.scenario.units import US_PER_S
 from sim.stats.best import Pairs, against_best, all_pairs
-from sim.stats.inputs import Floats, turns, variance_parts
+from sim.stats.inputs import turns, variance_parts
 from sim.stats.intervals import LEVEL, mean, t_interval
 from sim.stats.paired import differences, paired_interval, percent_of_base
 from sim.stats.sequential import MOST, WIDENED, needed_to_separate

@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
+
+from sim.arrays import Ints
 
 DIGITS = 3
 HIGHEST_US = 3_600_000_000
 _KEPT_BITS = 11  # 3 digits: 2,048 sub-buckets
 _INTERVAL_US = 1_000_000
 _LEGEND = '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"'
-
-Values = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Interval:
     tag: str
     start_us: int
     length_us: int
-    values_us: Values
+    values_us: Ints
 
 
 def write_interval_log(path: Path, intervals: Iterable[Interval], started_unix_us: int = 0) -> None:
@@ -46,7 +45,7 @@ def write_interval_log(path: Path, intervals: Iterable[Interval], started_unix_u
     path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
-def intervals_of(tag: str, at_us: Values, values_us: Values) -> list[Interval]:
+def intervals_of(tag: str, at_us: Ints, values_us: Ints) -> list[Interval]:
     """Return the values by the second to which they belong."""
     order = np.argsort(at_us, kind="stable")
     numbers = at_us[order] // _INTERVAL_US
@@ -58,7 +57,7 @@ def intervals_of(tag: str, at_us: Values, values_us: Values) -> list[Interval]:
     ]
 
 
-def encoded(values_us: Values) -> str:
+def encoded(values_us: Ints) -> str:
     """Return the compressed histogram of values, base 64; the library counts one at a time, so equal ones go together.
 
     Values are cut to the bits that the histogram keeps: that changes no bucket, and leaves few different ones.

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Ints
 from sim.measure.percentiles import rank_of
 
 MANTISSA_BITS = 8
@@ -23,10 +24,8 @@ _SHIFT = 52 - MANTISSA_BITS  # bits of a float64's fraction that are not kept
 _FIRST = (1023 << MANTISSA_BITS) - 1  # of 1.0, so that bucket 0 is left for zero
 _BUCKETS = (63 << MANTISSA_BITS) + 2  # 0, and every int64; 2**63 too, to which the largest of them are rounded
 
-Values = npt.NDArray[np.int64]
 
-
-def _no_counts() -> Values:
+def _no_counts() -> Ints:
     return np.zeros(_BUCKETS, np.int64)
 
 
@@ -37,7 +36,7 @@ class Histogram:
     `counts` [bucket]; `total_us` the exact sum; `min_us` and `max_us` exact, 0 where nothing was recorded.
     """
 
-    counts: Values = field(default_factory=_no_counts)
+    counts: Ints = field(default_factory=_no_counts)
     total_us: int = 0
     min_us: int = 0
     max_us: int = 0
@@ -90,7 +89,7 @@ class Histogram:
         self.max_us = max(self.max_us, most)
 
 
-def bucket_of(values: Values) -> Values:
+def bucket_of(values: Ints) -> Ints:
     """Return the bucket of each value, 0 or more: exponent and first bits of its float64, as one number."""
     bits = values.astype(np.float64).view(np.int64)
     bits >>= _SHIFT
@@ -98,10 +97,10 @@ def bucket_of(values: Values) -> Values:
     return np.maximum(bits, 0, out=bits)  # the float64 of 0 has no exponent
 
 
-def middle_of(buckets: npt.NDArray[np.integer]) -> Values:
+def middle_of(buckets: npt.NDArray[np.integer]) -> Ints:
     """Return the middle of the whole numbers in each bucket."""
     least, end = (np.ceil(_edge(buckets + more)).astype(np.int64) for more in (0, 1))
-    middle: Values = least + np.maximum(end - 1 - least, 0) // 2
+    middle: Ints = least + np.maximum(end - 1 - least, 0) // 2
     return np.where(buckets > 0, middle, 0)
 
 

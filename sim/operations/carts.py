@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Column, Ints
 from sim.demand.trace import Trace
-
-Column = npt.NDArray[Any]
-Ints = npt.NDArray[np.int64]
 
 CHUNK_ORDERS = 1 << 15
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from sim.arrays import Column, Ints
 from sim.demand.trace import Trace
-from sim.operations.carts import CartChunk, Column, Ints, served_lines
+from sim.operations.carts import CartChunk, served_lines
 from sim.operations.money import MONEY_COLUMNS, Prices, money_chunks, share_of
 from sim.operations.outcome import Outcome
 from sim.operations.stock_moves import Moves

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Flags, Ints
 from sim.operations.carts import Carts
 from sim.operations.outcome import Outcome
 from sim.operations.waiting import clock_start_us
 from sim.scenario.calendar import dispatch_day_ends
 from sim.scenario.schema import Scenario
 
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 NO_DEADLINE_US = 2**62
 
 

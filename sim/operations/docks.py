@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Ints
 from sim.demand.trace import Trace
 from sim.flow.batches import take_batch
 from sim.flow.jit import choose
@@ -18,7 +19,6 @@ from sim.scenario.quantiles import derived_u32s
 from sim.scenario.schema import Scenario
 
 Ids = npt.NDArray[np.int32]
-Times = npt.NDArray[np.int64]
 
 
 class Dock:
@@ -27,11 +27,11 @@ class Dock:
     def __init__(self, fast: bool) -> None:
         self._find_cancelled = choose(find_cancelled, fast)
         self._ids: Ids = np.empty(0, dtype=np.int32)
-        self._ats: Times = np.empty(0, dtype=np.int64)
+        self._ats: Ints = np.empty(0, dtype=np.int64)
         self._packed = 0
         self.carried = 0
 
-    def put_down(self, ids: Ids, at_us: Times) -> None:
+    def put_down(self, ids: Ids, at_us: Ints) -> None:
         """Parcels are packed, after all that were packed before."""
         count, packed = self._packed, self._packed + len(ids)
         if packed > len(self._ids):
@@ -39,7 +39,7 @@ class Dock:
         self._ids[count:packed], self._ats[count:packed] = ids, at_us
         self._packed = packed
 
-    def merge(self, ids: Ids, at_us: Times) -> None:
+    def merge(self, ids: Ids, at_us: Ints) -> None:
         """Parcels come from another carrier's dock; each takes its place by the time it was packed, then by number."""
         ids = np.concatenate((self._ids[: self._packed], ids))
         at_us = np.concatenate((self._ats[: self._packed], at_us))
@@ -60,7 +60,7 @@ class Dock:
         self._ids, self._ats = moved(ids, 0, len(ids), len(ids)), moved(at_us, 0, len(ids), len(ids))
         return taken, left
 
-    def take_first(self, count: int) -> tuple[Ids, Times]:
+    def take_first(self, count: int) -> tuple[Ids, Ints]:
         """Take the first parcels away: (orders, times)."""
         ids, at_us = self._ids[:count].copy(), self._ats[:count].copy()
         self._ids, self._ats = self._ids[count : self._packed].copy(), self._ats[count : self._packed].copy()
@@ -81,7 +81,7 @@ class Docks:
         self.docks = [Dock(fast) for _ in plan.carriers or (None,)]
         self._choice = _Choice(scenario, trace, number, parcels) if plan.carriers else None
 
-    def put_down(self, f: fs.Front, ids: Ids, at_us: Times) -> None:
+    def put_down(self, f: fs.Front, ids: Ids, at_us: Ints) -> None:
         """Parcels are packed: each goes to the dock of the carrier that is its first choice."""
         if self._choice is None:
             self.docks[0].put_down(ids, at_us)

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from sim.arrays import Ints
 from sim.demand.interaction import questions_told
 from sim.demand.trace import Trace
 from sim.operations.carriers import carriers
-from sim.operations.carts import CartChunk, Carts, Ints
+from sim.operations.carts import CartChunk, Carts
 from sim.operations.contribution import Ledger, LostMargin, contribution_lines
 from sim.operations.deadlines import DispatchDeadlines
 from sim.operations.money import Prices, money_chunks

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from sim.arrays import Column, Flags, Ints
 from sim.demand.trace import Trace
-from sim.operations.carts import CHUNK_ORDERS, CartChunk, Carts, Column, Ints, served_lines
+from sim.operations.carts import CHUNK_ORDERS, CartChunk, Carts, served_lines
 from sim.operations.deadlines import DispatchDeadlines
 from sim.operations.losses import NOTHING_LACKS, Lack, lack_of, lacking_units, lost_rows
 from sim.operations.outcome import Outcome
@@ -39,7 +39,6 @@ MONEY_COLUMNS = (
     "return_cost",
     "late_penalty",
 )
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-Column = npt.NDArray[Any]
+from sim.arrays import Column
 
 ORDER_COLUMNS: dict[str, str] = {
     "state": "u1",  # sim.orders.states.State

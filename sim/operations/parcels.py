@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Ints
 from sim.flow.jit import choose
 from sim.flow.pages import pages
 from sim.operations.front import state as fs
 from sim.operations.settling import gather_rows
-
-Column = npt.NDArray[np.int64]
 
 PICKED, PACKED, COLLECTED, PICK_UP = range(4)
 
@@ -50,7 +49,7 @@ class Parcels:
         for house in houses:
             self.split_stamps[order, house] = [0, 0, 0, 0]
 
-    def stamp_splits(self, which: int, small: fs.U8, ids: npt.NDArray[np.int32], house: int, at_us: Column) -> None:
+    def stamp_splits(self, which: int, small: fs.U8, ids: npt.NDArray[np.int32], house: int, at_us: Ints) -> None:
         """Stamp those of `ids` that are split, which is seldom any."""
         if self.of_split:
             for k in np.flatnonzero(small[ids, fs.HOUSE] == fs.SPLIT).tolist():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from sim.arrays import Flags, Ints
 from sim.operations.carts import CartChunk
 from sim.operations.deadlines import Deadlines, DispatchDeadlines
 from sim.operations.outcome import Outcome
@@ -14,8 +14,6 @@ from sim.operations.waiting import clock_start_us
 from sim.orders.states import Reason, State
 from sim.scenario.schema import Scenario
 
-Flags = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
 #: What dispatches a parcel, by `dispatch.event`.
 DISPATCHED_BY = {"carrier_scan": "collected_us", "ready_to_ship": "packed_us"}
 #: Why orders end for which the seller is to blame.

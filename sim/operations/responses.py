@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Column
 from sim.operations.outcome import Outcome
 from sim.orders.states import REFUSALS, Reason
 from sim.scenario.schema import Scenario
 
-Ints = npt.NDArray[Any]
 ENDPOINTS = ("checkout", "payment", "confirmation")
 PERCENTILES = {"p50_us": "50", "p95_us": "95", "p99_us": "99", "p99_9_us": "99.9"}
 MIN_BEYOND = 10
@@ -26,12 +26,12 @@ MIN_BEYOND = 10
 _IS_REFUSAL = np.array([reason in REFUSALS for reason in Reason])
 
 
-def refused_by_shop(reason: Ints) -> npt.NDArray[np.bool_]:
+def refused_by_shop(reason: Column) -> npt.NDArray[np.bool_]:
     """Which orders the shop refused."""
     return np.asarray(_IS_REFUSAL[reason])
 
 
-def failed_at_engine(reason: Ints) -> npt.NDArray[np.bool_]:
+def failed_at_engine(reason: Column) -> npt.NDArray[np.bool_]:
     """Which orders ended because the engine was busy, too slow or crashed."""
     return np.asarray((reason >= Reason.ENGINE_BUSY) & (reason <= Reason.ENGINE_CRASHED))
 
@@ -39,7 +39,7 @@ def failed_at_engine(reason: Ints) -> npt.NDArray[np.bool_]:
 class Requests(NamedTuple):
     """Of one endpoint: response times of the answered requests in us, and the number of requests."""
 
-    answered_us: Ints
+    answered_us: Column
     number: int
 
 
@@ -62,7 +62,7 @@ def rank_of(percentile: str | float, count: int) -> int:
     return max(1, ceil(Fraction(str(percentile)) * count / 100))
 
 
-def percentiles_us(answered: Ints) -> dict[str, int | None]:
+def percentiles_us(answered: Column) -> dict[str, int | None]:
     """PERCENTILES and `max_us` of response times; None where fewer than 10 answers lie beyond."""
     count = len(answered)
     ranks = {name: rank_of(percentile, count) for name, percentile in PERCENTILES.items()}

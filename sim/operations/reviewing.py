@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from sim.arrays import Column, Ints
 from sim.demand.reach import offset_us, quarter_of, quarter_start_s
 from sim.demand.trace import BUY, QUOTE, REFRESH, VIEW, Trace
-from sim.operations.carts import CartChunk, Carts, Column, Ints
+from sim.operations.carts import CartChunk, Carts
 from sim.operations.contribution import lost_margins, value_of_goods
 from sim.operations.deadlines import NO_DEADLINE_US, Deadlines, DispatchDeadlines
 from sim.operations.money import Prices

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sim.arrays import Column, Ints
 from sim.demand.trace import Trace
-from sim.operations.carts import CartChunk, Carts, Column, Ints, served_lines
+from sim.operations.carts import CartChunk, Carts, served_lines
 from sim.operations.outcome import Outcome
 from sim.operations.waiting import taken_us
 from sim.orders.states import Reason, State

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from sim.arrays import Column, Ints
 from sim.demand.columns import distinct
 from sim.demand.trace import Trace
-from sim.operations.carts import CHUNK_ORDERS, Carts, Column, Ints, served_lines
+from sim.operations.carts import CHUNK_ORDERS, Carts, served_lines
 from sim.operations.contribution import value_of_goods
 from sim.operations.money import Prices, sales_chunks
 from sim.operations.outcome import Outcome, Purchase

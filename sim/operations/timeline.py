@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Column, Ints
 from sim.demand.trace import Trace
-from sim.operations.carts import Carts, Column, Ints
+from sim.operations.carts import Carts
 from sim.operations.contribution import value_of_goods
 from sim.operations.money import Prices, sales_chunks
 from sim.operations.outcome import Outcome

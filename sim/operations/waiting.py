@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Column, Ints
 from sim.operations.carts import CartChunk
 from sim.operations.outcome import WAITING_COLUMNS, Outcome
 from sim.scenario.units import US_PER_S
 
-Column = npt.NDArray[Any]
-Ints = npt.NDArray[np.int64]
 HOUR_US = 3600 * US_PER_S
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Ints
 from sim.demand.trace import Trace
 from sim.flow.batches import WaveStation
 from sim.flow.environment import MAX_WINDOW_US
@@ -42,12 +43,11 @@ from sim.scenario.schema import Scenario
 from sim.scenario.tables import carriage_table, carrier_table, has_carriers
 
 Ids = npt.NDArray[np.int32]
-Times = npt.NDArray[np.int64]
 
 MANY = 1 << 14  # orders confirmed
 
 
-def ready_us(f: fs.Front) -> Times:
+def ready_us(f: fs.Front) -> Ints:
     """When orders can go to a warehouse: confirmed, and with their units where they may have waited for them."""
     return f.ready_us if f.reg[fs.WAITS] else f.times[:, fs.CONFIRMED]
 
@@ -265,7 +265,7 @@ class Delivery:
         named = {name: column for name, column in columns.items() if name != "picked_us"}
         return handle(Table(**{"carrier": columns["warehouse"], **named}), self._fast)
 
-    def delivered_us(self, columns: dict[str, npt.NDArray[Any]]) -> Times:
+    def delivered_us(self, columns: dict[str, npt.NDArray[Any]]) -> Ints:
         """When each order was delivered, -1 not, of the parcels that `settle` gave."""
         delivered_us = np.full(len(self._front.state.times), -1, dtype=np.int64)
         choose(write_deliveries, self._fast)(self._table(columns), delivered_us)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.reports.run_files import Column, Labels, Run
+from sim.arrays import Column
+from sim.reports.run_files import Labels, Run
 
 KIND = "load"
 #: Endpoints whose first tries are the arrivals of the trace.

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Column
 from sim.scenario.load import load_scenario
 from sim.scenario.schema import Scenario
 
-Column = npt.NDArray[Any]
 NONE = -1
 
 

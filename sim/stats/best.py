@@ -16,12 +16,11 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from sim.arrays import Floats
 from sim.stats.intervals import LEVEL, Interval, t_quantile
 from sim.stats.paired import paired_interval
 
-Floats = npt.NDArray[np.float64]
 DRAWS = 20_000
 _SEED = 2008
 

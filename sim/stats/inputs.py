@@ -10,11 +10,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from sim.arrays import Floats
 from sim.stats.intervals import LEVEL, t_quantile
-
-Floats = npt.NDArray[np.float64]
 
 
 class Parts(NamedTuple):

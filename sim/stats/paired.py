@@ -11,11 +11,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from sim.arrays import Floats
 from sim.stats.intervals import LEVEL, Interval, mean, t_interval, t_quantile, variance
-
-Floats = npt.NDArray[np.float64]
 
 
 class Percent(NamedTuple):

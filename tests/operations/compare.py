@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from sim.arrays import Column
 from sim.demand.trace import Trace
 from sim.operations.carts import Carts
 from sim.operations.contribution import holding_minor, moderators_minor, replenishment_minor
 from sim.operations.deadlines import DispatchDeadlines
 from sim.operations.money import MONEY_COLUMNS, money_chunks
-from sim.operations.outcome import Column, Outcome
+from sim.operations.outcome import Outcome
 from sim.operations.punctuality import Punctuality
 from sim.operations.simulate import simulate
 from sim.operations.stock_moves import StockMoves

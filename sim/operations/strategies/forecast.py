@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from sim.arrays import Ints
 from sim.demand.generate import generate
 from sim.demand.trace import NEVER, Trace
 from sim.scenario.parts.stocking import GivenDemand
@@ -24,7 +24,6 @@ from sim.scenario.tables import SkuRow, nearest_warehouses, sku_table
 
 PILOTS = 1_000_000_000
 IN_TIME_U32 = round(0.95 * 2**32)  # an order for a show is in time with this probability
-Units = npt.NDArray[np.int64]
 
 
 class Show(NamedTuple):
@@ -57,7 +56,7 @@ class Expected(NamedTuple):
 class Forecast:
     """Expected demand by window of time and SKU. `pilots[pilot, window, sku, warehouse]`: units wanted."""
 
-    def __init__(self, scenario: Scenario, windows: Sequence[tuple[int, int]], pilots: Units) -> None:
+    def __init__(self, scenario: Scenario, windows: Sequence[tuple[int, int]], pilots: Ints) -> None:
         self._scenario, self._windows, self._pilots = scenario, windows, pilots
         self._table = sku_table(scenario)
         self._starts = [show.start_us for show in scenario.programme.broadcasts]
@@ -106,7 +105,7 @@ def needs_pilots(scenario: Scenario) -> bool:
     return any(given.given_for(row.name, names[row.listing].name) is None for row in rows)
 
 
-def pilots_of(scenario: Scenario, windows: Sequence[tuple[int, int]]) -> dict[str, Units]:
+def pilots_of(scenario: Scenario, windows: Sequence[tuple[int, int]]) -> dict[str, Ints]:
     """The pilots for these windows, to be remembered in other processes; nothing where none are needed."""
     if not needs_pilots(scenario):
         return {}
@@ -115,13 +114,13 @@ def pilots_of(scenario: Scenario, windows: Sequence[tuple[int, int]]) -> dict[st
     return {key: _known[key]}
 
 
-def remember(pilots: Mapping[str, Units]) -> None:
+def remember(pilots: Mapping[str, Ints]) -> None:
     """Take over pilots that another process has made."""
     _known.update(pilots)
 
 
-_known: dict[str, Units] = {}
-_last: tuple[str, list[tuple[Units, Units, Units]]] = "", []
+_known: dict[str, Ints] = {}
+_last: tuple[str, list[tuple[Ints, Ints, Ints]]] = "", []
 
 
 def _key(scenario: Scenario, windows: Sequence[tuple[int, int]]) -> str:
@@ -130,7 +129,7 @@ def _key(scenario: Scenario, windows: Sequence[tuple[int, int]]) -> str:
     return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()
 
 
-def _count(scenario: Scenario, windows: Sequence[tuple[int, int]]) -> Units:
+def _count(scenario: Scenario, windows: Sequence[tuple[int, int]]) -> Ints:
     pilots = _pilots(scenario)
     units = np.zeros((len(pilots), len(windows), len(sku_table(scenario)), len(scenario.warehouses)), np.int64)
     for pilot, (time_us, cells, wanted) in enumerate(pilots):
@@ -140,7 +139,7 @@ def _count(scenario: Scenario, windows: Sequence[tuple[int, int]]) -> Units:
     return units
 
 
-def _pilots(scenario: Scenario) -> list[tuple[Units, Units, Units]]:
+def _pilots(scenario: Scenario) -> list[tuple[Ints, Ints, Ints]]:
     """What each pilot wants (`_wanted`), kept until other demand is asked for: plans and formulas differ in windows."""
     global _last
     key = _key(scenario, [])
@@ -151,14 +150,14 @@ def _pilots(scenario: Scenario) -> list[tuple[Units, Units, Units]]:
     return _last[1]
 
 
-def _wanted(trace: Trace, table: list[SkuRow], nearest: Units, houses: int) -> tuple[Units, Units, Units]:
+def _wanted(trace: Trace, table: list[SkuRow], nearest: Ints, houses: int) -> tuple[Ints, Ints, Ints]:
     """Time, SKU x warehouses + warehouse, and units of each line that is wanted, bundles as their parts."""
     lines = trace.buys
     first = np.flatnonzero(np.diff(lines["cart"], prepend=-1))
     going = trace.carts["go_u32"] < trace.factor_u64[lines["sku"][first]]
     serious = (going & (trace.carts["pay_delay_us"] != NEVER))[lines["cart"]]
     time_us, sku, quantity, region = (lines[name][serious] for name in ("time_us", "sku", "quantity", "region"))
-    found: list[tuple[Units, Units, Units]] = []
+    found: list[tuple[Ints, Ints, Ints]] = []
     for number, row in enumerate(table):
         mine = np.flatnonzero(sku == number)
         for part, count in row.components:

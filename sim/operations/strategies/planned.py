@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
+from sim.arrays import Ints
 from sim.operations.strategies.analytic.allocation import Aim, equal_fractile, proportional
-from sim.operations.strategies.forecast import Expected, Forecast, Units, forecast_of, pilots_of, shows_of
+from sim.operations.strategies.forecast import Expected, Forecast, forecast_of, pilots_of, shows_of
 from sim.operations.strategies.show_stock import best_stock, worth_of
 from sim.operations.strategies.wagner_whitin import planned_lots
 from sim.scenario.parts.stocking import PLANNED, Allotted
@@ -67,7 +68,7 @@ class Planner:
         return _AIMS[rule]([(mean * share, sd * share**0.5) for mean, sd in expected])
 
 
-def pilots_for(scenario: Scenario) -> dict[str, Units]:
+def pilots_for(scenario: Scenario) -> dict[str, Ints]:
     """The pilot replications that the scenario's policy rests on, made once for a study and then shared."""
     plan = scenario.stock
     if plan.policy not in PLANNED and plan.allocation == "none" and plan.initial_allocation == "none":

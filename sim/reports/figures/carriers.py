@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 
+from sim.arrays import Ints
 from sim.reports.figures.clock import day_axis
 from sim.reports.figures.frame import BAD, Frame, count_axis, name_text
 from sim.reports.run_files import Run
 from sim.reports.words import count, plural, share_of
 
-Ints = npt.NDArray[np.int64]
 _TAKEN = "#0072B2"
 _MOST_PANELS = 6
 _MOST_DAYS = 45

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
+from sim.arrays import Floats
 from sim.reports.words import duration
 from sim.scenario.schema import Scenario
 from sim.scenario.units import US_PER_S
 
-Numbers = npt.NDArray[np.float64]
 DAY_S = 86_400
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -149,7 +149,7 @@ def busy_window(time_s: npt.ArrayLike, weight: npt.ArrayLike) -> Window | None:
     return Window(max(start - margin, 0), end + margin, float(1 - sums[within] / sums[-1]))
 
 
-def _before_the_trickle(times: Numbers, sums: Numbers) -> int:
+def _before_the_trickle(times: Floats, sums: Floats) -> int:
     last = len(times) - 1
     for keep in (0.998, 0.99, 0.98):
         earlier = int(np.searchsorted(sums, keep * sums[-1]))
@@ -172,7 +172,7 @@ def stretch(length_s: int) -> str:
     return {1: "second", 60: "minute", 3600: "hour", DAY_S: "day"}.get(length_s) or duration(length_s * US_PER_S)
 
 
-def buckets(window: Window, size_s: int, step_s: int, rows: int) -> tuple[npt.NDArray[np.int64], Numbers]:
+def buckets(window: Window, size_s: int, step_s: int, rows: int) -> tuple[npt.NDArray[np.int64], Floats]:
     """First timeline row of each bucket in the window, and the times of the buckets' edges (one more)."""
     per = size_s // step_s
     first = int(window.start_s // size_s) * per

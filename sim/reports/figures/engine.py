@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from sim.arrays import Floats
 from sim.reports.figures.clock import Window, bucket_s, buckets, busy_window, stretch
 from sim.reports.figures.frame import BAD, COLOURS, INK, WARN, Frame, count_axis, log_axis
 from sim.reports.figures.programme import draw_strip, mark_deals, strip_height_in, strip_rows
@@ -15,7 +15,6 @@ from sim.reports.words import count, duration, metric, percent, plural
 from sim.scenario.parts.base import Outage
 from sim.scenario.units import US_PER_S
 
-Floats = npt.NDArray[np.float64]
 _P50, _P99, _QUEUE, _CRASH = "#56B4E9", "#0072B2", COLOURS[2], "#6B1A00"
 
 

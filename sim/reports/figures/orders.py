@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 
+from sim.arrays import Floats, Ints
 from sim.orders.states import REFUSALS
 from sim.reports.figures.clock import Window, bucket_s, buckets, busy_window, stretch
 from sim.reports.figures.contents import Groups, group_contents
@@ -17,8 +17,6 @@ from sim.reports.run_files import Run
 from sim.reports.words import count, duration, percent, plural
 from sim.scenario.units import US_PER_S
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 _KINDS = ("going", "placed", "refused", "failed")
 _REFUSED = tuple(reason.name for reason in REFUSALS)
 _FAILED = ("ENGINE_BUSY", "ENGINE_TIMEOUT", "ENGINE_CRASHED")

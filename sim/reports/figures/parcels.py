@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 
+from sim.arrays import Ints
 from sim.reports.figures.clock import Clock, busy_days, date_text, day_axis
 from sim.reports.figures.frame import BAD, INK, Frame, count_axis, name_text
 from sim.reports.run_files import Run
@@ -17,7 +17,6 @@ from sim.reports.words import count, metric, percent, plural
 from sim.scenario.parts.logistics import Warehouse
 from sim.scenario.units import US_PER_S
 
-Ints = npt.NDArray[np.int64]
 _PACKED, _COLLECTED, _WAITING = "#56B4E9", "#0072B2", "#E69F00"
 _BARS = ("packed", "collected", "waiting at\nthe day's end")
 _MOST_PANELS = 4

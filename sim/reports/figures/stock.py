@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
+from sim.arrays import Floats
 from sim.reports.figures.clock import Window, busy_window
 from sim.reports.figures.frame import BAD, COLOURS, OTHER_VIDEO, Frame, count_axis, legend, name_text
 from sim.reports.figures.programme import draw_strip, mark_deals, strip_height_in, strip_rows
@@ -16,7 +16,6 @@ from sim.reports.run_files import Run
 from sim.reports.words import duration, metric, percent, plural
 from sim.scenario.units import US_PER_S
 
-Floats = npt.NDArray[np.float64]
 _MOST = 8
 _MOST_POINTS = 3000
 _MOST_OTHERS = 200

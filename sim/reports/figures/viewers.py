@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from sim.arrays import Column, Floats
 from sim.reports.figures.clock import Window
 from sim.reports.figures.contents import group_contents
 from sim.reports.figures.frame import Frame, count_axis, legend, name_text
 from sim.reports.figures.programme import draw_strip, mark_deals, strip_height_in, strip_rows
-from sim.reports.run_files import Column, Labels
+from sim.reports.run_files import Labels
 from sim.reports.words import count, plural
 
-Floats = npt.NDArray[np.float64]
 _MOST_POINTS = 2000
 
 

@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from sim.arrays import Flags, Ints
 from sim.operations.punctuality import DISPATCHED_BY
 from sim.orders.states import REFUSALS
-from sim.reports.review.facts import CANCELS, Facts, Flags, Ints
+from sim.reports.review.facts import CANCELS, Facts
 from sim.reports.run_files import NONE
 from sim.scenario.tables import sku_table
 

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from sim.arrays import Column, Flags, Ints
 from sim.errors import UsageError
 from sim.orders.states import REFUSALS
-from sim.reports.run_files import NONE, Column, Labels, Run
+from sim.reports.run_files import NONE, Labels, Run
 
-Flags = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
 #: Lines of contribution with what each order has of them; a line may hold more that belongs to no order.
 OF_ORDERS = {
     "platform_commission_minor": "platform_commission",

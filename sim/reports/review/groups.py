@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from sim.arrays import Flags, Ints
 from sim.demand.reach import offset_us, quarter_of
 from sim.demand.regions import QUARTER_US
 from sim.orders.states import REFUSALS
-from sim.reports.review.facts import CANCELS, FAILURES, Facts, Flags, Ints
+from sim.reports.review.facts import CANCELS, FAILURES, Facts
 from sim.reports.run_files import Labels
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import contents, sku_names, sku_table

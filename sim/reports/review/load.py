@@ -10,8 +10,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 
+from sim.arrays import Flags, Ints
 from sim.demand.generate import generate
 from sim.demand.trace import BUY, Trace
 from sim.errors import LiveRushError
@@ -20,8 +20,6 @@ from sim.reports.review.groups import NO_CONTENT, local_hours
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import contents, sku_names
 
-Flags = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
 _DONE = ("ok", "replayed")
 
 

@@ -11,12 +11,11 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from sim.arrays import Floats
 from sim.reports.figures.frame import WIDTH_IN, Frame
 from sim.reports.load_files import LoadRun
 from sim.reports.load_text import target_name
 from sim.reports.words import duration, percent
-
-Floats = npt.NDArray[np.float64]
 
 NARROW_IN = 4.3
 _NICE_US = tuple(int(base * 10**power) for power in range(5, 12) for base in (1, 2, 5))

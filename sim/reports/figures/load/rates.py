@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
+from sim.arrays import Floats
 from sim.reports.figures.frame import BAD, COLOURS, SOFT, count_axis
-from sim.reports.figures.load.frame import Bins, Floats, LoadFrame, bins_of
+from sim.reports.figures.load.frame import Bins, LoadFrame, bins_of
 from sim.reports.load_files import ARRIVALS, LoadRun, any_of
 from sim.reports.words import count, percent
 

@@ -6,9 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
+from sim.arrays import Column
 from sim.reports.figures.frame import BAD, COLOURS, OTHER, SOFT, count_axis
 from sim.reports.figures.load.frame import LoadFrame
-from sim.reports.run_files import Column, Labels
+from sim.reports.run_files import Labels
 from sim.reports.words import count, percent, plural, shortened
 
 Table = dict[str, Column]
