@@ -179,7 +179,10 @@ def _coming_along(name: str) -> Path:
 
 
 def find_scenario(text: str) -> Path:
-    """Return the file that SCENARIO means: a path, or the bare name of a shipped scenario."""
+    """Return the file that SCENARIO means: a path, or the bare name of a shipped scenario.
+
+    Raises UsageError where there is neither.
+    """
     path = Path(text)
     if path.is_file() or path.name != text or path.suffix:
         return path

@@ -58,7 +58,7 @@ def export(run: Path, form: str, out: Path | None) -> None:
 
 
 def of_run(directory: Path, make: Callable[[Path], Any]) -> Any:
-    """Make something from a run; a directory that is not one is the user's mistake, not ours."""
+    """Make something from a run; a directory that is not one is the user's mistake: raises UsageError."""
     if not (directory / "summary.json").is_file():
         raise UsageError(f"{directory} is no run directory: it has no summary.json")
     try:

@@ -50,7 +50,7 @@ def simulate(rng: np.random.Generator, roots_us: Ints, branching: float, delays:
 
 
 def cluster_sizes(rng: np.random.Generator, branching: float, clusters: int) -> Ints:
-    """Total events of `clusters` independent cascades without a time limit (n < 1), int64."""
+    """Total events of `clusters` independent cascades without a time limit; raises ValueError unless 0 <= n < 1."""
     if not 0 <= branching < 1:
         raise ValueError("clusters are finite for a branching ratio below 1")
     sizes = np.ones(clusters, np.int64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from sim.operations.strategies.levels import LEVELS, Item, Levels
+from sim.operations.strategies.levels import LEVELS, Levels, Stocked
 from sim.scenario.parts.comparing import FORMULA
 from sim.scenario.schema import Scenario
 from sim.scenario.studies.search import Search
@@ -70,19 +70,19 @@ def _of_policy(search: Search, scenario: Scenario, policy: str, fitted: Levels) 
                     yield knob.name, formulas[level](fitted, items)
 
 
-def _own(scenario: Scenario, item: Item, level: str, taken: set[str | int]) -> bool:
+def _own(scenario: Scenario, item: Stocked, level: str, taken: set[str | int]) -> bool:
     """Whether an item has a level of its own, so that the common one is not for it."""
     levels, names = scenario.stock.levels, _names(scenario, item)
     given = [getattr(levels[name], level) for name in names if name in levels]
     return bool(taken & set(names)) or any(each is not None for each in given)
 
 
-def _names(scenario: Scenario, item: Item) -> tuple[str, str]:
+def _names(scenario: Scenario, item: Stocked) -> tuple[str, str]:
     row = sku_table(scenario)[item.sku]
     return row.name, scenario.catalogue[row.listing].name
 
 
-def _in_listing(scenario: Scenario, listing: str, house: str) -> Sequence[tuple[Item, float]]:
+def _in_listing(scenario: Scenario, listing: str, house: str) -> Sequence[tuple[Stocked, float]]:
     """The SKUs of a listing at a warehouse, and their shares of its stock there."""
     houses = [each.name for each in scenario.warehouses]
     rows = [
@@ -93,4 +93,4 @@ def _in_listing(scenario: Scenario, listing: str, house: str) -> Sequence[tuple[
     total = sum(row.share for _, row in rows)
     if house not in houses or not total or any(sku.stock for each in scenario.catalogue for sku in each.skus):
         return []
-    return [(Item(number, (houses.index(house),)), row.share / total) for number, row in rows]
+    return [(Stocked(number, (houses.index(house),)), row.share / total) for number, row in rows]

@@ -6,11 +6,11 @@ from typing import Any
 
 from sim.experiments.evaluating import Point
 from sim.experiments.searching import State
-from sim.experiments.tables import start_utc
 from sim.experiments.verdict import plain_value
 from sim.scenario.parts.comparing import FOUND
 from sim.scenario.studies.knobs import Knob
 from sim.scenario.studies.search import Search
+from sim.scenario.tables import start_utc
 from sim.scenario.units import US_PER_S
 from sim.stats.intervals import LEVEL, mean, t_interval
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sim.experiments.tables import start_utc
 from sim.operations.timeline import Grid
 from sim.scenario.schema import Scenario
+from sim.scenario.tables import start_utc
 from sim.scenario.units import US_PER_S
 from sim.stats.intervals import Interval, t_interval
 

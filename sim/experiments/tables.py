@@ -28,7 +28,7 @@ from sim.operations.timeline import Grid, timeline, timeline_content
 from sim.operations.waiting import waiting_column
 from sim.orders.states import Reason, State
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import carrier_table, contents, has_carriers, sku_names, sku_table
+from sim.scenario.tables import carrier_table, contents, has_carriers, sku_names, sku_table, start_utc
 from sim.scenario.units import US_PER_S
 
 Columns = Mapping[str, Column | Sequence[Any]]
@@ -135,13 +135,6 @@ class _Names:
             indices = pa.array(values.astype(np.int32), pa.int32(), mask=mask)
             return pa.DictionaryArray.from_arrays(indices, pa.array(self._names[name], pa.string()))
         return pa.array(values.astype(kind.to_pandas_dtype(), copy=False), kind, mask=mask)
-
-
-def start_utc(scenario: Scenario) -> str:
-    """The scenario's start as ISO 8601 in UTC."""
-    import datetime as dt
-
-    return scenario.start.astimezone(dt.UTC).isoformat()
 
 
 def _write(path: Path, names: _Names, make: Callable[[], Iterator[Columns]], stop: Event) -> None:

@@ -13,10 +13,10 @@ from sim.arrays import Floats
 from sim.errors import UsageError
 from sim.experiments.replicating import A_DRAW, FAN_POINTS, Result
 from sim.experiments.summary import interval_of
-from sim.experiments.tables import start_utc
 from sim.scenario.shape import suggestion
 from sim.scenario.studies.study import Study
 from sim.scenario.studies.uncertain import Uncertain
+from sim.scenario.tables import start_utc
 from sim.scenario.units import US_PER_S
 from sim.stats.best import Pairs, against_best, all_pairs
 from sim.stats.inputs import turns, variance_parts

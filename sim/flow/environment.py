@@ -34,7 +34,10 @@ class FlowEnvironment(simpy.Environment):
         self._caught_up_us = 0
 
     def at(self, time_us: int, rank: int) -> simpy.Event:
-        """An event at `time_us` >= now; those of one instant are executed by rising `rank` (>= -1)."""
+        """An event at `time_us` >= now; those of one instant are executed by rising `rank` (>= -1).
+
+        Raises ValueError for a time before now.
+        """
         if time_us < self.now:
             raise ValueError(f"time {time_us} us lies before now, {self.now} us")
         event = simpy.Event(self)

@@ -42,7 +42,8 @@ def split(amount_minor: int, weights: dict[str, int]) -> dict[str, int]:
     """Split an amount over accounts in proportion to whole `weights`: the parts sum to it, and none falls as it grows.
 
     Each account takes its share, rounded down, of what those before it left; so differences of two splits are never
-    negative and a split of the whole weight gives each account its weight exactly.
+    negative and a split of the whole weight gives each account its weight exactly. Raises ValueError
+    for an amount below 0, or above the sum of the weights.
     """
     left = sum(weights.values())
     if not 0 <= amount_minor <= left:

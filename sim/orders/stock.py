@@ -44,7 +44,7 @@ class Stock(msgspec.Struct, frozen=True, gc=False):
 
 
 def hold(stock: Stock, units: int) -> Stock:
-    """Reserve `units` for an order that is not paid yet."""
+    """Reserve `units` for an order that is not paid yet. Raises Defect where fewer are available."""
     on_hand, held, committed, releasing = stock.on_hand, stock.held + units, stock.committed, stock.releasing
     after = Stock(stock.sku_id, on_hand, held, committed, releasing, stock.version + 1)  # the hot path: `_step`
     if held < 0 or held + committed + releasing > on_hand:
@@ -58,7 +58,7 @@ def commit(stock: Stock, units: int) -> Stock:
 
 
 def let_go(stock: Stock, units: int, phase: Phase) -> Stock:
-    """Mark the units of an ended order, `HELD` or `COMMITTED`, as releasing."""
+    """Mark the units of an ended order, `HELD` or `COMMITTED`, as releasing. Raises Defect for another phase."""
     if phase == Phase.HELD:
         return _step(stock, held=-units, releasing=units)
     if phase != Phase.COMMITTED:  # let go once already: another order's units would go

@@ -17,7 +17,10 @@ def export_run(directory: Path, form: str, out: Path) -> list[Path]:
 
 
 def export_csv(directory: Path, out: Path) -> list[Path]:
-    """Every table of a run, study or search: a header, then a line a row; null is empty."""
+    """Every table of a run, study or search: a header, then a line a row; null is empty.
+
+    Raises ValueError where there is no table, UsageError where one cannot be written.
+    """
     from pyarrow import csv
     from pyarrow import parquet as pq
 
@@ -47,7 +50,7 @@ def _decoded(table: Any) -> Any:
 
 
 def export_k6(directory: Path, out: Path) -> Path:
-    """A k6 script that starts arrivals at the rate at which the run's were due."""
+    """A k6 script that starts arrivals at the rate at which the run's were due. Raises ValueError for a simulated run."""
     run = LoadRun(directory)
     if not is_load(run.summary):
         raise UsageError(f"a k6 script is made of load runs; {directory} was simulated")

@@ -40,7 +40,7 @@ class Run:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """`summary.json`."""
+        """`summary.json`. Raises ValueError where it is not one."""
         told = json.loads((self.directory / "summary.json").read_text(encoding="utf-8"))
         if not isinstance(told, dict):
             raise ValueError("summary.json holds no summary")

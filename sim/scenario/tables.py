@@ -5,6 +5,7 @@ Every model (flow, oracle, demand, load) numbers things the same way because it 
 
 from __future__ import annotations
 
+import datetime as dt
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -57,6 +58,11 @@ def to_reporting_minor(scenario: Scenario, money: Money | None) -> int:
     digits = minor_digits(scenario.reporting_currency) - minor_digits(money.currency)
     exact = money.minor * rates[money.currency] * Fraction(10) ** digits
     return (2 * exact.numerator + exact.denominator) // (2 * exact.denominator)
+
+
+def start_utc(scenario: Scenario) -> str:
+    """The scenario's start as ISO 8601 in UTC."""
+    return scenario.start.astimezone(dt.UTC).isoformat()
 
 
 def sku_names(scenario: Scenario) -> list[str]:

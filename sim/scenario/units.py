@@ -76,7 +76,7 @@ def _number_or_percent(value: Any) -> float:
 
 
 def parse_clock_min(value: Any) -> int:
-    """`'18:00'` -> 1080 minutes since local midnight."""
+    """`'18:00'` -> 1080 minutes since local midnight. Raises ValueError."""
     match = _CLOCK.match(value.strip()) if isinstance(value, str) else None
     if match is None or int(match[1]) * 60 + int(match[2]) > 1440:
         raise ValueError("a time of day is written 18:00 (00:00 to 24:00)")

@@ -68,7 +68,10 @@ def all_pairs(values: Sequence[Sequence[float]], draws: int = DRAWS, widened: fl
 
 
 def critical_value(values: Sequence[Sequence[float]], level: float = LEVEL, draws: int = DRAWS) -> float:
-    """What stands for Student's quantile so that the intervals of all pairs hold together; infinite for n < 2."""
+    """What stands for Student's quantile so that the intervals of all pairs hold together; infinite for n < 2.
+
+    Raises ValueError for a single strategy.
+    """
     columns = np.asarray(values, np.float64)
     strategies, n = columns.shape
     if strategies < 2:

@@ -38,7 +38,7 @@ class Turn(NamedTuple):
 
 
 def variance_parts(groups: Floats) -> Parts:
-    """Parts of the variance of `groups[draw, run]`, two draws and runs or more."""
+    """Parts of the variance of `groups[draw, run]`; raises ValueError for fewer than two draws or runs."""
     draws, runs = groups.shape
     if draws < 2 or runs < 2:
         raise ValueError("two draws of two runs are the least that tells chance from inputs")

@@ -52,7 +52,10 @@ def t_quantile(probability: float, degrees: int) -> float:
 
 
 def quantile(values: Sequence[float], probability: float) -> float:
-    """The nearest-rank quantile: the smallest value with at least `probability` of the values at or under it."""
+    """The nearest-rank quantile: the smallest value with at least `probability` of the values at or under it.
+
+    Raises ValueError for no values, or a probability outside of (0, 1].
+    """
     if not 0 < probability <= 1:
         raise ValueError("a quantile's probability lies above 0 and up to 1")
     if not len(values):
@@ -62,7 +65,10 @@ def quantile(values: Sequence[float], probability: float) -> float:
 
 
 def wilson_interval(successes: int, trials: int, level: float = LEVEL) -> Interval:
-    """Wilson's interval for a share of independent trials (Wilson 1927); `mean` is the plain share."""
+    """Wilson's interval for a share of independent trials (Wilson 1927); `mean` is the plain share.
+
+    Raises ValueError unless 0 <= successes <= trials and there are trials.
+    """
     if trials < 1 or not 0 <= successes <= trials:
         raise ValueError("a share needs 0 <= successes <= trials and at least one trial")
     from sim.special import special

@@ -51,6 +51,7 @@ def percent_of_base(
     Fieller (1954, J. R. Stat. Soc. B 16:175-185): all ratios q for which the mean of `other - q base` may be 0. It
     holds 0 % exactly where the paired t interval holds 0, so that two ways of telling never differ. A negative base is
     told in percent of its size: plus is better. Nothing is told where the base itself may be 0.
+    Raises ValueError for unequal numbers of values.
     """
     n, a, b = len(base), mean(base), mean(other)
     if len(other) != n:

@@ -32,7 +32,7 @@ def missing(what: str) -> Rejected:
 
 
 async def one(request: Request, table: str, parameter: str, what: str, view: RecordView) -> Reply:
-    """Return the thing that the path names, with its ETag."""
+    """Return the thing that the path names, with its ETag. Raises Rejected where there is none."""
     found, shelf = await read_records(request.engine.store, table, {"id": request.id(parameter)})
     if not found:
         raise missing(what)

@@ -81,7 +81,10 @@ async def track_package(request: Request) -> Reply:
 
 
 async def order_and(request: Request, parameter: str, table: str) -> tuple[int, int]:
-    """Return the order that the thing named in the path hangs on, which never changes, and the thing's id."""
+    """Return the order that the thing named in the path hangs on, which never changes, and the thing's id.
+
+    Raises Rejected where there is no such thing.
+    """
     thing = request.id(parameter)
     found = await request.engine.store.select(f"SELECT order_id FROM {table} WHERE id = ?", (thing,))
     if not found:

@@ -42,7 +42,7 @@ class Part(NamedTuple):
         return self.share * ((self.short + self.over) * covered - self.short)
 
 
-class Item(NamedTuple):
+class Stocked(NamedTuple):
     """A SKU at some warehouses that share a level."""
 
     sku: int
@@ -74,19 +74,19 @@ class Levels:
         ends = [show.start_us + show.length_us for show in scenario.programme.broadcasts]
         self._season_us = min(max(ends, default=scenario.horizon_us), scenario.horizon_us)
 
-    def items(self) -> list[Item]:
+    def items(self) -> list[Stocked]:
         """The items that levels are for: those with stock at the start."""
         together = self._scenario.stock.allocation != "none"
         found = []
         for sku, row in enumerate(self._table):
             houses = [house for house, units in enumerate(row.stock) if units] if row.components == ((sku, 1),) else []
             if together and houses:
-                found.append(Item(sku, tuple(range(len(row.stock)))))
+                found.append(Stocked(sku, tuple(range(len(row.stock)))))
             elif not together:
-                found += [Item(sku, (house,)) for house in houses]
+                found += [Stocked(sku, (house,)) for house in houses]
         return found
 
-    def season_stock(self, shares: Sequence[tuple[Item, float]]) -> int:
+    def season_stock(self, shares: Sequence[tuple[Stocked, float]]) -> int:
         """The stock at the start where nothing is ordered: the newsvendor's for the whole horizon, net of returns that
         are sold again. `shares`: of each item in it."""
         whole_us, parts = self._scenario.horizon_us, []
@@ -99,15 +99,15 @@ class Levels:
                 parts.append(part._replace(short=part.short / worth.eats, share=share, eats=worth.eats))
         return common_level(parts)
 
-    def order_up_to(self, items: Sequence[Item], quantity: float = 1.0) -> int:
+    def order_up_to(self, items: Sequence[Stocked], quantity: float = 1.0) -> int:
         """S of base stock (or s, where orders of `quantity` or more are placed): covers a review and a lead time."""
         return self._level(items, self._protected_us, self._scenario.stock.review_us, quantity)
 
-    def reorder_point(self, items: Sequence[Item], quantity: float) -> int:
+    def reorder_point(self, items: Sequence[Stocked], quantity: float) -> int:
         """r of (r,Q): covers a lead time."""
         return self._level(items, self._lead_us, 0, quantity)
 
-    def quantity(self, items: Sequence[Item]) -> float:
+    def quantity(self, items: Sequence[Stocked]) -> float:
         """Q: the economic quantity, sqrt(2 K x demand / holding), a common one for all items."""
         cost = to_reporting_minor(self._scenario, self._scenario.stock.order_cost)
         wanted = math.fsum(self._moments(item, self._season_us)[0] for item in items)
@@ -118,7 +118,7 @@ class Levels:
     def _protected_us(self) -> int:
         return self._scenario.stock.review_us + self._lead_us
 
-    def _level(self, items: Sequence[Item], span_us: int, review_us: int, quantity: float) -> int:
+    def _level(self, items: Sequence[Stocked], span_us: int, review_us: int, quantity: float) -> int:
         parts = []
         for item in items:
             wanted = self._moments(item, self._season_us)[0]
@@ -126,20 +126,20 @@ class Levels:
             parts.append(self._part(item, span_us, max(float(review_us), lasts_us)))
         return common_level(parts)
 
-    def _part(self, item: Item, span_us: int, cycle_us: float) -> Part:
+    def _part(self, item: Stocked, span_us: int, cycle_us: float) -> Part:
         """An item that has to last for `span_us`, and of which a unit left is left for a cycle."""
         worth = worth_of(self._scenario, self._table[item.sku], count_on_returns=True)
         short = max(0.0, worth.nets - worth.eats * worth.cost)
         over = max(self._left(item, cycle_us), short * 1e-3, 1e-9)
         return Part(Demand(self._scenario.stock.forecast.law, *self._moments(item, span_us)), short, over)
 
-    def _left(self, item: Item, cycle_us: float) -> float:
+    def _left(self, item: Stocked, cycle_us: float) -> float:
         """What a unit left costs a cycle: holding, and this cycle's part of what it loses at the season's end."""
         row, fees = self._table[item.sku], self._scenario.fees
         holding = row.cost_minor * fees.holding_per_day / PPM * cycle_us / _DAY_US
         return holding + max(0, row.cost_minor - row.salvage_minor) / max(1.0, self._season_us / cycle_us)
 
-    def _moments(self, item: Item, span_us: int) -> tuple[float, float]:
+    def _moments(self, item: Stocked, span_us: int) -> tuple[float, float]:
         """Mean and standard deviation of the demand within a stretch of the season, over stretches and pilots."""
         forecast = forecast_of(self._scenario, [window for windows in self._windows.values() for window in windows])
         first = 0
@@ -168,7 +168,7 @@ def _of(expected: Expected, houses: tuple[int, ...]) -> tuple[float, float]:
     return expected.by_house[houses[0]] if len(houses) == 1 else expected.together
 
 
-Formula = Callable[[Levels, Sequence[Item]], int]
+Formula = Callable[[Levels, Sequence[Stocked]], int]
 #: By policy and level. (s,S) orders at least an economic quantity, so S is s and that.
 LEVELS: dict[str, dict[str, Formula]] = {
     "base_stock": {"S": lambda fitted, items: fitted.order_up_to(items)},

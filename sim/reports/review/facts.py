@@ -48,7 +48,7 @@ class Facts:
 
     @cached_property
     def orders(self) -> dict[str, Column]:
-        """The numbers of `orders.parquet`; null is -1."""
+        """The numbers of `orders.parquet`; null is -1. Raises UsageError for a run of an older version."""
         import pyarrow.parquet as pq
 
         known = pq.read_schema(self.run.directory / "orders.parquet").names

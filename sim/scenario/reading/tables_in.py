@@ -33,7 +33,7 @@ Row = list[Cell]
 
 
 def read_csv(path: Path) -> Iterator[Row]:
-    """The rows of a UTF-8 CSV file with commas or semicolons that are not empty, the heading first."""
+    """The rows of a UTF-8 CSV file with commas or semicolons that are not empty, the heading first. Raises ScenarioError."""
     text = read_text(path, "catalogue", MAX_BYTES)
     heading = text.lstrip().partition("\n")[0]
     delimiter = ";" if heading.count(";") > heading.count(",") else ","
@@ -56,7 +56,7 @@ def _csv_cell(path: Path, line: int, names: list[str], index: int, text: str) ->
 
 
 def read_xlsx(path: Path) -> Iterator[Row]:
-    """The rows of a workbook's catalogue sheet that are not empty, the heading first."""
+    """The rows of a workbook's catalogue sheet that are not empty, the heading first. Raises ScenarioError."""
     check_file(path, "catalogue", MAX_BYTES)
     _check_zip(path)
     import openpyxl

@@ -70,7 +70,7 @@ class Demand:
         return float(special.ndtr((math.log(units) - middle) / spread)) if units > 0 else 0.0
 
     def quantile(self, share: float) -> float:
-        """The least stock that covers demand with probability `share`, 0 < share < 1."""
+        """The least stock that covers demand with probability `share`; raises ValueError unless 0 < share < 1."""
         if not 0 < share < 1:
             raise ValueError("a quantile lies strictly between 0 and 1")
         if self._known:

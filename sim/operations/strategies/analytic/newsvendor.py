@@ -13,7 +13,10 @@ from sim.operations.strategies.analytic.demand import Demand
 
 
 def critical_ratio(short: float, over: float) -> float:
-    """The share of seasons in which the best stock covers demand: `short` a unit short costs, `over` a unit left."""
+    """The share of seasons in which the best stock covers demand: `short` a unit short costs, `over` a unit left.
+
+    Raises ValueError unless both are above 0.
+    """
     if short <= 0 or over <= 0:
         raise ValueError("a unit short and a unit left must both cost something")
     return short / (short + over)
