@@ -50,7 +50,7 @@ def _decoded(table: Any) -> Any:
 
 
 def export_k6(directory: Path, out: Path) -> Path:
-    """A k6 script that starts arrivals at the rate at which the run's were due. Raises ValueError for a simulated run."""
+    """A k6 script that starts arrivals at the rate at which the run's were due. Raises ValueError for no load run."""
     run = LoadRun(directory)
     if not is_load(run.summary):
         raise UsageError(f"a k6 script is made of load runs; {directory} was simulated")

@@ -33,7 +33,7 @@ Row = list[Cell]
 
 
 def read_csv(path: Path) -> Iterator[Row]:
-    """The rows of a UTF-8 CSV file with commas or semicolons that are not empty, the heading first. Raises ScenarioError."""
+    """The rows, not empty, of a UTF-8 CSV file with commas or semicolons, the heading first. Raises ScenarioError."""
     text = read_text(path, "catalogue", MAX_BYTES)
     heading = text.lstrip().partition("\n")[0]
     delimiter = ";" if heading.count(";") > heading.count(",") else ","
