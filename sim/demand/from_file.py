@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sim.arrays import Column
 from sim.demand.arrivals import RateCurve, arrivals, expected_count
