@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.operations.carts import CartChunk, Column, Ints
+from sim.arrays import Column, Ints
+from sim.operations.carts import CartChunk
 
 
 class Lack(NamedTuple):

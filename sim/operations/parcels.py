@@ -66,7 +66,7 @@ class Parcels:
         split: list[int] = ids[small[ids, fs.HOUSE] == fs.SPLIT].tolist() if self.of_split else []
         return split
 
-    def places(self, ids: npt.NDArray[np.int32], small: fs.U8, house: int) -> Column:
+    def places(self, ids: npt.NDArray[np.int32], small: fs.U8, house: int) -> Ints:
         """The place of a warehouse's parcel among those of its order, 0 the first or only one."""
         places = np.zeros(len(ids), np.int64)
         if self.of_split:
