@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from sim.demand.trace import BUY, NEVER, Trace
 from sim.errors import UsageError
+from sim.orders.rules import SECOND_US
 from sim.scenario.schema import Scenario
 
-SECOND_US = 1_000_000
 _LENGTH_US = 60 * SECOND_US
 #: Odd constants of splitmix64 (Steele, Lea and Flood 2014): a hash whose bits all depend on the whole number.
 _GOLDEN, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from loadtests import harness
-from loadtests.choosing import SECOND_US, Choice, settled
+from loadtests.choosing import Choice, settled
 from loadtests.options import LoadOptions
 from loadtests.probing import share_held
+from sim.orders.rules import SECOND_US
 from sim.scenario.load import Loaded
 
 LENGTH_US = 120 * SECOND_US

@@ -20,11 +20,11 @@ from loadtests.certificates import trusting
 from loadtests.replay.plan import FOLLOW_US
 from loadtests.schedule import CANCEL, KINDS, NEVER, PLACE, RETURN, Schedule
 from sim.errors import UsageError
+from sim.orders.rules import SECOND_US
 
 if TYPE_CHECKING:
     from loadtests.options import LoadOptions
 
-_SECOND_US = 1_000_000
 
 Times = npt.NDArray[np.float64]
 #: What a target is told by options of their own, which are checked; never by --target-option.
@@ -74,9 +74,9 @@ def extent_of(schedule: Schedule, steps: frozenset[str], options: LoadOptions) -
     due = np.sort(
         _all_due(schedule, steps, max(options.ladder, default=1.0), options.backoff_us / options.choice.speed)
     )
-    ends = np.searchsorted(due, due + _SECOND_US)
+    ends = np.searchsorted(due, due + SECOND_US)
     most = int((ends - np.arange(len(due))).max()) if len(due) else 0
-    news = options.workers * _SECOND_US // FOLLOW_US if "follow" in steps else 0
+    news = options.workers * SECOND_US // FOLLOW_US if "follow" in steps else 0
     orders = int(np.count_nonzero(schedule.arrivals["kind"] == PLACE))
     return Extent(orders * max(1, len(options.ladder)), most + news)
 

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from loadtests import schedule as sc
-from loadtests.choosing import SECOND_US, Choice, cart_times, duplicated, going, stretch
+from loadtests.choosing import Choice, cart_times, duplicated, going, stretch
 from loadtests.schedule import DealPlan, Offer, Schedule, ShelfPlan
 from sim.demand.trace import AFTER, BUY, NEVER, QUOTE, REFRESH, VIEW, Trace
 from sim.errors import UsageError
+from sim.orders.rules import SECOND_US
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import SkuRow, contents, deal_table, sku_table
 

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from loadtests.choosing import SECOND_US
 from loadtests.options import LoadOptions
 from loadtests.planning import plan_schedule
 from loadtests.session import replay
 from sim.demand.trace import Trace
 from sim.measure.sampler import Sample
+from sim.orders.rules import SECOND_US
 
 PROBE_S = 4
 #: Part of the wanted share that is probed.

@@ -75,8 +75,10 @@ RECORD = np.dtype(
     ]
 )
 
-
-_REASONS_MOST = 255
+#: Of a record that belongs to no cart.
+NO_CART = -1
+#: Refusal codes of a run that are told apart: what comes after them is "other".
+REASONS_MOST = 255
 
 
 class Ack(IntEnum):
@@ -163,7 +165,7 @@ def numbers_in(reasons: list[str], codes: list[str]) -> npt.NDArray[np.uint8]:
     A place is a byte: what comes after the 255th code is told as "other".
     """
     for at, code in enumerate(codes):
-        codes[at] = code if code in reasons or len(reasons) < _REASONS_MOST else "other"
+        codes[at] = code if code in reasons or len(reasons) < REASONS_MOST else "other"
         if codes[at] not in reasons:
             reasons.append(codes[at])
     return np.array([reasons.index(code) for code in codes], np.uint8)

@@ -6,14 +6,21 @@ import errno
 import os
 import subprocess
 import sys
+from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import sim
+from loadtests.choosing import Choice
+from loadtests.options import LoadOptions
 from sim import cli
-from sim.cli.frame import EXIT_CODES
+from sim.cli.frame import EXIT_CODES, verbs
+from sim.engine.settings import Settings
 from sim.errors import Defect, InvalidMeasurement, Problem, ScenarioError, UsageError
+from sim.experiments.compare import Plan
+from sim.experiments.optimise import SearchPlan
 from sim.scenario.load import load_scenario
 
 SLOW_TO_IMPORT = ("numpy", "scipy", "numba", "pydantic", "pyarrow", "matplotlib", "simpy", "yaml", "rich", "joblib")
@@ -150,6 +157,27 @@ def test_a_new_scenario_of_any_name_is_valid(tmp_path: Path, name: str) -> None:
 def test_new_needs_a_folder_to_write_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["new", "--name", "mine", "--out", str(tmp_path / "nowhere" / "mine.yaml")]) == 2
     assert f"there is no folder {tmp_path / 'nowhere'}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("verb", "plan", "called", "compared"),
+    [
+        (["serve"], Settings, {"rate_limit": "rate_per_s"}, 14),
+        (["compare", "a.yaml"], Plan, {"replications": "", "max_replications": "most"}, 3),
+        (["optimise", "a.yaml"], SearchPlan, {"replications": "first", "max_replications": "most"}, 6),
+        (["load", "a.yaml"], Choice, {}, 4),
+        (["load", "a.yaml"], LoadOptions, {"ladder": ""}, 10),
+    ],
+)
+def test_an_option_that_is_left_out_is_what_its_plan_says_by_default(
+    verb: list[str], plan: type[Any], called: dict[str, str], compared: int
+) -> None:
+    given = verbs.commands[verb[0]].make_context(verb[0], verb[1:]).params
+    told = {called.get(name, name): value for name, value in given.items() if value is not None}
+    defaults = {each.name: each.default for each in fields(plan) if each.default is not MISSING}
+    both = told.keys() & defaults.keys()
+    assert {name: told[name] for name in both} == {name: defaults[name] for name in both}
+    assert len(both) >= compared
 
 
 def test_the_version_is_the_one_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:

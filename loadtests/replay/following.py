@@ -8,11 +8,10 @@ import gevent
 from gevent import GreenletExit
 from greenlet import getcurrent
 
-from loadtests.records import Endpoint
+from loadtests.records import NO_CART, Endpoint
 from loadtests.replay.steps import Steps
 from loadtests.targets.base import Http, Step, Target, ok
 
-_NO_CART = -1
 #: How soon to look again whether anyone waits for news, and how long to leave a target alone that failed to tell.
 _LOOK_S, _PAUSE_S = 0.01, 0.5
 
@@ -63,7 +62,7 @@ class Follower:
             due_us = max(due_us + self._interval_us, self._steps.pacer.now_us())
             self._steps.pacer.wait(due_us)
             try:
-                step, done_us = self._steps.perform(Endpoint.FOLLOW, _NO_CART, due_us, due_us, self._ask)
+                step, done_us = self._steps.perform(Endpoint.FOLLOW, NO_CART, due_us, due_us, self._ask)
             except GreenletExit:
                 return
             if not step.status:

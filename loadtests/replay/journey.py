@@ -16,7 +16,7 @@ from gevent import GreenletExit
 from greenlet import getcurrent, greenlet
 
 from loadtests import schedule as sc
-from loadtests.records import Ack, Endpoint, Outcome
+from loadtests.records import NO_CART, Ack, Endpoint, Outcome
 from loadtests.replay.following import Follower
 from loadtests.replay.plan import ReplayPlan
 from loadtests.replay.steps import Steps
@@ -33,7 +33,6 @@ LOOKS = {
     sc.REFRESH: ("refresh", Endpoint.REFRESH),
     sc.QUOTE: ("quote", Endpoint.QUOTE),
 }
-_NO_CART = -1
 _HASH, _HASH_BITS = 0x9E3779B97F4A7C15, 64
 
 
@@ -112,7 +111,7 @@ class Journeys:
             raise error
 
         now_us = self._pacer.now_us()
-        self._steps.perform(Endpoint.OTHER, _NO_CART, now_us, now_us, again)
+        self._steps.perform(Endpoint.OTHER, NO_CART, now_us, now_us, again)
 
     def _arrive(self, due_us: int, kind: int, row: int, sku: int) -> None:
         if kind == sc.PLACE:

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from loadtests.records import RECORD, Ack, AckLine
+from loadtests.records import REASONS_MOST, RECORD, Ack, AckLine
 from loadtests.replay import scribe
 
 #: A record, field by field as RECORD; `Steps` writes it into `Recorder.rows` itself: it does so for every request.
@@ -24,7 +24,6 @@ ROW = struct.Struct("<qqqqiHBBBBBB")
 _FIRST_ROWS = 16_384
 _PIPE_BYTES = 1 << 20
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ
-_REASONS_MOST = 255
 
 assert ROW.size == RECORD.itemsize
 
@@ -126,7 +125,7 @@ class Recorder:
         self._frames.append(memoryview(scribe.FRAME.pack(kind, len(data)) + data))
 
     def _new_code(self, reason: str) -> int:
-        if len(self._codes) >= _REASONS_MOST:
+        if len(self._codes) >= REASONS_MOST:
             reason = "other"
         code = self._codes.setdefault(reason, len(self._codes))
         self._tell_reasons()

@@ -16,8 +16,8 @@ from loadtests.replay.aborting import parse_rule
 from loadtests.replay.plan import ReplayPlan
 from loadtests.replay.recorder import Rows, percentile_us
 from loadtests.replay.steps import Steps
+from sim.orders.rules import SECOND_US
 
-_SECOND_US = 1_000_000
 _SCHEDSTAT = Path("/proc/self/schedstat")
 #: A shorter second (one that was looked at late is followed by such) says nothing of how busy it was.
 _LEAST_S = 0.9
@@ -60,9 +60,9 @@ class Watch:
         self._cpu_from_s, self._from_s = self._tick = _now()
         self._waited_from_us = _waited_us()
         while True:
-            wait_us = (self._second + 1) * _SECOND_US - pacer.now_us()
+            wait_us = (self._second + 1) * SECOND_US - pacer.now_us()
             gevent.sleep(max(wait_us, 1000) / 1e6)
-            if pacer.now_us() < (self._second + 1) * _SECOND_US:
+            if pacer.now_us() < (self._second + 1) * SECOND_US:
                 continue
             self._second += 1
             self._look_at_cpu()
@@ -96,8 +96,8 @@ class Watch:
 
     def _figures(self, rows: Rows) -> dict[str, Any]:
         steps = self._steps
-        now_us = self._second * _SECOND_US
-        of_trace = np.searchsorted(self._due_us, [now_us - _SECOND_US, now_us])
+        now_us = self._second * SECOND_US
+        of_trace = np.searchsorted(self._due_us, [now_us - SECOND_US, now_us])
         lag_us = rows["sent_us"] - np.maximum(rows["due_us"], rows["ready_us"])
         self._max_lag_us = max(self._max_lag_us, int(lag_us.max(initial=0)))
         checkouts = rows[rows["endpoint"] == Endpoint.CHECKOUT]

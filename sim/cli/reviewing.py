@@ -13,13 +13,12 @@ from sim.cli.frame import debug_option, verbs
 from sim.cli.progress import progress, sayer
 from sim.cli.reporting import of_run
 from sim.errors import ExitCode, UsageError
-
-_BY = ("content", "listing", "sku", "region", "hour")
+from sim.reports.review import BY
 
 
 @verbs.command()
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--by", type=click.Choice(_BY), help="Only this grouping, with all its rows.")
+@click.option("--by", type=click.Choice(BY), help="Only this grouping, with all its rows.")
 @click.option("--zone", metavar="NAME", default="", help="Zone of the hours. [default: the first region's]")
 @click.option("--explain", is_flag=True, help="Also simulate which defaults move contribution most.")
 @click.option("--replications", type=click.IntRange(2, 1_000), help="Of those that move most. [default: 5]")
@@ -39,7 +38,7 @@ def review(run: Path, by: str | None, zone: str, as_json: bool, out: Path | None
     from sim.reports.review.reviewing import review as make
     from sim.reports.review.text import review_text
 
-    found = of_run(run, lambda directory: make(directory, [by] if by else _BY, zone))
+    found = of_run(run, lambda directory: make(directory, [by] if by else BY, zone))
     if given.pop("explain"):
         found["explain"] = _explained(run, given, quiet=as_json)
     elif any(given.values()):

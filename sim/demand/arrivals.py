@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.arrays import Floats, Ints
-
-US_PER_S = 1e6
+from sim.scenario.units import US_PER_S
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.arrays import Floats, Ints
-from sim.demand.arrivals import US_PER_S, RateCurve
+from sim.demand.arrivals import RateCurve
 from sim.demand.drawing import chosen, draw_us, tabulate
 from sim.demand.laws import Law, Mixture
+from sim.scenario.units import US_PER_S
 
 
 def mean_present(rates: RateCurve, stay: Law, grid_us: npt.ArrayLike) -> Floats:

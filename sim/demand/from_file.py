@@ -25,9 +25,8 @@ from sim.demand.trace import BUY, KINDS, LINE_COLUMNS, Trace
 from sim.errors import Problem, ScenarioError, UsageError
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_names
-from sim.scenario.units import parse_duration_us
+from sim.scenario.units import US_PER_S, parse_duration_us
 
-SECOND_US = 1_000_000
 #: Neither seconds nor a rate: nothing goes on for thirty years.
 _MOST = 1e9
 _TIME = "0 or more, in seconds (90) or with a unit (1m 30s)"
@@ -154,7 +153,7 @@ def _time_us(time: Any) -> int | None:
             return parse_duration_us(time)
         except ValueError:
             return None
-    return round(seconds * SECOND_US) if math.isfinite(seconds) and 0 <= seconds < _MOST else None
+    return round(seconds * US_PER_S) if math.isfinite(seconds) and 0 <= seconds < _MOST else None
 
 
 def _wrong_time(path: Path, line: int, time: Any) -> Problem:

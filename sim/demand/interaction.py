@@ -21,11 +21,11 @@ from sim.demand.show import Show, viewers
 from sim.scenario.lasting import of_last
 from sim.scenario.parts.interaction import Questions
 from sim.scenario.schema import Scenario
-from sim.scenario.units import US_PER_S
+from sim.scenario.units import US_PER_MIN, US_PER_S
 
 _POINTS = 513  # of the table of answered shares
 _FINE = 2.0**-20  # shares are rounded to this: what `exp` may change between two machines is rounded away
-_LOOK_US = 60 * US_PER_S  # of the expected numbers that are told
+_LOOK_US = US_PER_MIN  # of the expected numbers that are told
 
 
 def asked_per_s(questions: Questions, present: Floats) -> Floats:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-NAME = pa.dictionary(pa.int32(), pa.string())
+from sim.operations.money import MONEY_COLUMNS
 
-MONEY = (
-    *("gross", "deal_discount", "voucher", "captured", "refunded", "refunded_sales", "platform_commission"),
-    *("creator_commission", "payment_fee", "goods_cost", "pick_pack", "freight", "return_cost", "late_penalty"),
-)
+NAME = pa.dictionary(pa.int32(), pa.string())
 
 ORDERS: dict[str, pa.DataType] = {
     "order": pa.int32(),
@@ -52,7 +49,7 @@ ORDERS: dict[str, pa.DataType] = {
     "declined": pa.uint8(),
     "crashed": pa.uint8(),
     "parcels": pa.uint8(),
-    **{f"{name}_minor": pa.int64() for name in MONEY},
+    **{f"{name}_minor": pa.int64() for name in MONEY_COLUMNS},
     "gmv_minor": pa.int64(),
     "missed_margin_minor": pa.int64(),
 }

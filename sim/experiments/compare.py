@@ -19,7 +19,7 @@ from sim.errors import UsageError
 from sim.experiments.ahead import Say, ahead, compiles
 from sim.experiments.compare_files import write_json, write_study
 from sim.experiments.journal import Journal
-from sim.experiments.replicating import A_DRAW, Result, make_traces, replicate_study
+from sim.experiments.replicating import A_DRAW, Result, make_traces, replicate_study, runs_a_draw
 from sim.experiments.verdict import METRIC, half_width, refuse_unknown, summary_of_study, values_of
 from sim.experiments.workers import Meanwhile, in_order, processes
 from sim.measure.directory import whole_directory
@@ -55,7 +55,7 @@ class Plan:
 
     def looks(self, study: Study) -> list[int]:
         """After how many replications is looked; an even number where inputs are uncertain. Raises UsageError."""
-        step = A_DRAW if study.uncertain else 1
+        step = runs_a_draw(study)
         if self.precision is None:
             return [_up(self.replications, step)]
         if self.most < 2 * step:
@@ -182,7 +182,7 @@ def _precision(plan: Plan, study: Study, results: Sequence[Result], reached: boo
     if plan.precision is None:
         return None
     _, width, goal, n = _goal(plan, study, results)
-    step = A_DRAW if study.uncertain else 1
+    step = runs_a_draw(study)
     needed = needed_for(width, n, goal) * step
     return {
         "asked_half_width": goal,

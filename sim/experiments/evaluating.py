@@ -12,7 +12,7 @@ from functools import cached_property
 from sim.arrays import Ints
 from sim.experiments.ahead import Ahead, Say, ahead, compiles
 from sim.experiments.journal import Journal
-from sim.experiments.replicating import A_DRAW, Result, make_traces, replicate_study
+from sim.experiments.replicating import A_DRAW, Result, make_traces, replicate_study, runs_a_draw
 from sim.experiments.workers import Meanwhile, in_order
 from sim.measure.machine import usable_cores
 from sim.operations.simulate import is_compiled
@@ -133,7 +133,7 @@ class Evaluations:
     @property
     def step(self) -> int:
         """Replications that belong together: those of one draw of uncertain inputs."""
-        return A_DRAW if self.study.uncertain else 1
+        return runs_a_draw(self.study)
 
     def replications(self, point: Point) -> int:
         """How many replications of a point are known, from the first on, in whole draws."""

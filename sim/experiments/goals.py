@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sim.errors import UsageError
 from sim.experiments.verdict import METRIC
+from sim.operations.punctuality import ON_TIME
 from sim.scenario.shape import suggestion
 from sim.scenario.studies.limits import take_limit
 from sim.scenario.studies.uncertain import measure
@@ -19,7 +20,7 @@ Values = Mapping[str, float]
 #: What people call some metrics.
 ALIASES = {
     "ldr": "late_dispatch.ldr_share",
-    "otdr": "on_time_delivery.otdr_share",
+    "otdr": ON_TIME,
     "fill_rate": "fill_rate_share",
     "contribution": METRIC,
 }

@@ -17,7 +17,7 @@ from sim.experiments.compare import Plan, replications_of
 from sim.experiments.compare_files import write_json
 from sim.experiments.evaluating import Evaluations, Where
 from sim.experiments.journal import Journal
-from sim.experiments.replicating import A_DRAW, Result
+from sim.experiments.replicating import Result, runs_a_draw
 from sim.experiments.search_files import write_search
 from sim.experiments.search_summary import summary_of_search
 from sim.experiments.searching import Sought, State, search_for
@@ -50,7 +50,7 @@ class SearchPlan:
 
     def sought(self, study: Study) -> Sought:
         """The plan of the search; replications in whole draws, two at least, where inputs are uncertain."""
-        step = A_DRAW if study.uncertain else 1
+        step = runs_a_draw(study)
         first = step * max(2, -(-self.first // step))
         return Sought(self.metric, self.least, self.trials, first, max(first, step * -(-self.most // step)))
 

@@ -31,6 +31,11 @@ A_DRAW = 2
 Result = dict[str, Any]
 
 
+def runs_a_draw(study: Study) -> int:
+    """Replications that belong together: those of one draw, or one where nothing is uncertain."""
+    return A_DRAW if study.uncertain else 1
+
+
 def replicate_study(
     study: Study,
     seed: int,

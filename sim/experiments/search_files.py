@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from sim.experiments.compare_files import NAME, Rows, write_json, write_results, write_table
 from sim.experiments.replicating import Result
-from sim.experiments.search_summary import ON_TIME
 from sim.experiments.searching import State
 from sim.experiments.verdict import METRIC
+from sim.operations.punctuality import ON_TIME
 from sim.scenario.studies.search import Search
 from sim.scenario.studies.study import Study
 from sim.scenario.writing.as_run import write_as_run

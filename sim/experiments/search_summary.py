@@ -7,6 +7,7 @@ from typing import Any
 from sim.experiments.evaluating import Point
 from sim.experiments.searching import State
 from sim.experiments.verdict import plain_value
+from sim.operations.punctuality import ON_TIME
 from sim.scenario.parts.comparing import FOUND
 from sim.scenario.studies.knobs import Knob
 from sim.scenario.studies.search import Search
@@ -15,7 +16,6 @@ from sim.scenario.units import US_PER_S
 from sim.stats.intervals import LEVEL, mean, t_interval
 
 FORMAT = 1
-ON_TIME = "on_time_delivery.otdr_share"
 
 
 def summary_of_search(trials: int, seed: int, state: State, confirmation: dict[str, Any] | None) -> dict[str, Any]:

@@ -17,11 +17,11 @@ from sim.arrays import Column
 from sim.demand.reach import Views, audience
 from sim.demand.show import viewers
 from sim.demand.trace import Trace
-from sim.experiments.columns import FILES, MONEY
+from sim.experiments.columns import FILES
 from sim.measure.machine import usable_cores
 from sim.operations import tables
 from sim.operations.carts import CartChunk, Carts
-from sim.operations.money import money_chunks
+from sim.operations.money import MONEY_COLUMNS, money_chunks
 from sim.operations.outcome import ORDER_COLUMNS, WAITING_COLUMNS, Outcome
 from sim.operations.reviewing import Reviewing, pages
 from sim.operations.timeline import Grid, timeline, timeline_content
@@ -175,7 +175,7 @@ def _order_chunks(scenario: Scenario, trace: Trace, outcome: Outcome, carts: Car
     for chunk, money in money_chunks(scenario, trace, outcome, carts=carts):
         outcomes = {name: outcome.orders[name][chunk.orders] for name in ORDER_COLUMNS}
         outcomes |= {name: waiting_column(outcome.orders, name, chunk.orders) for name in WAITING_COLUMNS}
-        amounts = {f"{name}_minor": column for name, column in money.items() if name in MONEY}
+        amounts = {f"{name}_minor": column for name, column in money.items() if name in MONEY_COLUMNS}
         yield {**_intents(chunk, trace), **outcomes, **amounts, **reviewing.columns(chunk, money)}
 
 

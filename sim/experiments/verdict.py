@@ -11,7 +11,7 @@ import numpy as np
 
 from sim.arrays import Floats
 from sim.errors import UsageError
-from sim.experiments.replicating import A_DRAW, FAN_POINTS, Result
+from sim.experiments.replicating import A_DRAW, FAN_POINTS, Result, runs_a_draw
 from sim.experiments.summary import interval_of
 from sim.scenario.shape import suggestion
 from sim.scenario.studies.study import Study
@@ -159,7 +159,7 @@ def _pair(
     found, n = pairs.of(i, j), len(values[i])
     percent = percent_of_base(values[i], values[j], critical=pairs.critical)
     half = 0.0 if found.high is None else found.high - found.mean
-    needed = needed_to_separate(found.mean, half, n) * (A_DRAW if study.uncertain else 1) if n > 1 else MOST + 1
+    needed = needed_to_separate(found.mean, half, n) * runs_a_draw(study) if n > 1 else MOST + 1
     apart = pairs.told_apart(i, j)
     return {
         "base": study.names[i],

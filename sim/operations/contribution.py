@@ -20,10 +20,7 @@ from sim.operations.wages import wages_minor
 from sim.orders.states import Reason
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table, to_reporting_minor
-from sim.scenario.units import PPM, US_PER_S
-
-HOUR_US = 3_600 * US_PER_S
-DAY_US = 24 * HOUR_US
+from sim.scenario.units import PPM, US_PER_DAY, US_PER_H, US_PER_S
 
 
 class Ledger:
@@ -99,7 +96,7 @@ def moderators_minor(scenario: Scenario) -> int:
         return 0
     work_us = questions.moderators * sum(show.length_us for show in scenario.programme.broadcasts)
     wage = to_reporting_minor(scenario, questions.wage_per_hour)
-    return (2 * wage * work_us + HOUR_US) // (2 * HOUR_US)
+    return (2 * wage * work_us + US_PER_H) // (2 * US_PER_H)
 
 
 def replenishment_minor(scenario: Scenario, outcome: Outcome) -> int:
@@ -120,7 +117,7 @@ def holding_minor(scenario: Scenario, moves: Iterable[Moves]) -> int:
     held = [sum(row.stock) * scenario.horizon_us for row in skus]
     moved = unit_us(moves, scenario.horizon_us, len(skus))
     cost = sum((had + more) * row.cost_minor for had, more, row in zip(held, moved, skus, strict=True))
-    divisor = DAY_US * PPM
+    divisor = US_PER_DAY * PPM
     return (2 * cost * scenario.fees.holding_per_day + divisor) // (2 * divisor)
 
 

@@ -33,11 +33,12 @@ from sim.operations.responses import (
     slo_results,
 )
 from sim.operations.stock_moves import Moves, StockMoves
-from sim.operations.wages import HOUR_US, overtime_us, wages_minor
+from sim.operations.wages import overtime_us, wages_minor
 from sim.operations.waiting import Waits
 from sim.orders.states import Reason, State
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import contents, deal_table, has_carriers, sku_names
+from sim.scenario.units import US_PER_H
 
 Metrics = dict[str, Any]
 
@@ -233,7 +234,7 @@ def _overtime(scenario: Scenario, outcome: Outcome) -> Metrics:
         return {}
     work_us = sum(overtime_us(scenario, outcome, number, row) for number, row in rows)
     cost = wages_minor(scenario, outcome)[1]
-    return {"overtime": {"called": len(outcome.overtime), "hours": work_us / HOUR_US, "wages_minor": cost}}
+    return {"overtime": {"called": len(outcome.overtime), "hours": work_us / US_PER_H, "wages_minor": cost}}
 
 
 _ATTEMPTS = ("queue_full", "timed_out", "crashed")

@@ -14,6 +14,8 @@ from sim.operations.waiting import clock_start_us
 from sim.orders.states import Reason, State
 from sim.scenario.schema import Scenario
 
+#: Dotted path of the share of orders that came on time, among the metrics of a run.
+ON_TIME = "on_time_delivery.otdr_share"
 #: What dispatches a parcel, by `dispatch.event`.
 DISPATCHED_BY = {"carrier_scan": "collected_us", "ready_to_ship": "packed_us"}
 #: Why orders end for which the seller is to blame.

@@ -7,23 +7,22 @@ SLO, requests that were never answered count as slower than any limit.
 from __future__ import annotations
 
 from fractions import Fraction
-from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.arrays import Column
+from sim.measure.percentiles import ENOUGH_BEYOND, rank_of
 from sim.operations.outcome import Outcome
-from sim.orders.states import REFUSALS, Reason
+from sim.orders.states import FAILURES, REFUSALS, Reason
 from sim.scenario.schema import Scenario
 
 ENDPOINTS = ("checkout", "payment", "confirmation")
-PERCENTILES = {"p50_us": "50", "p95_us": "95", "p99_us": "99", "p99_9_us": "99.9"}
-MIN_BEYOND = 10
-
+PERCENTILES = {"p50_us": 50.0, "p95_us": 95.0, "p99_us": 99.0, "p99_9_us": 99.9}
 
 _IS_REFUSAL = np.array([reason in REFUSALS for reason in Reason])
+_IS_FAILURE = np.array([reason in FAILURES for reason in Reason])
 
 
 def refused_by_shop(reason: Column) -> npt.NDArray[np.bool_]:
@@ -33,7 +32,7 @@ def refused_by_shop(reason: Column) -> npt.NDArray[np.bool_]:
 
 def failed_at_engine(reason: Column) -> npt.NDArray[np.bool_]:
     """Which orders ended because the engine was busy, too slow or crashed."""
-    return np.asarray((reason >= Reason.ENGINE_BUSY) & (reason <= Reason.ENGINE_CRASHED))
+    return np.asarray(_IS_FAILURE[reason])
 
 
 class Requests(NamedTuple):
@@ -57,16 +56,11 @@ def requests_of(outcome: Outcome, going: int) -> dict[str, Requests]:
     return {name: Requests(response_us[name][served[name]], number[name]) for name in ENDPOINTS}
 
 
-def rank_of(percentile: str | float, count: int) -> int:
-    """The nearest rank (from 1) of a percentile among `count` observations."""
-    return max(1, ceil(Fraction(str(percentile)) * count / 100))
-
-
 def percentiles_us(answered: Column) -> dict[str, int | None]:
     """PERCENTILES and `max_us` of response times; None where fewer than 10 answers lie beyond."""
     count = len(answered)
     ranks = {name: rank_of(percentile, count) for name, percentile in PERCENTILES.items()}
-    told = {name: rank - 1 for name, rank in ranks.items() if count - rank >= MIN_BEYOND}
+    told = {name: rank - 1 for name, rank in ranks.items() if count - rank >= ENOUGH_BEYOND}
     sorted_there = np.partition(answered, sorted(set(told.values()))) if told else answered
     result: dict[str, int | None] = {name: int(sorted_there[told[name]]) if name in told else None for name in ranks}
     result["max_us"] = int(answered.max()) if count else None

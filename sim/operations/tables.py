@@ -22,9 +22,9 @@ from sim.orders.states import Reason, State
 from sim.scenario.calendar import pick_up_times
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import carrier_table, contents, sku_table
-from sim.scenario.units import US_PER_S
+from sim.scenario.units import US_PER_H, US_PER_S
 
-HOUR_S = 3_600
+HOUR_S = US_PER_H // US_PER_S
 MAX_STOCK_CELLS = 2_000_000
 
 
@@ -68,7 +68,7 @@ def _stock_steps(scenario: Scenario, grid: Grid, skus: int) -> Ints:
 
 def hours(scenario: Scenario, outcome: Outcome) -> dict[str, Column]:
     """Columns of `hours.parquet`; `warehouse` is a number."""
-    number, houses = -(-scenario.horizon_us // (HOUR_S * US_PER_S)), len(scenario.warehouses)
+    number, houses = -(-scenario.horizon_us // US_PER_H), len(scenario.warehouses)
     size = number * houses
     counts = {name: np.zeros(size, np.int32) for name in ("picked", "packed", "collected", "arrived", "lost")}
     for parcels in _parcel_chunks(outcome):
@@ -81,7 +81,7 @@ def hours(scenario: Scenario, outcome: Outcome) -> dict[str, Column]:
             ("lost", parcels["arrived_us"], lost),
         ):
             these = np.flatnonzero((time_us >= 0) & (time_us < scenario.horizon_us) & flags)
-            cell = time_us[these] // (HOUR_S * US_PER_S) * houses + parcels["warehouse"][these]
+            cell = time_us[these] // US_PER_H * houses + parcels["warehouse"][these]
             counts[name] += np.bincount(cell, minlength=size).astype(np.int32)
     return {
         "time_s": (np.repeat(np.arange(number), houses) * HOUR_S).astype(np.int32),

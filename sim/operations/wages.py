@@ -9,9 +9,7 @@ from sim.scenario.calendar import capacity_changes
 from sim.scenario.parts.base import Servers
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import to_reporting_minor
-from sim.scenario.units import US_PER_S, Money
-
-HOUR_US = 3_600 * US_PER_S
+from sim.scenario.units import US_PER_H, Money
 
 
 def planned_us(scenario: Scenario, servers: Servers) -> int:
@@ -41,4 +39,4 @@ def wages_minor(scenario: Scenario, outcome: Outcome) -> tuple[int, int]:
 
 
 def _paid(scenario: Scenario, work_us: int, wage: Money | None) -> int:
-    return (2 * work_us * to_reporting_minor(scenario, wage) + HOUR_US) // (2 * HOUR_US)
+    return (2 * work_us * to_reporting_minor(scenario, wage) + US_PER_H) // (2 * US_PER_H)

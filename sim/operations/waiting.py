@@ -10,9 +10,7 @@ import numpy.typing as npt
 from sim.arrays import Column, Ints
 from sim.operations.carts import CartChunk
 from sim.operations.outcome import WAITING_COLUMNS, Outcome
-from sim.scenario.units import US_PER_S
-
-HOUR_US = 3600 * US_PER_S
+from sim.scenario.units import US_PER_H
 
 
 def waiting_column(orders: dict[str, Column], name: str, rows: slice) -> Ints:
@@ -46,12 +44,12 @@ class Waits:
         """Result `waits` of a run, where orders may wait."""
         if "promised_us" not in self._outcome.orders:
             return {}
-        mean_h = self._waited_us / self._served / HOUR_US if self._served else None
+        mean_h = self._waited_us / self._served / US_PER_H if self._served else None
         return {
             "waits": {
                 "orders_served": self._served,
                 "mean_h": mean_h,
-                "longest_h": self._longest_us / HOUR_US if self._served else None,
+                "longest_h": self._longest_us / US_PER_H if self._served else None,
                 "waiting_units": int(self._outcome.stock["waited_for"].sum()),
             }
         }

@@ -49,6 +49,8 @@ class Reason(IntEnum):
 REFUSALS = frozenset(
     {Reason.OFF_SHELF, Reason.DEAL_CLOSED, Reason.DEAL_SOLD_OUT, Reason.PURCHASE_LIMIT, Reason.SOLD_OUT}
 )
+#: Reasons of those who gave up at an engine that was busy, too slow or crashed.
+FAILURES = (Reason.ENGINE_BUSY, Reason.ENGINE_TIMEOUT, Reason.ENGINE_CRASHED)
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.NONE: frozenset({State.UNPAID}),

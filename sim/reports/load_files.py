@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from loadtests import records
+from loadtests.records import ARRIVING
 from sim.arrays import Column
 from sim.reports.run_files import Labels, Run
 
 KIND = "load"
 #: Endpoints whose first tries are the arrivals of the trace.
-ARRIVALS = ("view", "refresh", "quote", "checkout")
+ARRIVALS = tuple(endpoint.name.lower() for endpoint in ARRIVING)
 #: Outcomes that met no objective, however quick they were.
-MISSED = ("shed", "error", "timeout", "dropped")
+MISSED = tuple(outcome.name.lower() for outcome in records.MISSED)
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from sim.measure.percentiles import ENOUGH_BEYOND
 from sim.reports.blocks import Block, Cells, plain_text
 from sim.reports.words import AUDIT_RULES, NO_VALUE, count, duration, milliseconds, percent, plural, reason_name
 
 Summary = Mapping[str, Any]
 
-MIN_BEYOND = 10
-DASH = f"{NO_VALUE}: fewer than {MIN_BEYOND} requests lie beyond this percentile, so it is not told"
+DASH = f"{NO_VALUE}: fewer than {ENOUGH_BEYOND} requests lie beyond this percentile, so it is not told"
 TIMES = (
     ("p50", "p50_us"),
     ("p90", "p90_us"),

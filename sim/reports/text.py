@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sim.operations.responses import MIN_BEYOND
+from sim.measure.percentiles import ENOUGH_BEYOND
+from sim.operations.responses import ENDPOINTS
 from sim.reports.blocks import Block, Cells, plain_text
 from sim.reports.words import (
     CONTRIBUTION_LINES,
@@ -29,7 +30,6 @@ from sim.reports.words import (
 from sim.scenario.units import US_PER_S
 
 Show = Callable[[float | None], str]
-_ENDPOINTS = ("checkout", "payment", "confirmation")
 _PERCENTILES = (("p50", "p50_us"), ("p95", "p95_us"), ("p99", "p99_us"), ("p99.9", "p99_9_us"), ("max", "max_us"))
 _ORDER_STEPS = (
     ("intents to buy", "intents"),
@@ -194,7 +194,7 @@ class _Page:
         """Response times of the engine by endpoint."""
         head = ["", "requests", *(name for name, _ in _PERCENTILES), "failed"]
         rows = [head + (["p99: mean and 95 % interval"] if self.many else [])]
-        for endpoint in _ENDPOINTS:
+        for endpoint in ENDPOINTS:
             found = metric(self.metrics, f"response.{endpoint}") or {}
             if found.get("requests"):
                 rows.append([endpoint, count(found["requests"])])
@@ -210,7 +210,7 @@ class _Page:
     def _dashes(self, rows: Sequence[Cells]) -> list[str]:
         """What a dash in the table of response times means, if there is one."""
         some = any(NO_VALUE in row[1:] for row in rows)
-        return [f"{NO_VALUE}: fewer than {MIN_BEYOND} answers lie beyond this percentile"] if some else []
+        return [f"{NO_VALUE}: fewer than {ENOUGH_BEYOND} answers lie beyond this percentile"] if some else []
 
     def _engine(self) -> str:
         engine = self.metrics.get("engine", {})

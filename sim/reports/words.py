@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from sim.scenario.units import US_PER_S, minor_digits
+from sim.scenario.units import US_PER_H, US_PER_MIN, US_PER_S, minor_digits
 
 NO_VALUE = "-"
 REASONS = {
@@ -35,7 +35,7 @@ DISPATCH_LIMITS = {
     "vtr_at_least": "valid tracking at least",
     "sfcr_at_most": "seller-fault cancels at most",
 }
-#: What the rules of the audit say, in short; whole sentences are in docs/engine.md.
+#: What the rules of the audits say, in short; sentences are in docs/engine.md, load-your-own.md and load.md.
 AUDIT_RULES = {
     "S1": "no SKU is oversold",
     "S2": "stock is what came less what went",
@@ -136,11 +136,11 @@ def milliseconds(time_us: float | None) -> str:
 
 def duration(time_us: float) -> str:
     """A length of time with the unit that suits it: `250 us`, `12.3 ms`, `3.20 s`, `5 min`, `2.5 h`, `30 d`."""
-    for unit, size, digits in (("us", 1, 0), ("ms", 1000, 1), ("s", US_PER_S, 2), ("min", 60 * US_PER_S, 1)):
-        following = {"us": 1000, "ms": US_PER_S, "s": 60 * US_PER_S, "min": 3600 * US_PER_S}[unit]
+    for unit, size, digits in (("us", 1, 0), ("ms", 1000, 1), ("s", US_PER_S, 2), ("min", US_PER_MIN, 1)):
+        following = {"us": 1000, "ms": US_PER_S, "s": US_PER_MIN, "min": US_PER_H}[unit]
         if time_us < following:
             return f"{_short(time_us / size, digits if time_us < 100 * size else 0)} {unit}"
-    hours = time_us / (3600 * US_PER_S)
+    hours = time_us / US_PER_H
     return f"{_short(hours, 1)} h" if hours < 48 else f"{_short(hours / 24, 1)} d"
 
 

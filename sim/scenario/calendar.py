@@ -14,7 +14,7 @@ from sim.scenario.parts.dispatch import BusinessCalendar
 from sim.scenario.parts.logistics import Warehouse
 from sim.scenario.parts.shop import Region
 from sim.scenario.schema import Scenario
-from sim.scenario.units import US_PER_S
+from sim.scenario.units import US_PER_DAY
 
 
 def offset_us(scenario: Scenario, moment: dt.datetime) -> int:
@@ -90,7 +90,7 @@ def dispatch_day_ends(scenario: Scenario) -> list[list[int]]:
 def _day_ends(scenario: Scenario, days: Region | BusinessCalendar, minute: int) -> list[int]:
     zone, ends = ZoneInfo(days.zone), []
     first = scenario.start.astimezone(zone).date()
-    for day in (first + dt.timedelta(days=k) for k in range(200 + scenario.horizon_us // (86_400 * US_PER_S))):
+    for day in (first + dt.timedelta(days=k) for k in range(200 + scenario.horizon_us // US_PER_DAY)):
         if is_business_day(day, days.business_days, days.holidays, days.public_holidays):
             ends.append(offset_us(scenario, _at(day, minute, zone)))
     return ends
@@ -104,7 +104,7 @@ def is_business_day(day: dt.date, weekdays: tuple[Weekday, ...], holidays: tuple
 
 def _local_days(scenario: Scenario, zone: str) -> Iterator[dt.date]:
     first = scenario.start.astimezone(ZoneInfo(zone)).date()
-    for k in range(-1, scenario.horizon_us // (86_400 * US_PER_S) + 3):
+    for k in range(-1, scenario.horizon_us // US_PER_DAY + 3):
         yield first + dt.timedelta(days=k)
 
 

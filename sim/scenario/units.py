@@ -14,22 +14,25 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 US_PER_S = 1_000_000
+US_PER_MIN = 60 * US_PER_S
+US_PER_H = 60 * US_PER_MIN
+US_PER_DAY = 24 * US_PER_H
 PPM = 1_000_000
 _UNIT_US = {
     "us": 1,
     "ms": 1_000,
     "s": US_PER_S,
-    "m": 60 * US_PER_S,
-    "min": 60 * US_PER_S,
-    "h": 3_600 * US_PER_S,
-    "d": 86_400 * US_PER_S,
-    "w": 604_800 * US_PER_S,
+    "m": US_PER_MIN,
+    "min": US_PER_MIN,
+    "h": US_PER_H,
+    "d": US_PER_DAY,
+    "w": 7 * US_PER_DAY,
 }
 _DURATION = re.compile(r"\s*(\d{1,18}(?:\.\d{1,18})?)\s*(us|ms|min|s|m|h|d|w)(?![a-z])")
 _MONEY = re.compile(r"^\s*(-?\d{1,18}(?:\.\d{1,9})?)\s*([A-Z]{3})\s*$")
 _CLOCK = re.compile(r"^([01]?\d|2[0-4]):([0-5]\d)$")
 _MINOR_DIGITS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "BHD": 3, "KWD": 3, "OMR": 3, "JOD": 3, "TND": 3}
-MAX_DURATION_US = 3_660 * 86_400 * US_PER_S
+MAX_DURATION_US = 3_660 * US_PER_DAY
 
 
 def parse_duration_us(value: Any) -> int:

@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sim.demand.from_file import SECOND_US, trace_from_file
+from sim.demand.from_file import trace_from_file
 from sim.demand.trace import BUY, VIEW
 from sim.errors import ScenarioError, UsageError
 from sim.scenario import load_scenario
 from sim.scenario.schema import Scenario
+from sim.scenario.units import US_PER_S
 from tests.paths import SCENARIOS
 
 
@@ -38,10 +39,10 @@ def test_a_ramp_is_a_straight_line_and_times_may_have_units(drop: Scenario, tmp_
     path = tmp_path / "ramp.csv"
     path.write_text("time,per_s\n0,0\n1m 40s,200\n100,50\n120s,50\n")
     trace = trace_from_file(path, drop, 7)
-    counts = np.histogram(trace.lines["time_us"] / SECOND_US, [0, 50, 100, 120])[0]
+    counts = np.histogram(trace.lines["time_us"] / US_PER_S, [0, 50, 100, 120])[0]
     for count, expected in zip(counts, (2_500, 7_500, 1_000), strict=True):
         assert count == pytest.approx(expected, abs=5 * expected**0.5)
-    assert trace.header["length_us"] == 120 * SECOND_US
+    assert trace.header["length_us"] == 120 * US_PER_S
 
 
 def test_rates_become_as_many_arrivals(drop: Scenario, tmp_path: Path) -> None:
@@ -49,10 +50,10 @@ def test_rates_become_as_many_arrivals(drop: Scenario, tmp_path: Path) -> None:
     pq.write_table(pa.table({"time": [0.0, 10.0, 10.0, 20.0], "per_s": [100.0, 100.0, 1000.0, 1000.0]}), path)
     trace = trace_from_file(path, drop, 7)
     times = trace.lines["time_us"]
-    slow, quick = np.count_nonzero(times < 10 * SECOND_US), np.count_nonzero(times >= 10 * SECOND_US)
+    slow, quick = np.count_nonzero(times < 10 * US_PER_S), np.count_nonzero(times >= 10 * US_PER_S)
     assert slow == pytest.approx(1000, abs=5 * 1000**0.5)
     assert quick == pytest.approx(10_000, abs=5 * 10_000**0.5)
-    assert int(times.max()) < 20 * SECOND_US
+    assert int(times.max()) < 20 * US_PER_S
     assert trace.fingerprint() == trace_from_file(path, drop, 7).fingerprint()
     assert trace.fingerprint() != trace_from_file(path, drop, 8).fingerprint()
 

@@ -10,9 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sim.experiments.columns import FILES, MONEY
+from sim.experiments.columns import FILES
 from sim.experiments.simulate import RunResult, run
-from sim.operations.money import MONEY_COLUMNS
 from sim.orders.states import Reason, State
 from tests.experiments import show
 from tests.paths import DOCS
@@ -127,10 +126,6 @@ def test_columns_are_encoded_as_is_short_and_quick(
     assert encoding in chunks[column].encodings
     assert ("RLE_DICTIONARY" in chunks[column].encodings) == (encoding == "RLE_DICTIONARY")
     assert chunks[column].compression == compression
-
-
-def test_the_money_columns_are_those_of_the_model() -> None:
-    assert MONEY == MONEY_COLUMNS
 
 
 def test_every_file_carries_start_and_currency(done: RunResult) -> None:

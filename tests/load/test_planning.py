@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from loadtests.choosing import SECOND_US, Choice, busiest_us, duplicated, settled, share_mask
+from loadtests.choosing import Choice, busiest_us, duplicated, settled, share_mask
 from loadtests.planning import Left, plan_schedule, scaled_units
 from loadtests.schedule import CANCEL, NEVER, PLACE, QUOTE, REFRESH, VIEW, Schedule, read_schedule
 from loadtests.simulated import left_at
@@ -21,6 +21,7 @@ from sim.demand.generate import generate
 from sim.demand.trace import BUY, Trace
 from sim.errors import UsageError
 from sim.operations.simulate import simulate
+from sim.orders.rules import SECOND_US
 from sim.scenario import load_scenario
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import deal_table

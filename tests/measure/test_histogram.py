@@ -116,7 +116,8 @@ def test_a_negative_value_counts_as_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("percentile", "n", "rank"), [(99.9, 10_000, 9_990), (50, 3, 2), (50, 4, 2), (99, 1, 1), (0.001, 10, 1), (99, 0, 0)]
+    ("percentile", "n", "rank"),
+    [(99.9, 10_000, 9_990), (50, 3, 2), (50, 4, 2), (95, 100, 95), (99, 1, 1), (0.001, 10, 1), (99, 0, 0)],
 )
 def test_ranks_are_counted_in_fractions(percentile: float, n: int, rank: int) -> None:
     assert rank_of(percentile, n) == rank

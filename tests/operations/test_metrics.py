@@ -7,8 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from sim.measure.percentiles import ENOUGH_BEYOND
 from sim.operations.metrics import summarise
-from sim.operations.responses import MIN_BEYOND, percentiles_us, rank_of, requests_of, response_summary, slo_results
+from sim.operations.responses import percentiles_us, requests_of, response_summary, slo_results
 from sim.orders.states import Reason, State
 from tests.operations.compare import punctuality_of
 from tests.operations.from_oracle import oracle_outcome
@@ -106,14 +107,6 @@ def test_a_promise_is_kept_by_the_end_of_its_business_day() -> None:
 
 
 @pytest.mark.parametrize(
-    ("percentile", "count", "rank"),
-    [("50", 10, 5), ("95", 100, 95), ("99.9", 1000, 999), ("99.9", 10_000, 9_990), ("99", 1, 1), (99.0, 200, 198)],
-)
-def test_the_rank_of_a_percentile_is_exact(percentile: str | float, count: int, rank: int) -> None:
-    assert rank_of(percentile, count) == rank
-
-
-@pytest.mark.parametrize(
     ("count", "told"), [(19, []), (20, ["p50_us"]), (200, ["p50_us", "p95_us"]), (999, 2), (1000, 3)]
 )
 def test_a_percentile_is_told_when_ten_answers_lie_beyond_it(count: int, told: list[str] | int) -> None:
@@ -125,7 +118,7 @@ def test_a_percentile_is_told_when_ten_answers_lie_beyond_it(count: int, told: l
     for name in known:
         rank = found[name]
         assert rank is not None
-        assert count - rank >= MIN_BEYOND
+        assert count - rank >= ENOUGH_BEYOND
 
 
 def test_requests_that_failed_miss_the_slo() -> None:

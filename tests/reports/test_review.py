@@ -18,9 +18,9 @@ from sim.demand.reach import Views, audience
 from sim.demand.trace import KINDS
 from sim.errors import UsageError
 from sim.experiments.simulate import RunResult, run
+from sim.reports.review import BY
 from sim.reports.review.advice import RULES, advice
 from sim.reports.review.files import write_review
-from sim.reports.review.groups import BY
 from sim.reports.review.reviewing import review
 from sim.reports.review.text import group_block, review_text
 from sim.reports.run_files import Run

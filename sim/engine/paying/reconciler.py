@@ -22,10 +22,10 @@ from sim.engine.tasks import stop
 from sim.engine.writer import Submitter
 from sim.orders.commands import Decline, SettleRefund
 from sim.orders.entities import Payment
+from sim.orders.rules import SECOND_US
 
 _log = logging.getLogger("liverush.engine")
 
-SECOND_US = 1_000_000
 #: A payment is looked up once it is as old as this: until then its own drive or webhook may still end it.
 PATIENCE_US = 15 * SECOND_US
 LOOK_EVERY_S = 1.0

@@ -23,6 +23,7 @@ from sim.engine.webhooks.endpoints import DELIVERED, GIVEN_UP, WAITING, QueueDel
 from sim.engine.webhooks.signatures import signed_headers
 from sim.engine.webhooks.targets import url_problem
 from sim.engine.writer import Writer
+from sim.orders.rules import SECOND_US
 from sim.orders.states import State
 
 _log = logging.getLogger("liverush.engine")
@@ -31,7 +32,6 @@ GONE = 410
 #: Events that wait for an endpoint at most: further ones stay in the feed until there is room again.
 WINDOW = 5000
 BATCH = 256
-_SECOND_US = 1_000_000
 
 #: Posts a body with headers to a URL; returns what was wrong, empty for nothing.
 Post = Callable[[str, bytes, Mapping[str, str]], Awaitable[str]]
@@ -63,7 +63,7 @@ class Terms:
     def delay_us(self, endpoint_id: int, event_seq: int, attempts: int) -> int:
         """Return the pause after so many attempts that failed."""
         jitter = 1 + self.spread * (2 * uniform(endpoint_id, event_seq, attempts) - 1)
-        return round(self.delays_s[attempts - 1] * jitter * _SECOND_US / self.speed)
+        return round(self.delays_s[attempts - 1] * jitter * SECOND_US / self.speed)
 
 
 @dataclass(slots=True)
@@ -138,7 +138,7 @@ class Lane:
             for waiting in self._flying.values():
                 waiting.asked = True
         self._seen = endpoint
-        self._refresh_us = now_us + round(self._terms.refresh_s * _SECOND_US)
+        self._refresh_us = now_us + round(self._terms.refresh_s * SECOND_US)
         for attempts, next_us, *values in await self._store.select(_WAITING, (self.endpoint_id, 2 * WINDOW)):
             event = EventRow(*values)
             known = self._known.get(event.seq)
@@ -209,7 +209,7 @@ class Lane:
                 self._settle(waiting, row, asked=asked or waiting.asked)
         else:  # not written down, so not delivered: again in a while
             for waiting, _failure in landed:
-                waiting.next_us = self._clock() + _SECOND_US
+                waiting.next_us = self._clock() + SECOND_US
                 self._push_first(waiting.stream)
 
     def _row(self, waiting: _Waiting, failure: str) -> DeliveryRow:
@@ -253,7 +253,7 @@ class Lane:
         if problem:
             return problem
         body = event_body(event)
-        headers = signed_headers(endpoint.secret, str(event.seq), wall_clock() // _SECOND_US, body)
+        headers = signed_headers(endpoint.secret, str(event.seq), wall_clock() // SECOND_US, body)
         headers["content-type"] = "application/json"
         return await self._post(endpoint.url, body, headers)
 

@@ -68,6 +68,7 @@ from sim.operations.front.state import (
     Front,
 )
 from sim.orders.states import Reason, State
+from sim.scenario.units import US_PER_S
 
 NONE, ON_HOLD = int(State.NONE), int(State.ON_HOLD)
 BUSY_REASON, TIMEOUT_REASON, CRASH_REASON = (
@@ -76,7 +77,6 @@ BUSY_REASON, TIMEOUT_REASON, CRASH_REASON = (
     int(Reason.ENGINE_CRASHED),
 )
 NOT_CONFIRMED = int(Reason.NOT_CONFIRMED)
-US_PER_S = 1_000_000
 AHEAD = 12  # how many members of a group ahead records are fetched
 
 

@@ -18,9 +18,8 @@ from sim.operations.strategies.show_stock import worth_of
 from sim.scenario.quantiles import at_u32, quantile_table
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table, to_reporting_minor
-from sim.scenario.units import PPM, US_PER_S
+from sim.scenario.units import PPM, US_PER_DAY
 
-_DAY_US = 86_400 * US_PER_S
 #: Stretches of demand start so often within the time that they last: more would tell the same again.
 _STARTS, _MOST_STARTS = 4, 64
 _MOST_UNITS = 1 << 40
@@ -136,7 +135,7 @@ class Levels:
     def _left(self, item: Stocked, cycle_us: float) -> float:
         """What a unit left costs a cycle: holding, and this cycle's part of what it loses at the season's end."""
         row, fees = self._table[item.sku], self._scenario.fees
-        holding = row.cost_minor * fees.holding_per_day / PPM * cycle_us / _DAY_US
+        holding = row.cost_minor * fees.holding_per_day / PPM * cycle_us / US_PER_DAY
         return holding + max(0, row.cost_minor - row.salvage_minor) / max(1.0, self._season_us / cycle_us)
 
     def _moments(self, item: Stocked, span_us: int) -> tuple[float, float]:

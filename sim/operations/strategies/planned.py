@@ -13,9 +13,8 @@ from sim.operations.strategies.wagner_whitin import planned_lots
 from sim.scenario.parts.stocking import PLANNED, Allotted
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table, to_reporting_minor
-from sim.scenario.units import PPM, US_PER_S
+from sim.scenario.units import PPM, US_PER_DAY
 
-DAY_US = 86_400 * US_PER_S
 Plan = list[tuple[int, int, list[Aim]]]
 _AIMS: dict[Allotted, Callable[[list[tuple[float, float]]], list[Aim]]] = {
     "none": equal_fractile,
@@ -57,7 +56,7 @@ class Planner:
         row = self._table[sku]
         a_day = row.cost_minor * self._scenario.fees.holding_per_day / PPM
         starts = [show.start_us for show in self._shows]
-        holding = [a_day * (after - before) / DAY_US for before, after in itertools.pairwise(starts)]
+        holding = [a_day * (after - before) / US_PER_DAY for before, after in itertools.pairwise(starts)]
         fixed = float(to_reporting_minor(self._scenario, self._plan.order_cost))
         return planned_lots(stocks, sum(row.stock[house] for house in houses), fixed, holding)
 

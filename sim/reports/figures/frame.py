@@ -16,10 +16,11 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from sim.measure.directory import whole_file
 from sim.reports.figures.clock import Clock, Window, clock_of
@@ -216,7 +217,12 @@ def count_axis(axes: Axes, label: str, *, top: float | None = None, whole: bool 
     axes.set_ylim(0, top)
     axes.set_ylabel(label)
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=whole, min_n_ticks=1 if whole else 2))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    plain_numbers(axes.yaxis)
+
+
+def plain_numbers(axis: Axis) -> None:
+    """Label an axis with plain numbers: no exponents, thousands set off."""
+    axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
 
 
 class _BetweenDecades(LogFormatter):
@@ -231,7 +237,7 @@ def log_axis(axes: Axes, label: str, low: float, high: float) -> None:
     axes.set_yscale("log")
     axes.set_ylim(low, high)
     axes.set_ylabel(label)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    plain_numbers(axes.yaxis)
     axes.yaxis.set_minor_formatter(_BetweenDecades())
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from sim.orders.states import State
+from sim.orders.states import FAILURES, State
 from sim.reports.figures.frame import BAD, GOOD, INK, SOFT, WARN, Frame
 from sim.reports.words import count, metric, percent, plural, reason_name, share_of
 
@@ -32,7 +32,7 @@ _AFTER = (
     ("RETURNED", "orders_returned"),
     ("REFUNDED", "orders_refund_only"),
 )
-_ENGINE = ("ENGINE_BUSY", "ENGINE_TIMEOUT", "ENGINE_CRASHED")
+_ENGINE = frozenset(reason.name for reason in FAILURES)
 _STAYED = "did not go to checkout"
 _STOCK, _LATER, _MIND = "#0072B2", "#CC79A7", "#B8B8B8"
 _MOST_REASONS = 14

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from sim.arrays import Floats, Ints
-from sim.orders.states import REFUSALS
+from sim.orders.states import FAILURES, REFUSALS
 from sim.reports.figures.clock import Window, bucket_s, buckets, busy_window, stretch
 from sim.reports.figures.contents import Groups, group_contents
 from sim.reports.figures.frame import BAD, FAINT, GOOD, INK, OTHER, Frame, count_axis, legend
@@ -19,7 +19,7 @@ from sim.scenario.units import US_PER_S
 
 _KINDS = ("going", "placed", "refused", "failed")
 _REFUSED = tuple(reason.name for reason in REFUSALS)
-_FAILED = ("ENGINE_BUSY", "ENGINE_TIMEOUT", "ENGINE_CRASHED")
+_FAILED = tuple(reason.name for reason in FAILURES)
 _ZOOM_BEFORE_S, _ZOOM_AFTER_S = 10, 50
 _LEAST_IN_A_SECOND = 5
 _UNITS = (("second", 1, 0.2), ("minute", 60, 2.0), ("hour", 3600, 0.0))  # the first that the top fills

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
 
-from sim.reports.figures.frame import BAD, COLOURS, FAINT, GOOD, INK, OTHER, Frame, legend, name_text
+from sim.reports.figures.frame import BAD, COLOURS, FAINT, GOOD, INK, OTHER, Frame, legend, name_text, plain_numbers
 from sim.reports.run_files import Run
 from sim.reports.words import amount, count, major, money, percent
 
@@ -98,7 +97,7 @@ def _draw_refusals(axes: Axes, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _plain_numbers(axes: Axes) -> None:
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    plain_numbers(axes.xaxis)
     axes.locator_params(axis="x", nbins=4)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from sim.reports.figures.frame import BAD, COLOURS, GOOD, INK, OTHER_VIDEO, SOFT, legend, name_text
+from sim.reports.figures.frame import BAD, COLOURS, GOOD, INK, OTHER_VIDEO, SOFT, legend, name_text, plain_numbers
 from sim.reports.figures.study import StudyFrame, alternatives, front, share_axis
 from sim.reports.search_text import leader_of, verdict_of_search
 from sim.reports.words import duration, major, plural
@@ -33,7 +33,7 @@ class SearchFrame(StudyFrame):
     def gain_axis(self, axes: Axes) -> None:
         """The vertical axis of gains."""
         axes.set_ylabel(f"better than {name_text(self.run.summary['base'])}\n{self.unit}")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+        plain_numbers(axes.yaxis)
         axes.axhline(0, color=INK, linewidth=0.8)
 
 
@@ -109,7 +109,7 @@ def draw_knobs(frame: SearchFrame) -> None:
                          facecolors="none", edgecolors=INK)  # fmt: skip
         axes.set_title(name_text(knob["path"], 44))
         axes.axhline(0, color=INK, linewidth=0.8)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+        plain_numbers(axes.yaxis)
         _knob_axis(axes, knob)
         if k % across == 0:
             axes.set_ylabel(f"better than {name_text(summary['base'], 14)}\n{frame.unit}")
@@ -138,7 +138,7 @@ def _knob_axis(axes: Axes, knob: dict[str, Any]) -> None:
     elif knob["unit"] == "share":
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     else:
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+        plain_numbers(axes.xaxis)
         if knob["unit"]:
             axes.set_xlabel(knob["unit"])
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
+from sim.operations.punctuality import ON_TIME
 from sim.reports.compare_text import is_judged, sentences, shown, sign_of
 from sim.reports.figures.clock import Window
-from sim.reports.figures.frame import BAD, COLOURS, GOOD, INK, SOFT, Frame, count_axis, legend, name_text
+from sim.reports.figures.frame import BAD, COLOURS, GOOD, INK, SOFT, Frame, count_axis, legend, name_text, plain_numbers
 from sim.reports.words import count, major, metric, plural
 
-_ON_TIME = "on_time_delivery.otdr_share"
 _MOST_FANS, _MOST_ROWS = 6, 40
 _MARKS = ("o", "s", "^", "D", "v")
 #: Colour and mark of each strategy. Neighbours differ in both, and since 8 and 5 have no common factor all 40 differ.
@@ -66,7 +66,7 @@ def draw_differences(frame: StudyFrame) -> None:
     axes.set_yticks(range(len(pairs)), [name_text(pair["other"], 40) for pair in pairs])
     axes.set_ylim(len(pairs) - 0.4, -0.6)
     axes.set_xlabel(f"difference in {frame.unit}: mean and 95 % interval, all pairs together")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    plain_numbers(axes.xaxis)
     axes.grid(False, axis="y")
 
 
@@ -76,7 +76,7 @@ def draw_pareto(frame: StudyFrame) -> None:
     summary = frame.run.summary
     frame.title = f"{frame.unit[:1].upper()}{frame.unit[1:]} against on-time delivery"
     points = [
-        (*sign, each["name"], _interval(each, _ON_TIME), _interval(each, summary["metric"]))
+        (*sign, each["name"], _interval(each, ON_TIME), _interval(each, summary["metric"]))
         for sign, each in zip(SIGNS, _strategies(frame), strict=False)
     ]
     known = [(colour, mark, name, x, y) for colour, mark, name, x, y in points if x and y]
@@ -95,7 +95,7 @@ def draw_pareto(frame: StudyFrame) -> None:
     axes.plot(*zip(*joined, strict=True), color=SOFT, linewidth=0.8, linestyle="--", zorder=0)
     share_axis(axes)
     axes.set_ylabel(frame.unit)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    plain_numbers(axes.yaxis)
     legend(axes)
     both = "is better in both" if is_judged(summary) else "has more of both"
     frame.takeaway = f"No other strategy {both} than {alternatives([known[k][2] for k in best])}."

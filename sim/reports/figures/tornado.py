@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
 
-from sim.reports.figures.frame import COLOURS, INK, SOFT, Frame, name_text
+from sim.reports.figures.frame import COLOURS, INK, SOFT, Frame, name_text, plain_numbers
 from sim.reports.figures.frame import OTHER as GREY
 from sim.reports.review.explain_text import explain_sentence
 from sim.reports.run_files import Run
@@ -54,7 +53,7 @@ def draw_tornado(frame: TornadoFrame) -> None:
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.grid(False, axis="y")
     axes.set_xlabel(f"change of contribution, {currency}: mean and 95 % interval")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    plain_numbers(axes.xaxis)
     frame.notes.append("at each bar the value in the default's place; grey: not told from no change")
 
 

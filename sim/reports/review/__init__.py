@@ -2,3 +2,6 @@
 
 Pure functions of a run directory: `review` gives numbers, `text` says them, `files` writes them.
 """
+
+#: What a review can group orders by.
+BY = ("content", "listing", "sku", "region", "hour")

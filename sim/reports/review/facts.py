@@ -9,7 +9,7 @@ import numpy as np
 
 from sim.arrays import Column, Flags, Ints
 from sim.errors import UsageError
-from sim.orders.states import REFUSALS
+from sim.orders.states import FAILURES, REFUSALS
 from sim.reports.run_files import NONE, Labels, Run
 
 #: Lines of contribution with what each order has of them; a line may hold more that belongs to no order.
@@ -30,7 +30,6 @@ _ALL_OF_ORDERS = (
 #: An order's costs, which contribution takes off what was asked.
 COSTS = (*OF_ORDERS.values(), "goods_cost")
 CANCELS = ("BUYER_CANCELLED", "NOT_CONFIRMED", "AUTO_CANCELLED", "NOT_SUPPLIED")
-FAILURES = ("ENGINE_BUSY", "ENGINE_TIMEOUT", "ENGINE_CRASHED")
 _NUMBERS = (
     *("arrived_us", "lines", "quantity", "buyer", "deal", "second", "late", "placed_us", "paid_us", "confirmed_us"),
     *("promised_us", "allocated_us", "first_refused_units", "refused_units"),
@@ -112,7 +111,7 @@ class Facts:
     @cached_property
     def failed(self) -> Flags:
         """Intents that gave up at a failing engine."""
-        return self.never & self.reason(*FAILURES)
+        return self.never & self.reason(*(reason.name for reason in FAILURES))
 
     @cached_property
     def refusals(self) -> Ints:

@@ -12,16 +12,16 @@ import numpy as np
 from sim.arrays import Flags, Ints
 from sim.demand.reach import offset_us, quarter_of
 from sim.demand.regions import QUARTER_US
-from sim.orders.states import REFUSALS
-from sim.reports.review.facts import CANCELS, FAILURES, Facts
+from sim.orders.states import FAILURES, REFUSALS
+from sim.reports.review.facts import CANCELS, Facts
 from sim.reports.run_files import Labels
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import contents, sku_names, sku_table
 from sim.scenario.units import US_PER_S
 
-BY = ("content", "listing", "sku", "region", "hour")
 NO_CONTENT = "no content"
 _REFUSALS = frozenset(reason.name for reason in REFUSALS)
+_FAILURES = frozenset(reason.name for reason in FAILURES)
 Group = dict[str, Any]
 
 
@@ -197,14 +197,14 @@ def reasons(facts: Facts) -> list[Group]:
     """Refusals and failures by reason: of first choices, and for good, with the value asked where it is known."""
     final, first = facts.labels("reason"), facts.labels("first_refusal")
     second = facts.orders["second"] == 1
-    told = [name for name in dict.fromkeys((*final.names, *first.names)) if name in _REFUSALS or name in FAILURES]
+    told = [name for name in dict.fromkeys((*final.names, *first.names)) if name in _REFUSALS or name in _FAILURES]
     rows = [
         {
             "reason": name,
             "for_good": int(np.count_nonzero(final.where(name) & facts.never)),
             "first_choices": int(np.count_nonzero(first.where(name) & second)),
             "second_choice_placed": int(np.count_nonzero(first.where(name) & second & facts.placed)),
-            "is_failure": name in FAILURES,
+            "is_failure": name in _FAILURES,
         }
         for name in told
     ]

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 
 from sim.errors import UsageError
 from sim.reports.load_files import LoadRun, is_load
+from sim.reports.review import BY
 from sim.reports.review.advice import advice
 from sim.reports.review.causes import Lateness, cancels, repeat_refusals, returns, second_choices, stockouts
 from sim.reports.review.facts import Facts
-from sim.reports.review.groups import BY, groups, reasons, totals
+from sim.reports.review.groups import groups, reasons, totals
 from sim.reports.review.load import review_load
 from sim.reports.run_files import Run
 

@@ -19,10 +19,7 @@ from sim.scenario.checks.findings import Finding
 from sim.scenario.parts.base import Duration, Knot, Stay
 from sim.scenario.parts.programme import Broadcast, Video
 from sim.scenario.schema import Scenario
-from sim.scenario.units import US_PER_S
-
-_US_PER_MIN = 60 * US_PER_S
-_US_PER_H = 3_600 * US_PER_S
+from sim.scenario.units import US_PER_H, US_PER_MIN
 
 
 def check_rows(scenario: Scenario) -> Iterator[Finding]:
@@ -68,7 +65,7 @@ def _broadcast_buys(scenario: Scenario, broadcast: Broadcast) -> float:
     lifted = sum(
         pitch.length_us * (funnel.pitch_lift if pitch.lift is None else pitch.lift) for pitch in broadcast.pitches
     )
-    buys = entered(broadcast.entries, length_us) * stay_us / _US_PER_H * hazard * (1 + lifted / length_us)
+    buys = entered(broadcast.entries, length_us) * stay_us / US_PER_H * hazard * (1 + lifted / length_us)
     for deal in broadcast.deals:
         open_us = deal.at_us + deal.countdown_us
         present = min(entered(broadcast.entries, open_us), _rate_at(broadcast.entries, open_us) * stay_us)
@@ -92,13 +89,13 @@ def entered(knots: tuple[Knot, ...], until_us: int) -> float:
         width = right_us - left_us
         inside = min(max(until_us - left_us, 0), width)
         if inside:
-            total += inside * (left + (right - left) / width * inside / 2) / _US_PER_MIN
+            total += inside * (left + (right - left) / width * inside / 2) / US_PER_MIN
     return total
 
 
 def _rate_at(knots: tuple[Knot, ...], at_us: int) -> float:
     """Entries a microsecond: the highest of the knots up to `at_us`."""
-    return max((knot.per_min for knot in knots if knot.at_us <= at_us), default=knots[0].per_min) / _US_PER_MIN
+    return max((knot.per_min for knot in knots if knot.at_us <= at_us), default=knots[0].per_min) / US_PER_MIN
 
 
 def mean_stay_us(stay: Stay) -> float:

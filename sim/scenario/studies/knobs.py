@@ -17,14 +17,14 @@ from sim.scenario.reading.yaml_tree import read_yaml
 from sim.scenario.shape import annotation_at
 from sim.scenario.studies.uncertain import is_whole, measure, write
 from sim.scenario.texts import scalar, split
-from sim.scenario.units import US_PER_S
+from sim.scenario.units import US_PER_DAY, US_PER_H, US_PER_MIN, US_PER_S
 from sim.scenario.writing.human import share_text
 
 _FORM = "write KEY=LOW:HIGH, KEY=LOW:HIGH:STEP or KEY=one|other, such as stock.S=500:5000:100 or stock.policy=none|s_S"
 #: A range without a step gets one of about this many parts.
 _PARTS = 50
 _MOST_VALUES = 10_000_000
-_CLOCK_STEPS_US = (86_400 * US_PER_S, 3_600 * US_PER_S, 60 * US_PER_S, US_PER_S, 1_000)
+_CLOCK_STEPS_US = (US_PER_DAY, US_PER_H, US_PER_MIN, US_PER_S, 1_000)
 
 
 class WrongKnobError(UsageError):

@@ -8,12 +8,23 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic.functional_validators import BeforeValidator
 
-from sim.scenario.units import US_PER_S, Money, minor_digits, parse_clock_min, parse_duration_us, parse_ppm, parse_share
+from sim.scenario.units import (
+    US_PER_DAY,
+    US_PER_H,
+    US_PER_MIN,
+    US_PER_S,
+    Money,
+    minor_digits,
+    parse_clock_min,
+    parse_duration_us,
+    parse_ppm,
+    parse_share,
+)
 
 _UNITS = (
-    ("d", 86_400 * US_PER_S),
-    ("h", 3_600 * US_PER_S),
-    ("m", 60 * US_PER_S),
+    ("d", US_PER_DAY),
+    ("h", US_PER_H),
+    ("m", US_PER_MIN),
     ("s", US_PER_S),
     ("ms", 1_000),
     ("us", 1),

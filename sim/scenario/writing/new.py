@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from sim.errors import UsageError
-from sim.scenario.units import MAX_DURATION_US, US_PER_S, parse_duration_us
+from sim.scenario.units import MAX_DURATION_US, US_PER_MIN, US_PER_S, parse_duration_us
 from sim.scenario.writing.human import duration_text
 from sim.scenario.writing.yaml_text import scalar_text
 
@@ -96,7 +96,7 @@ def _money(minor: int) -> str:
 
 
 def _broadcast(length_us: int, viewers: int) -> list[str]:
-    top = viewers / (0.6 * length_us / (60 * US_PER_S))  # the curve below covers 0.6 x top x length
+    top = viewers / (0.6 * length_us / US_PER_MIN)  # the curve below covers 0.6 x top x length
     rise_us = _rounded(length_us * 15 // 100)
     return [
         "",
@@ -129,8 +129,8 @@ def _pitches(listings: int, pitches: int, length_us: int) -> Iterator[str]:
 
 
 def _deal(length_us: int, viewers: int, listings: int) -> list[str]:
-    countdown_us = min(60 * US_PER_S, _rounded(length_us // 10))
-    duration_us = min(300 * US_PER_S, _rounded(length_us // 5))
+    countdown_us = min(US_PER_MIN, _rounded(length_us // 10))
+    duration_us = min(5 * US_PER_MIN, _rounded(length_us // 5))
     units = max(1, min(_stock(listings, viewers) // 2, viewers // 100))
     return [
         "      deals: # a LIVE flash deal: a share `intent` of those present reacts within seconds of the opening",

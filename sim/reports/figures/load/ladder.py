@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
 
-from sim.reports.figures.frame import BAD, COLOURS, INK, SOFT, count_axis, log_axis
+from sim.reports.figures.frame import BAD, COLOURS, INK, SOFT, count_axis, log_axis, plain_numbers
 from sim.reports.figures.load.frame import LoadFrame
 from sim.reports.load_text import ladder_words
 from sim.reports.words import duration
@@ -44,7 +43,7 @@ def _draw_latency(axes: Axes, frame: LoadFrame, rungs: list[dict[str, Any]]) -> 
     known = [*times, *(slo["at_most_us"] / 1000 for slo in goals)] or [1.0]
     log_axis(axes, "p99 of checkout, ms (log)", min(known) / 2, max(known) * 2.5)
     axes.set_xlabel("answered, arrivals a second")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    plain_numbers(axes.xaxis)
     axes.set_xlim(0, max([rung["achieved_per_s"] for rung in rungs] + [1]) * 1.15)
 
 
@@ -58,7 +57,7 @@ def _draw_rates(axes: Axes, rungs: list[dict[str, Any]]) -> None:
     count_axis(axes, "answered a second", top=most, whole=False)
     axes.set_xlim(0, most)
     axes.set_xlabel("offered, arrivals a second")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    plain_numbers(axes.xaxis)
     axes.plot([], [], "o", color=_GOOD, label="within the objectives")
     axes.plot([], [], "X", color=_BAD, label="outside")
     axes.plot([], [], "o", markerfacecolor="none", markeredgecolor=_BAD, label="not a valid measurement")
