@@ -10,9 +10,9 @@ from typing import NamedTuple
 from sim.errors import UsageError
 from sim.experiments.verdict import METRIC
 from sim.operations.punctuality import ON_TIME
+from sim.scenario.amounts import measure
 from sim.scenario.shape import suggestion
 from sim.scenario.studies.limits import take_limit
-from sim.scenario.studies.uncertain import measure
 from sim.scenario.texts import scalar
 from sim.stats.intervals import mean
 

@@ -8,13 +8,12 @@ from dataclasses import replace
 from itertools import product
 
 from sim.errors import UsageError
+from sim.scenario.amounts import common_unit, count_of, is_whole, measured, written
 from sim.scenario.checks.names import MAX_NAME
 from sim.scenario.reading.nodes import Node, Place, Scalar, dotted
 from sim.scenario.reading.vary import parse_path
 from sim.scenario.shape import annotation_at
-from sim.scenario.studies.uncertain import is_whole, measure, write
 from sim.scenario.texts import scalar
-from sim.scenario.writing.human import share_text
 
 MOST = 200
 _FORM = "write KEY=LOW:HIGH:STEP such as stock.S=100:1000:100 or fees.platform=2 %:8 %:1 %"
@@ -84,29 +83,30 @@ def _shown(value: Scalar) -> str:
 
 
 def _axis(text: str) -> list[tuple[str, Scalar]]:
+    """A key's dotted path with each value of its grid."""
     key, _, tail = text.partition("=")
-    parts = [part.strip() for part in tail.split(":")]
-    found = [measure(scalar(part)) for part in parts]
-    read = [each for each in found if each is not None]
-    if not key.strip() or len(read) != 3 or len(found) != 3:
-        raise UsageError(f"--vary {text!r}: {_FORM}")
-    units = {unit for unit, _ in read}
-    (_, low), (_, high), (_, step) = read
-    if len(units - {""}) > 1 or ("" in units and units not in ({""}, {"", "share"})):
-        raise UsageError(f"--vary {text!r}: the three values need one unit")
-    if step <= 0 or high < low:
-        raise UsageError(f"--vary {text!r}: LOW is at most HIGH and STEP above 0")
+    parts = [scalar(part.strip()) for part in tail.split(":")]
+    unit, (low, high, step) = _span(text, parts if key.strip() else [])
     try:
         path = parse_path(key.strip())
     except Exception:  # the override's own error has no place here
         raise UsageError(f"--vary {text!r}: {_FORM}") from None
-    number = int((high - low) / step + 1e-9) + 1
+    number = count_of(low, high, step)
     if number > MOST:
         raise UsageError(f"--vary {text!r} has {number:,} values; at most {MOST} can be compared")
-    unit = "share" if "share" in units else units.pop()
-    plain_whole = all(isinstance(scalar(part), int) for part in parts)
-    whole = unit == "" and (plain_whole or is_whole(annotation_at(path)))
-    values = [write(unit, whole, round(low + k * step, 9)) for k in range(number)]
-    if unit == "share":
-        values = [share_text(value) if isinstance(value, float) else value for value in values]
-    return [(dotted(path), value) for value in values]
+    whole = unit == "" and (all(isinstance(part, int) for part in parts) or is_whole(annotation_at(path)))
+    return [(dotted(path), written(unit, whole, round(low + k * step, 9))) for k in range(number)]
+
+
+def _span(text: str, parts: Sequence[Scalar]) -> tuple[str, list[float]]:
+    """The unit of a grid, and its lowest number, its highest and the step. Raises UsageError."""
+    read = measured(parts)
+    if read is None or len(read) != 3:
+        raise UsageError(f"--vary {text!r}: {_FORM}")
+    unit = common_unit(read)
+    if unit is None:
+        raise UsageError(f"--vary {text!r}: the three values need one unit")
+    low, high, step = (number for _, number in read)
+    if step <= 0 or high < low:
+        raise UsageError(f"--vary {text!r}: LOW is at most HIGH and STEP above 0")
+    return unit, [low, high, step]

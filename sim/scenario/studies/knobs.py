@@ -7,18 +7,17 @@ search meets no rounding, and what it finds is what people would write.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sim.errors import ScenarioError, UsageError
-from sim.scenario.reading.nodes import Node, Path, Place, dotted, plain
+from sim.scenario.amounts import common_unit, count_of, is_whole, measure, measured, written
+from sim.scenario.reading.nodes import Node, Path, Place, Scalar, dotted, plain
 from sim.scenario.reading.vary import parse_path
 from sim.scenario.reading.yaml_tree import read_yaml
 from sim.scenario.shape import annotation_at
-from sim.scenario.studies.uncertain import is_whole, measure, write
 from sim.scenario.texts import scalar, split
 from sim.scenario.units import US_PER_DAY, US_PER_H, US_PER_MIN, US_PER_S
-from sim.scenario.writing.human import share_text
 
 _FORM = "write KEY=LOW:HIGH, KEY=LOW:HIGH:STEP or KEY=one|other, such as stock.S=500:5000:100 or stock.policy=none|s_S"
 #: A range without a step gets one of about this many parts.
@@ -44,7 +43,7 @@ class Knob:
     count: int
     low: float = 0.0
     step: float = 1.0
-    unit: str = ""  # as in `sim.scenario.studies.uncertain`: 'share', 'us', a currency, or '' for a plain number
+    unit: str = ""  # as in `sim.scenario.amounts`
     whole: bool = False
     choices: tuple[Node, ...] = ()
     labels: tuple[str, ...] = ()
@@ -58,10 +57,7 @@ class Knob:
         """The value that `code` stands for, as a piece of the file."""
         if self.choices:
             return self.choices[code]
-        value = write(self.unit, self.whole, self.number(code))
-        if self.unit == "share" and isinstance(value, float):
-            value = share_text(value)
-        return Node(Place(f"--knob {self.text}"), value)
+        return Node(Place(f"--knob {self.text}"), written(self.unit, self.whole, self.number(code)))
 
     def number(self, code: int) -> float:
         """The value in its unit (us, minor units, a share or a plain number); of a choice its place."""
@@ -142,23 +138,27 @@ def _choices(text: str, path: Path, options: list[str]) -> Knob:
 
 
 def _range(text: str, path: Path, parts: list[str]) -> Knob:
-    found = [measure(scalar(part)) for part in parts]
-    read = [each for each in found if each is not None]
-    if len(read) != len(parts) or not 2 <= len(read) <= 3:
+    values = [scalar(part) for part in parts]
+    read = measured(values)
+    if read is None or not 2 <= len(read) <= 3:
         raise WrongKnobError(text, _FORM)
-    units = {unit for unit, _ in read}
-    if len(units - {""}) > 1 or ("" in units and units not in ({""}, {"", "share"})):
+    unit = common_unit(read)
+    if unit is None:
         raise WrongKnobError(text, "its values need one unit")
-    unit = "share" if "share" in units else units.pop()
-    plain_whole = unit == "" and all(isinstance(scalar(part), int) for part in parts)
-    whole = unit == "" and (is_whole(annotation_at(path)) or (plain_whole and annotation_at(path) is None))
+    whole = unit == "" and _takes_whole(path, values)
     low, high = read[0][1], read[1][1]
     step = read[2][1] if len(read) == 3 else _step(unit, whole, high - low)
     if high <= low or step <= 0:
         raise WrongKnobError(text, "the range is empty; LOW is below HIGH and STEP above 0")
     if whole and not all(float(number).is_integer() for number in (low, high, step)):
         raise WrongKnobError(text, f"{dotted(path)} takes whole numbers")
-    return Knob(path, text, int((high - low) / step + 1e-9) + 1, low, step, unit, whole)
+    return Knob(path, text, count_of(low, high, step), low, step, unit, whole)
+
+
+def _takes_whole(path: Path, values: Sequence[Scalar]) -> bool:
+    """Whether a knob stands for whole numbers: as the schema says or, where that says nothing, as they are written."""
+    annotation = annotation_at(path)
+    return is_whole(annotation) or (annotation is None and all(isinstance(value, int) for value in values))
 
 
 def _step(unit: str, whole: bool, span: float) -> float:

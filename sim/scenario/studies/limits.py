@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from sim.scenario.studies.uncertain import measure
+from sim.scenario.amounts import measure
 from sim.scenario.texts import scalar
 
 _LIMIT = re.compile(r"^\s*([\w.\-\[\]]+)\s*(<=|>=|=<|=>|<|>)\s*(.+?)\s*$")

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
+from sim.scenario.amounts import is_whole, measure, write
 from sim.scenario.load import validate_tree
 from sim.scenario.reading.nodes import Node, Path, Scalar
 from sim.scenario.reading.vary import parse_path, put
 from sim.scenario.schema import Scenario
 from sim.scenario.shape import annotation_at
-from sim.scenario.studies.uncertain import is_whole, measure, write
 
 STEP = 0.2
 _ZERO = {"share": 0.01, "": 0.1}
