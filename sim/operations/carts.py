@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -19,17 +20,22 @@ def cart_starts(cart: npt.NDArray[np.int32], count: int) -> Iterator[Ints]:
 
     Raises ValueError if carts are not numbered 0, 1, ... to `count` - 1 in order.
     """
-    found, good = min(len(cart), 1), count == 0 if not len(cart) else int(cart[0]) == 0
+    found = 1 if len(cart) else 0
+    if found and int(cart[0]) != 0:
+        _refuse()
     for start in range(0, max(len(cart) - 1, 0), CHUNK_ORDERS):
         steps = np.diff(cart[start : start + CHUNK_ORDERS + 1])
         starts = np.flatnonzero(steps) + start + 1
         found += len(starts)
-        good = good and found <= count and int(steps.min()) >= 0 and int(steps.max()) <= 1
-        if not good:
-            break
+        if found > count or int(steps.min()) < 0 or int(steps.max()) > 1:
+            _refuse()
         yield starts
-    if not good or found != count:
-        raise ValueError("the buy rows of a trace need carts numbered 0, 1, ... in order")
+    if found != count:
+        _refuse()
+
+
+def _refuse() -> NoReturn:
+    raise ValueError("the buy rows of a trace need carts numbered 0, 1, ... in order")
 
 
 def first_lines(cart: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int32]:

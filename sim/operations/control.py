@@ -7,6 +7,7 @@ grids inside the flows.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from typing import TypeVar
 
 import simpy
@@ -37,89 +38,65 @@ def start_control(
 ) -> None:
     """Start every control process of a scenario."""
     plan = [(0, scenario.engine.workers), *((c.at_us, c.servers) for c in scenario.engine.changes)]
-    _run(env, WORKERS_RANK, plan, front.set_workers)
+    _run(env, WORKERS_RANK, plan, lambda workers, _: front.set_workers(workers))
     for outage in scenario.engine.outages:
-        _run(env, OUTAGE_STARTS, [(outage.at_us, outage.crash)], lambda crash: front.start_outage(int(env.now), crash))
-        _run(env, OUTAGE_ENDS, [(outage.at_us + outage.length_us, None)], lambda _: front.end_outage())
+        _run(env, OUTAGE_STARTS, [(outage.at_us, outage.crash)], front.start_outage)
+        _run(env, OUTAGE_ENDS, [(outage.at_us + outage.length_us, None)], lambda _, __: front.end_outage())
     _start_shelves(env, scenario, front)
     _start_deals(env, scenario, front)
     _start_releases(env, scenario, front)
     _start_shifts(env, scenario, front, delivery)
     for number, row in enumerate(carrier_table(scenario)):
         times = pick_up_times(scenario, scenario.warehouses[row.warehouse], row.carrier)
-        _run(env, PICK_UPS + number, times, _pick_up_at(env, delivery, number))
+        _run(env, PICK_UPS + number, times, partial(delivery.pick_up, number))
     for day_us in platform.times_us:
         if day_us + 1 < scenario.horizon_us:
-            _run(env, LAST_OF_THE_INSTANT_BEFORE, [(day_us + 1, day_us)], platform.end_of_day)
+            _run(env, LAST_OF_THE_INSTANT_BEFORE, [(day_us + 1, day_us)], lambda day_us, _: platform.end_of_day(day_us))
 
 
-def _run(env: FlowEnvironment, rank: int, plan: Iterable[tuple[int, _T]], act: Callable[[_T], object]) -> None:
-    """Start a process that calls `act(value)` at each time of `plan`."""
+def _run(env: FlowEnvironment, rank: int, plan: Iterable[tuple[int, _T]], act: Callable[[_T, int], object]) -> None:
+    """Start a process that calls `act(value, time_us)` at each time of `plan`."""
 
     def process() -> Process:
         for time_us, value in plan:
             yield env.at(time_us, rank)
-            act(value)
+            act(value, int(env.now))
 
     env.process(process())
-
-
-def _pick_up_at(env: FlowEnvironment, delivery: Delivery, number: int) -> Callable[[int], None]:
-    def act(capacity: int) -> None:
-        delivery.pick_up(number, int(env.now), capacity)
-
-    return act
 
 
 def _start_shelves(env: FlowEnvironment, scenario: Scenario, front: FrontFlow) -> None:
     for number, sku in enumerate(sku_table(scenario)):
         plan = [(time, on) for window in sku.shelf for time, on in zip(window, (1, 0), strict=True)]
-        _run(env, SHELF, plan, _switch(front, "shelf", number))
+        _run(env, SHELF, plan, partial(_switch, front, "shelf", number))
 
 
 def _start_deals(env: FlowEnvironment, scenario: Scenario, front: FrontFlow) -> None:
     for number, deal in enumerate(deal_table(scenario)):
-        _run(env, DEAL_OPENS, [(deal.open_us, 1)], _switch(front, "deal_open", number))
-        _run(env, DEAL_CLOSES, [(deal.close_us, 0)], _switch(front, "deal_open", number))
+        _run(env, DEAL_OPENS, [(deal.open_us, 1)], partial(_switch, front, "deal_open", number))
+        _run(env, DEAL_CLOSES, [(deal.close_us, 0)], partial(_switch, front, "deal_open", number))
 
 
 def _start_releases(env: FlowEnvironment, scenario: Scenario, front: FrontFlow) -> None:
     rows = [row[-1] for row in reserve_rows(scenario)]  # the reserve of each row
     for number, reserve in enumerate(reserve_table(scenario)):
         mine = [row for row, owner in enumerate(rows) if owner == number]
-        _run(env, RELEASES, [(reserve.release_us, mine)], _release_at(env, front))
+        _run(env, RELEASES, [(reserve.release_us, mine)], front.release_reserve)
 
 
-def _release_at(env: FlowEnvironment, front: FrontFlow) -> Callable[[list[int]], None]:
-    def act(rows: list[int]) -> None:
-        front.release_reserve(int(env.now), rows)
-
-    return act
-
-
-def _switch(front: FrontFlow, name: str, number: int) -> Callable[[int], None]:
-    def act(value: int) -> None:
-        getattr(front.state, name)[number] = value
-
-    return act
+def _switch(front: FrontFlow, name: str, number: int, value: int, _time_us: int) -> None:
+    getattr(front.state, name)[number] = value
 
 
 def _start_shifts(env: FlowEnvironment, scenario: Scenario, front: FrontFlow, delivery: Delivery) -> None:
-    _run(env, SHIFTS, capacity_changes(scenario, scenario.confirmation.staff), front.set_staff)
+    _run(env, SHIFTS, capacity_changes(scenario, scenario.confirmation.staff), lambda staff, _: front.set_staff(staff))
     for number, plan in enumerate(scenario.warehouses):
         for team, servers in enumerate((plan.pickers, plan.packers)):
             rank = SHIFTS + 1 + 2 * number + team
-            _run(env, rank, capacity_changes(scenario, servers), _plan_at(env, delivery, number, team))
+            _run(env, rank, capacity_changes(scenario, servers), partial(delivery.plan, number, team))
         rank = SHIFTS + 1 + 2 * len(scenario.warehouses) + number
         for time_us, row in overtime_times(scenario, plan):
             env.process(_overtime(env, delivery, number, row, time_us, rank, plan.overtime[row].length_us))
-
-
-def _plan_at(env: FlowEnvironment, delivery: Delivery, number: int, team: int) -> Callable[[int], None]:
-    def act(servers: int) -> None:
-        delivery.plan(number, team, servers, int(env.now))
-
-    return act
 
 
 def _overtime(

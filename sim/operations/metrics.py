@@ -8,13 +8,12 @@ Carts placed that had to wait for their units found too few of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from sim.arrays import Ints
+from sim.arrays import Column, Flags, Ints
 from sim.demand.interaction import questions_told
 from sim.demand.trace import Trace
 from sim.operations.carriers import carriers
@@ -80,111 +79,146 @@ def summarise(scenario: Scenario, trace: Trace, outcome: Outcome, moves: Iterabl
     }
 
 
-_COUNTS = tuple(
-    f"orders_{name}"
-    for name in (
-        *("going", "put_off", "placed", "refused", "failed", "second_choice", "split", "paid", "late_payment"),
-        *("waited", "expired", "confirmed", "cancelled_by_buyer", "cancel_too_late"),
-        *("not_confirmed", "not_supplied", "lost"),
-        *("auto_cancelled", "collected"),
-        "delivered",
-        *("returned", "refund_only"),
-    )
-)
-_UNITS = (
-    "units_placed",
-    "units_paid",
-    "units_sold_out",
-    "units_deal_sold_out",
-    "units_waited",
-    "_units_first",
-    "_units_later",
-)
+class _Seen(NamedTuple):
+    """Orders of one chunk as they are counted: columns and flags, an entry an order."""
+
+    orders: dict[str, Column]
+    arrived: Flags  # within the run
+    put_off: Flags  # would have gone ahead but for feedback
+    waited: Flags  # for stock
+    split: Flags  # over warehouses
+    collected: Flags  # all its parcels
+
+    @property
+    def never(self) -> Flags:
+        """Who never became an order."""
+        return np.asarray(self.orders["state"] == State.NONE)
+
+    @property
+    def second(self) -> Flags:
+        """Who was refused a first choice and wanted a second."""
+        return np.asarray(self.orders["second"] == 1)
+
+    @property
+    def placed(self) -> Flags:
+        """Who placed an order."""
+        return self.reached("placed_us")
+
+    @property
+    def first_end(self) -> Column:
+        """Why the first choice was refused or the order ended."""
+        return np.where(self.second, self.orders["first_refusal"], self.orders["reason"])
+
+    def reached(self, time: str) -> Flags:
+        """Which orders have this time."""
+        return np.asarray(self.orders[time] >= 0)
 
 
-@dataclass
+def _ended(reason: Reason) -> Callable[[_Seen], Flags]:
+    return lambda seen: np.asarray(seen.orders["reason"] == reason)
+
+
+#: The counts of orders, in the order in which they are told.
+_ORDERS: dict[str, Callable[[_Seen], Flags] | None] = {
+    "orders_going": lambda seen: (seen.orders["reason"] != Reason.NOT_GOING) & seen.arrived,
+    "orders_put_off": lambda seen: seen.put_off,
+    "orders_placed": lambda seen: seen.placed,
+    "orders_refused": lambda seen: seen.never & refused_by_shop(seen.orders["reason"]),
+    "orders_failed": lambda seen: seen.never & failed_at_engine(seen.orders["reason"]),
+    "orders_second_choice": lambda seen: seen.placed & seen.second,
+    "orders_split": lambda seen: seen.split,
+    "orders_paid": lambda seen: seen.reached("paid_us"),
+    "orders_late_payment": lambda seen: seen.orders["late"] == 1,
+    "orders_waited": lambda seen: seen.waited,
+    "orders_expired": _ended(Reason.EXPIRED),
+    "orders_confirmed": lambda seen: seen.reached("confirmed_us"),
+    "orders_cancelled_by_buyer": _ended(Reason.BUYER_CANCELLED),
+    "orders_cancel_too_late": None,  # counted as they come
+    "orders_not_confirmed": _ended(Reason.NOT_CONFIRMED),
+    "orders_not_supplied": _ended(Reason.NOT_SUPPLIED),
+    "orders_lost": _ended(Reason.LOST),
+    "orders_auto_cancelled": _ended(Reason.AUTO_CANCELLED),
+    "orders_collected": lambda seen: seen.collected,
+    "orders_delivered": lambda seen: seen.reached("delivered_us"),
+    "orders_returned": _ended(Reason.RETURNED),
+    "orders_refund_only": _ended(Reason.REFUNDED),
+}
+#: The counts of units: those of these orders.
+_UNITS: dict[str, Callable[[_Seen], Flags]] = {
+    "units_placed": lambda seen: seen.placed,
+    "units_paid": lambda seen: seen.reached("paid_us"),
+    "units_sold_out": lambda seen: seen.first_end == Reason.SOLD_OUT,
+    "units_deal_sold_out": lambda seen: seen.first_end == Reason.DEAL_SOLD_OUT,
+    "units_waited": lambda seen: seen.waited,
+}
+
+
 class _Tally:
     """Counts orders and units, a chunk at a time."""
 
-    scenario: Scenario
-    trace: Trace
-    outcome: Outcome
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*_COUNTS, *_UNITS), 0))
-    states: Ints = field(default_factory=lambda: np.zeros(len(State), np.int64))
-    reasons: Ints = field(default_factory=lambda: np.zeros(len(Reason), np.int64))
-    firsts: Ints = field(default_factory=lambda: np.zeros(len(Reason), np.int64))
-
-    def __post_init__(self) -> None:
-        self._waits = Waits(self.outcome)
+    def __init__(self, scenario: Scenario, trace: Trace, outcome: Outcome) -> None:
+        self._scenario, self._trace, self._outcome = scenario, trace, outcome
+        self._waits = Waits(outcome)
+        self._split = np.unique(outcome.allocations.get("order", np.zeros(0, np.int64)))
+        self.counts = dict.fromkeys((*_ORDERS, *_UNITS), 0)
+        self._at_once_units = self._later_units = 0  # of carts that were placed as they first were
+        self._states = np.zeros(len(State), np.int64)
+        self._reasons = np.zeros(len(Reason), np.int64)
+        self._firsts = np.zeros(len(Reason), np.int64)
 
     def add(self, chunk: CartChunk) -> None:
         """Count the orders of one chunk."""
-        orders = {name: column[chunk.orders] for name, column in self.outcome.orders.items()}
-        state, reason, second = orders["state"], orders["reason"], orders["second"] == 1
-        placed, paid = orders["placed_us"] >= 0, orders["paid_us"] >= 0
-        never, waited = state == State.NONE, self._waits.add(chunk)
-        self.states += np.bincount(state, minlength=len(State))
-        self.reasons += np.bincount(reason[never], minlength=len(Reason))
-        self.firsts += np.bincount(orders["first_refusal"][second], minlength=len(Reason))
-        arrived = chunk.first_of("time_us") < self.scenario.horizon_us
-        for name, flags in {
-            "orders_going": (reason != Reason.NOT_GOING) & arrived,
-            "orders_put_off": self._put_off(chunk, reason),
-            "orders_placed": placed,
-            "orders_refused": never & refused_by_shop(reason),
-            "orders_failed": never & failed_at_engine(reason),
-            "orders_second_choice": placed & second,
-            "orders_paid": paid,
-            "orders_late_payment": orders["late"] == 1,
-            "orders_waited": waited,
-            "orders_expired": reason == Reason.EXPIRED,
-            "orders_confirmed": orders["confirmed_us"] >= 0,
-            "orders_cancelled_by_buyer": reason == Reason.BUYER_CANCELLED,
-            "orders_not_confirmed": reason == Reason.NOT_CONFIRMED,
-            "orders_not_supplied": reason == Reason.NOT_SUPPLIED,
-            "orders_lost": reason == Reason.LOST,
-            "orders_auto_cancelled": reason == Reason.AUTO_CANCELLED,
-            "orders_collected": self._collected(chunk, orders["parcels"]),
-            "orders_delivered": orders["delivered_us"] >= 0,
-            "orders_returned": reason == Reason.RETURNED,
-            "orders_refund_only": reason == Reason.REFUNDED,
-        }.items():
-            self.counts[name] += int(np.count_nonzero(flags))
+        seen = self._seen(chunk)
+        self._states += np.bincount(seen.orders["state"], minlength=len(State))
+        self._reasons += np.bincount(seen.orders["reason"][seen.never], minlength=len(Reason))
+        self._firsts += np.bincount(seen.orders["first_refusal"][seen.second], minlength=len(Reason))
+        for name, flags_of in _ORDERS.items():
+            self.counts[name] += int(np.count_nonzero(flags_of(seen))) if flags_of else 0
         units = chunk.total(chunk.lines("quantity").astype(np.int64))
-        first = np.where(second, orders["first_refusal"], reason)
-        short = (first == Reason.SOLD_OUT, first == Reason.DEAL_SOLD_OUT)
-        firsts = placed & ~second
-        for name, flags in zip(_UNITS, (placed, paid, *short, waited, firsts & ~waited, firsts & waited), strict=True):
-            self.counts[name] += int(units[flags].sum())
+        for name, flags_of in _UNITS.items():
+            self.counts[name] += int(units[flags_of(seen)].sum())
+        first = seen.placed & ~seen.second
+        self._at_once_units += int(units[first & ~seen.waited].sum())
+        self._later_units += int(units[first & seen.waited].sum())
 
-    def _put_off(self, chunk: CartChunk, reason: Ints) -> Ints:
+    def _seen(self, chunk: CartChunk) -> _Seen:
+        orders = {name: column[chunk.orders] for name, column in self._outcome.orders.items()}
+        split = np.zeros(len(chunk), np.bool_)
+        split[self._split[chunk.rows_in(self._split)] - chunk.first] = True
+        return _Seen(
+            orders,
+            arrived=chunk.first_of("time_us") < self._scenario.horizon_us,
+            put_off=self._put_off(chunk, orders["reason"]),
+            waited=self._waits.add(chunk),
+            split=split,
+            collected=self._collected(chunk, orders["parcels"]),
+        )
+
+    def _put_off(self, chunk: CartChunk, reason: Column) -> Flags:
         """Who would have gone ahead but for feedback."""
-        if self.scenario.funnel.feedback is None:
+        if self._scenario.funnel.feedback is None:
             return np.zeros(len(chunk), np.bool_)
-        neutral = self.trace.factor_u64[chunk.first_of("sku")]
-        return np.asarray((reason == Reason.NOT_GOING) & (self.trace.carts["go_u32"][chunk.orders] < neutral))
+        neutral = self._trace.factor_u64[chunk.first_of("sku")]
+        return np.asarray((reason == Reason.NOT_GOING) & (self._trace.carts["go_u32"][chunk.orders] < neutral))
 
-    def _collected(self, chunk: CartChunk, parcels: Ints) -> Ints:
-        table = self.outcome.parcels
+    def _collected(self, chunk: CartChunk, parcels: Column) -> Flags:
+        table = self._outcome.parcels
         here = chunk.rows_in(table["order"])
         order = table["order"][here][table["collected_us"][here] >= 0] - chunk.first
         return np.asarray((np.bincount(order, minlength=len(chunk)) == parcels) & (parcels > 0))
 
     def metrics(self) -> Metrics:
         """The counts under their names."""
-        self.counts["orders_split"] = len(np.unique(self.outcome.allocations.get("order", np.zeros(0))))
-        self.counts["orders_cancel_too_late"] = self.outcome.cancels_too_late
-        first = self.counts["_units_first"]
-        wanted = (
-            first + self.counts["_units_later"] + self.counts["units_sold_out"] + self.counts["units_deal_sold_out"]
-        )
+        self.counts["orders_cancel_too_late"] = self._outcome.cancels_too_late
+        short = self.counts["units_sold_out"] + self.counts["units_deal_sold_out"]
+        wanted = self._at_once_units + self._later_units + short
         return {
-            **{name: self.counts[name] for name in _COUNTS},
-            "orders_by_state": {state.name: int(self.states[state]) for state in State},
-            "refusals_by_reason": _named(self.reasons),
-            "first_refusals_by_reason": _named(self.firsts),
-            **{name: self.counts[name] for name in _UNITS if not name.startswith("_")},
-            "fill_rate_share": first / wanted if wanted else None,
+            **{name: self.counts[name] for name in _ORDERS},
+            "orders_by_state": {state.name: int(self._states[state]) for state in State},
+            "refusals_by_reason": _named(self._reasons),
+            "first_refusals_by_reason": _named(self._firsts),
+            **{name: self.counts[name] for name in _UNITS},
+            "fill_rate_share": self._at_once_units / wanted if wanted else None,
             **self._waits.metrics(),
         }
 

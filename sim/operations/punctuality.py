@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,9 +22,6 @@ ON_TIME = "on_time_delivery.otdr_share"
 DISPATCHED_BY = {"carrier_scan": "collected_us", "ready_to_ship": "packed_us"}
 #: Why orders end for which the seller is to blame.
 SELLERS_FAULTS = (Reason.NOT_CONFIRMED, Reason.AUTO_CANCELLED, Reason.NOT_SUPPLIED)
-_COUNTS = (
-    "orders_due", "orders_late", "promised", "prompt", "parcels_due", "parcels_scanned", "paid", "cancelled",
-)  # fmt: skip
 
 
 class Punctuality:
@@ -31,37 +30,32 @@ class Punctuality:
     def __init__(self, scenario: Scenario, outcome: Outcome, dispatch: DispatchDeadlines) -> None:
         self._scenario, self._outcome, self._dispatch = scenario, outcome, dispatch
         self._promise = Deadlines(scenario, scenario.dispatch.deliver_days)
-        self._totals = dict.fromkeys(_COUNTS, 0)
+        self._totals: Counter[str] = Counter()
 
     def add(self, chunk: CartChunk) -> None:
         """Count the orders of one chunk."""
-        for name, count in _counted(self._scenario, self._outcome, chunk, self._dispatch, self._promise).items():
-            self._totals[name] += count
+        self._totals.update(_counted(self._scenario, self._outcome, chunk, self._dispatch, self._promise))
 
     def metrics(self) -> dict[str, Any]:
         """Results `late_dispatch`, `on_time_delivery`, `valid_tracking`, `seller_cancels` and `dispatch_*` of a run."""
         return _judged(self._scenario, self._totals)
 
 
-def _judged(scenario: Scenario, totals: dict[str, int]) -> dict[str, Any]:
+def _judged(scenario: Scenario, totals: Mapping[str, int]) -> dict[str, Any]:
+    promises = {"orders_due": totals["promised"], "orders_on_time": totals["prompt"]}
+    orders = {"orders_paid": totals["paid"], "orders_cancelled": totals["cancelled"]}
     found: dict[str, Any] = {
         "late_dispatch": _shares(totals, "orders_due", "orders_late", "ldr_share"),
-        "on_time_delivery": _shares(
-            {"orders_due": totals["promised"], "orders_on_time": totals["prompt"]},
-            *("orders_due", "orders_on_time", "otdr_share"),
-        ),
+        "on_time_delivery": _shares(promises, "orders_due", "orders_on_time", "otdr_share"),
         "valid_tracking": _shares(totals, "parcels_due", "parcels_scanned", "vtr_share"),
-        "seller_cancels": _shares(
-            {"orders_paid": totals["paid"], "orders_cancelled": totals["cancelled"]},
-            *("orders_paid", "orders_cancelled", "sfcr_share"),
-        ),
+        "seller_cancels": _shares(orders, "orders_paid", "orders_cancelled", "sfcr_share"),
     }
     if scenario.dispatch.rules:
         found |= {"dispatch_rules": scenario.dispatch.rules, "dispatch_penalties": list(scenario.dispatch.penalties)}
     return {**found, "dispatch_limits": _limits(scenario, found)}
 
 
-def _shares(totals: dict[str, int], of: str, part: str, share: str) -> dict[str, Any]:
+def _shares(totals: Mapping[str, int], of: str, part: str, share: str) -> dict[str, Any]:
     whole, some = totals[of], totals[part]
     return {of: whole, part: some, share: some / whole if whole else None}
 
@@ -101,17 +95,17 @@ def _counted(
     lacks = _lacking(outcome, chunk)
     judged = kept & (delivered | lacks | (promised_us < scenario.horizon_us))
     given, scanned = _tracked(scenario, outcome, chunk, kept | dropped, deadline_us)
-    flags = (
-        (kept & due) | dropped,
-        (kept & due & late) | dropped,
-        judged,
-        judged & delivered & ~lacks & (orders["delivered_us"] <= promised_us),
-        given,
-        scanned,
-        paid,
-        paid & np.isin(orders["reason"], SELLERS_FAULTS),
-    )
-    return {name: int(np.count_nonzero(these)) for name, these in zip(_COUNTS, flags, strict=True)}
+    flags = {
+        "orders_due": (kept & due) | dropped,
+        "orders_late": (kept & due & late) | dropped,
+        "promised": judged,
+        "prompt": judged & delivered & ~lacks & (orders["delivered_us"] <= promised_us),
+        "parcels_due": given,
+        "parcels_scanned": scanned,
+        "paid": paid,
+        "cancelled": paid & np.isin(orders["reason"], SELLERS_FAULTS),
+    }
+    return {name: int(np.count_nonzero(these)) for name, these in flags.items()}
 
 
 def _dispatched(scenario: Scenario, outcome: Outcome, chunk: CartChunk, deadline_us: Ints) -> tuple[Flags, Flags]:

@@ -24,6 +24,7 @@ from sim.operations.warehouses import Delivery
 from sim.orders.states import State
 from sim.scenario.schema import Scenario
 
+Units = npt.NDArray[np.int64]
 STOCK_CHUNK = 1 << 18  # orders looked at at once
 _PLAIN_PER_S = 4_000  # orders in plain Python
 _A_RUN_S = 0.1  # what a run takes besides
@@ -136,28 +137,11 @@ def _waiting_columns(f: fs.Front) -> dict[str, npt.NDArray[Any]]:
 
 def _stock(scenario: Scenario, f: fs.Front, parcels: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.int64]]:
     """Stock by `STOCK_FIELDS`; what is reserved is split by what its orders wait for."""
-    houses = range(len(scenario.warehouses))
-    reserved = {name: np.zeros(f.stock.shape[1:], dtype=np.int64) for name in ("held", "committed", "releasing")}
-
-    def reserve(name: str, orders: npt.NDArray[np.int32]) -> None:
-        for house in houses if len(orders) else ():
-            reserved[name][:, house] += units_at(f, orders, house)
-
-    reserve("releasing", f.releasing[: f.reg[fs.RELEASING_TAIL]])
-    partly = False
-    for first in range(0, len(f.small), STOCK_CHUNK):
-        state = f.small[first : first + STOCK_CHUNK, fs.STATE].copy()  # read several times
-        waiting = (state >= int(State.ON_HOLD)) & (state <= int(State.AWAITING_COLLECTION))
-        shipping = state == int(State.PARTIALLY_SHIPPING)
-        partly = partly or bool(shipping.any())
-        reserve("held", (np.flatnonzero(state == int(State.UNPAID)) + first).astype(np.int32))
-        reserve("committed", (np.flatnonzero(waiting & ~shipping) + first).astype(np.int32))
-    for house in houses if partly else ():
-        left = parcels["order"][(parcels["warehouse"] == house) & (parcels["collected_us"] < 0)]
-        shipping = f.small[left, fs.STATE] == int(State.PARTIALLY_SHIPPING)
-        reserved["committed"][:, house] += units_at(f, left[shipping], house)
     available = f.stock[fs.AVAILABLE].copy()
     np.add.at(available, (f.reserve[:, fs.R_SKU], f.reserve[:, fs.R_HOUSE]), f.reserve[:, fs.R_LEFT])
+    held, committed = _held_and_committed(f)
+    for house in range(len(scenario.warehouses)):
+        committed[:, house] += units_at(f, _yet_to_ship(f, parcels, house), house)
     return {
         "on_hand": f.stock[fs.ON_HAND],
         "available": available,
@@ -165,8 +149,36 @@ def _stock(scenario: Scenario, f: fs.Front, parcels: dict[str, npt.NDArray[Any]]
         "restocked": f.stock[fs.RESTOCKED],
         "shipped": f.stock[fs.SHIPPED],
         "waited_for": f.waiting,
-        **reserved,
+        "held": held,
+        "committed": committed,
+        "releasing": _units_of(f, f.releasing[: f.reg[fs.RELEASING_TAIL]]),
     }
+
+
+def _held_and_committed(f: fs.Front) -> tuple[Units, Units]:
+    """Units [SKU, warehouse] of unpaid orders, and of paid ones of which no parcel has left."""
+    held, committed = (np.zeros(f.stock.shape[1:], dtype=np.int64) for _ in range(2))
+    for first in range(0, len(f.small), STOCK_CHUNK):
+        state = f.small[first : first + STOCK_CHUNK, fs.STATE].copy()  # read several times
+        whole = (state >= int(State.ON_HOLD)) & (state <= int(State.AWAITING_COLLECTION))
+        whole &= state != int(State.PARTIALLY_SHIPPING)
+        held += _units_of(f, (np.flatnonzero(state == int(State.UNPAID)) + first).astype(np.int32))
+        committed += _units_of(f, (np.flatnonzero(whole) + first).astype(np.int32))
+    return held, committed
+
+
+def _yet_to_ship(f: fs.Front, parcels: dict[str, npt.NDArray[Any]], house: int) -> npt.NDArray[np.int32]:
+    """Orders of which a parcel has left and that of a warehouse has not."""
+    left = parcels["order"][(parcels["warehouse"] == house) & (parcels["collected_us"] < 0)]
+    return np.asarray(left[f.small[left, fs.STATE] == int(State.PARTIALLY_SHIPPING)])
+
+
+def _units_of(f: fs.Front, orders: npt.NDArray[np.int32]) -> Units:
+    """Units [SKU, warehouse] that orders take."""
+    units = np.zeros(f.stock.shape[1:], dtype=np.int64)
+    for house in range(f.stock.shape[2]) if len(orders) else ():
+        units[:, house] = units_at(f, orders, house)
+    return units
 
 
 def _allocations(f: fs.Front) -> dict[str, npt.NDArray[Any]]:

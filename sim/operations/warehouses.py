@@ -195,7 +195,7 @@ class Delivery:
         chosen: Ids = orders[mine]
         return chosen
 
-    def pick_up(self, carrier: int, now_us: int, capacity: int) -> None:
+    def pick_up(self, carrier: int, capacity: int, now_us: int) -> None:
         """A carrier (by row) comes to its warehouse: parcels leave, and what will return is known."""
         self.follow(now_us)
         house = self._rows[carrier].warehouse

@@ -107,7 +107,7 @@ class FrontFlow:
         self._out = False
         self.set_workers(self._workers)
 
-    def start_outage(self, now_us: int, crash: bool) -> None:
+    def start_outage(self, crash: bool, now_us: int) -> None:
         """No work starts; a crash also loses the work in service, at workers and store."""
         self._out = True
         self.set_workers(self._workers)
@@ -164,7 +164,7 @@ class FrontFlow:
             self.state.stock[field, sku, house] += units
         self.receipts.append((now_us, sku, house, units))
 
-    def release_reserve(self, now_us: int, rows: list[int]) -> None:
+    def release_reserve(self, rows: list[int], now_us: int) -> None:
         """What is left of one SKU in these rows of `reserve` is anybody's; who waits for it is served."""
         for kept in self.state.reserve[rows]:
             self.state.stock[fs.AVAILABLE, kept[fs.R_SKU], kept[fs.R_HOUSE]] += kept[fs.R_LEFT]

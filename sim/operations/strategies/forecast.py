@@ -52,6 +52,10 @@ class Expected(NamedTuple):
     by_house: list[tuple[float, float]]
     together: tuple[float, float]
 
+    def at(self, houses: tuple[int, ...]) -> tuple[float, float]:
+        """Mean and standard deviation at one warehouse, or at all that share a level."""
+        return self.by_house[houses[0]] if len(houses) == 1 else self.together
+
 
 class Forecast:
     """Expected demand by window of time and SKU. `pilots[pilot, window, sku, warehouse]`: units wanted."""

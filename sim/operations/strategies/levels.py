@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from sim.operations.strategies.analytic.demand import Demand
-from sim.operations.strategies.forecast import Expected, forecast_of
+from sim.operations.strategies.forecast import forecast_of
 from sim.operations.strategies.show_stock import worth_of
 from sim.scenario.quantiles import at_u32, quantile_table
 from sim.scenario.schema import Scenario
@@ -147,7 +147,7 @@ class Levels:
                 break
             first += len(windows)
         numbers = range(first, first + len(self._windows[span_us]))
-        each = [_of(forecast.at(number, item.sku), item.houses) for number in numbers]
+        each = [forecast.at(number, item.sku).at(item.houses) for number in numbers]
         mean = math.fsum(mean for mean, _ in each) / len(each)
         spread = math.fsum((own - mean) ** 2 + sd * sd for own, sd in each) / len(each)
         return mean, math.sqrt(spread)
@@ -161,10 +161,6 @@ class Levels:
             starts = range(0, max(1, self._season_us - span_us + 1), step_us)
             found[span_us] = [(start, start + span_us) for start in starts]
         return found
-
-
-def _of(expected: Expected, houses: tuple[int, ...]) -> tuple[float, float]:
-    return expected.by_house[houses[0]] if len(houses) == 1 else expected.together
 
 
 Formula = Callable[[Levels, Sequence[Stocked]], int]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sim.arrays import Ints
 from sim.operations.strategies.analytic.allocation import Aim, equal_fractile, proportional
-from sim.operations.strategies.forecast import Expected, Forecast, forecast_of, pilots_of, shows_of
+from sim.operations.strategies.forecast import Forecast, forecast_of, pilots_of, shows_of
 from sim.operations.strategies.show_stock import best_stock, worth_of
 from sim.operations.strategies.wagner_whitin import planned_lots
 from sim.scenario.parts.stocking import PLANNED, Allotted
@@ -45,7 +45,7 @@ class Planner:
         forecast = self._forecast()
         worth = worth_of(self._scenario, self._table[sku], count_on_returns=self._plan.count_on_returns)
         expected = [forecast.at(window, sku) for window in range(len(self._shows))]
-        stocks = [best_stock(self._scenario, worth, _of(each, houses)) for each in expected]
+        stocks = [best_stock(self._scenario, worth, each.at(houses)) for each in expected]
         if self._plan.policy == "wagner_whitin":
             stocks = self._lots(sku, houses, stocks)
         aims = [_AIMS[self._plan.allocation](each.by_house) for each in expected]
@@ -73,7 +73,3 @@ def pilots_for(scenario: Scenario) -> dict[str, Ints]:
     if plan.policy not in PLANNED and plan.allocation == "none" and plan.initial_allocation == "none":
         return {}
     return pilots_of(scenario, Planner(scenario).windows)
-
-
-def _of(expected: Expected, houses: tuple[int, ...]) -> tuple[float, float]:
-    return expected.by_house[houses[0]] if len(houses) == 1 else expected.together
