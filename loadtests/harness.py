@@ -7,7 +7,6 @@ incomplete, as what was measured is worth having.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import secrets
 import shutil
 from collections.abc import Callable
@@ -30,7 +29,7 @@ from loadtests.targets.base import Target, on_a_line
 from loadtests.targets.loading import load_target
 from sim.demand.generate import generate
 from sim.demand.trace import Trace
-from sim.measure.directory import whole_directory
+from sim.measure.directory import whole_directory, write_json
 from sim.measure.machine import LOAD_PACKAGES, describe_machine, package_versions
 from sim.scenario.writing.as_run import write_as_run
 
@@ -72,7 +71,7 @@ def run(options: LoadOptions, show: Callable[[str], None], draw: Callable[[Path]
         else:
             summary, _seen = _once(partial, options, schedule, left, show)
         summary = {**_head(options, schedule, started), **summary}
-        _write_json(partial / "summary.json", summary)
+        write_json(partial / "summary.json", summary, indent=2)
         if draw is not None:
             show("writing the report")
             _draw(partial, draw, summary)
@@ -86,7 +85,7 @@ def _draw(partial: Path, draw: Callable[[Path], object], summary: dict[str, Any]
     except (Exception, KeyboardInterrupt) as error:
         note = f"figures and page were not drawn ({on_a_line(error)}); `liverush report` draws them"
         summary["notes"] = [*summary["notes"], note]
-        _write_json(partial / "summary.json", summary)
+        write_json(partial / "summary.json", summary, indent=2)
 
 
 def trace_of(options: LoadOptions) -> Trace:
@@ -223,10 +222,6 @@ def _head(options: LoadOptions, schedule: Schedule, started: dt.datetime) -> dic
         "ladder_last_within": None,
         "ladder_first_outside": None,
     }
-
-
-def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _tidy(raw: Path) -> None:

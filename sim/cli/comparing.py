@@ -13,6 +13,7 @@ import click
 from sim.cli.frame import find_scenario, verbs
 from sim.cli.options import echo_json, names_in, study_options
 from sim.cli.progress import progress, sayer
+from sim.cli.reporting import refuse_no_run
 from sim.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -124,8 +125,7 @@ def _runs(first: Path, second: Path, as_json: bool) -> ExitCode:
     from sim.reports.run_changes import changes_of, changes_text
 
     for directory in (first, second):
-        if not (directory / "summary.json").is_file():
-            raise UsageError(f"{directory} is not a run directory: it has no summary.json")
+        refuse_no_run(directory)
     found = changes_of(first, second)
     if as_json:
         import json

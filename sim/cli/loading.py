@@ -6,14 +6,15 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sim.cli.frame import find_scenario, verbs
-from sim.cli.options import FiniteRange, echo_json, run_options
+from sim.cli.options import FiniteRange, draw_page, echo_json, run_options
+from sim.cli.progress import line_rewriter
 from sim.errors import UsageError
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def load(scenario: str, as_json: bool, no_figures: bool, **given: Any) -> int:
     except ModuleNotFoundError as error:
         raise UsageError(f"{error.name} is missing; install 'liverush[load]'") from error
     options = _options(find_scenario(scenario), given)
-    result = harness.run(options, shower(quiet=as_json), write_summaries if no_figures else draw_page())
+    result = harness.run(options, line_rewriter(quiet=as_json), write_summaries if no_figures else draw_page)
     if as_json:
         echo_json(result.directory, result.summary)
     else:
@@ -213,28 +214,3 @@ def _secrets(names: tuple[str, ...]) -> dict[str, str]:
     if missing:
         raise UsageError(f"the environment has no {', '.join(missing)}")
     return {name: os.environ[name] for name in names}
-
-
-def shower(*, quiet: bool) -> Callable[[str], None]:
-    """Return what shows progress: one line that is rewritten on a terminal, a line each elsewhere."""
-    if quiet:
-        return lambda _text: None
-    if not sys.stderr.isatty():
-        return lambda text: click.echo(text, err=True)
-
-    def rewrite(text: str) -> None:
-        sys.stderr.write(f"\r\x1b[K{text}")
-        sys.stderr.flush()
-
-    return rewrite
-
-
-def draw_page() -> Callable[[Path], object]:
-    """Return the function that draws the figures of a run directory and writes its page."""
-
-    def draw(directory: Path) -> object:
-        from sim.reports import page
-
-        return page.write(directory)
-
-    return draw

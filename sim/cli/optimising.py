@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +11,11 @@ import click
 
 from sim.cli.frame import find_scenario, verbs
 from sim.cli.options import echo_json, names_in, study_options
-from sim.cli.progress import sayer
+from sim.cli.progress import sayer, search_progress
 from sim.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from sim.experiments.optimise import Progress as Told
-    from sim.experiments.optimise import SearchPlan, Tell
+    from sim.experiments.optimise import SearchPlan
 
 _FEW, _MANY = click.IntRange(2, 10_000), click.IntRange(1, 100_000)
 
@@ -57,7 +54,7 @@ def optimise(scenario: str, as_json: bool, no_figures: bool, **given: Any) -> Ex
         find_scenario(scenario), given["overrides"], given["strategies"], only, given["knobs"], given["limits"],
         given["start"],
     )  # fmt: skip
-    with _progress(shown=not as_json and sys.stderr.isatty()) as tell:
+    with search_progress(shown=not as_json and sys.stderr.isatty()) as tell:
         done = experiment.optimise(
             search,
             _plan(given),
@@ -116,27 +113,3 @@ def _draw(directory: Path) -> object:
     from sim.reports.search_files import draw_search
 
     return draw_search(directory)
-
-
-@contextmanager
-def _progress(*, shown: bool) -> Iterator[Tell]:
-    """A progress bar on stderr: points tried and what the best is ahead by, then replications that confirm."""
-    if not shown:
-        yield lambda _progress: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("points", total=None, note="")
-
-        def step(told: Told) -> None:
-            ahead = "" if told.gain is None else f", best is ahead by {told.gain:+,.4g}"
-            note = f"{told.simulations:,} simulations{ahead}"
-            if told.to_confirm:
-                bar.update(task, description="confirming", completed=told.confirmed, total=told.to_confirm, note=note)
-            else:
-                bar.update(task, description="points", completed=told.tried, total=told.of, note=note)
-
-        yield step

@@ -93,3 +93,10 @@ def echo_json(directory: Path, summary: dict[str, Any]) -> None:
     import json
 
     click.echo(json.dumps({"directory": str(directory), **summary}, indent=2, ensure_ascii=False))
+
+
+def draw_page(directory: Path) -> object:
+    """Draw the figures of a run directory and write its page."""
+    from sim.reports import page  # matplotlib is slow to import and needed last
+
+    return page.write(directory)

@@ -59,10 +59,15 @@ def export(run: Path, form: str, out: Path | None) -> None:
 
 def of_run(directory: Path, make: Callable[[Path], Any]) -> Any:
     """Make something from a run; a directory that is not one is the user's mistake: raises UsageError."""
-    if not (directory / "summary.json").is_file():
-        raise UsageError(f"{directory} is no run directory: it has no summary.json")
+    refuse_no_run(directory)
     try:
         return make(directory)
     except (KeyError, ValueError, FileNotFoundError) as error:
         said = f"misses {error}" if isinstance(error, KeyError) else str(error)
         raise UsageError(f"{directory} is no whole run directory: {said}") from error
+
+
+def refuse_no_run(directory: Path) -> None:
+    """Raise UsageError where a directory is not that of a run."""
+    if not (directory / "summary.json").is_file():
+        raise UsageError(f"{directory} is no run directory: it has no summary.json")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sim.cli.frame import debug_option, find_scenario, loading, verbs
-from sim.cli.options import echo_json, out_option, run_options
+from sim.cli.options import draw_page, echo_json, out_option, run_options
+from sim.cli.progress import line_rewriter, stages
 from sim.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ def simulate(
     result = _simulate(
         find_scenario(scenario),
         list(overrides),
-        strategy,
+        out,
+        strategy=strategy,
+        figures=not no_figures,
+        shown=not as_json and sys.stderr.isatty(),
         replications=replications,
         seed=seed,
-        out=out,
-        figures=not no_figures,
-        progress=not as_json and sys.stderr.isatty(),
     )
     if as_json:
         echo_json(result.directory, result.summary)
@@ -65,7 +65,7 @@ def demo(out: Path) -> int:
     """Simulate the flagship show, replay its peak on the order engine, and say where to look."""
     flagship = find_scenario(FLAGSHIP)
     click.echo(f"Simulating {FLAGSHIP} ({flagship})")
-    result = _simulate(flagship, [], replications=1, out=out, figures=True, progress=sys.stderr.isatty())
+    result = _simulate(flagship, [], out, figures=True, shown=sys.stderr.isatty())
     _print_summary(result)
     click.echo("Look at:")
     for path in [*Path(result.directory).glob("*.html"), *sorted(Path(result.directory).glob("*.png"))]:
@@ -83,13 +83,12 @@ def _demo_load(flagship: Path, out: Path, simulated: Path) -> int:
     except ModuleNotFoundError as error:
         click.echo(f"{error.name} is not installed, so nothing is loaded: pip install 'liverush[load]'")
         return ExitCode.YES
-    from sim.cli.loading import draw_page, shower
     from sim.reports.load_text import load_text
     from sim.scenario.load import load_with_source
 
     click.echo("\nReplaying its peak on the reference engine (SQLite), six times as fast as it happens")
     loaded = load_with_source(flagship, [])
-    result = load_demo.run(loaded, out, "liverush demo", shower(quiet=False), draw_page())
+    result = load_demo.run(loaded, out, "liverush demo", line_rewriter(quiet=False), draw_page)
     click.echo(load_text(result.summary).rstrip("\n"))
     click.echo("Reports, to be opened in a browser:")
     click.echo(f"  {simulated / 'report.html'}")
@@ -98,9 +97,9 @@ def _demo_load(flagship: Path, out: Path, simulated: Path) -> int:
 
 
 def _simulate(
-    path: Path, overrides: list[str], strategy: str | None = None, *, figures: bool, **options: Any
+    path: Path, overrides: list[str], out: Path, *, strategy: str | None = None, figures: bool, shown: bool, **plan: Any
 ) -> RunResult:
-    """Load a scenario and run it."""
+    """Load a scenario and run it; `shown`: with a progress bar."""
     with loading():
         from sim.scenario.load import load_with_source
         from sim.scenario.studies.study import load_strategy
@@ -111,21 +110,16 @@ def _simulate(
     if loaded.uncertain:
         names = ", ".join(each.name for each in loaded.uncertain)
         click.echo(f"Uncertain inputs at their most likely values (`compare` draws them): {names}", err=True)
-    draw = _figures() if figures else None
-    return experiment.run(
-        loaded.scenario, written=loaded.written, overrides=overrides, strategy=strategy, draw=draw, **options
-    )
-
-
-def _figures() -> Callable[[Path], object]:
-    """Return the function that draws the figures of a run directory and writes its page."""
-
-    def draw(directory: Path) -> object:
-        from sim.reports import page  # matplotlib is slow to import and needed last
-
-        return page.write(directory)
-
-    return draw
+    with stages(shown=shown) as tell:
+        return experiment.run(
+            loaded.scenario,
+            experiment.RunPlan(strategy=strategy, **plan),
+            out,
+            draw=draw_page if figures else None,
+            tell=tell,
+            overrides=overrides,
+            written=loaded.written,
+        )
 
 
 def _exit_code_of(result: RunResult) -> ExitCode:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sim.experiments.replicating import Result
+from sim.measure.directory import write_json
 from sim.scenario.studies.study import Study
 from sim.scenario.writing.as_run import write_as_run
 
@@ -52,12 +53,6 @@ def write_results(directory: Path, study: Study, results: Sequence[Result], summ
             for number in (found["inputs"][each.name],)
         ]
         write_table(directory / "inputs.parquet", INPUTS, drawn, about)
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write JSON for people and programs."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def write_table(path: Path, types: dict[str, pa.DataType], rows: Rows, about: dict[str, Any]) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 
 from sim.experiments.ahead import Say
 from sim.experiments.compare import Plan, replications_of
-from sim.experiments.compare_files import write_json
 from sim.experiments.evaluating import Evaluations, Where
 from sim.experiments.journal import Journal
 from sim.experiments.replicating import Result, runs_a_draw
@@ -23,7 +22,7 @@ from sim.experiments.search_summary import summary_of_search
 from sim.experiments.searching import Sought, State, search_for
 from sim.experiments.verdict import METRIC, summary_of_study
 from sim.experiments.workers import processes
-from sim.measure.directory import whole_directory
+from sim.measure.directory import whole_directory, write_json
 from sim.measure.record import RunRecord
 from sim.scenario.parts.comparing import FOUND
 from sim.scenario.studies.search import Search

@@ -7,13 +7,12 @@ run directory, of the others only the metrics are kept. Results do not depend on
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from sim.arrays import Ints
 from sim.demand.generate import generate
@@ -23,7 +22,7 @@ from sim.experiments.columns import FILES
 from sim.experiments.summary import FORMAT, summary_of
 from sim.experiments.tables import write_tables
 from sim.experiments.workers import at_once, processes
-from sim.measure.directory import whole_directory
+from sim.measure.directory import whole_directory, write_json
 from sim.measure.record import RunRecord
 from sim.operations.carts import Carts
 from sim.operations.metrics import summarise
@@ -37,6 +36,8 @@ from sim.scenario.schema import Scenario
 from sim.scenario.writing.as_run import write_as_run
 
 Metrics = dict[str, Any]
+#: Says what is being done now, and of how many steps it is one.
+Tell = Callable[[str, int], object]
 
 
 @dataclass(frozen=True)
@@ -47,60 +48,81 @@ class RunResult:
     summary: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class RunPlan:
+    """How often a scenario is simulated, and where.
+
+    `seed`: instead of the scenario's. `strategy`: as which of its strategies it was loaded. `workers`: processes for
+    the replications after the first; by default one a core, none if brief.
+    """
+
+    replications: int = 1
+    seed: int | None = None
+    strategy: str | None = None
+    workers: int | None = None
+
+    @property
+    def steps(self) -> int:
+        """How often a run tells what it does: stages and tables of the first replication, the others, the figures."""
+        return 3 + len(FILES) + self.replications
+
+
 def run(
     scenario: Scenario,
-    *,
-    replications: int = 1,
-    seed: int | None = None,
+    plan: RunPlan,
     out: Path,
+    *,
     draw: Callable[[Path], object] | None = None,
-    progress: bool = False,
+    tell: Tell = lambda _what, _of: None,
     overrides: Sequence[str] = (),
-    strategy: str | None = None,
     written: Node | None = None,
-    workers: int | None = None,
 ) -> RunResult:
     """Simulate and write the run directory into `out`; returns where it is.
 
-    `seed`: instead of the scenario's. `draw(directory)` adds figures before the directory is put in place. `written`:
-    the tree of `load_with_source`, which tells whose each value is. `workers`: processes for the replications after
-    the first; by default one a core, none if brief. Raises ScenarioError, UsageError or OSError, and leaves nothing
-    behind then.
+    `draw(directory)` adds figures before the directory is put in place. `tell(what, of)` is called before each of `of`
+    steps. `written`: the tree of `load_with_source`, which tells whose each value is. Raises ScenarioError, UsageError
+    or OSError, and leaves nothing behind then; ValueError for a plan without a replication.
     """
-    if replications < 1:
+    if plan.replications < 1:
         raise ValueError("a run has at least one replication")
-    chosen = scenario.seed if seed is None else seed
-    fingerprint = scenario_fingerprint(scenario)
-    name = f"{scenario.name}-{run_id(fingerprint, chosen, replications)}"
+    seed = scenario.seed if plan.seed is None else plan.seed
+    name = f"{scenario.name}-{run_id(scenario_fingerprint(scenario), seed, plan.replications)}"
     record = RunRecord()
-    with (
-        whole_directory(out, name) as partial,
-        _progress(progress, replications) as tell,
-        _others(scenario, chosen, replications, workers) as others,
-    ):
-        write_as_run(partial, scenario, written)
-        grid, first, traced = _first(partial, scenario, chosen, replications, record, tell)
+
+    def step(what: str) -> None:
+        tell(what, plan.steps)
+
+    with whole_directory(out, name) as directory, _others(scenario, seed, plan) as others:
+        write_as_run(directory, scenario, written)
+        grid, first, traced = _first(directory, scenario, seed, plan.replications, record, step)
         metrics = [first]
         for result in others:
             metrics.append(result)
-            tell("replications")
-        summary = summary_of(scenario, chosen, grid, metrics)
-        _write_json(partial / "summary.json", summary)
-        what = {
-            "format": FORMAT,
-            "scenario": scenario.name,
-            "scenario_fingerprint": fingerprint,
-            **traced,
-            "seed": chosen,
-            "replications": replications,
-            "overrides": list(overrides),
-            "strategy": strategy,
-        }
-        _write_json(partial / "run.json", {**what, **record.as_dict()})
+            step("replications")
+        summary = summary_of(scenario, seed, grid, metrics)
+        write_json(directory / "summary.json", summary)
+        what = _described(scenario, plan, seed, traced, overrides)
+        write_json(directory / "run.json", {**what, **record.as_dict()})
         if draw is not None:
-            tell("figures")
-            draw(partial)
+            step("figures")
+            draw(directory)
     return RunResult(out / name, summary)
+
+
+def _described(
+    scenario: Scenario, plan: RunPlan, seed: int, traced: dict[str, Any], overrides: Sequence[str]
+) -> dict[str, Any]:
+    """What `run.json` tells of a run, beside how it went."""
+    return {
+        "format": FORMAT,
+        "scenario": scenario.name,
+        "scenario_fingerprint": scenario_fingerprint(scenario),
+        **traced,
+        "seed": seed,
+        "replications": plan.replications,
+        "overrides": list(overrides),
+        "strategy": plan.strategy,
+    }
 
 
 def run_id(fingerprint: str, seed: int, replications: int) -> str:
@@ -117,19 +139,22 @@ def replicate(
     return summarise(scenario, trace, simulate(scenario, trace, runs=replications))
 
 
-def _others(
-    scenario: Scenario, seed: int, replications: int, workers: int | None
-) -> AbstractContextManager[Iterator[Metrics]]:
+def _others(scenario: Scenario, seed: int, plan: RunPlan) -> AbstractContextManager[Iterator[Metrics]]:
     """Metrics of replications 1, 2, ... in order; with several workers they run while the first does."""
-    number = processes(workers, scenario, replications)
+    number = processes(plan.workers, scenario, plan.replications)
     # This process makes the pilots when it first needs them; others are given them.
-    pilots = pilots_for(scenario) if number != 1 and replications > 2 else None
-    work = partial(replicate, scenario, seed, replications=replications, pilots=pilots)
-    return at_once(work, range(1, replications), number)
+    pilots = pilots_for(scenario) if number != 1 and plan.replications > 2 else None
+    work = partial(replicate, scenario, seed, replications=plan.replications, pilots=pilots)
+    return at_once(work, range(1, plan.replications), number)
 
 
 def _first(
-    partial: Path, scenario: Scenario, seed: int, replications: int, record: RunRecord, tell: Tell
+    directory: Path,
+    scenario: Scenario,
+    seed: int,
+    replications: int,
+    record: RunRecord,
+    tell: Callable[[str], object],
 ) -> tuple[Grid, Metrics, dict[str, Any]]:
     """Replication 0: its tables are written; returns their rows, its metrics and what is said of its trace."""
     tell("demand")
@@ -143,7 +168,9 @@ def _first(
     with record.stage("report"):
         metrics = summarise(scenario, trace, outcome)
         grid = grid_of(scenario, trace)
-        write_tables(partial, scenario, trace, views, outcome, Carts(trace), grid, wrote=lambda _file: tell("writing"))
+        write_tables(
+            directory, scenario, trace, views, outcome, Carts(trace), grid, wrote=lambda _file: tell("writing")
+        )
         traced = _traced(trace)
     return grid, metrics, traced
 
@@ -154,34 +181,3 @@ def _traced(trace: Trace) -> dict[str, Any]:
         "trace_lines": trace.rows,
         "trace_orders": trace.orders,
     }
-
-
-def _write_json(path: Path, value: object) -> None:
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")
-
-
-class Tell(Protocol):
-    """Says what is being done now."""
-
-    def __call__(self, what: str) -> None: ...
-
-
-@contextmanager
-def _progress(shown: bool, replications: int) -> Iterator[Tell]:
-    """A progress bar on stderr, if one is wanted: a step a stage and a table of the first replication, one for figures,
-    and one for each other replication."""
-    if not shown:
-        yield lambda _what: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description:<12}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=3 + len(FILES) + replications)
-
-        def tell(what: str) -> None:
-            bar.update(task, description=what, advance=1)
-
-        yield tell

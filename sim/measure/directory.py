@@ -6,6 +6,7 @@ What a killed process left behind is known by its lock, which the system has let
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import secrets
@@ -186,3 +187,9 @@ def _try_lock(handle: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def write_json(path: Path, value: object, *, indent: int = 1) -> None:
+    """Write JSON for people and programs. Raises OSError, and ValueError for what JSON cannot hold."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")

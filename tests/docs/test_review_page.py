@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from sim.experiments.simulate import run
+from sim.experiments.simulate import RunPlan, run
 from sim.reports.review.advice import RULES
 from sim.reports.review.reviewing import review
 from sim.reports.run_files import Run
@@ -43,7 +43,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "programme.videos[0].click=30 %",
         "programme.videos[0].order_given_click=10 %",
     )
-    return run(loaded.scenario, out=tmp_path_factory.mktemp("runs"), written=loaded.written).directory
+    return run(loaded.scenario, RunPlan(), tmp_path_factory.mktemp("runs"), written=loaded.written).directory
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from sim.cli import verbs
 from sim.errors import UsageError
 from sim.experiments import explain as module
 from sim.experiments.explain import Limits, explain
-from sim.experiments.simulate import replicate, run
+from sim.experiments.simulate import RunPlan, replicate, run
 from sim.reports.review.files import write_review
 from sim.reports.review.reviewing import review
 from sim.reports.review.text import review_text
@@ -30,7 +30,7 @@ def few(rows: Any) -> list[Default]:
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     loaded = show.load(tmp_path_factory.mktemp("scenario"))
-    return run(loaded.scenario, out=tmp_path_factory.mktemp("runs"), written=loaded.written).directory
+    return run(loaded.scenario, RunPlan(), tmp_path_factory.mktemp("runs"), written=loaded.written).directory
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_text_page_and_tornado_tell_it(directory: Path, found: dict[str, Any], t
 
 def test_a_run_of_a_scenario_made_in_python_cannot_be_explained(tmp_path: Path) -> None:
     scenario = show.load(tmp_path).scenario
-    made = run(scenario, out=tmp_path / "runs").directory
+    made = run(scenario, RunPlan(), tmp_path / "runs").directory
     with pytest.raises(UsageError, match="made in Python"):
         explain(made, Limits())
 

@@ -20,9 +20,9 @@ PROCESSES = Path("/proc")
 STARTED_AFTER_S, GONE_WITHIN_S = 2.0, 15.0
 PROGRAM = """
 from pathlib import Path
-from sim.experiments.simulate import run
+from sim.experiments.simulate import RunPlan, run
 from sim.scenario.load import load_scenario
-run(load_scenario(Path("small.yaml")), replications=100_000, workers=2, out=Path("runs"))
+run(load_scenario(Path("small.yaml")), RunPlan(100_000, workers=2), Path("runs"))
 """
 #: The same, but that nothing is sent to the workers any more: they are there and wait for work.
 WITHOUT_WORK = """

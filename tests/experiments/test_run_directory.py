@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sim.experiments.columns import FILES
-from sim.experiments.simulate import RunResult, run
+from sim.experiments.simulate import RunPlan, RunResult, run
 from sim.orders.states import Reason, State
 from tests.experiments import show
 from tests.paths import DOCS
@@ -30,7 +30,7 @@ UNITS = ("_us", "_s", "_minor", "_units", "_share")
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     loaded = show.load(tmp_path_factory.mktemp("scenario"), *EVERYTHING)
-    return run(loaded.scenario, out=tmp_path_factory.mktemp("runs"), written=loaded.written)
+    return run(loaded.scenario, RunPlan(), tmp_path_factory.mktemp("runs"), written=loaded.written)
 
 
 def sections() -> dict[str, list[list[str]]]:

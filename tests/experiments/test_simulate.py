@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from sim import cli
+from sim.cli.progress import stages
 from sim.experiments import simulate as experiment
 from sim.experiments import tables as experiment_tables
 from sim.experiments.columns import FILES
-from sim.experiments.simulate import RunResult, run
+from sim.experiments.simulate import RunPlan, RunResult, run
 from sim.experiments.summary import intervals
 from sim.scenario.fingerprint import scenario_fingerprint
 from sim.scenario.load import Loaded, load_scenario
@@ -33,12 +34,12 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
 @pytest.fixture(scope="module")
 def done(loaded: Loaded, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     out = tmp_path_factory.mktemp("runs")
-    return run(loaded.scenario, out=out, written=loaded.written, overrides=["payment.pays=0.8"])
+    return run(loaded.scenario, RunPlan(), out, written=loaded.written, overrides=["payment.pays=0.8"])
 
 
 @pytest.fixture(scope="module")
 def three(loaded: Loaded, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
-    return run(loaded.scenario, out=tmp_path_factory.mktemp("three"), replications=3, workers=1)
+    return run(loaded.scenario, RunPlan(3, workers=1), tmp_path_factory.mktemp("three"))
 
 
 def told(directory: Path, file: str) -> Any:
@@ -110,7 +111,7 @@ def test_every_value_says_whose_it_is(done: RunResult) -> None:
 
 
 def test_the_same_run_writes_the_same_bytes(loaded: Loaded, done: RunResult, tmp_path: Path) -> None:
-    again = run(loaded.scenario, out=tmp_path, written=loaded.written)
+    again = run(loaded.scenario, RunPlan(), tmp_path, written=loaded.written)
     assert again.directory.name == done.directory.name
     for path in sorted(done.directory.iterdir()):
         if path.name != "run.json":
@@ -123,7 +124,7 @@ def test_the_first_replication_is_the_run_of_one(done: RunResult, three: RunResu
 
 
 def test_results_do_not_depend_on_the_number_of_workers(loaded: Loaded, three: RunResult, tmp_path: Path) -> None:
-    spread = run(loaded.scenario, out=tmp_path, replications=3, workers=2)
+    spread = run(loaded.scenario, RunPlan(3, workers=2), tmp_path)
     assert spread.summary == three.summary
 
 
@@ -135,7 +136,7 @@ def test_replications_differ_and_have_intervals(three: RunResult) -> None:
 
 
 def test_another_seed_is_another_run(loaded: Loaded, done: RunResult, tmp_path: Path) -> None:
-    other = run(loaded.scenario, seed=7, out=tmp_path)
+    other = run(loaded.scenario, RunPlan(seed=7), tmp_path)
     assert other.directory.name != done.directory.name
     assert other.summary["metrics"] != done.summary["metrics"]
     assert told(other.directory, "run.json")["seed"] == 7
@@ -143,7 +144,7 @@ def test_another_seed_is_another_run(loaded: Loaded, done: RunResult, tmp_path: 
 
 def test_figures_are_drawn_from_a_directory_that_is_all_there(loaded: Loaded, tmp_path: Path) -> None:
     seen: list[str] = []
-    run(loaded.scenario, out=tmp_path, draw=lambda folder: seen.extend(p.name for p in folder.iterdir()))
+    run(loaded.scenario, RunPlan(), tmp_path, draw=lambda folder: seen.extend(p.name for p in folder.iterdir()))
     assert {"run.json", "summary.json", "orders.parquet", "scenario.yaml"} <= set(seen)
 
 
@@ -201,21 +202,38 @@ def test_a_table_that_fails_ends_the_others_and_the_run(
 
     monkeypatch.setattr(experiment_tables, "timeline", full)
     with pytest.raises(OSError, match="No space left on device"):
-        run(loaded.scenario, out=tmp_path / "runs")
+        run(loaded.scenario, RunPlan(), tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
 
 
-def test_the_progress_bar_moves_with_every_table_and_ends_full(loaded: Loaded, tmp_path: Path) -> None:
-    told: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rich.progress.Progress.update", lambda _self, _task, **to: told.append(to["description"]))
-        patch.setattr("rich.progress.Progress.add_task", lambda _self, _what, total: told.append(str(total)))
-        run(loaded.scenario, replications=2, workers=1, out=tmp_path, draw=lambda _: None, progress=True)
-    total, steps = int(told[0]), told[1:]
+def test_every_stage_table_and_replication_is_told_and_they_are_as_many_as_was_said(
+    loaded: Loaded, tmp_path: Path
+) -> None:
+    steps: list[str] = []
+    totals: set[int] = set()
+
+    def tell(what: str, of: int) -> None:
+        steps.append(what)
+        totals.add(of)
+
+    run(loaded.scenario, RunPlan(2, workers=1), tmp_path, draw=lambda _: None, tell=tell)
     first = ["demand", "operations", "results", *["writing"] * len(FILES)]
     assert steps == [*first, "replications", "figures"]
-    assert len(steps) == total
+    assert totals == {len(steps)}
+
+
+def test_the_progress_bar_moves_with_every_step_and_ends_full() -> None:
+    moved: list[tuple[str, int]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "rich.progress.Progress.update",
+            lambda _self, _task, **to: moved.extend([(to["description"], to["total"])] * to["advance"]),
+        )
+        with stages(shown=True) as tell:
+            tell("demand", 2)
+            tell("figures", 2)
+    assert moved == [("demand", 2), ("figures", 2)]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
@@ -250,7 +268,7 @@ def test_json_prints_the_summary_and_where_it_is(tmp_path: Path, capsys: pytest.
 def test_a_show_that_nobody_watches_still_gives_a_whole_run(tmp_path: Path) -> None:
     nobody = ["programme.broadcasts[0].entries[0].per_min=0", "programme.broadcasts[0].entries[1].per_min=0"]
     scenario = show.load(tmp_path, *nobody, "programme.videos=[]").scenario
-    done = run(scenario, out=tmp_path / "runs")
+    done = run(scenario, RunPlan(), tmp_path / "runs")
     assert done.summary["metrics"]["intents"] == 0
     assert pq.read_table(done.directory / "orders.parquet").num_rows == 0
     assert pq.read_table(done.directory / "contents.parquet").num_rows == 1

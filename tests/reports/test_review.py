@@ -17,7 +17,7 @@ from sim.demand.generate import generate
 from sim.demand.reach import Views, audience
 from sim.demand.trace import KINDS
 from sim.errors import UsageError
-from sim.experiments.simulate import RunResult, run
+from sim.experiments.simulate import RunPlan, RunResult, run
 from sim.reports.review import BY
 from sim.reports.review.advice import RULES, advice
 from sim.reports.review.files import write_review
@@ -40,7 +40,7 @@ BUSY = (
 
 def made(tmp_path_factory: pytest.TempPathFactory, *overrides: str) -> RunResult:
     loaded = show.load(tmp_path_factory.mktemp("scenario"), *overrides)
-    return run(loaded.scenario, out=tmp_path_factory.mktemp("runs"), written=loaded.written)
+    return run(loaded.scenario, RunPlan(), tmp_path_factory.mktemp("runs"), written=loaded.written)
 
 
 @pytest.fixture(scope="module")
