@@ -11,17 +11,11 @@ import os
 import select
 import socket
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from loadtests.certificates import trusting
-from loadtests.targets.base import Answer, HttpFailed, HttpTimeout, joined_fields, may_be_repeated
-from sim.errors import UsageError
-
-
-class _Unanswered(HttpFailed):
-    """The connection ended before a byte of the answer: perhaps the server had closed it while it was idle."""
+from loadtests.targets.base import Answer, HttpFailed, HttpStale, HttpTimeout, joined_fields, may_be_repeated, split_url
 
 
 class BlockingHttp:
@@ -31,10 +25,8 @@ class BlockingHttp:
     """
 
     def __init__(self, url: str, *, timeout_s: float = 30.0, ca_file: str = "", run_id: str = "") -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"{url!r} is no http or https URL")
-        self._host, self._port, self._base = parts.hostname, parts.port, parts.path.rstrip("/")
+        parts = split_url(url)
+        self._host, self._port, self._base = parts.hostname or "", parts.port, parts.path.rstrip("/")
         self._context = trusting(ca_file) if parts.scheme == "https" else None
         self._timeout_s = timeout_s
         self._run_id = run_id
@@ -61,7 +53,7 @@ class BlockingHttp:
         fresh = self._connection is None
         try:
             return self._ask(method, path, body, sent)
-        except _Unanswered:
+        except HttpStale:
             if fresh or not may_be_repeated(method, sent):
                 raise
             return self._ask(method, path, body, sent)
@@ -93,7 +85,7 @@ class BlockingHttp:
             raise HttpTimeout(f"no answer within {self._timeout_s:g} s") from error
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            kind = HttpFailed if answer or not isinstance(error, ConnectionError) else _Unanswered
+            kind = HttpFailed if answer or not isinstance(error, ConnectionError) else HttpStale
             raise kind(f"{self._host}: {error or type(error).__name__}") from error
         if answer.will_close:
             self.close()

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from loadtests.certificates import trusting
 from loadtests.replay.plan import FOLLOW_US
 from loadtests.schedule import CANCEL, KINDS, NEVER, PLACE, RETURN, Schedule
+from loadtests.targets.base import split_url
 from sim.errors import UsageError
 from sim.orders.rules import SECOND_US
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 
 Times = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 #: What a target is told by options of their own, which are checked; never by --target-option.
 OWN_OPTIONS = frozenset({"url", "store", "ca_file", "audit_sql"})
 
@@ -83,25 +86,64 @@ def extent_of(schedule: Schedule, steps: frozenset[str], options: LoadOptions) -
 
 def _all_due(schedule: Schedule, steps: frozenset[str], pace: float, backoff_us: float) -> Times:
     """Return when each request is due if every answer came at once and arrivals came `pace` times as fast."""
-    arrivals, carts = schedule.arrivals, schedule.carts
+    arrivals = schedule.arrivals
     asked = np.isin(arrivals["kind"], [kind for kind, name in enumerate(KINDS) if name in steps])
     placed = arrivals["kind"] == PLACE
-    cart = arrivals["cart"][placed]
-    own = {name: column[cart] for name, column in carts.items()}
-    at = arrivals["due_us"][placed] / pace
-    parts = [arrivals["due_us"][asked] / pace, at[own["duplicate"] > 0]]
-    parts += [at] if "read" in steps else []
-    pays = (own["pay_delay_us"] != NEVER) & ("pay" in steps)
-    paid = at + own["pay_delay_us"]
-    for declined in range(int(own["declines"][pays].max(initial=0)) + 1):  # each is paid again a back-off later
-        parts.append((paid + declined * backoff_us)[pays & (own["declines"] >= declined)])
-    paid = paid + own["declines"] * backoff_us
-    cancels = pays & (own["after"] == CANCEL) & ("cancel" in steps)
-    confirms = pays & ~cancels & (own["confirm_delay_us"] != NEVER) & ("confirm" in steps)
-    confirmed = paid + own["confirm_delay_us"]
-    returns = confirms & (own["after"] == RETURN) & ("return" in steps)
-    parts += [(paid + own["after_delay_us"])[cancels], confirmed[confirms]]
-    return np.concatenate([*parts, (confirmed + own["after_delay_us"])[returns]])
+    own = {name: column[arrivals["cart"][placed]] for name, column in schedule.carts.items()}
+    carts = _Placed(arrivals["due_us"][placed] / pace, own, steps, backoff_us)
+    parts = [arrivals["due_us"][asked] / pace, carts.at_us[own["duplicate"] > 0], *carts.payments()]
+    parts += [carts.at_us] if "read" in steps else []
+    return np.concatenate([*parts, carts.cancellations(), carts.confirmations(), carts.returns()])
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """Carts in the order of their checkouts, and when what follows is due; `own`: their columns of the schedule."""
+
+    at_us: Times
+    own: Mapping[str, npt.NDArray[Any]]
+    steps: frozenset[str]
+    backoff_us: float
+
+    @property
+    def _pays(self) -> Flags:
+        return np.asarray((self.own["pay_delay_us"] != NEVER) & ("pay" in self.steps))
+
+    @property
+    def _cancels(self) -> Flags:
+        return np.asarray(self._pays & (self.own["after"] == CANCEL) & ("cancel" in self.steps))
+
+    @property
+    def _confirms(self) -> Flags:
+        kept = self._pays & ~self._cancels & (self.own["confirm_delay_us"] != NEVER)
+        return np.asarray(kept & ("confirm" in self.steps))
+
+    @property
+    def _paid_us(self) -> Times:
+        return np.asarray(self.at_us + self.own["pay_delay_us"] + self.own["declines"] * self.backoff_us)
+
+    @property
+    def _confirmed_us(self) -> Times:
+        return np.asarray(self._paid_us + self.own["confirm_delay_us"])
+
+    def payments(self) -> list[Times]:
+        """All first tries, all second ones and so on: each that is declined is paid again a back-off later."""
+        first_us, declines = self.at_us + self.own["pay_delay_us"], self.own["declines"]
+        most = int(declines[self._pays].max(initial=0))
+        return [(first_us + n * self.backoff_us)[self._pays & (declines >= n)] for n in range(most + 1)]
+
+    def cancellations(self) -> Times:
+        """When paid orders are cancelled."""
+        return np.asarray((self._paid_us + self.own["after_delay_us"])[self._cancels])
+
+    def confirmations(self) -> Times:
+        """When the merchant confirms."""
+        return self._confirmed_us[self._confirms]
+
+    def returns(self) -> Times:
+        """When goods are sent back."""
+        sent_back = self._confirms & (self.own["after"] == RETURN) & ("return" in self.steps)
+        return np.asarray((self._confirmed_us + self.own["after_delay_us"])[sent_back])
 
 
 def is_loopback(url: str) -> bool:
@@ -118,11 +160,9 @@ def is_loopback(url: str) -> bool:
 def check_host(options: LoadOptions, url: str) -> None:
     """Raise UsageError for what is no URL, holds a password, or is another machine that the options do not allow."""
     parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
-    if parts.username or parts.password:
+    if parts.username or parts.password:  # first: no other message may tell them
         raise UsageError("a URL must hold no password: name an environment variable with --secret instead")
-    if parts.scheme not in ("http", "https") or not host:
-        raise UsageError(f"{url!r} is no http or https URL")
+    host = split_url(url).hostname or ""
     if is_loopback(url):
         return
     missing = [] if host in {name.lower() for name in options.allow_host} else [f"--allow-host {host}"]

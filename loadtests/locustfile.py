@@ -59,13 +59,11 @@ class Buyer(FastHttpUser):
     @task
     def shop(self) -> None:
         """One visit."""
-        if _Run.barrier is None:
-            skus = self._look()
-            if skus and random.random() < 0.5:
-                lines = self._quote(random.choice(skus))
-                self._buy(lines)
-            return
         skus = self._look()
+        if _Run.barrier is None:
+            if skus and random.random() < 0.5:
+                self._buy(self._quote(random.choice(skus)))
+            return
         lines = self._quote(random.choice(skus)) if skus else []
         _Run.barrier.wait()
         if lines:

@@ -86,17 +86,10 @@ class SpikeShape(_Shape):
         return self.settings["users"] if begin <= second < end else self.settings["base"]
 
 
-class SoakShape(_Shape):
+class SoakShape(RampShape):
     """`users` for a long time, after a short ramp: what leaks, grows or fills up."""
 
     defaults: ClassVar[dict[str, float]] = {"users": 20, "over": 30, "hold": 3600}
-
-    def users_at(self, second: float) -> float | None:
-        """See `_Shape`."""
-        users, over = self.settings["users"], self.settings["over"]
-        if second >= over + self.settings["hold"]:
-            return None
-        return users if second >= over else max(1.0, users * second / over)
 
 
 class BurstShape(_Shape):

@@ -165,7 +165,7 @@ def test_new_needs_a_folder_to_write_to(tmp_path: Path, capsys: pytest.CaptureFi
         (["serve"], Settings, {"rate_limit": "rate_per_s"}, 14),
         (["compare", "a.yaml"], Plan, {"replications": "", "max_replications": "most"}, 3),
         (["optimise", "a.yaml"], SearchPlan, {"replications": "first", "max_replications": "most"}, 6),
-        (["load", "a.yaml"], Choice, {}, 4),
+        (["load", "a.yaml"], Choice, {}, 3),
         (["load", "a.yaml"], LoadOptions, {"ladder": ""}, 10),
     ],
 )

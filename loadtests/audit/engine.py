@@ -17,7 +17,7 @@ import msgspec
 
 from loadtests.audit.books import Report, SeenOrder, check_deals, check_stock
 from loadtests.audit.client import Acknowledged, check_clients, read_acknowledged
-from loadtests.audit.refusals import check_refusals, least_left, read_wanted
+from loadtests.audit.refusals import OnSale, check_refusals, least_left, read_wanted
 from loadtests.blocking import BlockingHttp
 from loadtests.records import Ack
 from loadtests.schedule import DealPlan, Offer
@@ -139,8 +139,8 @@ def _check_refusals(
         report.looked("S5", 0)
         return
     left = least_left(orders.values(), plan.offers, (), filled=True)
-    wanted = read_wanted(folder)
-    check_refusals(report, told, wanted, orders.values(), left, (plan.offers, plan.deals), plan.sold_out)
+    sale = OnSale(plan.offers, plan.deals, left, plan.sold_out)
+    check_refusals(report, told, read_wanted(folder), orders.values(), sale)
 
 
 def _take_invariants(report: Report, http: Http, headers: dict[str, str]) -> None:

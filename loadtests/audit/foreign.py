@@ -20,7 +20,7 @@ from loadtests.audit.books import (
     check_stock,
 )
 from loadtests.audit.client import Acknowledged, check_clients, check_twice, read_acknowledged
-from loadtests.audit.refusals import Wanted, check_refusals, least_left, read_wanted
+from loadtests.audit.refusals import OnSale, Wanted, check_refusals, least_left, read_wanted
 from loadtests.audit.sql import SqlBooks
 from loadtests.schedule import DealPlan, Offer
 from loadtests.targets.base import AuditResult, Http, in_words
@@ -180,4 +180,5 @@ def _check_refusals(
     if not left:
         report.hidden(["S5"], "how many units it had is not known")
         return
-    check_refusals(report, told, wanted, orders.values(), left, (sold.offers, sold.deals), target.sold_out)
+    sale = OnSale(sold.offers, sold.deals, left, target.sold_out)
+    check_refusals(report, told, wanted, orders.values(), sale)

@@ -63,28 +63,38 @@ def least_left(
     return {number: units for number, units in found.items() if not offers[number].parts}
 
 
+@dataclass(frozen=True)
+class OnSale:
+    """What a shop was filled with, how much was there all the time (`least_left`), and its codes for sold out."""
+
+    offers: Sequence[Offer]
+    deals: Sequence[DealPlan]
+    left: Mapping[int, int]
+    codes: Collection[str]
+
+
 def check_refusals(
     report: Report,
     told: Acknowledged,
     wanted: Mapping[int, Wanted] | None,
     orders: Iterable[SeenOrder],
-    left: Mapping[int, int],
-    plan: tuple[Sequence[Offer], Sequence[DealPlan]],
-    codes: Collection[str],
+    sale: OnSale,
 ) -> None:
-    """Check S5; `left` is `least_left`, `codes` are the target's for sold out.
+    """Check S5.
 
     What carts without an order may have held for a while, and what deals may keep for themselves, counts as not there.
     """
-    refused = sorted(cart for cart, code in told.refused.items() if code in codes)
+    refused = sorted(cart for cart, code in told.refused.items() if code in sale.codes)
     if told.refused and not refused:
-        report.hidden(["S5"], f"no client was refused with a code for sold out ({', '.join(sorted(codes)) or 'none'})")
+        report.hidden(
+            ["S5"], f"no client was refused with a code for sold out ({', '.join(sorted(sale.codes)) or 'none'})"
+        )
     elif refused and wanted is None:
         report.hidden(["S5"], "what the clients asked for is not known")
     else:
-        named = _named(told, refused, wanted or {}, orders, left, plan)
+        named = _named(told, refused, wanted or {}, orders, sale)
         for offer, carts in named.items():
-            ids = (plan[0][offer].name, *(f"cart {cart}" for cart in carts[:MOST_FINDINGS]))
+            ids = (sale.offers[offer].name, *(f"cart {cart}" for cart in carts[:MOST_FINDINGS]))
             report.add(
                 "S5", ids, f"{len(carts)} refused as sold out, and there was enough for each of them all the time"
             )
@@ -96,20 +106,18 @@ def _named(
     refused: Sequence[int],
     wanted: Mapping[int, Wanted],
     orders: Iterable[SeenOrder],
-    left: Mapping[int, int],
-    plan: tuple[Sequence[Offer], Sequence[DealPlan]],
+    sale: OnSale,
 ) -> dict[int, list[int]]:
     """Return the carts that were refused and need not have been, by the first offer that they wanted."""
-    offers, deals = plan
-    held = _held(told, wanted, {order.cart for order in orders}, offers)
+    held = _held(told, wanted, {order.cart for order in orders}, sale.offers)
     found: dict[int, list[int]] = defaultdict(list)
     for cart in refused:
         want = wanted[cart]
         needed: dict[int, int] = defaultdict(int)
-        for part, units in parts_of(want.lines, offers):
+        for part, units in parts_of(want.lines, sale.offers):
             needed[part] += units
         if all(
-            part in left and left[part] - held[part] - _kept_apart(part, want.deal, deals) >= units
+            part in sale.left and sale.left[part] - held[part] - _kept_apart(part, want.deal, sale.deals) >= units
             for part, units in needed.items()
         ):
             found[want.lines[0][0]].append(cart)

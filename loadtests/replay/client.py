@@ -19,14 +19,13 @@ import resource
 import socket
 import time
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import gevent
 import msgspec
 
 from loadtests.certificates import trusting
-from loadtests.replay.connection import Connection, HttpStale, TlsConnection, open_socket
-from loadtests.targets.base import Answer, HttpDropped, HttpFailed, may_be_repeated
+from loadtests.replay.connection import Connection, TlsConnection, open_socket
+from loadtests.targets.base import Answer, HttpDropped, HttpFailed, HttpStale, may_be_repeated, split_url
 from sim.errors import UsageError
 
 #: Connections at most, unless the plan says otherwise or fewer files may be open.
@@ -51,10 +50,8 @@ class HttpClient:
         ca_file: str = "",
         max_connections: int = 0,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"{url!r} is no http or https URL")
-        self._host = parts.hostname
+        parts = split_url(url)
+        self._host = parts.hostname or ""
         self._base = parts.path.rstrip("/")
         self._timeout_s = timeout_s
         self._context = trusting(ca_file) if parts.scheme == "https" else None

@@ -17,7 +17,7 @@ from gevent import monkey
 from gevent.socket import wait_read, wait_write
 from greenlet import getcurrent
 
-from loadtests.targets.base import Answer, HttpDropped, HttpFailed, HttpTimeout
+from loadtests.targets.base import Answer, HttpDropped, HttpFailed, HttpStale, HttpTimeout
 
 _socket = monkey.get_original("socket", "socket")
 _READ = 1  # libev's EV_READ
@@ -27,10 +27,6 @@ MAX_ANSWER_BYTES = 64 << 20
 _UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN)
 #: What this machine has run out of: files, local ports, memory. The target has no part in it.
 _OURS = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM)
-
-
-class HttpStale(HttpFailed):
-    """A kept connection ended before a byte of the answer came: perhaps the server had closed it while it was idle."""
 
 
 def open_socket(addresses: list[tuple[Any, ...]], deadline: float) -> Any:

@@ -2,8 +2,7 @@
 
 Nothing that waits for a disk runs in the generator, and what it had sent is kept when it is killed: this process ends
 when the pipe does. A frame is a byte that names the file, four bytes of length, and what is appended (or, for capital
-letters, what replaces the file). Of a generator that was killed the last
-word says so.
+letters, what replaces the file). Of a generator that was killed the last word says so.
 """
 
 from __future__ import annotations

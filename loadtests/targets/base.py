@@ -19,9 +19,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
+from urllib.parse import SplitResult, urlsplit
 
 from loadtests.records import Outcome
 from loadtests.schedule import DealPlan, Offer, ShelfPlan
+from sim.errors import UsageError
 
 
 class Answer:
@@ -77,6 +79,14 @@ def may_be_repeated(method: str, headers: dict[str, str] | None) -> bool:
     return method in _IDEMPOTENT or any(name.lower() in _KEYS for name in headers or ())
 
 
+def split_url(url: str) -> SplitResult:
+    """Take the URL of a target apart. Raises UsageError for what is none."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"{url!r} is no http or https URL")
+    return parts
+
+
 class Http(Protocol):
     """The client that a step gets: keep-alive, one base URL, stamps and retries are not its business.
 
@@ -103,6 +113,10 @@ class Http(Protocol):
 
 class HttpFailed(Exception):
     """No answer: the connection was refused or reset, or what came was no HTTP."""
+
+
+class HttpStale(HttpFailed):
+    """A kept connection ended before a byte of the answer came: perhaps the server had closed it while it was idle."""
 
 
 class HttpDropped(HttpFailed):

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from sim.engine.stores.store import StoreUnavailable
-from sim.engine.tasks import stop
+from sim.engine.tasks import Companion
 
 if TYPE_CHECKING:
     from sim.engine.core import Engine
@@ -19,21 +19,12 @@ _EVERY_S = 1.0
 _PAUSE_S = 0.02
 
 
-class KeyPurger:
+class KeyPurger(Companion):
     """Forgets keys older than `keep_us`, a small part of them at a time. Keys of running requests stay."""
 
     def __init__(self, engine: Engine, keep_us: int) -> None:
         self._engine = engine
         self._keep_us = keep_us
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def close(self) -> None:
-        """Stop looking."""
-        await stop(self._task)
 
     async def purge(self) -> int:
         """Look at one part of the keys; return how many were forgotten."""

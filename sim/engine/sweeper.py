@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.engine.calls import Call, Reply
 from sim.engine.stores.store import StoreUnavailable
-from sim.engine.tasks import stop
+from sim.engine.tasks import Companion
 from sim.orders.commands import Elapse
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("liverush.engine")
 
 _ACTED = 200
-#: Orders handed over at once; more than a sweep finds wait for the next round, which follows at once.
+#: Orders handed over at once; where more are due, the next round follows at once.
 BATCH = 1000
 #: A sweep comes no oftener, at whatever speed: the loop would spin, at half a processor for nothing.
 LEAST_PAUSE_US = 10_000
@@ -29,21 +29,12 @@ def pause_us(sweep_us: int, speed: float) -> int:
     return max(LEAST_PAUSE_US, round(sweep_us / speed))
 
 
-class Sweeper:
+class Sweeper(Companion):
     """Sweeps every `every_us` of the engine's clock."""
 
     def __init__(self, engine: Engine, every_us: int) -> None:
         self._engine = engine
         self._every_s = every_us / 1e6
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to sweep."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def close(self) -> None:
-        """Stop sweeping."""
-        await stop(self._task)
 
     async def _run(self) -> None:
         while True:

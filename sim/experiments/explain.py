@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sim.demand.generate import generate
 from sim.errors import UsageError
@@ -32,6 +32,7 @@ from sim.stats.intervals import t_interval
 REPLICATIONS, MOST_RUNS = 5, 400
 KEPT, TOLD = 20, 10
 _A_UNIT = 8  # simulations that share a trace in one piece of work
+_BASE = -1  # the number of the run as it was, among those of changes: the last scenario of a piece of work
 Tell = Callable[[int, int], object]
 
 
@@ -51,6 +52,13 @@ class _Change:
     scenario: Scenario
 
 
+class Measured(NamedTuple):
+    """Contribution in minor units: of each change by replication, and of the run as it was by replication."""
+
+    values: list[list[int]]
+    bases: list[int]
+
+
 def explain(
     directory: Path, limits: Limits, tell: Tell = lambda _done, _of: None, say: Say = lambda _text: None
 ) -> dict[str, Any]:
@@ -66,29 +74,32 @@ def explain(
         raise UsageError(f"--runs {limits.runs}: {len(changes) + 1:,} are needed to try each default once")
     runner = _Runner(base, seed, limits, tell, say)
     first = runner.run(changes, [0])
-    if first[-1, 0] != told_minor:
+    if first.bases != [told_minor]:
         raise UsageError(
             f"{directory}: its contribution comes out otherwise now, another version made it: simulate it again"
         )
-    moved = {k: abs(first[k, 0] - first[-1, 0]) for k in range(len(changes))}
+    moved = [abs(minor - told_minor) for (minor,) in first.values]
     kept, replications = _kept(changes, moved, limits)
-    fresh = range(1, 1 + replications)
-    more = runner.run([changes[k] for k in kept], fresh) if kept and fresh else {}
-    values = {k: [more[n, r] for r in fresh] or [first[k, 0]] for n, k in enumerate(kept)}
-    bases = [more[-1, r] for r in fresh] if more else [told_minor]
+    again = Measured([first.values[k] for k in kept], first.bases)
+    if kept and replications:
+        again = runner.run([changes[k] for k in kept], range(1, 1 + replications))
     return {
         "metric": "contribution_minor",
-        "replications": len(bases),
+        "replications": len(again.bases),
         "runs": runner.done,
-        "base": t_interval(bases)._asdict(),
+        "base": t_interval(again.bases)._asdict(),
         "defaults": len(found),
-        "without_step": [each.path for each in found if all(c.default is not each for c in changes)],
-        "moved_nothing": [
-            each.path
-            for each in found
-            if (own := [k for k, c in enumerate(changes) if c.default is each]) and not any(moved[k] for k in own)
-        ],
-        "values": _ranked(changes, values, bases)[:TOLD],
+        **_without_effect(found, changes, moved),
+        "values": _ranked([changes[k] for k in kept], again)[:TOLD],
+    }
+
+
+def _without_effect(found: Sequence[Default], changes: Sequence[_Change], moved: Sequence[int]) -> dict[str, list[str]]:
+    """The paths of defaults that could not be changed, and of those whose every change moved nothing."""
+    moves = [[minor for change, minor in zip(changes, moved, strict=True) if change.default is each] for each in found]
+    return {
+        "without_step": [each.path for each, own in zip(found, moves, strict=True) if not own],
+        "moved_nothing": [each.path for each, own in zip(found, moves, strict=True) if own and not any(own)],
     }
 
 
@@ -111,19 +122,23 @@ def _read(directory: Path) -> tuple[Scenario, Node, list[dict[str, Any]], int, i
     return scenario, root, rows, summary["seed"], summary["metrics"]["contribution_minor"]
 
 
-def _kept(changes: Sequence[_Change], moved: dict[int, int], limits: Limits) -> tuple[list[int], int]:
-    """The changes of those defaults that moved most, and in how many more replications they are tried."""
+def _kept(changes: Sequence[_Change], moved: Sequence[int], limits: Limits) -> tuple[list[int], int]:
+    """The changes of those defaults that moved most, and in how many more replications they are tried.
+
+    Of fewer defaults where there are too few runs for as many replications as were asked for.
+    """
     most: dict[str, int] = {}
-    for k, change in enumerate(changes):
-        most[change.default.path] = max(most.get(change.default.path, 0), moved[k])
+    for change, minor in zip(changes, moved, strict=True):
+        most[change.default.path] = max(most.get(change.default.path, 0), minor)
     ranked = [path for path in sorted(most, key=lambda path: -most[path]) if most[path]]
     left = limits.runs - len(changes) - 1
-    for number in (KEPT, TOLD):
+
+    def of_first(number: int) -> tuple[list[int], int]:
         own = [k for k, change in enumerate(changes) if change.default.path in ranked[:number]]
-        replications = min(limits.replications, left // (len(own) + 1))
-        if replications == limits.replications:
-            break
-    return own, replications
+        return own, min(limits.replications, left // (len(own) + 1))
+
+    kept, replications = of_first(KEPT)
+    return (kept, replications) if replications == limits.replications else of_first(TOLD)
 
 
 class _Runner:
@@ -133,8 +148,8 @@ class _Runner:
         self.base, self.seed, self.limits, self.tell, self.say = base, seed, limits, tell, say
         self.done = 0
 
-    def run(self, changes: Sequence[_Change], replications: Sequence[int] | range) -> dict[tuple[int, int], int]:
-        """Contribution by (number of the change, replication); -1 is the run as it was."""
+    def run(self, changes: Sequence[_Change], replications: Sequence[int]) -> Measured:
+        """What each change and the run as it was come to in these replications."""
         units = [(r, part) for r in replications for part in self._parts(changes)]
         scenarios = [*(change.scenario for change in changes), self.base]
         runs = len(replications) * len(scenarios)
@@ -147,11 +162,12 @@ class _Runner:
                 found |= {(k, replication): value for k, value in zip(part, values, strict=True)}
                 self.done += len(part)
                 self.tell(self.done, of)
-        return found
+        each = [[found[k, r] for r in replications] for k in range(len(changes))]
+        return Measured(each, [found[_BASE, r] for r in replications])
 
     def _parts(self, changes: Sequence[_Change]) -> Iterator[list[int]]:
         """Numbers of changes that make the same trace, a few at a time."""
-        sharing: dict[str, list[int]] = {demand_key(self.base): [-1]}
+        sharing: dict[str, list[int]] = {demand_key(self.base): [_BASE]}
         for k, change in enumerate(changes):
             sharing.setdefault(demand_key(change.scenario), []).append(k)
         for members in sharing.values():
@@ -179,11 +195,10 @@ def _unit(
     return found
 
 
-def _ranked(changes: Sequence[_Change], values: dict[int, list[int]], bases: list[int]) -> list[dict[str, Any]]:
+def _ranked(changes: Sequence[_Change], measured: Measured) -> list[dict[str, Any]]:
     """Each default with the paired difference that every step of it makes, the largest first."""
     found: dict[str, dict[str, Any]] = {}
-    for k, own in values.items():
-        change = changes[k]
+    for change, own in zip(changes, measured.values, strict=True):
         row = found.setdefault(
             change.default.path,
             {
@@ -194,7 +209,7 @@ def _ranked(changes: Sequence[_Change], values: dict[int, list[int]], bases: lis
                 "steps": [],
             },
         )
-        gap = t_interval([a - b for a, b in zip(own, bases, strict=True)])
+        gap = t_interval([a - b for a, b in zip(own, measured.bases, strict=True)])
         row["steps"].append({"value": change.value, **gap._asdict()})
     for row in found.values():
         row["most_minor"] = max(abs(step["mean"]) for step in row["steps"])

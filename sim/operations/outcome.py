@@ -77,9 +77,8 @@ class Outcome:
     orders: dict[str, Column]
     parcels: dict[str, Column]
     stock: dict[str, npt.NDArray[np.int64]]  # by STOCK_FIELDS, each int64[sku, warehouse]
-    allocations: dict[
-        str, Column
-    ]  # split orders only: order i4, line i4 (row of the trace), sku i4, warehouse i2, units i4
+    # Split orders only: order i4, line i4 (row of the trace), sku i4, warehouse i2, units i4.
+    allocations: dict[str, Column]
     deal_left: list[int]
     carried: list[int]  # by row of carriers: parcels that were in time for a pick-up and found no room
     receipts: list[tuple[int, int, int, int]]  # (time_us, sku, warehouse, units) of replenishment

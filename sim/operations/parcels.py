@@ -33,9 +33,8 @@ class Parcels:
         self.pick_up: npt.NDArray[Any] = np.zeros(orders, dtype=np.uint16 if pick_ups < 1 << 16 else np.uint32)
         self._pick_up_us, self._pick_up_by = [-1], [-1]  # by number of the pick-up: time, carrier; 0 is none
         self.of_split: dict[int, list[int]] = {}  # split order -> its warehouses
-        self.split_stamps: dict[
-            tuple[int, int], list[int]
-        ] = {}  # (split order, warehouse) -> picked, packed, collected, number of the pick-up
+        # (split order, warehouse) -> picked, packed, collected, number of the pick-up
+        self.split_stamps: dict[tuple[int, int], list[int]] = {}
 
     def begin_pick_up(self, now_us: int, carrier: int) -> int:
         """The number of one more pick-up, by a row of carriers."""

@@ -14,7 +14,7 @@ from loadtests import schedule as sc
 from loadtests.audit.books import Report, SeenOrder, SeenStock
 from loadtests.audit.client import Acknowledged
 from loadtests.audit.foreign import Sold, audit_foreign
-from loadtests.audit.refusals import Wanted, check_refusals, least_left, read_wanted
+from loadtests.audit.refusals import OnSale, Wanted, check_refusals, least_left, read_wanted
 from loadtests.records import Ack, AckLine
 from loadtests.schedule import DealPlan, Schedule
 from tests.load.test_audit_rules import OFFERS, Silent, seen
@@ -28,7 +28,7 @@ def refused(*orders: SeenOrder, wanted: dict[int, Wanted], codes: str = "sold_ou
     report, told = Report(), Acknowledged(asked=more.get("asked"))
     told.take(AckLine("REFUSED", 1, "k", "", 409, 0, "sold_out"))
     left = least_left(orders, OFFERS, more.get("stock", ()), filled=True)
-    check_refusals(report, told, wanted, orders, left, (OFFERS, more.get("deals", ())), {codes})
+    check_refusals(report, told, wanted, orders, OnSale(OFFERS, more.get("deals", ()), left, {codes}))
     return report
 
 

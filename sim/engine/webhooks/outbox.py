@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sim.engine.clock import Clock
 from sim.engine.stores.store import Store, StoreUnavailable
-from sim.engine.tasks import stop
+from sim.engine.tasks import Companion, stop
 from sim.engine.webhooks.lanes import Lane, Post, Terms
 from sim.engine.writer import Writer
 
@@ -26,7 +26,7 @@ TEND_EVERY_S = 0.25
 REST_S = 1.0
 
 
-class Outbox:
+class Outbox(Companion):
     """Keeps a lane running for every active endpoint. `loopback`: the engine itself is reachable only from here."""
 
     def __init__(
@@ -45,18 +45,17 @@ class Outbox:
         self._loopback = loopback
         self._terms = terms or Terms(speed=speed)
         self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
-        self._task: asyncio.Task[None] | None = None
         self._poster: Poster | None = None
 
     def start(self) -> None:
         """Begin; needs a running event loop, and the endpoints."""
         if self._active():
             self._post()  # loads the HTTP client before there are orders that would wait for that
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        super().start()
 
     async def close(self) -> None:
         """Stop at once; what was on its way is sent again after the next start."""
-        await stop(self._task)
+        await super().close()
         for _lane, task in self._lanes.values():
             await stop(task)
         self._lanes.clear()

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from sim.reports.figures.frame import BAD, COLOURS, GOOD, INK, OTHER_VIDEO, SOFT, legend, name_text, plain_numbers
+from sim.reports.figures.frame import (
+    BAD,
+    COLOURS,
+    GOOD,
+    INK,
+    NAME_COLUMNS,
+    OTHER_VIDEO,
+    SOFT,
+    legend,
+    name_text,
+    plain_numbers,
+)
 from sim.reports.figures.study import StudyFrame, alternatives, front, share_axis
 from sim.reports.search_text import leader_of, verdict_of_search
 from sim.reports.words import duration, major, plural
@@ -32,7 +44,15 @@ class SearchFrame(StudyFrame):
 
     def gain_axis(self, axes: Axes) -> None:
         """The vertical axis of gains."""
-        axes.set_ylabel(f"better than {name_text(self.run.summary['base'])}\n{self.unit}")
+        self.gain_label(axes)
+        self.gain_numbers(axes)
+
+    def gain_label(self, axes: Axes, columns: int = NAME_COLUMNS) -> None:
+        """Say what the vertical axis shows."""
+        axes.set_ylabel(f"better than {name_text(self.run.summary['base'], columns)}\n{self.unit}")
+
+    def gain_numbers(self, axes: Axes) -> None:
+        """The numbers of the vertical axis, and a line where a point equals the base."""
         plain_numbers(axes.yaxis)
         axes.axhline(0, color=INK, linewidth=0.8)
 
@@ -47,33 +67,50 @@ def draw_trials(frame: SearchFrame) -> None:
         frame.empty("no point was tried")
         return
     axes = frame.rows([4.0])[0]
-    for feasible, colour, label in ((True, GOOD, "keeps the limits"), (False, BAD, "breaks a limit")):
-        chosen = [point for point in points if point["feasible"] is feasible]
-        if not chosen:
-            continue
-        sizes = [10 + 4 * point["replications"] for point in chosen]
-        label = label if summary["limits"] else "point"
-        axes.scatter([_trial(p) for p in chosen], [frame.gain(p) for p in chosen], s=sizes, color=colour,
-                     alpha=0.7, label=label, marker="o" if feasible else "x")  # fmt: skip
-    best, steps = None, []
-    for point in points:
-        if point["feasible"]:
-            best = frame.gain(point) if best is None else max(best, frame.gain(point))
-        steps.append(best)
-    known = [(_trial(p), best) for p, best in zip(points, steps, strict=True) if best is not None]
-    if known:
-        axes.step(*zip(*known, strict=True), where="post", color=SOFT, linewidth=1, label="largest mean so far")
-    for k, point in enumerate(p for p in summary["points"] if p["kind"] != "proposed" and p["number"]):
-        colour, dashes = COLOURS[(k + 1) % len(COLOURS)], _DASHES[k % len(_DASHES)]
-        axes.axhline(frame.gain(point), color=colour, linewidth=1, linestyle=dashes, label=name_text(point["name"], 26))
+    _draw_points(frame, axes, points)
+    _draw_best_so_far(frame, axes, points)
+    _draw_others(frame, axes)
     leader = leader_of(summary)
     if leader["kind"] == "proposed":
-        axes.scatter([_trial(leader)], [frame.gain(leader)], s=160, facecolors="none", edgecolors=INK, label="leads")
+        _ring(axes, _trial(leader), frame.gain(leader), 160, label="leads")
     axes.set_xlabel("trial")
     axes.xaxis.set_major_locator(_few(whole=True))
     frame.gain_axis(axes)
     legend(axes)
     frame.notes.append("larger marks: more replications; a point of few is less sure than it looks")
+
+
+def _draw_points(frame: SearchFrame, axes: Axes, points: list[Point]) -> None:
+    limited = bool(frame.run.summary["limits"])
+    for feasible, colour, mark, label in ((True, GOOD, "o", "keeps the limits"), (False, BAD, "x", "breaks a limit")):
+        chosen = [point for point in points if point["feasible"] is feasible]
+        if chosen:
+            sizes = [10 + 4 * point["replications"] for point in chosen]
+            axes.scatter([_trial(p) for p in chosen], [frame.gain(p) for p in chosen], s=sizes, color=colour,
+                         alpha=0.7, label=label if limited else "point", marker=mark)  # fmt: skip
+
+
+def _draw_best_so_far(frame: SearchFrame, axes: Axes, points: list[Point]) -> None:
+    best, known = -math.inf, []
+    for point in points:
+        if point["feasible"]:
+            best = max(best, frame.gain(point))
+        if best > -math.inf:
+            known.append((_trial(point), best))
+    if known:
+        axes.step(*zip(*known, strict=True), where="post", color=SOFT, linewidth=1, label="largest mean so far")
+
+
+def _draw_others(frame: SearchFrame, axes: Axes) -> None:
+    """A line for each strategy and formula that the search began from, but the base."""
+    others = [p for p in frame.run.summary["points"] if p["kind"] != "proposed" and p["number"]]
+    for k, point in enumerate(others):
+        colour, dashes = COLOURS[(k + 1) % len(COLOURS)], _DASHES[k % len(_DASHES)]
+        axes.axhline(frame.gain(point), color=colour, linewidth=1, linestyle=dashes, label=name_text(point["name"], 26))
+
+
+def _ring(axes: Axes, x: float, y: float, size: float, **given: Any) -> None:
+    axes.scatter([x], [y], s=size, facecolors="none", edgecolors=INK, **given)
 
 
 def _trial(point: Point) -> int:
@@ -91,36 +128,39 @@ def draw_knobs(frame: SearchFrame) -> None:
     down = -(-len(knobs) // across)
     frame.figure.set_size_inches(frame.width_in, 2.7 * down + 1.5)
     grid = frame.figure.add_gridspec(down, across)
-    most = max((point["number"] for point in points), default=1) or 1
-    leader = leader_of(summary)
-    for k, knob in enumerate(knobs):
+    for k in range(len(knobs)):
         axes = frame.figure.add_subplot(grid[k // across, k % across])
-        for feasible in (False, True):
-            chosen = [point for point in points if point["feasible"] is feasible]
-            places = [_position(knob, point["numbers"][k]) for point in chosen]
-            gains, sizes = [frame.gain(point) for point in chosen], [10 + 3 * p["replications"] for p in chosen]
-            if feasible:
-                shades = [point["number"] / most for point in chosen]
-                axes.scatter(places, gains, s=sizes, c=shades, cmap="viridis_r", vmin=0, vmax=1)
-            else:
-                axes.scatter(places, gains, s=sizes, color=OTHER_VIDEO, marker="x", linewidths=0.8)
-        if leader["numbers"] is not None:
-            axes.scatter([_position(knob, leader["numbers"][k])], [frame.gain(leader)], s=140,
-                         facecolors="none", edgecolors=INK)  # fmt: skip
-        axes.set_title(name_text(knob["path"], 44))
-        axes.axhline(0, color=INK, linewidth=0.8)
-        plain_numbers(axes.yaxis)
-        _knob_axis(axes, knob)
+        _draw_knob(frame, axes, points, k)
         if k % across == 0:
-            axes.set_ylabel(f"better than {name_text(summary['base'], 14)}\n{frame.unit}")
+            frame.gain_label(axes, 14)
+    leader = leader_of(summary)
     best = f"{name_text(leader['name'])} leads (ringed)." if leader["numbers"] is not None else ""
     frame.takeaway = f"A knob whose points lie level matters little. {best}"
-    told = ["dark: tried late"]
+    frame.notes.append("dark: tried late")
     if any(not point["feasible"] for point in points):
-        told.append("grey crosses break a limit")
+        frame.notes.append("grey crosses break a limit")
     if len(summary["knobs"]) > len(knobs):
-        told.append(f"{len(summary['knobs']) - len(knobs)} more knobs not drawn")
-    frame.notes += told
+        frame.notes.append(f"{len(summary['knobs']) - len(knobs)} more knobs not drawn")
+
+
+def _draw_knob(frame: SearchFrame, axes: Axes, points: list[Point], k: int) -> None:
+    """What points came to at each value of the knob with number `k`."""
+    knob, leader = frame.run.summary["knobs"][k], leader_of(frame.run.summary)
+    most = max((point["number"] for point in points), default=1) or 1
+    for feasible in (False, True):
+        chosen = [point for point in points if point["feasible"] is feasible]
+        places = [_position(knob, point["numbers"][k]) for point in chosen]
+        gains, sizes = [frame.gain(point) for point in chosen], [10 + 3 * p["replications"] for p in chosen]
+        if feasible:
+            shades = [point["number"] / most for point in chosen]
+            axes.scatter(places, gains, s=sizes, c=shades, cmap="viridis_r", vmin=0, vmax=1)
+        else:
+            axes.scatter(places, gains, s=sizes, color=OTHER_VIDEO, marker="x", linewidths=0.8)
+    if leader["numbers"] is not None:
+        _ring(axes, _position(knob, leader["numbers"][k]), frame.gain(leader), 140)
+    axes.set_title(name_text(knob["path"], 44))
+    frame.gain_numbers(axes)
+    _knob_axis(axes, knob)
 
 
 def _position(knob: dict[str, Any], number: float) -> float:
@@ -150,9 +190,7 @@ def _is_whole(knob: dict[str, Any]) -> bool:
     return int(knob["values"]) <= int(knob["high"]) - int(knob["low"]) + 1
 
 
-def _few(whole: bool) -> Any:
-    from matplotlib.ticker import MaxNLocator
-
+def _few(whole: bool) -> MaxNLocator:
     return MaxNLocator(5, integer=whole)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from sim.scenario.checks.findings import Finding, repeated, unknown
 from sim.scenario.parts.comparing import AS_WRITTEN, FORMULA, FOUND
@@ -32,26 +33,27 @@ def check_names(scenario: Scenario) -> Iterator[Finding]:
 
 def _unique(scenario: Scenario) -> Iterator[Finding]:
     programme = scenario.programme
-    yield from _named(("shops",), "shop", [shop.name for shop in scenario.shops])
-    yield from _named(("catalogue",), "listing", [listing.name for listing in scenario.catalogue])
-    for i, house in enumerate(scenario.warehouses):
-        yield from _named(("warehouses", i, "carriers"), "carrier", [carrier.name for carrier in house.carriers])
-    for i, listing in enumerate(scenario.catalogue):
-        yield from _named(("catalogue", i, "skus"), "SKU", [sku.name for sku in listing.skus])
-    yield from _named(("regions",), "region", [region.name for region in scenario.regions])
-    yield from _named(("warehouses",), "warehouse", [house.name for house in scenario.warehouses])
-    yield from _named(("payment", "methods"), "method", [method.name for method in scenario.payment.methods])
-    yield from _named(("strategies",), "strategy", [strategy.name for strategy in scenario.strategies])
+    kinds: list[tuple[Path, str, Sequence[Any]]] = [
+        (("shops",), "shop", scenario.shops),
+        (("catalogue",), "listing", scenario.catalogue),
+        *((("warehouses", i, "carriers"), "carrier", each.carriers) for i, each in enumerate(scenario.warehouses)),
+        *((("catalogue", i, "skus"), "SKU", each.skus) for i, each in enumerate(scenario.catalogue)),
+        (("regions",), "region", scenario.regions),
+        (("warehouses",), "warehouse", scenario.warehouses),
+        (("payment", "methods"), "method", scenario.payment.methods),
+        (("strategies",), "strategy", scenario.strategies),
+        (("programme", "broadcasts"), "broadcast", programme.broadcasts),
+        (("programme", "videos"), "video", programme.videos),
+    ]
+    for path, what, things in kinds:
+        yield from _named(path, what, [thing.name for thing in things])
     for i, strategy in enumerate(scenario.strategies):
         if strategy.name in (AS_WRITTEN, FOUND) or strategy.name.startswith(FORMULA):
             at = ("strategies", i, "name")
             yield Finding(at, "studies and searches use this name themselves", "a name of its own")
-    broadcasts = [broadcast.name for broadcast in programme.broadcasts]
-    yield from _named(("programme", "broadcasts"), "broadcast", broadcasts)
-    videos, taken = [video.name for video in programme.videos], set(broadcasts)
-    yield from _named(("programme", "videos"), "video", videos)
-    for i, name in enumerate(videos):
-        if name in taken:
+    taken = {broadcast.name for broadcast in programme.broadcasts}
+    for i, video in enumerate(programme.videos):
+        if video.name in taken:
             yield Finding(("programme", "videos", i, "name"), "a broadcast has this name already", "a name of its own")
 
 
@@ -59,18 +61,16 @@ def _named(path: Path, what: str, names: Sequence[str]) -> Iterator[Finding]:
     first: dict[str, int] = {}
     for i, name in enumerate(names):
         at = (*path, i, "name")
-        if (
-            not 0 < len(name) <= MAX_NAME
-            or name != name.strip()
-            or not name.isprintable()
-            or set(name) & set(_RESERVED)
-        ):
-            yield Finding(
-                at, "not a name", f"1 to {MAX_NAME} characters without {' '.join(_RESERVED)} and outer blanks"
-            )
+        if not _is_name(name):
+            allowed = f"1 to {MAX_NAME} characters without {' '.join(_RESERVED)} and outer blanks"
+            yield Finding(at, "not a name", allowed)
         elif name in first:
             yield Finding(at, f"{what} {first[name]} has this name already", "a name of its own")
         first.setdefault(name, i)
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= MAX_NAME and text == text.strip() and text.isprintable() and not set(text) & set(_RESERVED)
 
 
 def _counts(scenario: Scenario) -> Iterator[Finding]:
