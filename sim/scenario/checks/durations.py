@@ -15,14 +15,14 @@ from sim.scenario.checks.rows import mean_us
 from sim.scenario.parts.base import Duration
 from sim.scenario.reading.nodes import Path
 from sim.scenario.schema import Scenario
-from sim.scenario.units import US_PER_S
+from sim.scenario.units import US_PER_DAY, US_PER_MIN, US_PER_S
 from sim.scenario.writing.human import duration_text
 
 #: Times of one request or one parcel are int32 microseconds in the trace (35 minutes).
-LONGEST_WORK_US = 30 * 60 * US_PER_S
+LONGEST_WORK_US = 30 * US_PER_MIN
 _COLUMN_US = 2**31 - 1
 #: Other durations: quantile tables reach to 50 days.
-LONGEST_TABLE_US = 50 * 86_400 * US_PER_S
+LONGEST_TABLE_US = 50 * US_PER_DAY
 #: Lognormals wider than these lose more than a hundredth of their mean in their tables: of 1,025 quantiles where they
 #: are read in a run (`sim.scenario.quantiles`; by the first key of their path), finer ones where the trace is drawn.
 _WIDEST_SIGMA, _WIDEST_DRAWN_SIGMA = 2.4, 3.0
@@ -70,7 +70,7 @@ def _cut(path: Path, law: Duration) -> Iterator[Finding]:
 
 def _about(time_us: float) -> str:
     """A duration to about three digits."""
-    unit_us = next(unit for unit in (60 * US_PER_S, US_PER_S, 1_000, 1) if time_us >= 100 * unit or unit == 1)
+    unit_us = next(unit for unit in (US_PER_MIN, US_PER_S, 1_000, 1) if time_us >= 100 * unit or unit == 1)
     return duration_text(round(time_us / unit_us) * unit_us)
 
 
