@@ -6,7 +6,7 @@ import ssl
 
 
 def trusting(ca_file: str = "") -> ssl.SSLContext:
-    """Return a client's context. Raises OSError, or SSLError for a file that holds no certificate in PEM format.
+    """A client's context. Raises OSError, or SSLError for a file that holds no certificate in PEM format.
 
     Not `create_default_context(cafile=...)`: that trusts the file instead of the system.
     """

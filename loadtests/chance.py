@@ -19,7 +19,7 @@ def are_few_enough(over: int, requests: int, share: float) -> bool:
 
 
 def _at_most(over: int, requests: int, share: float) -> float:
-    """Return the binomial law's probability of at most so many; by logarithms, as its factors are beyond floats."""
+    """The binomial law's probability of at most so many; by logarithms, as its factors are beyond floats."""
     if share <= 0:
         return 1.0
     if share >= 1:

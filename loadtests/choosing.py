@@ -52,13 +52,13 @@ class Choice:
 
 
 def settled(scenario: Scenario, trace: Trace, choice: Choice) -> Choice:
-    """Return the choice with its stretch set: the busiest one where no beginning was named."""
+    """The choice with its stretch set: the busiest one where no beginning was named."""
     from_us, length_us = stretch(scenario, trace, choice)
     return replace(choice, from_us=from_us, length_us=length_us)
 
 
 def stretch(scenario: Scenario, trace: Trace, choice: Choice) -> tuple[int, int]:
-    """Return where the replay begins in the trace, and its length."""
+    """Where the replay begins in the trace, and its length."""
     curve_us = trace.header.get("length_us")  # only what comes from the user's file says how long it is
     if curve_us is not None and choice.length_us is None:
         from_us = choice.from_us or 0
@@ -71,7 +71,7 @@ def stretch(scenario: Scenario, trace: Trace, choice: Choice) -> tuple[int, int]
 
 
 def cart_times(trace: Trace) -> npt.NDArray[np.int64]:
-    """Return when each cart is checked out, int64[carts]."""
+    """When each cart is checked out, int64[carts]."""
     buys = trace.lines["kind"] == BUY
     times = np.full(trace.orders, NEVER, np.int64)
     times[trace.lines["cart"][buys]] = trace.lines["time_us"][buys]
@@ -79,7 +79,7 @@ def cart_times(trace: Trace) -> npt.NDArray[np.int64]:
 
 
 def busiest_us(times_us: npt.NDArray[np.int64], length_us: int) -> int:
-    """Return when the stretch of `length_us` with the most of the times begins, and a tenth of it earlier."""
+    """When the stretch of `length_us` with the most of the times begins, and a tenth of it earlier."""
     if not len(times_us):
         return 0
     ordered = np.sort(times_us)
@@ -89,7 +89,7 @@ def busiest_us(times_us: npt.NDArray[np.int64], length_us: int) -> int:
 
 
 def going(trace: Trace, choice: Choice) -> Flags:
-    """Return which carts of the trace go, of the share that is chosen. Raises UsageError for another trace's run."""
+    """Which carts of the trace go, of the share that is chosen. Raises UsageError for another trace's run."""
     if choice.as_run is not None:
         ahead = _went_ahead(choice.as_run, trace)
     else:
@@ -101,7 +101,7 @@ def going(trace: Trace, choice: Choice) -> Flags:
 
 
 def _went_ahead(run: Path, trace: Trace) -> Flags:
-    """Return which carts went ahead in a simulated run of the same trace. Raises UsageError for another trace's."""
+    """Which carts went ahead in a simulated run of the same trace. Raises UsageError for another trace's."""
     import pyarrow.parquet as pq
 
     from sim.orders.states import Reason
@@ -117,7 +117,7 @@ def _went_ahead(run: Path, trace: Trace) -> Flags:
 
 
 def _trace_of(run: Path) -> str:
-    """Return the fingerprint of the trace that a run simulated, empty where it does not say."""
+    """The fingerprint of the trace that a run simulated, empty where it does not say."""
     try:
         return str(json.loads((run / "run.json").read_text(encoding="utf-8"))["trace_fingerprint"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -125,7 +125,7 @@ def _trace_of(run: Path) -> str:
 
 
 def share_mask(carts: int, share: float) -> Flags:
-    """Return which cart numbers a share takes: always the same ones, and those of a smaller share among them."""
+    """Which cart numbers a share takes: always the same ones, and those of a smaller share among them."""
     if share >= 1:
         return np.ones(carts, bool)
     z = (np.arange(carts, dtype=np.uint64) + np.uint64(1)) * np.uint64(_GOLDEN)
@@ -136,7 +136,7 @@ def share_mask(carts: int, share: float) -> Flags:
 
 
 def duplicated(numbers: Column, share: float) -> Flags:
-    """Return which carts, of these numbers, are sent twice: a share of them, by another hash than `share_mask`'s."""
+    """Which carts, of these numbers, are sent twice: a share of them, by another hash than `share_mask`'s."""
     mixed = (numbers.astype(np.uint64) * np.uint64(_MIX_1)) >> np.uint64(32)
     taken: Flags = (mixed & np.uint64(0xFFFFFFFF)) < np.uint64(int(share * 2**32))
     return taken

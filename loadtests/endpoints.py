@@ -26,7 +26,7 @@ Part = dict[str, Any]
 
 
 def rates_of(measured: Measured, schedule: Schedule) -> Part:
-    """Return the trace's arrivals a second, and how many of them the target answered a second; no retries.
+    """The trace's arrivals a second, and how many of them the target answered a second; no retries.
 
     Those answered count over the time from the first arrival to the last answer, or to the last arrival if that is
     later: a target that falls behind takes longer. `error_share`: of all tries at all endpoints.
@@ -45,14 +45,14 @@ def rates_of(measured: Measured, schedule: Schedule) -> Part:
 
 
 def are_arrivals(records: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
-    """Return which records are the trace's own: first tries of what it holds, without the twins of checkouts."""
+    """Which records are the trace's own: first tries of what it holds, without the twins of checkouts."""
     asked = np.isin(records["endpoint"], ARRIVING)
     own: npt.NDArray[np.bool_] = asked & (records["attempt"] == 1) & (records["twin"] == 0)
     return own
 
 
 def endpoints_of(measured: Measured) -> dict[str, Part]:
-    """Return counts by outcome, percentiles and rate of each endpoint that was asked at all.
+    """Counts by outcome, percentiles and rate of each endpoint that was asked at all.
 
     The rate is over the time of all arrivals; for what follows from answers, over the whole replay.
     """
@@ -93,7 +93,7 @@ def _endpoint(records: npt.NDArray[np.void], response_us: Values, seconds: float
 
 
 def judge(measured: Measured, slo: Slo) -> Part:
-    """Return whether a service level objective was met; `met` is None where its endpoint was not asked.
+    """Whether a service level objective was met; `met` is None where its endpoint was not asked.
 
     Met: at most (100 - percentile) % of all tries, rounded down, were over `at_most_us`, and at most `errors` of them
     were shed, failed, timed out or dropped; those count as over too, however quick they were. For a percentile that can
@@ -143,7 +143,7 @@ def _is_sure(met: bool | None, requests: int, allowed: tuple[tuple[int, float], 
 
 
 def refusals_of(measured: Measured) -> dict[str, int]:
-    """Return how often each reason was given for a correct refusal, the most frequent first."""
+    """How often each reason was given for a correct refusal, the most frequent first."""
     rows = np.isin(measured.records["outcome"], (Outcome.REFUSED, Outcome.DECLINED))
     counts = np.bincount(measured.records["reason"][rows], minlength=len(measured.reasons)).tolist()
     named = [(reason or "unnamed", count) for reason, count in zip(measured.reasons, counts, strict=True) if count]
@@ -151,7 +151,7 @@ def refusals_of(measured: Measured) -> dict[str, int]:
 
 
 def _seconds(records: npt.NDArray[np.void]) -> float:
-    """Return the seconds from the first due time to the last that anything was due or done; sorted by due."""
+    """The seconds from the first due time to the last that anything was due or done; sorted by due."""
     if not len(records):
         return 0.0
     last_us = max(int(records["done_us"].max()), int(records["due_us"][-1]))

@@ -111,7 +111,7 @@ class Generator:
         self._signal(signal.SIGKILL)  # workers that outlived their master
 
     def said(self) -> str:
-        """Return the end of Locust's own log, on one line."""
+        """The end of Locust's own log, on one line."""
         log = self.folder / "locust.log"
         return " ".join(log.read_text(errors="replace").split())[-500:] if log.exists() else ""
 
@@ -132,14 +132,14 @@ class Generator:
 
 
 def among_processes(workers: int) -> list[str]:
-    """Return Locust's options for that many workers under a master on a port that no other run uses."""
+    """Locust's options for that many workers under a master on a port that no other run uses."""
     port = str(free_port())  # a master that cannot have its port leaves workers that wait for it for ever
     where = ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
     return ["--processes", str(workers), *where]
 
 
 def free_port() -> int:
-    """Return a port that is free now."""
+    """A port that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

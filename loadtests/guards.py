@@ -68,7 +68,7 @@ def check(options: LoadOptions, schedule: Schedule, steps: frozenset[str]) -> No
 
 
 def extent_of(schedule: Schedule, steps: frozenset[str], options: LoadOptions) -> Extent:
-    """Return what a schedule, or its ladder (each rung on fresh data, one after the other), would send.
+    """What a schedule, or its ladder (each rung on fresh data, one after the other), would send.
 
     A second holds the requests that are due in it; what follows a checkout is counted as if it followed at once where
     it has no delay, as the payment and confirmation of a burst form a burst too. Questions for news of payments come
@@ -85,7 +85,7 @@ def extent_of(schedule: Schedule, steps: frozenset[str], options: LoadOptions) -
 
 
 def _all_due(schedule: Schedule, steps: frozenset[str], pace: float, backoff_us: float) -> Times:
-    """Return when each request is due if every answer came at once and arrivals came `pace` times as fast."""
+    """When each request is due if every answer came at once and arrivals came `pace` times as fast."""
     arrivals = schedule.arrivals
     asked = np.isin(arrivals["kind"], [kind for kind, name in enumerate(KINDS) if name in steps])
     placed = arrivals["kind"] == PLACE

@@ -89,7 +89,7 @@ def _draw(partial: Path, draw: Callable[[Path], object], summary: dict[str, Any]
 
 
 def trace_of(options: LoadOptions) -> Trace:
-    """Return the trace that is replayed: the scenario's own, or the user's curve."""
+    """The trace that is replayed: the scenario's own, or the user's curve."""
     if options.trace_file is not None:
         from sim.demand.from_file import trace_from_file
 
@@ -120,7 +120,7 @@ def _once(
 
 
 def _not_followed(options: LoadOptions, schedule: Schedule, left: Left | None, target: Target) -> list[str]:
-    """Return what a target does not follow, though what it sells out, and when, depends on it."""
+    """What a target does not follow, though what it sells out, and when, depends on it."""
     choice = options.choice
     sold = left is not None and left.differs(whole_of(options.scenario))
     told = {
@@ -189,7 +189,7 @@ def _climb(
 
 
 def _left(options: LoadOptions, trace: Trace) -> Left | None:
-    """Return what the simulation has left when the replay begins; None where that is the beginning."""
+    """What the simulation has left when the replay begins; None where that is the beginning."""
     if not options.choice.from_us or options.trace_file is not None:
         return None
     from loadtests.simulated import left_at

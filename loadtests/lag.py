@@ -20,7 +20,7 @@ _ARRIVALS = "arrivals"
 
 
 def lag_of(measured: Measured, slos: Sequence[Slo]) -> dict[str, Any]:
-    """Return how late requests were sent, and how late they may be: 2 ms, or 5 % of the tightest objective.
+    """How late requests were sent, and how late they may be: 2 ms, or 5 % of the tightest objective.
 
     Told are those that were latest by p99: the trace's arrivals, or an endpoint with an objective that was asked often
     enough to have a p99. Of too few arrivals for that there is none: then `over`, how many of the `requests` were later

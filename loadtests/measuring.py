@@ -82,11 +82,11 @@ class Measured:
     timeout_us: int = 0
 
     def unpaid(self, endpoint: str) -> int:
-        """Return how many requests there should have been at an endpoint, had payments that were accepted been made."""
+        """How many requests there should have been at an endpoint, had payments that were accepted been made."""
         return sum(note.unpaid.get(endpoint, 0) for note in self.notes if note)
 
     def response_us(self) -> npt.NDArray[np.int64]:
-        """Return done - due [request]; what got no answer counts as no quicker than the clients' patience.
+        """Done - due [request]; what got no answer counts as no quicker than the clients' patience.
 
         An error with a reason is an answer, if only of the user's class, and as quick as it was.
 
@@ -105,13 +105,13 @@ class Measured:
         return response
 
     def lag_us(self) -> npt.NDArray[np.int64]:
-        """Return how much later than it could have been each request was sent [request]; never below 0."""
+        """How much later than it could have been each request was sent [request]; never below 0."""
         wanted = np.maximum(self.records["due_us"], self.records["ready_us"])
         lag: npt.NDArray[np.int64] = self.records["sent_us"] - wanted
         return lag
 
     def punctual(self) -> Measured:
-        """Return the same with the generator's own lag taken off every response."""
+        """The same with the generator's own lag taken off every response."""
         records = self.records.copy()
         records["due_us"] += self.lag_us()
         return replace(self, records=records)
@@ -141,7 +141,7 @@ def _settle_twins(records: npt.NDArray[np.void]) -> None:
 
 
 def _last_word(path: Path) -> WorkerNote | None:
-    """Return a worker's note; None for one that was killed, for which another process wrote it."""
+    """A worker's note; None for one that was killed, for which another process wrote it."""
     note: WorkerNote | None = _read_json(path, WorkerNote)
     return None if note is None or note.ended == "killed" else note
 
@@ -169,7 +169,7 @@ def write_tables(folder: Path, measured: Measured, schedule: Schedule, samples: 
 
 
 def _read_json(path: Path, kind: type[Any]) -> Any:
-    """Return a file's content; None where it is missing, cut short or not of this kind."""
+    """A file's content; None where it is missing, cut short or not of this kind."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (FileNotFoundError, msgspec.DecodeError):
@@ -190,7 +190,7 @@ def _dictionary(numbers: Column, names: list[str]) -> pa.Array:
 
 
 def _intended(schedule: Schedule) -> dict[str, pa.Array]:
-    """Return the planned arrivals by time; bins in which nothing is due are there too."""
+    """The planned arrivals by time; bins in which nothing is due are there too."""
     bins = schedule.arrivals["due_us"] // BIN_US
     size = int(bins[-1]) + 1 if len(bins) else 0
     checkouts = bins[schedule.arrivals["kind"] == PLACE]
@@ -202,14 +202,14 @@ def _intended(schedule: Schedule) -> dict[str, pa.Array]:
 
 
 def _offset_s(measured: Measured, samples: Sampler) -> int:
-    """Return the replay's second in which the sampler's first one began, rounded; below 0 before the start."""
+    """The replay's second in which the sampler's first one began, rounded; below 0 before the start."""
     if not (measured.started_unix_us and samples.started_unix_us):
         return 0
     return round((samples.started_unix_us - measured.started_unix_us) / 1e6)
 
 
 def _logged(measured: Measured) -> list[Interval]:
-    """Return the response times of LOGGED by the second in which they were due."""
+    """The response times of LOGGED by the second in which they were due."""
     response = measured.response_us()
     return sorted(itertools.chain.from_iterable(_by_second(measured, response)), key=lambda one: one.start_us)
 

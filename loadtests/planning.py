@@ -36,7 +36,7 @@ class Left(NamedTuple):
 
 
 def whole_of(scenario: Scenario) -> Left:
-    """Return what a scenario begins with."""
+    """What a scenario begins with."""
     return Left(
         np.array([sum(row.stock) for row in sku_table(scenario)], np.int64),
         np.array([row.units for row in deal_table(scenario)], np.int64),
@@ -59,7 +59,7 @@ class _Chosen(NamedTuple):
 
 
 def plan_schedule(scenario: Scenario, trace: Trace, choice: Choice, left: Left | None = None) -> Schedule:
-    """Return the schedule of a replay; without `left` stock and deals begin as the scenario's do.
+    """The schedule of a replay; without `left` stock and deals begin as the scenario's do.
 
     Raises UsageError where nothing would be sent.
     """
@@ -107,19 +107,19 @@ def plan_schedule(scenario: Scenario, trace: Trace, choice: Choice, left: Left |
 
 
 def scaled_units(units: int, share: float) -> int:
-    """Return a stock or a limit scaled with the share, at least 1 where there was any."""
+    """A stock or a limit scaled with the share, at least 1 where there was any."""
     return units if share >= 1 else max(1, round(units * share)) if units else 0
 
 
 def _spans(rows: npt.NDArray[np.int32], carts: int) -> tuple[Column, Column]:
-    """Return the first line and the number of lines of each cart; `rows` are the carts of the lines, ascending."""
+    """The first line and the number of lines of each cart; `rows` are the carts of the lines, ascending."""
     count = np.bincount(rows, minlength=carts).astype("i4")
     first = np.concatenate([[0], np.cumsum(count)[:-1]]).astype("i4")
     return first, count
 
 
 def _arrivals(chosen: _Chosen, row_of: Column, from_us: int, pace: float) -> dict[str, Column]:
-    """Return the arrivals of the chosen carts: their looks, and one checkout each at the time of its first line."""
+    """The arrivals of the chosen carts: their looks, and one checkout each at the time of its first line."""
     lines = chosen.lines
     row = row_of[lines["cart"]]
     looks = (lines["kind"] != BUY) & (row >= 0) & (lines["time_us"] >= from_us)
@@ -203,7 +203,7 @@ def _offers(scenario: Scenario, table: list[SkuRow], share: float, left: Left | 
 
 
 def _deals(scenario: Scenario, choice: Choice, from_us: int, pace: float, left: Left | None) -> list[DealPlan]:
-    """Return the deals as they begin the replay; one that is sold out by then is over, as 0 units would be no limit."""
+    """The deals as they begin the replay; one that is sold out by then is over, as 0 units would be no limit."""
     plans = []
     for number, row in enumerate(deal_table(scenario)):
         units = row.units if left is None or not row.units else int(left.deals[number])
@@ -223,7 +223,7 @@ def _deals(scenario: Scenario, choice: Choice, from_us: int, pace: float, left: 
 
 
 def _shelf(table: list[SkuRow], from_us: int, until_us: int, pace: float) -> list[ShelfPlan]:
-    """Return what goes on or off the shelf in the stretch, after one entry at 0 for each SKU that begins off it."""
+    """What goes on or off the shelf in the stretch, after one entry at 0 for each SKU that begins off it."""
     plans = []
     for sku, row in enumerate(table):
         if row.shelf and not any(on_us <= from_us < off_us for on_us, off_us in row.shelf):

@@ -26,7 +26,7 @@ BUSY = 0.5
 
 
 def share_held(folder: Path, options: LoadOptions, trace: Trace, show: Callable[[str], None]) -> tuple[float, str]:
-    """Return the share of the carts, at most the wanted one, that this machine holds, and how that was found."""
+    """The share of the carts, at most the wanted one, that this machine holds, and how that was found."""
     wanted = options.choice.share
     length_us = round(PROBE_S * SECOND_US * options.choice.speed)
     choice = replace(options.choice, length_us=length_us, share=wanted * PART, tail_us=SECOND_US)
@@ -40,7 +40,7 @@ def share_held(folder: Path, options: LoadOptions, trace: Trace, show: Callable[
 
 
 def busiest(rows: list[Sample]) -> float:
-    """Return how busy the machine or the busiest process was, the median of the seconds, at least 1 %."""
+    """How busy the machine or the busiest process was, the median of the seconds, at least 1 %."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     shares = sorted(
         max(sum(used) / cores, max(used)) for row in rows if (used := [use.cpu_share for use in row.processes.values()])

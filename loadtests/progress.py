@@ -16,7 +16,7 @@ class Tail:
     offset: int = 0
 
     def lines(self) -> list[dict[str, float]]:
-        """Return what was added since the last call, whole lines only."""
+        """What was added since the last call, whole lines only."""
         if not self.path.exists():
             return []
         with self.path.open("rb") as file:

@@ -105,7 +105,7 @@ class AckLine(msgspec.Struct):
 
 
 def read_acks(folder: Path) -> Iterator[AckLine]:
-    """Yield what a target acknowledged, all workers; a last line that was cut off is left out."""
+    """What a target acknowledged, all workers; a last line that was cut off is left out."""
     decoder = msgspec.json.Decoder(AckLine)
     for path in sorted(folder.glob("acks-*.jsonl")):
         for line in path.read_bytes().splitlines(keepends=True):
@@ -114,7 +114,7 @@ def read_acks(folder: Path) -> Iterator[AckLine]:
 
 
 def read_records(folder: Path) -> npt.NDArray[Any]:
-    """Return the records of all workers, by due time; a last record that was cut off is left out.
+    """The records of all workers, by due time; a last record that was cut off is left out.
 
     `reason` is an index into `read_reasons`.
     """
@@ -122,7 +122,7 @@ def read_records(folder: Path) -> npt.NDArray[Any]:
 
 
 def read_requests(folder: Path) -> tuple[npt.NDArray[Any], list[str], int]:
-    """Return the records as `read_records` does, the codes of their reasons, and how many were cut off."""
+    """The records as `read_records` does, the codes of their reasons, and how many were cut off."""
     reasons, numbers_of = _merged_reasons(folder)
     parts, torn = [], 0
     for path in sorted(folder.glob("requests-*.bin")):
@@ -139,12 +139,12 @@ def read_requests(folder: Path) -> tuple[npt.NDArray[Any], list[str], int]:
 
 
 def read_reasons(folder: Path) -> list[str]:
-    """Return the refusal codes of all workers; the first is empty: none."""
+    """The refusal codes of all workers; the first is empty: none."""
     return _merged_reasons(folder)[0]
 
 
 def _merged_reasons(folder: Path) -> tuple[list[str], dict[str, npt.NDArray[np.uint8]]]:
-    """Return the codes of all workers, and by worker the place of each of its own among them."""
+    """The codes of all workers, and by worker the place of each of its own among them."""
     reasons, numbers_of = [""], {}
     for path in sorted(folder.glob("reasons-*.json")):
         numbers_of[path.stem.removeprefix("reasons-")] = numbers_in(reasons, _codes_of(path) or [""])
@@ -152,7 +152,7 @@ def _merged_reasons(folder: Path) -> tuple[list[str], dict[str, npt.NDArray[np.u
 
 
 def _codes_of(path: Path) -> list[str]:
-    """Return a worker's codes; none where its file was cut short."""
+    """A worker's codes; none where its file was cut short."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=list[str])
     except msgspec.DecodeError:
@@ -160,7 +160,7 @@ def _codes_of(path: Path) -> list[str]:
 
 
 def numbers_in(reasons: list[str], codes: list[str]) -> npt.NDArray[np.uint8]:
-    """Return the place of each of a worker's codes in the common list, which grows by those that are new.
+    """The place of each of a worker's codes in the common list, which grows by those that are new.
 
     A place is a byte: what comes after the 255th code is told as "other".
     """

@@ -103,7 +103,7 @@ class Schedule:
         return int(due[-1]) if len(due) else 0
 
     def part(self, worker: int, workers: int) -> npt.NDArray[np.int64]:
-        """Return the rows of `arrivals` that a worker sends."""
+        """The rows of `arrivals` that a worker sends."""
         return np.flatnonzero(self.arrivals["cart"] % workers == worker)
 
     def write(self, path: Path) -> None:
@@ -132,7 +132,7 @@ class _Rest(msgspec.Struct):
 
 
 def read_schedule(path: Path) -> Schedule:
-    """Return the schedule that `Schedule.write` wrote. Raises OSError or ValueError."""
+    """The schedule that `Schedule.write` wrote. Raises OSError or ValueError."""
     with np.load(path) as file:
         rest = msgspec.json.decode(file["rest"].tobytes(), type=_Rest)
         arrivals, carts, lines = (

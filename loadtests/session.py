@@ -158,7 +158,7 @@ def _world(folder: Path, schedule: Schedule, options: LoadOptions) -> World:
 
 
 def _timers(scenario: Scenario) -> dict[str, int]:
-    """Return the timers of an order's life that a scenario sets, for targets that can be told."""
+    """The timers of an order's life that a scenario sets, for targets that can be told."""
     return {
         "pay_window_us": scenario.payment.hold_window_us,
         "on_hold_us": scenario.confirmation.on_hold_us,
@@ -169,7 +169,7 @@ def _timers(scenario: Scenario) -> dict[str, int]:
 
 
 def _plan(folder: Path, options: LoadOptions, run_id: str) -> ReplayPlan:
-    """Return what the workers read."""
+    """What the workers read."""
     return ReplayPlan(
         schedule=str(folder / "schedule.npz"),
         state=str(folder / "state.json"),

@@ -39,7 +39,7 @@ class _Shape(LoadTestShape):
                 raise UsageError(f"{type(self).__name__}: {name}={value:g} is too small")
 
     def users_at(self, second: float) -> float | None:
-        """Return the users at a second, None once the run is over."""
+        """The users at a second, None once the run is over."""
         raise NotImplementedError
 
     def tick(self) -> Tick | None:
@@ -120,7 +120,7 @@ SHAPES: dict[str, type[_Shape]] = {
 
 
 def choose_shape(text: str) -> _Shape:
-    """Return the shape that `name` or `name:key=value,...` says. Raises UsageError."""
+    """The shape that `name` or `name:key=value,...` says. Raises UsageError."""
     name, _, rest = text.partition(":")
     if name not in SHAPES:
         raise UsageError(f"no shape {name!r}; there are {', '.join(SHAPES)}")
@@ -134,7 +134,7 @@ def choose_shape(text: str) -> _Shape:
 
 
 def describe_shapes() -> str:
-    """Return a line a shape, for a help text."""
+    """A line a shape, for a help text."""
     first_line: Callable[[Any], str] = lambda shape: (shape.__doc__ or "").splitlines()[0]  # noqa: E731
     return "; ".join(f"{_example(name)} ({first_line(shape).rstrip('.')})" for name, shape in SHAPES.items())
 

@@ -12,7 +12,7 @@ from sim.scenario.schema import Scenario
 
 
 def left_at(scenario: Scenario, trace: Trace, at_us: int) -> Left:
-    """Return what a simulation of the trace has available at `at_us`, by SKU and by deal; never below 0."""
+    """What a simulation of the trace has available at `at_us`, by SKU and by deal; never below 0."""
     left = whole_of(scenario)
     moves = StockMoves(scenario, trace, simulate(scenario, trace))
     for units, all_moves in zip(left, (moves.available(), moves.of_deals()), strict=True):

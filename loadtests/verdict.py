@@ -44,7 +44,7 @@ def summarise(
     not_scaled: Sequence[str] = (),
     interrupted: bool = False,
 ) -> Part:
-    """Return what `summary.json` says of a replay; `doubts` are others' besides those of what was measured.
+    """What `summary.json` says of a replay; `doubts` are others' besides those of what was measured.
 
     `interrupted`: it was cut short, so not all was sent. `not_scaled`: what of the target did not follow an option, so
     that it sold out at another time than the scenario, if at all.
@@ -88,7 +88,7 @@ def summarise(
 
 
 def doubts_of(measured: Measured, schedule: Schedule, lag: Part, *, incomplete: bool) -> list[Doubt]:
-    """Return all that makes a measurement invalid; an incomplete one need not have sent all that was planned."""
+    """All that makes a measurement invalid; an incomplete one need not have sent all that was planned."""
     planned = len(schedule.arrivals["due_us"])
     return [
         *_lag_doubts(lag, planned),
@@ -191,7 +191,7 @@ def verdict_of(
     incomplete: bool,
     sold_out: bool = True,
 ) -> Part:
-    """Return the verdict. A replay that an `abort_on` rule ended answers no; one that was cut short never yes.
+    """The verdict. A replay that an `abort_on` rule ended answers no; one that was cut short never yes.
 
     `sold_out`: the target could sell out as the scenario does; else the line says so, and nothing else changes.
     """
@@ -214,7 +214,7 @@ def verdict_of(
 
 
 def audit_status(audit: AuditResult) -> str:
-    """Return "findings", "failed", "clean", or "not done" where nothing was there to look at."""
+    """One of "findings", "failed", "clean", or "not done" where nothing was there to look at."""
     if audit.findings:
         return "findings"
     if audit.failed:
@@ -223,14 +223,14 @@ def audit_status(audit: AuditResult) -> str:
 
 
 def audit_of(audit: AuditResult) -> Part:
-    """Return what was looked at, what could not be seen, what was found and what failed, for the summary."""
+    """What was looked at, what could not be seen, what was found and what failed, for the summary."""
     findings = [{"rule": one.rule, "ids": list(one.ids), "found": one.found} for one in audit.findings]
     failed = list(audit.failed)
     return {"checked": dict(audit.checked), "unseen": dict(audit.unseen), "findings": findings, "failed": failed}
 
 
 def rung(multiple: float, summary: Mapping[str, Any]) -> Part:
-    """Return a rung of a ladder: what came of replaying at a multiple of the trace's rate.
+    """A rung of a ladder: what came of replaying at a multiple of the trace's rate.
 
     `within` is None where that cannot be said: the measurement is not valid or not whole, or there is no objective.
     What is judged is there as in a summary, so that whoever tells one tells a rung.
@@ -251,7 +251,7 @@ def rung(multiple: float, summary: Mapping[str, Any]) -> Part:
 
 
 def limits_of(ladder: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | None]:
-    """Return the last multiple within the objectives, and the first outside; `ladder` ascends.
+    """The last multiple within the objectives, and the first outside; `ladder` ascends.
 
     Nothing is said of what comes after a rung that says nothing: the limit may lie there. A multiple that is within
     above one that is outside was luck, and is not named.
@@ -265,7 +265,7 @@ def limits_of(ladder: Sequence[Mapping[str, Any]]) -> tuple[float | None, float 
 
 
 def not_measured(multiple: float, error: BaseException) -> Part:
-    """Return a ladder's rung of which nothing was measured: it was interrupted, or `error` ended it."""
+    """A ladder's rung of which nothing was measured: it was interrupted, or `error` ended it."""
     interrupted = isinstance(error, KeyboardInterrupt)
     why = "interrupted" if interrupted else on_a_line(error)
     verdict = {
@@ -281,7 +281,7 @@ def not_measured(multiple: float, error: BaseException) -> Part:
 
 
 def worst(verdicts: Iterable[Part]) -> Part:
-    """Return the verdict whose exit code outranks the others, the first of several."""
+    """The verdict whose exit code outranks the others, the first of several."""
     every = list(verdicts)
     code = worst_exit_code(verdict["exit_code"] for verdict in every)
     if code == ExitCode.YES and any(verdict["exit_code"] for verdict in every):
@@ -294,7 +294,7 @@ def _valid_words(doubts: Sequence[Doubt]) -> str:
 
 
 def _slo_words(slos: Sequence[Part]) -> str:
-    """Return what the line says of the objectives; one whose endpoint was not asked is named, not passed."""
+    """What the line says of the objectives; one whose endpoint was not asked is named, not passed."""
     unasked = sorted({slo["endpoint"] for slo in slos if slo["met"] is None})
     asides = [f"{', '.join(unasked)}: not tested"] if unasked else []
     asides += [f"{slo['endpoint']} p{slo['percentile']:g}: {_requests(slo)}" for slo in slos if _few(slo)]
@@ -333,7 +333,7 @@ def _audit_words(audit: AuditResult) -> str:
 
 
 def _notes_of(measured: Measured) -> Iterable[str]:
-    """Yield what a reader must know of the workers, though it is no doubt."""
+    """What a reader must know of the workers, though it is no doubt."""
     notes = [note for note in measured.notes if note]
     for kind in sorted({kind for note in notes for kind in note.left_out}):
         left_out = sum(note.left_out.get(kind, 0) for note in notes)
@@ -367,5 +367,5 @@ def _count(number: int, one: str, more: str = "") -> str:
 
 
 def _ms(us: int) -> str:
-    """Return microseconds as milliseconds, all digits: what is over a limit never looks equal to it."""
+    """Microseconds as milliseconds, all digits: what is over a limit never looks equal to it."""
     return f"{us / 1000:,.3f}".rstrip("0").rstrip(".") + " ms"

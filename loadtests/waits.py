@@ -17,7 +17,7 @@ _JOURNEY = (Endpoint.CHECKOUT, Endpoint.PAYMENT, Endpoint.CONFIRMATION, Endpoint
 
 
 def waits_of(measured: Measured) -> dict[str, dict[str, Any]]:
-    """Return how long carts waited, from the due time of their checkout's first try on; no back-off is left out.
+    """How long carts waited, from the due time of their checkout's first try on; no back-off is left out.
 
     `checkout`: to the end of its last try, which counts as no quicker than the clients' patience where it had no answer
     (`unserved`: carts whose last try missed). `journey`: of carts with an order, to the last answer about it, with all
@@ -42,7 +42,7 @@ def waits_of(measured: Measured) -> dict[str, dict[str, Any]]:
 
 
 def _spans(carts: npt.NDArray[Any], attempts: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
-    """Return each cart once, and where its first and its last try are."""
+    """Each cart once, and where its first and its last try are."""
     order = np.lexsort((attempts, carts))
     starts = np.flatnonzero(np.diff(carts[order], prepend=-1))
     ends = np.append(starts[1:], len(order)) - 1

@@ -57,7 +57,7 @@ _PRECEDENCE = (ExitCode.DEFECT, ExitCode.USAGE, ExitCode.AUDIT, ExitCode.INVALID
 
 
 def worst_exit_code(codes: Iterable[int]) -> ExitCode:
-    """Return the one code to exit with when several hold."""
+    """The one code to exit with when several hold."""
     present = set(codes)
     return next((code for code in _PRECEDENCE if code in present), ExitCode.YES)
 

@@ -50,7 +50,7 @@ def name(path: Path) -> str:
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield line and dotted name of all that a module imports, `from a import b` as `a.b`."""
+    """Line and dotted name of all that a module imports, `from a import b` as `a.b`."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -59,7 +59,7 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def dotted(node: ast.AST) -> str:
-    """Return `a.b.c` for an attribute chain, with an empty first part when it starts at anything but a name."""
+    """`a.b.c` for an attribute chain, with an empty first part when it starts at anything but a name."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
@@ -73,7 +73,7 @@ def within(imported: str, *allowed: str) -> bool:
 
 
 def clock_uses(path: Path) -> Iterator[int]:
-    """Yield the lines that read the clock or use the random module."""
+    """The lines that read the clock or use the random module."""
     yield from (line for line, imported in imports(path) if imported.split(".")[0] in CLOCK_MODULES)
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Attribute) and node.attr in CLOCK_METHODS:
@@ -83,7 +83,7 @@ def clock_uses(path: Path) -> Iterator[int]:
 
 
 def numpy_random_uses(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield line and name of what is taken from numpy.random; an empty name means the module itself."""
+    """Line and name of what is taken from numpy.random; an empty name means the module itself."""
     for line, imported in imports(path):
         if within(imported, "numpy.random"):
             yield line, imported.removeprefix("numpy.random").lstrip(".")
@@ -160,6 +160,18 @@ def test_every_public_module_class_and_function_has_a_docstring() -> None:
         if not ast.get_docstring(tree(path)):
             bare.append(name(path))
     assert bare == []
+
+
+def test_docstrings_name_what_comes_back_and_do_not_say_return() -> None:
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    wordy = [
+        f"{name(path)}: {text.splitlines()[0]}"
+        for path in modules(*PRODUCT, "tests")
+        for node in ast.walk(tree(path))
+        if isinstance(node, kinds)
+        and (text := ast.get_docstring(node) or "").startswith(("Return ", "Returns ", "Yield ", "Yields "))
+    ]
+    assert wordy == []
 
 
 def test_no_package_is_empty() -> None:

@@ -88,7 +88,7 @@ class Report:
                 self.unseen.setdefault(rule, why)
 
     def tried(self, rules: Iterable[str], what: str, work: Callable[[], _T]) -> _T | None:
-        """Return what a piece of the audit comes to; None where it fails: its rules are unseen then, and that is said.
+        """What a piece of the audit comes to; None where it fails: its rules are unseen then, and that is said.
 
         Nothing that others have found is lost, and nothing that this piece had found before it failed.
         """
@@ -105,7 +105,7 @@ class Report:
         self.hidden(rules, why)
 
     def result(self) -> AuditResult:
-        """Return all, the findings of each rule up to `MOST_FINDINGS`."""
+        """All, the findings of each rule up to `MOST_FINDINGS`."""
         findings: list[Finding] = []
         for rule, found in sorted(self._findings.items()):
             findings += found[:MOST_FINDINGS]
@@ -116,7 +116,7 @@ class Report:
 
 
 def parts_of(lines: Iterable[tuple[int, int]], offers: Sequence[Offer]) -> Iterator[tuple[int, int]]:
-    """Yield the offers and units that lines take from the stock: of bundles, their parts."""
+    """The offers and units that lines take from the stock: of bundles, their parts."""
     for offer, units in lines:
         for part, each in offers[offer].parts or ((offer, 1),):
             yield part, units * each

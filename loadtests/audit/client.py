@@ -47,7 +47,7 @@ class Acknowledged:
 
 
 def read_acknowledged(folder: Path) -> Acknowledged:
-    """Return what the log of a run's folder says, and which carts its records say were sent."""
+    """What the log of a run's folder says, and which carts its records say were sent."""
     told = Acknowledged()
     for line in read_acks(folder):
         told.take(line)
@@ -56,7 +56,7 @@ def read_acknowledged(folder: Path) -> Acknowledged:
 
 
 def _asked(folder: Path) -> set[int] | None:
-    """Return the numbers of the carts whose checkout left the client, answered or not; None where nobody knows.
+    """The numbers of the carts whose checkout left the client, answered or not; None where nobody knows.
 
     A worker that did not come to its end has not recorded what was under way then.
     """
@@ -70,7 +70,7 @@ def _asked(folder: Path) -> set[int] | None:
 
 
 def _is_complete(folder: Path) -> bool:
-    """Return whether every worker said that it came to its end."""
+    """Whether every worker said that it came to its end."""
     plan = folder / "plan.json"
     words = [msgspec.json.decode(path.read_bytes()) for path in folder.glob("worker-*.json")]
     workers = msgspec.json.decode(plan.read_bytes())["workers"] if plan.exists() else 0
@@ -99,7 +99,7 @@ def _check_lost(report: Report, told: Acknowledged, orders: Mapping[str, SeenOrd
 
 
 def _expected(facts: set[Ack]) -> set[Ack]:
-    """Return what an order must show: of one whose cancellation was told, only that; many shops forget the rest."""
+    """What an order must show: of one whose cancellation was told, only that; many shops forget the rest."""
     return {Ack.CANCELLED} if Ack.CANCELLED in facts else facts & _TOLD.keys()
 
 

@@ -109,7 +109,7 @@ def audit_engine(
     headers: dict[str, str],
     plan: Plan,
 ) -> AuditResult:
-    """Return what is wrong."""
+    """What is wrong."""
     report = Report()
     report.tried(_OWN, "the engine's own audit", lambda: _take_invariants(report, http, headers))
     report.hidden(_OWN, "the engine's own audit does not tell it")
@@ -155,14 +155,14 @@ def _take_invariants(report: Report, http: Http, headers: dict[str, str]) -> Non
 
 
 def _answered(answer: Answer) -> Answer:
-    """Return a whole answer. Raises HttpFailed for any other status: what it says then is not what was asked for."""
+    """A whole answer. Raises HttpFailed for any other status: what it says then is not what was asked for."""
     if answer.status != 200:
         raise HttpFailed(f"it answered {answer.status}")
     return answer
 
 
 def _orders(http: Http, state: Mapping[str, Any], headers: dict[str, str]) -> Iterator[_Order]:
-    """Yield the orders of this run: those of its buyers, changed since it began."""
+    """The orders of this run: those of its buyers, changed since it began."""
     token: str | None = "0"
     decode = msgspec.json.Decoder(_Page).decode
     own = f"{state['run']}-"

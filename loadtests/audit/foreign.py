@@ -66,7 +66,7 @@ class Sold:
 
 
 def audit_foreign(target: Readable, http: Http, acknowledged: Path, sold: Sold) -> AuditResult:
-    """Return what is wrong, and what could not be looked at."""
+    """What is wrong, and what could not be looked at."""
     report = Report()
     told = report.tried(_OF_CLIENTS, "reading the clients' log", lambda: read_acknowledged(acknowledged))
     reading = _Reading(report, target, http, sold)
@@ -112,18 +112,18 @@ class _Reading:
                 report.broke((), str(error))
 
     def orders(self) -> dict[str, SeenOrder] | None:
-        """Return the orders by id, None where they cannot be seen."""
+        """The orders by id, None where they cannot be seen."""
         known = self._books.orders if self._books else None
         found = self._read("orders", known, lambda: self._target.seen_orders(self._http))
         return None if found is None else {order.id: order for order in found}
 
     def stock(self) -> list[SeenStock] | None:
-        """Return the stock."""
+        """The stock."""
         known = self._books.stock if self._books else None
         return self._read("stock", known, lambda: self._target.seen_stock(self._http))
 
     def payments(self) -> list[SeenPayment] | None:
-        """Return the payments."""
+        """The payments."""
         known = self._books.payments if self._books else None
         return self._read("payments", known, lambda: self._target.seen_payments(self._http))
 

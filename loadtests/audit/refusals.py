@@ -23,7 +23,7 @@ class Wanted:
 
 
 def read_wanted(folder: Path) -> dict[int, Wanted] | None:
-    """Return what each cart of a run wants, by the cart's number; None where the run has no schedule."""
+    """What each cart of a run wants, by the cart's number; None where the run has no schedule."""
     path = folder / "schedule.npz"
     if not path.exists():
         return None
@@ -39,7 +39,7 @@ def read_wanted(folder: Path) -> dict[int, Wanted] | None:
 def least_left(
     orders: Iterable[SeenOrder], offers: Sequence[Offer], stock: Iterable[SeenStock], *, filled: bool
 ) -> dict[int, int]:
-    """Return how many units of an offer were there all the time at least, for those of which that can be told.
+    """How many units of an offer were there all the time at least, for those of which that can be told.
 
     Units go, and come back with cancelled orders only: there were never fewer than are left, less those that came back.
     Where it is not told what is left, it is what was put in less all that any order ever took; `filled`: what was put
@@ -108,7 +108,7 @@ def _named(
     orders: Iterable[SeenOrder],
     sale: OnSale,
 ) -> dict[int, list[int]]:
-    """Return the carts that were refused and need not have been, by the first offer that they wanted."""
+    """The carts that were refused and need not have been, by the first offer that they wanted."""
     held = _held(told, wanted, {order.cart for order in orders}, sale.offers)
     found: dict[int, list[int]] = defaultdict(list)
     for cart in refused:
@@ -127,7 +127,7 @@ def _named(
 def _held(
     told: Acknowledged, wanted: Mapping[int, Wanted], ordered: Collection[int | None], offers: Sequence[Offer]
 ) -> dict[int, int]:
-    """Return the units that carts without an order may have held: not those that were refused all that they wanted."""
+    """The units that carts without an order may have held: not those that were refused all that they wanted."""
     held: dict[int, int] = defaultdict(int)
     for cart, want in wanted.items():
         asked = told.asked is None or cart in told.asked

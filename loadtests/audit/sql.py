@@ -79,7 +79,7 @@ def _orders(rows: list[Row], lines: list[Row] | None, numbers: Mapping[str, int]
 
 
 def _stock(rows: list[Row], numbers: Mapping[str, int]) -> list[SeenStock]:
-    """Return what is left of the offers; a shop may have other articles too."""
+    """What is left of the offers; a shop may have other articles too."""
     own = (row for row in rows if row["sku"] in numbers)
     return [SeenStock(numbers[row["sku"]], row.get("left"), row.get("put_in")) for row in own]
 

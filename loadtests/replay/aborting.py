@@ -82,7 +82,7 @@ _NEVER_US = 1 << 60
 
 
 def parse_rule(text: str) -> AbortRule:
-    """Return the rule that a text says. Raises UsageError."""
+    """The rule that a text says. Raises UsageError."""
     match = _RULE.fullmatch(text)
     name = match["endpoint"] if match else None
     if match is None or (name and name.upper() not in Endpoint.__members__) or (not match["errors"] and not name):

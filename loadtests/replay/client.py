@@ -202,7 +202,7 @@ class HttpClient:
 
 
 def _fixed_head(host: str, run_id: str) -> str:
-    """Return what stands between the path and the number of a request; the trace ID begins with a hash of the run."""
+    """What stands between the path and the number of a request; the trace ID begins with a hash of the run."""
     seed = f"{run_id}/{os.getpid()}" if run_id else os.urandom(8).hex()
     trace = hashlib.sha256(seed.encode()).hexdigest()[:16]
     if "\n" in run_id or "\r" in run_id:

@@ -30,7 +30,7 @@ _OURS = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.E
 
 
 def open_socket(addresses: list[tuple[Any, ...]], deadline: float) -> Any:
-    """Return a connected non-blocking socket. Raises HttpTimeout, HttpFailed, or HttpDropped where we cannot send.
+    """A connected non-blocking socket. Raises HttpTimeout, HttpFailed, or HttpDropped where we cannot send.
 
     The last address decides which: for an earlier one this machine may have no network of its kind.
     """
@@ -64,7 +64,7 @@ def _connect(sock: Any, address: tuple[Any, ...], deadline: float) -> None:
 
 
 def _left(deadline: float) -> tuple[float, HttpTimeout]:
-    """Return what gevent's waits take: seconds left and what to raise when they are over."""
+    """What gevent's waits take: seconds left and what to raise when they are over."""
     return max(0.0, deadline - time.monotonic()), HttpTimeout("not connected in time")
 
 

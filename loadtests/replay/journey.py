@@ -199,7 +199,7 @@ class Journeys:
             self._keyed(Ack.RETURN_REQUESTED, Endpoint.RETURN, row, cart, order, done_us, delay_us, give_back)
 
     def _follows(self, row: int) -> Endpoint | None:
-        """Return what is done with a cart's order once it is paid; None: nothing."""
+        """What is done with a cart's order once it is paid; None: nothing."""
         if self._carts["after"][row] == sc.CANCEL and "cancel" in self._has:
             return Endpoint.CANCEL
         confirmed = self._carts["confirm_delay_us"][row] != NEVER and "confirm" in self._has

@@ -52,7 +52,7 @@ class ReplayPlan(msgspec.Struct, kw_only=True):
 
 
 def planned_end_us(schedule: Schedule) -> int:
-    """Return when the last step is due, if no answer takes any time."""
+    """When the last step is due, if no answer takes any time."""
     carts = schedule.carts
     longest = sum(
         np.where(carts[name] == NEVER, 0, carts[name]) for name in ("pay_delay_us", "confirm_delay_us")
@@ -61,7 +61,7 @@ def planned_end_us(schedule: Schedule) -> int:
 
 
 def time_is_over_us(plan: ReplayPlan, schedule: Schedule) -> int:
-    """Return when nothing can be under way any more, however slow the target is; it is over sooner where it is quick.
+    """When nothing can be under way any more, however slow the target is; it is over sooner where it is quick.
 
     Each step of a cart may need all its tries, each try all of the clients' patience, and each decline is one more
     payment. A step that takes several requests may take longer still; what is not sent then is told.
@@ -77,7 +77,7 @@ def _answers_us(plan: ReplayPlan, schedule: Schedule) -> int:
 
 
 def read_plan() -> ReplayPlan:
-    """Return the plan that the environment names. Raises UsageError."""
+    """The plan that the environment names. Raises UsageError."""
     name = os.environ.get(VARIABLE, "")
     if not name:
         raise UsageError(f"{VARIABLE} names no plan; `liverush load` makes one")

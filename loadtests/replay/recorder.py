@@ -63,7 +63,7 @@ class Recorder:
         return (self._before + self.filled) // ROW.size
 
     def code(self, reason: str) -> int:
-        """Return the number of a refusal code."""
+        """The number of a refusal code."""
         return self._codes[reason] if reason in self._codes else self._new_code(reason)
 
     def grow(self) -> None:
@@ -76,7 +76,7 @@ class Recorder:
         self._acks.append(self._encode(AckLine(kind.name, cart, key, order, status, at_us, reason)))
 
     def second(self) -> Rows:
-        """Return the records since the last call, and begin the next second."""
+        """The records since the last call, and begin the next second."""
         self._take_rows()
         rows = np.frombuffer(bytes(memoryview(self.rows)[: self.filled]), RECORD)
         self._before += self.filled
@@ -136,5 +136,5 @@ class Recorder:
 
 
 def percentile_us(values: Sequence[int] | Rows, percent: float) -> int | None:
-    """Return a percentile for people to look at while it runs; None of nothing."""
+    """A percentile for people to look at while it runs; None of nothing."""
     return int(np.percentile(np.asarray(values), percent)) if len(values) else None

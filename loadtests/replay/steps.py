@@ -136,7 +136,7 @@ class Steps:
         return self._missed[kind]
 
     def _sound(self, endpoint: Endpoint, step: Any) -> Step:
-        """Return a step that can be recorded: one made of the wrong things is a mistake in the target, told as such."""
+        """A step that can be recorded: one made of the wrong things is a mistake in the target, told as such."""
         if not isinstance(step, Step):
             return self._failed(endpoint, TypeError(f"the target returned {step!r}, no Step"))
         for name, kind in _KINDS.items():

@@ -69,7 +69,7 @@ class Watch:
             self._look()
 
     def told(self) -> dict[str, Any]:
-        """Return what is said of the whole replay; the second under way is looked at first."""
+        """What is said of the whole replay; the second under way is looked at first."""
         self._rules = []  # it is over anyway
         self._second += 1
         self._look()
@@ -125,7 +125,7 @@ class Watch:
 
 
 def _now() -> tuple[float, float]:
-    """Return the CPU time of this process and the monotonic clock, in seconds."""
+    """The CPU time of this process and the monotonic clock, in seconds."""
     return time.process_time(), time.monotonic()
 
 

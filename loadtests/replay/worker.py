@@ -159,7 +159,7 @@ class Worker:
 def part_of(
     schedule: Schedule, worker: int, workers: int, steps: frozenset[str]
 ) -> tuple[npt.NDArray[np.int64], dict[str, int]]:
-    """Return the rows that a worker sends, and how many of its part are left out as the target has no such step."""
+    """The rows that a worker sends, and how many of its part are left out as the target has no such step."""
     part = schedule.part(worker, workers)
     kinds = schedule.arrivals["kind"][part]
     missing = [kind for kind, (step, _) in LOOKS.items() if step not in steps]
@@ -168,7 +168,7 @@ def part_of(
 
 
 def _stream(schedule: Schedule, part: npt.NDArray[np.int64]) -> Iterator[tuple[Any, ...]]:
-    """Yield due time, kind, cart and SKU of the rows, made from the columns bit by bit."""
+    """Due time, kind, cart and SKU of the rows, made from the columns bit by bit."""
     columns = [schedule.arrivals[name] for name in ("due_us", "kind", "cart", "sku")]
     for at in range(0, len(part), _ROWS):
         rows = part[at : at + _ROWS]

@@ -43,14 +43,14 @@ class Answer:
         return self._headers
 
     def json(self) -> Any:
-        """Return the body decoded; raises ValueError where it is no JSON."""
+        """The body decoded; raises ValueError where it is no JSON."""
         import msgspec
 
         return msgspec.json.decode(self.body)
 
 
 def head_fields(raw: bytes) -> dict[str, str]:
-    """Return the header fields of a raw answer, interim answers (1xx) before it left out; a repeated one is joined."""
+    """The header fields of a raw answer, interim answers (1xx) before it left out; a repeated one is joined."""
     head, _, rest = raw.partition(b"\r\n\r\n")
     while head[9:10] == b"1":
         head, _, rest = rest.partition(b"\r\n\r\n")
@@ -59,7 +59,7 @@ def head_fields(raw: bytes) -> dict[str, str]:
 
 
 def joined_fields(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return header fields by their names in lower case, the values of a repeated one joined by commas."""
+    """Header fields by their names in lower case, the values of a repeated one joined by commas."""
     joined: dict[str, str] = {}
     for name, value in fields:
         name, value = name.strip().lower(), value.strip()
@@ -136,19 +136,19 @@ class Unexpected(Exception):
 
 
 def expected(answer: Answer) -> Answer:
-    """Return an answer that says yes (below 300). Raises Unexpected for all others."""
+    """An answer that says yes (below 300). Raises Unexpected for all others."""
     if answer.status >= 300:
         raise Unexpected(answer.status)
     return answer
 
 
 def in_words(error: BaseException) -> str:
-    """Return what went wrong; what a client tells of a connection speaks for itself."""
+    """What went wrong; what a client tells of a connection speaks for itself."""
     return str(error) if isinstance(error, HttpFailed) else f"{type(error).__name__}: {error}"
 
 
 def on_a_line(error: BaseException) -> str:
-    """Return an error's kind and what it says, however many lines that has, on one."""
+    """An error's kind and what it says, however many lines that has, on one."""
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
@@ -164,7 +164,7 @@ class Step:
 
 
 def ok(status: int = 200, *, order: str = "", paid: bool = False) -> Step:
-    """Return the step that did what it should."""
+    """The step that did what it should."""
     if not order and not paid:
         return _plain_ok(status)
     return Step(Outcome.OK, status, order, "", paid)
@@ -176,17 +176,17 @@ def _plain_ok(status: int) -> Step:
 
 
 def refused(reason: str, status: int = 409) -> Step:
-    """Return a correct refusal: sold out, limit reached, deal closed."""
+    """A correct refusal: sold out, limit reached, deal closed."""
     return Step(Outcome.REFUSED, status, reason=reason)
 
 
 def declined(status: int = 402) -> Step:
-    """Return a payment that the provider declined."""
+    """A payment that the provider declined."""
     return Step(Outcome.DECLINED, status, reason="payment_declined")
 
 
 def failed(status: int, reason: str = "") -> Step:
-    """Return an error; 429 and 503 count as shed."""
+    """An error; 429 and 503 count as shed."""
     return Step(Outcome.SHED if status in (429, 503) else Outcome.ERROR, status, reason=reason)
 
 
@@ -295,7 +295,7 @@ class Target:
         raise NotImplementedError
 
     def paid_since(self, http: Http, cursor: str) -> tuple[list[str], str]:
-        """Return the orders that were paid since a cursor, and the next cursor: how a merchant learns of payments.
+        """The orders that were paid since a cursor, and the next cursor: how a merchant learns of payments.
 
         Only for targets with the step "follow", whose `pay` is answered before the money is there.
         """

@@ -126,7 +126,7 @@ def _must(ask: Callable[[], Answer], path: str) -> Any:
 
 
 def made(answer: Answer, path: str) -> Any:
-    """Return what an answer made. Raises UsageError for one that says no, with the target's own reason."""
+    """What an answer made. Raises UsageError for one that says no, with the target's own reason."""
     try:
         told = answer.json()
         if 200 <= answer.status < 300:
@@ -138,7 +138,7 @@ def made(answer: Answer, path: str) -> Any:
 
 
 def _pages(offers: list[Offer], numbers: list[int], shelf: dict[int, bool]) -> list[list[int]]:
-    """Return the SKUs of each product: those of a listing, a hundred at most.
+    """The SKUs of each product: those of a listing, a hundred at most.
 
     Where there are very many, a product holds several listings, so that filling takes seconds; but never one whose
     SKUs go on or off the shelf, as a whole product does.

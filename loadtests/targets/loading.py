@@ -11,7 +11,7 @@ from sim.errors import UsageError
 
 
 def load_target(name: str) -> Target:
-    """Return a new target of the class that is named. Raises UsageError in one line for whatever is wrong with it."""
+    """A new target of the class that is named. Raises UsageError in one line for whatever is wrong with it."""
     module_name, colon, class_name = name.partition(":")
     if not colon or not module_name or not class_name:
         raise UsageError(f"--target {name!r}: write module:Class, such as my_shop:MyShop")

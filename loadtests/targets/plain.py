@@ -72,11 +72,11 @@ class PlainTarget(Target):
             SqlBooks(url, self.audit_queries, world.offers, world.run_id)
 
     def login(self, http: Http, buyer: int) -> Any:
-        """Return a session for a buyer: a token, headers, whatever `session` is to give back."""
+        """A session for a buyer: a token, headers, whatever `session` is to give back."""
         raise NotImplementedError
 
     def session(self, http: Http, buyer: int) -> Any:
-        """Return a buyer's session; the buyer is logged in at first use."""
+        """A buyer's session; the buyer is logged in at first use."""
         if buyer not in self._sessions:
             with self._logging_in.setdefault(buyer, threading.Lock()):  # twins, and carts of one buyer, come at once
                 if buyer not in self._sessions:
@@ -84,7 +84,7 @@ class PlainTarget(Target):
         return self._sessions[buyer]
 
     def secret(self, name: str) -> str:
-        """Return a secret that --secret names. It stays in the environment and is never written. Raises UsageError."""
+        """A secret that --secret names. It stays in the environment and is never written. Raises UsageError."""
         value = os.environ.get(name, "")
         if not value:
             raise UsageError(f"this target needs --secret {name}, and the environment variable {name} set")
@@ -110,12 +110,12 @@ class PlainTarget(Target):
 
 
 def _currency_of(world: World) -> str:
-    """Return the currency of all prices: a scenario has one that it reports in."""
+    """The currency of all prices: a scenario has one that it reports in."""
     return world.offers[0].currency if world.offers else ""
 
 
 def minor(amount: str | float | Decimal, currency: str) -> int:
-    """Return a decimal amount, such as "12.90", in minor units: GBP has 100, JPY 1 and KWD 1,000 of them.
+    """A decimal amount, such as "12.90", in minor units: GBP has 100, JPY 1 and KWD 1,000 of them.
 
     Raises ValueError for a fraction of a minor unit.
     """
@@ -129,5 +129,5 @@ def minor(amount: str | float | Decimal, currency: str) -> int:
 
 
 def decimal(amount_minor: int, currency: str) -> str:
-    """Return minor units as a decimal amount: 1290 is "12.90" in GBP, "1290" in JPY and "1.290" in KWD."""
+    """Minor units as a decimal amount: 1290 is "12.90" in GBP, "1290" in JPY and "1.290" in KWD."""
     return f"{Decimal(amount_minor).scaleb(-minor_digits(currency)):f}"

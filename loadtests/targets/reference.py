@@ -130,7 +130,7 @@ class ReferenceEngine(Target):
         return state | filler.fill()
 
     def command(self, world: World) -> list[str]:
-        """Return the command that serves an engine for a run."""
+        """The command that serves an engine for a run."""
         store, arguments = world.options.get("store", "sqlite"), []
         if store == "sqlite":
             arguments = ["--database", str(world.folder.resolve() / "engine.sqlite3")]
@@ -150,7 +150,7 @@ class ReferenceEngine(Target):
         return self._server.start(wanted)
 
     def _last_event(self, filler: Filler) -> int:
-        """Return the number of the engine's last event, found by halving: the feed is read from a number on only."""
+        """The number of the engine's last event, found by halving: the feed is read from a number on only."""
 
         def any_after(number: int) -> bool:
             told = filler.get(f"/v1/events?after={number}&limit=1")
@@ -302,7 +302,7 @@ class ReferenceEngine(Target):
         return f"[{lines}]"
 
     def _promotion(self, http: Http, cart: Cart, *, attributed: bool) -> str:
-        """Return the fields that say from which show a cart comes, and which deal it is after."""
+        """The fields that say from which show a cart comes, and which deal it is after."""
         said = ""
         if cart.content >= 0:
             room = f'"live_room_id":"{self._rooms[cart.content]}"'
@@ -314,7 +314,7 @@ class ReferenceEngine(Target):
         return f'{said},"promotion_id":"{self._deals[cart.deal]}"'
 
     def _find_deals(self, http: Http) -> list[str]:
-        """Return the ids of the deals: from the harness's file; where that is on another machine, the engine's."""
+        """The ids of the deals: from the harness's file; where that is on another machine, the engine's."""
         path = Path(self.state["deals_file"])
         if path.exists():
             return msgspec.json.decode(path.read_bytes(), type=list[str])
@@ -327,7 +327,7 @@ class ReferenceEngine(Target):
 
 
 def _now(url: str, ca_file: str, run_id: str) -> datetime:
-    """Return the time by the engine's clock, which may be hours behind ours; ours where it does not tell."""
+    """The time by the engine's clock, which may be hours behind ours; ours where it does not tell."""
     with contextlib.closing(BlockingHttp(url, ca_file=ca_file, run_id=run_id)) as http:
         told = http.get("/healthz").headers.get("date", "")
     ours = datetime.now(UTC)
@@ -353,7 +353,7 @@ def _read(answer: Answer) -> Step:
 
 
 def _done(answer: Answer, order: str) -> Step:
-    """Return the step of a request that changes an order: done now, done by an earlier try, or refused."""
+    """The step of a request that changes an order: done now, done by an earlier try, or refused."""
     if answer.status not in (200, 201):
         return _refusal(answer)
     replayed = "idempotent-replayed" in answer.headers
@@ -361,7 +361,7 @@ def _done(answer: Answer, order: str) -> Step:
 
 
 def _refusal(answer: Answer) -> Step:
-    """Return what a problem means: a conflict is a correct refusal, all else but 429 and 503 an error."""
+    """What a problem means: a conflict is a correct refusal, all else but 429 and 503 an error."""
     try:
         code = _problem(answer.body).code
     except msgspec.MsgspecError:

@@ -90,7 +90,7 @@ def _prepare_process() -> None:
 
 
 def _exit_code_of(result: object) -> int:
-    """Return what a verb returned, where that is an exit code."""
+    """What a verb returned, where that is an exit code."""
     return int(result) if isinstance(result, int) else ExitCode.YES
 
 
@@ -167,19 +167,19 @@ def loading() -> Iterator[None]:
 
 
 def shipped_scenarios() -> dict[str, Path]:
-    """Return the scenarios that come with LiveRush by name."""
+    """The scenarios that come with LiveRush by name."""
     return {path.stem: path for path in sorted(_coming_along("scenarios").glob("*.yaml"))}
 
 
 def _coming_along(name: str) -> Path:
-    """Return a folder that comes with LiveRush, from the installed wheel or from the checkout."""
+    """A folder that comes with LiveRush, from the installed wheel or from the checkout."""
     package = Path(sim.__file__).resolve().parent
     installed = package / f"_{name}"
     return installed if installed.is_dir() else package.parent / name
 
 
 def find_scenario(text: str) -> Path:
-    """Return the file that SCENARIO means: a path, or the bare name of a shipped scenario.
+    """The file that SCENARIO means: a path, or the bare name of a shipped scenario.
 
     Raises UsageError where there is neither.
     """

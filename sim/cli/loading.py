@@ -125,7 +125,7 @@ def load(scenario: str, as_json: bool, no_figures: bool, **given: Any) -> int:
 
 
 def _options(path: Path, given: dict[str, Any]) -> LoadOptions:
-    """Return the options of the command line, checked as far as they can be without the trace."""
+    """The options of the command line, checked as far as they can be without the trace."""
     from loadtests.choosing import Choice
     from loadtests.options import REFERENCE, LoadOptions
     from sim.scenario.load import load_with_source
@@ -171,7 +171,7 @@ def _options(path: Path, given: dict[str, Any]) -> LoadOptions:
 
 
 def without_secrets(arguments: Sequence[str]) -> list[str]:
-    """Return a command line that may be written down: a run goes to people who have no business with its passwords.
+    """A command line that may be written down: a run goes to people who have no business with its passwords.
 
     Hidden are values of --target-option, whatever they are, and passwords in URLs, before the host or as a parameter.
     """

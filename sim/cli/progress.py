@@ -18,7 +18,7 @@ Tell = Callable[[int, int], object]
 
 @contextmanager
 def progress(words: str, *, shown: bool) -> Iterator[Tell]:
-    """Yield what is told `(done, of)`; `words` stand before the bar, and nothing is drawn unless `shown`."""
+    """What is told `(done, of)`; `words` stand before the bar, and nothing is drawn unless `shown`."""
     if not shown:
         yield lambda _done, _of: None
         return
@@ -34,7 +34,7 @@ def progress(words: str, *, shown: bool) -> Iterator[Tell]:
 
 @contextmanager
 def stages(*, shown: bool) -> Iterator[Callable[[str, int], object]]:
-    """Yield what is told `(what is being done now, of how many steps)`; nothing is drawn unless `shown`."""
+    """What is told `(what is being done now, of how many steps)`; nothing is drawn unless `shown`."""
     if not shown:
         yield lambda _what, _of: None
         return
@@ -52,7 +52,7 @@ def stages(*, shown: bool) -> Iterator[Callable[[str, int], object]]:
 
 @contextmanager
 def search_progress(*, shown: bool) -> Iterator[SearchTell]:
-    """Yield what is told how far a search is: points tried, what the best is ahead by, replications that confirm."""
+    """What is told how far a search is: points tried, what the best is ahead by, replications that confirm."""
     if not shown:
         yield lambda _progress: None
         return

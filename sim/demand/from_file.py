@@ -34,7 +34,7 @@ _NEEDED = {"rows": {"time", "sku"}, "rates": {"time", "per_s"}}
 
 
 def trace_from_file(path: Path, scenario: Scenario, seed: int) -> Trace:
-    """Return the trace in a Parquet or CSV file; its header has how long the curve is, `length_us`.
+    """The trace in a Parquet or CSV file; its header has how long the curve is, `length_us`.
 
     Raises ScenarioError (every problem, with its line) or UsageError.
     """
@@ -107,7 +107,7 @@ def _some(number: dict[str, int]) -> str:
 def _from_rates(
     path: Path, columns: dict[str, list[Any]], scenario: Scenario, seed: int
 ) -> tuple[dict[str, Column], int]:
-    """Return Poisson arrivals along the curve, and when it ends."""
+    """Poisson arrivals along the curve, and when it ends."""
     knots = _knots(path, columns)
     expected = expected_count(knots)
     if expected > scenario.max_rows:
@@ -126,7 +126,7 @@ def _from_rates(
 
 
 def _knots(path: Path, columns: dict[str, list[Any]]) -> RateCurve:
-    """Return the curve through the rows. Raises ScenarioError with every row that is wrong, UsageError for too few."""
+    """The curve through the rows. Raises ScenarioError with every row that is wrong, UsageError for too few."""
     problems, times_us = [], [_time_us(time) for time in columns["time"]]
     latest_us = 0
     for line, (time, time_us, rate) in enumerate(zip(columns["time"], times_us, columns["per_s"], strict=True), 2):
@@ -145,7 +145,7 @@ def _knots(path: Path, columns: dict[str, list[Any]]) -> RateCurve:
 
 
 def _time_us(time: Any) -> int | None:
-    """Return seconds, as a number or as text, or a duration with its unit as whole microseconds; None for neither."""
+    """Seconds, as a number or as text, or a duration with its unit as whole microseconds; None for neither."""
     try:
         seconds = float(time)
     except (TypeError, ValueError):

@@ -40,7 +40,7 @@ class Keyring:
     _found: dict[bytes, Caller] = field(default_factory=dict)  # by whole header: those that were somebody's
 
     def find(self, header: bytes) -> Caller | None:
-        """Return who an `Authorization` header belongs to, None for nobody."""
+        """Who an `Authorization` header belongs to, None for nobody."""
         return self._found.get(header) or self._find(header)
 
     def _find(self, header: bytes) -> Caller | None:
@@ -66,17 +66,17 @@ class Keyring:
 
 
 def variable_of(role: str) -> str:
-    """Return the environment variable that holds a role's key."""
+    """The environment variable that holds a role's key."""
     return f"LIVERUSH_KEY_{role.upper()}"
 
 
 def development_key(role: str) -> str:
-    """Return the well-known key of a role, which only loopback accepts."""
+    """The well-known key of a role, which only loopback accepts."""
     return f"dev-{role}-key-0000"
 
 
 def keyring(environment: Mapping[str, str], *, loopback: bool, per_s: float = 0.0) -> Keyring:
-    """Return the keys of all roles.
+    """The keys of all roles.
 
     Raises UsageError for keys that are missing, too short, shared by two roles, or that no header can hold.
     """

@@ -9,6 +9,6 @@ _CELLS = 1 << 53
 
 
 def uniform(*parts: object) -> float:
-    """Return a number in (0, 1) that the parts alone determine."""
+    """A number in (0, 1) that the parts alone determine."""
     digest = hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=8).digest()
     return ((int.from_bytes(digest, "big") >> 11) + 0.5) / _CELLS

@@ -9,12 +9,12 @@ Clock = Callable[[], int]
 
 
 def wall_clock() -> int:
-    """Return the machine's own time, for what others compare with theirs; it may be set back and forth."""
+    """The machine's own time, for what others compare with theirs; it may be set back and forth."""
     return time.time_ns() // 1000
 
 
 def steady_clock() -> Clock:
-    """Return a clock set once by the wall clock and then run by the monotonic one."""
+    """A clock set once by the wall clock and then run by the monotonic one."""
     origin_ns = time.time_ns() - time.monotonic_ns()
     return lambda: (time.monotonic_ns() + origin_ns) // 1000
 
@@ -27,7 +27,7 @@ class CarriedClock:
         self._ahead_us = 0
 
     def __call__(self) -> int:
-        """Return the time."""
+        """The time."""
         return self._clock() + self._ahead_us
 
     def carry_on_from(self, at_us: int) -> None:

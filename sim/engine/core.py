@@ -68,7 +68,7 @@ class Served(Protocol):
 
 
 def _request_ids() -> Iterator[bytes]:
-    """Return endless names for requests: no two alike, whichever route they are for and however often we start."""
+    """Endless names for requests: no two alike, whichever route they are for and however often we start."""
     start = secrets.token_hex(4).encode()
     return (b"%b-%d" % (start, number) for number in itertools.count(1))
 

@@ -18,26 +18,26 @@ _PLACED = events.OrderPlaced.TYPE
 
 
 def order_of(event: Any) -> int:
-    """Return the id of the order that an event is about, 0 for none."""
+    """The id of the order that an event is about, 0 for none."""
     return _ORDER_OF[type(event)](event)
 
 
 def event_row(event: Any, seq: int, at_us: int, before: State, case: Case) -> Row:
-    """Return an order's event as the feed has it, after it was applied."""
+    """An order's event as the feed has it, after it was applied."""
     order = case.order
     data = _DATA.get(type(event), _nothing)(event)
     return seq, order.id, order.seq, event.TYPE, at_us, int(before), int(order.state), data
 
 
 def placed_row(event: events.OrderPlaced, seq: int, at_us: int) -> Row:
-    """Return the first event of an order as the feed has it."""
+    """The first event of an order as the feed has it."""
     order = event.order
     data = f'{{"amount":"{order.total_minor}","currency":"{order.currency}"}}'
     return seq, order.id, 1, _PLACED, at_us, 0, 1, data
 
 
 def stock_row(event: events.StockChanged, seq: int, at_us: int) -> Row:
-    """Return a change of a SKU's stock as the feed has it; it belongs to no order."""
+    """A change of a SKU's stock as the feed has it; it belongs to no order."""
     move = event.move
     data = _json({"sku_id": str(move.sku_id), "units": move.units, "cause": move.kind})
     return seq, 0, seq, event.TYPE, at_us, 0, 0, data

@@ -22,7 +22,7 @@ _command_of, _key_of = attrgetter("command"), attrgetter("key")
 
 
 async def fetch(store: Store, cache: Cache, calls: list[Call]) -> Fetched:
-    """Return the orders, keys, provider events and deal buyers that the calls name."""
+    """The orders, keys, provider events and deal buyers that the calls name."""
     fetched = Fetched()
     commands = [*map(_command_of, calls)]
     carts = [command for command in commands if type(command) is PlaceOrder]
@@ -67,7 +67,7 @@ async def _fetch_cases(store: Store, order_ids: list[int], fetched: Fetched) -> 
 
 
 def _with_stray_money(payments: dict[int, list[Payment]]) -> list[int]:
-    """Return the orders that were sent money which they could not take."""
+    """The orders that were sent money which they could not take."""
     returned = PaymentStatus.RETURNED
     return [order_id for order_id, known in payments.items() if any(payment.status == returned for payment in known)]
 
@@ -82,5 +82,5 @@ async def _by_order(store: Store, name: str, order_ids: list[int]) -> dict[int, 
 
 
 def _deal_buyers(cases: Iterable[Case]) -> set[str]:
-    """Return the buyers whose counts in deals may change with their orders."""
+    """The buyers whose counts in deals may change with their orders."""
     return {case.order.buyer_id for case in cases if any(line.deal_id for line in case.lines)}

@@ -37,7 +37,7 @@ class Layer(dict[K, V], MutableMapping[K, V], Generic[K, V]):
         self.__missing__ = base.__getitem__
 
     def get(self, key: K, default: Any = None) -> Any:
-        """Return the value of a key, from here or from below."""
+        """The value of a key, from here or from below."""
         found = dict.get(self, key)
         return self.base.get(key, default) if found is None else found
 
@@ -45,7 +45,7 @@ class Layer(dict[K, V], MutableMapping[K, V], Generic[K, V]):
         return dict.__contains__(self, key) or key in self.base
 
     def everywhere(self) -> Iterator[V]:
-        """Yield all values, those here instead of those that they replace."""
+        """All values, those here instead of those that they replace."""
         yield from self.values()
         yield from (value for key, value in self.base.items() if not dict.__contains__(self, key))
 
@@ -118,7 +118,7 @@ class Group(World):
         self.last_seq = cache.last_seq
 
     def changes(self) -> Changes:
-        """Return every row that the group has made or replaced."""
+        """Every row that the group has made or replaced."""
         made: dict[str, Collection[Any]] = {name: getattr(self, name).values() for name in self._layered()}
         if self._catalogue:
             made["sku_parts"] = [*chain.from_iterable(self.parts.values())]
@@ -134,7 +134,7 @@ class Group(World):
         return changes
 
     def fresh(self) -> list[str]:
-        """Return the tables that hold none of the group's rows yet: nearly every group has only new orders."""
+        """The tables that hold none of the group's rows yet: nearly every group has only new orders."""
         assert isinstance(self.cases, Layer)
         tables = [] if self.cases.base else ["orders", *CHILDREN]
         return tables if self._stored else [*tables, "idempotency"]
@@ -147,16 +147,16 @@ class Group(World):
         cache.last_seq = self.last_seq
 
     def _answers(self) -> Collection[IdempotencyRow]:
-        """Return the answers that this group has given."""
+        """The answers that this group has given."""
         stored, answers = self._stored, self.idempotency.values()
         return [answer for answer in answers if stored.get(answer.key) is not answer] if stored else answers
 
     def _layered(self) -> tuple[str, ...]:
-        """Return the small tables that this group may have changed."""
+        """The small tables that this group may have changed."""
         return (*CATALOGUE, "stocks", "deals") if self._catalogue else ("stocks", "deals")
 
     def _of_cases(self) -> dict[str, Collection[Any]]:
-        """Return the orders, and what hangs on them and is new or another."""
+        """The orders, and what hangs on them and is new or another."""
         cases = self.cases
         assert isinstance(cases, Layer)
         orders, *parts = zip(*map(astuple, cases.values()), strict=True)
@@ -169,7 +169,7 @@ class Group(World):
 
 
 def _changed(cases: Layer[int, Case], name: str, of_orders: Iterable[tuple[Any, ...]]) -> Iterable[Any]:
-    """Yield what is new or another in one part of each order, given that part of all of them."""
+    """What is new or another in one part of each order, given that part of all of them."""
     before = cases.base
     part_of = attrgetter(CHILDREN[name])
     for order_id, records in zip(cases, of_orders, strict=True):
@@ -194,7 +194,7 @@ CHILDREN = {
 
 
 def load_cache(rows: Mapping[str, list[tuple[Any, ...]]], last_id: int, last_seq: int) -> Cache:
-    """Return the cache made of the rows of all cached tables."""
+    """The cache made of the rows of all cached tables."""
     cache = Cache(last_id=last_id, last_seq=last_seq)
     # Ids, prices and currencies of SKUs that are equal become one object: the processor has less to fetch.
     one: dict[Any, Any] = {}

@@ -62,7 +62,7 @@ _UNPACK: dict[int, Callable[[Any], Any]] = {
 
 
 def pack_calls(numbered: list[tuple[int, Call]]) -> Calls:
-    """Return calls as they are sent."""
+    """Calls as they are sent."""
     checkouts = [(number, call.key, call.fingerprint, call.command) for number, call in numbered if call.view is placed]
     if len(checkouts) == len(numbered):
         return Calls(checkouts)
@@ -71,7 +71,7 @@ def pack_calls(numbered: list[tuple[int, Call]]) -> Calls:
 
 
 def unpack_calls(calls: Calls) -> list[tuple[int, Call]]:
-    """Return the calls that were sent."""
+    """The calls that were sent."""
     numbered = [
         (number, Call(command, placed, key, fingerprint)) for number, key, fingerprint, command in calls.checkouts
     ]

@@ -103,7 +103,7 @@ class Metrics:
         self.swept = Counter("liverush_swept_orders_total", "Orders that a sweep acted on.", registry=registry)
 
     def observer(self, route: str) -> Callable[[int, float], None]:
-        """Return what counts one answer of a route: (status, seconds)."""
+        """What counts one answer of a route: (status, seconds)."""
         return self._requests.observer(route)
 
     def count_unserved(self, status: int) -> None:
@@ -116,7 +116,7 @@ class Metrics:
         self.commit.observe(seconds)
 
     def text(self, queued: int, sweeps: int, swept: int, stored: Stored | None) -> bytes:
-        """Return all metrics in Prometheus' text format; the writer counts its queue and sweeps itself.
+        """All metrics in Prometheus' text format; the writer counts its queue and sweeps itself.
 
         `stored` is what the store counts, None where it cannot be asked.
         """

@@ -54,14 +54,14 @@ HTTP_PROBLEMS: dict[str, tuple[int, str]] = {
 
 
 def title(code: str) -> str:
-    """Return the constant title of a code."""
+    """The constant title of a code."""
     if code in HTTP_PROBLEMS:
         return HTTP_PROBLEMS[code][1]
     return code.replace("_", " ").capitalize()
 
 
 def problem(status: int, code: str, detail: str = "", **facts: Any) -> Reply:
-    """Return the answer for a problem; `facts` stand beside the standard members."""
+    """The answer for a problem; `facts` stand beside the standard members."""
     members = {"type": TYPE_ROOT + code.replace("_", "-"), "title": title(code), "status": status}
     if detail:
         members["detail"] = detail
@@ -69,17 +69,17 @@ def problem(status: int, code: str, detail: str = "", **facts: Any) -> Reply:
 
 
 def http_problem(code: str, detail: str = "", **facts: Any) -> Reply:
-    """Return the answer for a problem that HTTP found."""
+    """The answer for a problem that HTTP found."""
     return problem(HTTP_PROBLEMS[code][0], code, detail, **facts)
 
 
 def status_of(refusal: Refusal) -> int:
-    """Return the HTTP status of a refusal."""
+    """The HTTP status of a refusal."""
     return _STATUS.get(refusal, 409)
 
 
 def refused(refusal: Refused) -> Reply:
-    """Return the answer for a refusal of the core."""
+    """The answer for a refusal of the core."""
     facts = dict(refusal.facts)
     if refusal.errors:
         facts["errors"] = refusal.errors

@@ -126,7 +126,7 @@ class QuickProtocol(HttpToolsProtocol):
                 self._refuse_head()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Return whether to keep the connection: of one who has sent all that it will, until its last answer."""
+        """Whether to keep the connection: of one who has sent all that it will, until its last answer."""
         cycle: Any = self.cycle
         if cycle is None or cycle.response_complete or cycle.more_body:
             return False
@@ -208,7 +208,7 @@ class QuickProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _in_part(self) -> object:
-        """Return what stands for a message that has come in part, None where none has."""
+        """What stands for a message that has come in part, None where none has."""
         waiting: Any = self.cycle
         if waiting is not None and not waiting.response_complete:
             return waiting if waiting.more_body else None

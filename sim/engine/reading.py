@@ -14,7 +14,7 @@ _WIDTH = len(_ORDER)
 
 
 def columns(table: str, alias: str) -> str:
-    """Return a table's columns for a SELECT."""
+    """A table's columns for a SELECT."""
     return ", ".join(f"{alias}.{column}" for column in TABLES[table].columns)
 
 
@@ -47,7 +47,7 @@ WHERE before_it < {{most}}"""
 
 
 async def read_case(store: Store, order_id: int) -> Case | None:
-    """Return an order with its lines, None where there is none."""
+    """An order with its lines, None where there is none."""
     chosen = f"SELECT {_ALL_OF_ORDERS} FROM orders WHERE id = ?"
     cases = _cases(await store.select(_CASES.format(chosen=chosen), (order_id,)))
     return cases[0] if cases else None
@@ -56,7 +56,7 @@ async def read_case(store: Store, order_id: int) -> Case | None:
 async def read_cases(
     store: Store, after: int, limit: int, *, state: int = 0, buyer_id: str = "", since_us: int | None
 ) -> list[Case]:
-    """Return orders with their lines by id: those behind `after`, in a state, of a buyer, changed since an instant.
+    """Orders with their lines by id: those behind `after`, in a state, of a buyer, changed since an instant.
 
     They end before `limit` with the order that makes them too many characters for a page: see `is_full`.
     """
@@ -94,7 +94,7 @@ def _cases(rows: Rows) -> list[Case]:
 
 
 async def first_seq_since(store: Store, at_us: int) -> tuple[int, int]:
-    """Return the numbers of the first event later than an instant, and of the last; they go with time."""
+    """The numbers of the first event later than an instant, and of the last; they go with time."""
     ((last,),) = await store.select("SELECT COALESCE(MAX(seq), 0) FROM events")
     low, high = 1, int(last) + 1
     while low < high:
@@ -108,7 +108,7 @@ async def first_seq_since(store: Store, at_us: int) -> tuple[int, int]:
 
 
 async def read_parts(store: Store, table: str, key: str, value: int) -> list[tuple[Any, Case]]:
-    """Return what hangs on orders, found by its own `id` or by its `order_id`, each with its order as it is then."""
+    """What hangs on orders, found by its own `id` or by its `order_id`, each with its order as it is then."""
     width = len(TABLES[table].columns)
     query = (
         f"SELECT {columns(table, 'p')}, {columns('orders', 'o')}, {columns('order_lines', 'l')} FROM {table} p "
@@ -127,13 +127,13 @@ async def order_exists(store: Store, order_id: int) -> bool:
 
 
 async def read_events(store: Store, where: str, values: Sequence[Any], order: str, limit: int) -> list[EventRow]:
-    """Return events; `where` and `order` are ours, never a caller's."""
+    """Events; `where` and `order` are ours, never a caller's."""
     query = f"SELECT {columns('events', 'e')} FROM events e WHERE {where} ORDER BY {order} LIMIT ?"
     return [record("events", tuple(row)) for row in await store.select(query, (*values, limit))]
 
 
 def joined(bodies: Iterable[bytes]) -> bytes:
-    """Return JSON texts as a JSON array."""
+    """JSON texts as a JSON array."""
     return b"[" + b",".join(bodies) + b"]"
 
 

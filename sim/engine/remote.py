@@ -101,7 +101,7 @@ class RemoteWriter:
             await self._process.wait()
 
     def submit(self, call: Call) -> asyncio.Future[Reply]:
-        """Return the future answer of a call; with too many on their way it is a 503 at once."""
+        """The future answer of a call; with too many on their way it is a 503 at once."""
         assert self._loop is not None
         future: asyncio.Future[Reply] = self._loop.create_future()
         self.put(call, partial(settle, future))

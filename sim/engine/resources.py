@@ -205,16 +205,16 @@ def _second(second: int) -> str:
 
 
 def instant(at_us: int) -> str:
-    """Return microseconds since 1970 as RFC 3339."""
+    """Microseconds since 1970 as RFC 3339."""
     second, micro = divmod(at_us, 1_000_000)
     return f"{_second(second)}{micro:06d}Z"
 
 
 def instant_or_none(at_us: int) -> str | None:
-    """Return an instant, None for one that has not come."""
+    """An instant, None for one that has not come."""
     return instant(at_us) if at_us else None
 
 
 def id_or_none(number: int) -> str | None:
-    """Return an id, None for none."""
+    """An id, None for none."""
     return str(number) if number else None

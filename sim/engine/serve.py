@@ -125,7 +125,7 @@ async def _started(writer: RemoteWriter) -> Ready:
 
 
 def _protocol() -> Any:
-    """Return the HTTP protocol: ours where its parser is there, which has no wheels for every system."""
+    """The HTTP protocol: ours where its parser is there, which has no wheels for every system."""
     try:
         from sim.engine.quick import QuickProtocol
     except ModuleNotFoundError:
@@ -158,7 +158,7 @@ async def _serve_http(front: Front, listening: socket.socket, ready: Callable[[]
 
 
 def _doors(listening: socket.socket) -> list[socket.socket]:
-    """Return a socket under several numbers: libuv (from 1.45) accepts one connection a number and turn of the loop.
+    """A socket under several numbers: libuv (from 1.45) accepts one connection a number and turn of the loop.
 
     Through one alone a burst's new connections wait while those that are there already are served again and again.
     """
@@ -199,7 +199,7 @@ def _on_signal(end: Callable[[], object]) -> Iterator[None]:
 
 
 def _listen(settings: Settings) -> socket.socket:
-    """Return the listening socket. Raises UsageError for a port in use or an address that is not ours."""
+    """The listening socket. Raises UsageError for a port in use or an address that is not ours."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
@@ -239,7 +239,7 @@ def _asked_at(url: str) -> Provider:
 
 
 def _secret(settings: Settings) -> str:
-    """Return a secret for this run: new for our own provider, well known for development on loopback."""
+    """A secret for this run: new for our own provider, well known for development on loopback."""
     if settings.psp:
         return secret_of(secrets.token_bytes(32))
     if not settings.loopback:

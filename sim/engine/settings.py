@@ -49,7 +49,7 @@ class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     confirms_itself: bool | None = None
 
     def set(self) -> dict[str, Any]:
-        """Return what is set."""
+        """What is set."""
         return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
 
 
@@ -128,7 +128,7 @@ def _timers(settings: Settings) -> dict[str, Any]:
 
 
 def plan_of(settings: Settings) -> Plan:
-    """Return the plan of the settings, its scenario read. Raises ScenarioError."""
+    """The plan of the settings, its scenario read. Raises ScenarioError."""
     scenario, rules, sweep_us = None, Rules(), SECOND_US
     if settings.scenario is not None:
         from sim.engine.catalogue.seed import rules_of
@@ -168,7 +168,7 @@ def _check_rules(rules: Rules, speed: float) -> None:
 
 
 def open_store(plan: Plan) -> Store:
-    """Return the store of a plan, not opened yet. Raises UsageError."""
+    """The store of a plan, not opened yet. Raises UsageError."""
     if plan.store == "sqlite":
         from sim.engine.stores.sqlite import SqliteStore
 

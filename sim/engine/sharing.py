@@ -23,7 +23,7 @@ class SharedReads:
         self._waiting: dict[_Key, asyncio.Task[Rows]] = {}
 
     async def read(self, sql: str, parameters: Sequence[Any]) -> Rows:
-        """Return the rows of a query that began after this call did."""
+        """The rows of a query that began after this call did."""
         key = (sql, tuple(parameters))
         task = self._waiting.get(key)
         if task is None:

@@ -103,7 +103,7 @@ async def serve(connection: socket.socket) -> None:
 
 
 def engine_of(plan: Plan, observe: Callable[[int, float], None]) -> Engine:
-    """Return the engine of a plan, not opened yet: all but HTTP and payments. `observe` is told of each group."""
+    """The engine of a plan, not opened yet: all but HTTP and payments. `observe` is told of each group."""
     engine = Engine(
         open_store(plan),
         steady_clock(),

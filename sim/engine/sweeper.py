@@ -25,7 +25,7 @@ _DUE = "SELECT id FROM orders WHERE due_us > 0 AND due_us <= ? ORDER BY due_us L
 
 
 def pause_us(sweep_us: int, speed: float) -> int:
-    """Return how long the engine really waits between two sweeps."""
+    """How long the engine really waits between two sweeps."""
     return max(LEAST_PAUSE_US, round(sweep_us / speed))
 
 

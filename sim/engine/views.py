@@ -45,7 +45,7 @@ _returned = msgspec.json.Decoder(list[tuple[int, int]]).decode
 
 
 def order_view(case: Case, *, addressed: bool = True) -> OrderView:
-    """Return an order with its lines, as the API shows it; not `addressed`: to one who may not know where to."""
+    """An order with its lines, as the API shows it; not `addressed`: to one who may not know where to."""
     order = case.order
     currency = order.currency
     return OrderView(
@@ -91,7 +91,7 @@ def _line_view(line: Line, currency: str) -> LineView:
 
 
 def payment_view(payment: Payment) -> PaymentView:
-    """Return a payment as the API shows it."""
+    """A payment as the API shows it."""
     return PaymentView(
         str(payment.id),
         str(payment.order_id),
@@ -105,7 +105,7 @@ def payment_view(payment: Payment) -> PaymentView:
 
 
 def refund_view(refund: Refund) -> RefundView:
-    """Return a refund as the API shows it."""
+    """A refund as the API shows it."""
     return RefundView(
         str(refund.id),
         str(refund.order_id),
@@ -119,7 +119,7 @@ def refund_view(refund: Refund) -> RefundView:
 
 
 def package_view(package: Package, lines: tuple[Line, ...]) -> PackageView:
-    """Return a parcel as the API shows it."""
+    """A parcel as the API shows it."""
     return PackageView(
         str(package.id),
         str(package.order_id),
@@ -135,7 +135,7 @@ def package_view(package: Package, lines: tuple[Line, ...]) -> PackageView:
 
 
 def cancellation_view(request: Cancellation, case: Case) -> CancellationView:
-    """Return a cancellation as the API shows it."""
+    """A cancellation as the API shows it."""
     return CancellationView(
         str(request.id),
         str(request.order_id),
@@ -150,7 +150,7 @@ def cancellation_view(request: Cancellation, case: Case) -> CancellationView:
 
 
 def return_view(request: Return) -> ReturnView:
-    """Return an after-sales request as the API shows it."""
+    """An after-sales request as the API shows it."""
     return ReturnView(
         str(request.id),
         str(request.order_id),
@@ -251,7 +251,7 @@ def webhook_taken(_world: World, _command: Any, happened: tuple[Any, ...]) -> Re
 
 
 def package_reply(status: int) -> View:
-    """Return the view that answers with a command's parcel."""
+    """The view that answers with a command's parcel."""
     return partial(_package_reply, status)
 
 
@@ -263,7 +263,7 @@ def _package_reply(status: int, world: World, command: Any, happened: tuple[Any,
 
 
 def cancellation_reply(status: int) -> View:
-    """Return the view that answers with a command's cancellation."""
+    """The view that answers with a command's cancellation."""
     return partial(_cancellation_reply, status)
 
 
@@ -275,7 +275,7 @@ def _cancellation_reply(status: int, world: World, command: Any, happened: tuple
 
 
 def return_reply(status: int) -> View:
-    """Return the view that answers with a command's return."""
+    """The view that answers with a command's return."""
     return partial(_return_reply, status)
 
 

@@ -49,14 +49,14 @@ class Submitter(Protocol):
         """Calls that wait."""
 
     def submit(self, call: Call) -> asyncio.Future[Reply]:
-        """Return the future answer of a call."""
+        """The future answer of a call."""
 
     def put(self, call: Call, deliver: Deliver) -> None:
         """Take a call; `deliver` is called with its answer, at once where it is not taken."""
 
 
 def _share(waiting: int, answered: int) -> int:
-    """Return how many of those who wait go into the next group, where others have just been answered."""
+    """How many of those who wait go into the next group, where others have just been answered."""
     half = (waiting + answered + 1) // 2
     return waiting if waiting + answered < _HALVED else min(waiting, half)
 
@@ -100,7 +100,7 @@ class Writer:
             await self._task
 
     def submit(self, call: Call) -> asyncio.Future[Reply]:
-        """Return the future answer of a call; with a full queue it is a 503 at once."""
+        """The future answer of a call; with a full queue it is a 503 at once."""
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self.put(call, partial(settle, future))
         return future
@@ -115,7 +115,7 @@ class Writer:
             self._wake.set()
 
     def submit_own(self, call: Call) -> asyncio.Future[Reply]:
-        """Return the future answer of a call of the engine itself, whatever its clients have let wait.
+        """The future answer of a call of the engine itself, whatever its clients have let wait.
 
         Their own number bounds such calls. Were they shed, a full queue would keep the units of orders whose time is
         over from all who wait for them.

@@ -50,7 +50,7 @@ def in_order(
     cluster: str | None = None,
     meanwhile: Meanwhile | None = None,
 ) -> Generator[_T, None, None]:
-    """Yield `work(number)` for each of `numbers` (replications, or what has one) in order; close it to stop early.
+    """`work(number)` for each of `numbers` (replications, or what has one) in order; close it to stop early.
 
     `workers`: processes, by default one a core. `cluster`: address of a Dask scheduler, whose workers are used instead.
     `meanwhile`: what the other processes do while the first makes what all others would have to make for themselves.

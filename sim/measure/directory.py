@@ -31,7 +31,7 @@ _OF_THE_DISK = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "ERO
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a name beside `path` to write to; on leaving it takes the place of `path`.
+    """A name beside `path` to write to; on leaving it takes the place of `path`.
 
     Whatever raises inside (an interrupt too) removes it, and `path` is as it was. OSErrors are told of `path`.
     """
@@ -57,7 +57,7 @@ def write_whole(path: Path, text: str) -> None:
 
 @contextmanager
 def whole_directory(out: Path, name: str) -> Iterator[Path]:
-    """Yield a fresh directory inside `out`; on leaving it becomes `out/name`, replacing one that is there.
+    """A fresh directory inside `out`; on leaving it becomes `out/name`, replacing one that is there.
 
     Whatever raises inside (an interrupt too) removes it, and the folders that were made for it. Raises UsageError or
     OSError (`filename` is `out` where the disk is full or may not be written).

@@ -46,7 +46,7 @@ def write_interval_log(path: Path, intervals: Iterable[Interval], started_unix_u
 
 
 def intervals_of(tag: str, at_us: Ints, values_us: Ints) -> list[Interval]:
-    """Return the values by the second to which they belong."""
+    """The values by the second to which they belong."""
     order = np.argsort(at_us, kind="stable")
     numbers = at_us[order] // _INTERVAL_US
     starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1))
@@ -58,7 +58,7 @@ def intervals_of(tag: str, at_us: Ints, values_us: Ints) -> list[Interval]:
 
 
 def encoded(values_us: Ints) -> str:
-    """Return the compressed histogram of values, base 64; the library counts one at a time, so equal ones go together.
+    """The compressed histogram of values, base 64; the library counts one at a time, so equal ones go together.
 
     Values are cut to the bits that the histogram keeps: that changes no bucket, and leaves few different ones.
     """

@@ -61,7 +61,7 @@ class Histogram:
         self.total_us += (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())
 
     def merge(self, other: Histogram) -> Histogram:
-        """Return a histogram of what both have recorded."""
+        """A histogram of what both have recorded."""
         both = Histogram(self.counts.copy(), self.total_us, self.min_us, self.max_us)
         if len(other):
             both._widen(other.min_us, other.max_us)
@@ -70,12 +70,12 @@ class Histogram:
         return both
 
     def percentile(self, percentile: float) -> int | None:
-        """Return the percentile (0 to 100) in microseconds, at most MAX_ERROR off; None where nothing was recorded."""
+        """The percentile (0 to 100) in microseconds, at most MAX_ERROR off; None where nothing was recorded."""
         found = self.percentiles((percentile,))
         return found[0] if found else None
 
     def percentiles(self, percentiles: Iterable[float]) -> list[int]:
-        """Return several percentiles at once; empty where nothing was recorded."""
+        """Several percentiles at once; empty where nothing was recorded."""
         upto = np.cumsum(self.counts)
         n = int(upto[-1])
         if not n:
@@ -90,7 +90,7 @@ class Histogram:
 
 
 def bucket_of(values: Ints) -> Ints:
-    """Return the bucket of each value, 0 or more: exponent and first bits of its float64, as one number."""
+    """The bucket of each value, 0 or more: exponent and first bits of its float64, as one number."""
     bits = values.astype(np.float64).view(np.int64)
     bits >>= _SHIFT
     bits -= _FIRST
@@ -98,13 +98,13 @@ def bucket_of(values: Ints) -> Ints:
 
 
 def middle_of(buckets: npt.NDArray[np.integer]) -> Ints:
-    """Return the middle of the whole numbers in each bucket."""
+    """The middle of the whole numbers in each bucket."""
     least, end = (np.ceil(_edge(buckets + more)).astype(np.int64) for more in (0, 1))
     middle: Ints = least + np.maximum(end - 1 - least, 0) // 2
     return np.where(buckets > 0, middle, 0)
 
 
 def _edge(buckets: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
-    """Return the lowest number of each bucket, the largest int64 at most."""
+    """The lowest number of each bucket, the largest int64 at most."""
     edges = ((np.asarray(buckets, np.int64) + _FIRST) << _SHIFT).view(np.float64)
     return np.minimum(edges, float(2**63 - 1024))  # the largest float64 that is an int64

@@ -12,7 +12,7 @@ ENOUGH_BEYOND = 10
 
 
 def rank_of(percentile: float, n: int) -> int:
-    """Return which of n values in ascending order is the percentile: the smallest with at least that share at or below.
+    """Which of n values in ascending order is the percentile: the smallest with at least that share at or below.
 
     Counted from 1. Fractions, since 99.9 % of 10,000 is 9,991 in floating point.
     """
@@ -20,17 +20,17 @@ def rank_of(percentile: float, n: int) -> int:
 
 
 def beyond(percentile: float, n: int) -> int:
-    """Return how many of n observations lie beyond the percentile."""
+    """How many of n observations lie beyond the percentile."""
     return n - rank_of(percentile, n)
 
 
 def percentile_of(ordered: npt.NDArray[np.int64], percentile: float) -> int:
-    """Return the percentile of values in ascending order, at least one."""
+    """The percentile of values in ascending order, at least one."""
     return int(ordered[rank_of(percentile, len(ordered)) - 1])
 
 
 def sure_percentile_of(ordered: npt.NDArray[np.int64], percentile: float) -> int | None:
-    """Return the percentile, or None where fewer than ENOUGH_BEYOND values lie beyond it."""
+    """The percentile, or None where fewer than ENOUGH_BEYOND values lie beyond it."""
     if beyond(percentile, len(ordered)) < ENOUGH_BEYOND:
         return None
     return percentile_of(ordered, percentile)

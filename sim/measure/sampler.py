@@ -79,7 +79,7 @@ class Sampler:
         self._pids = {**self._pids, **{name: int(pid) for name, pid in processes.items()}}
 
     def rows(self) -> list[Sample]:
-        """Return what was seen so far, a row a second."""
+        """What was seen so far, a row a second."""
         return list(self._rows)
 
     def start(self) -> None:
@@ -109,7 +109,7 @@ class Sampler:
             )  # seconds that were slept over are left out
 
     def _look(self, seconds: float) -> tuple[dict[str, ProcessUse], float | None, EngineUse | None]:
-        """Return processes, steal and engine; `seconds` since the last look."""
+        """Processes, steal and engine; `seconds` since the last look."""
         processes = dict(self._processes(seconds))
         before, self._times = self._times, _machine_times()
         return processes, _steal_share(before, self._times), self._scraper.scrape() if self._scraper else None
@@ -137,7 +137,7 @@ class Sampler:
 
 
 def _members(pids: Mapping[str, int]) -> dict[str, list[psutil.Process]]:
-    """Return the processes at and under each named one, each process under the nearest name only."""
+    """The processes at and under each named one, each process under the nearest name only."""
     alive = {process.pid: process for process in psutil.process_iter()}
     parents = {}
     for pid, process in alive.items():
@@ -155,7 +155,7 @@ def _members(pids: Mapping[str, int]) -> dict[str, list[psutil.Process]]:
 
 
 def _machine_times() -> tuple[float, float | None]:
-    """Return seconds of all processors since boot, and those that were stolen; None where the system does not tell."""
+    """Seconds of all processors since boot, and those that were stolen; None where the system does not tell."""
     try:
         times = psutil.cpu_times()
     except (OSError, psutil.Error):
@@ -195,7 +195,7 @@ class _Scraper:
         return calls / groups if groups > 0 and calls >= 0 else None
 
     def _text(self) -> str:
-        """Return the answer's text; no proxy is asked, as what is measured here is on this machine or beside it."""
+        """The answer's text; no proxy is asked, as what is measured here is on this machine or beside it."""
         secure = self._url.scheme == "https"
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         connection = kind(self._url.hostname or "", self._url.port, timeout=SCRAPE_WITHIN_S)
@@ -209,7 +209,7 @@ class _Scraper:
 
 
 def metrics_in(text: str) -> dict[str, float]:
-    """Return the metrics without labels of a text in Prometheus' format, by name."""
+    """The metrics without labels of a text in Prometheus' format, by name."""
     found = {}
     for line in text.splitlines():
         name, _, value = line.partition(" ")

@@ -37,5 +37,5 @@ _RULES: dict[type, Callable[[World, Any, int], tuple[Event, ...]]] = {
 
 
 def decide(world: World, command: Command, now_us: int) -> tuple[Event, ...]:
-    """Return what a command makes happen at `now_us`; a refusal comes as the one event `Refused`."""
+    """What a command makes happen at `now_us`; a refusal comes as the one event `Refused`."""
     return _RULES[type(command)](world, command, now_us)

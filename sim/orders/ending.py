@@ -96,7 +96,7 @@ def elapse(world: World, command: Elapse, now_us: int) -> tuple[Event, ...]:
 
 
 def next_due_us(case: Case, rules: Rules) -> int:
-    """Return when time will next act on an order, 0 for never.
+    """When time will next act on an order, 0 for never.
 
     Once a parcel is collected no timer ends the order for what is left of it: that would end the whole.
     """
@@ -133,7 +133,7 @@ def _is_collected(case: Case) -> bool:
 
 
 def _reason(order: Order, request: Cancellation) -> Reason:
-    """Return why an order ends that somebody wants cancelled."""
+    """Why an order ends that somebody wants cancelled."""
     if request.initiator == "buyer":
         return Reason.BUYER_CANCELLED
     return Reason.NOT_SUPPLIED if order.confirmed_us else Reason.NOT_CONFIRMED

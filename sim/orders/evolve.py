@@ -247,7 +247,7 @@ def _use_deal(world: World, line: Line, buyer_id: str, units: int) -> None:
 
 
 def _with(records: tuple[Any, ...], changed: Any) -> tuple[Any, ...]:
-    """Return the records with the one of the same id replaced, or `changed` added at the end."""
+    """The records with the one of the same id replaced, or `changed` added at the end."""
     if any(record.id == changed.id for record in records):
         return tuple(changed if record.id == changed.id else record for record in records)
     return (*records, changed)

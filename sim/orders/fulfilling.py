@@ -103,12 +103,12 @@ def track_package(world: World, command: TrackPackage, now_us: int) -> tuple[Eve
 
 
 def find_package(case: Case, package_id: int) -> Package | None:
-    """Return a parcel of an order, None where it has no such."""
+    """A parcel of an order, None where it has no such."""
     return next((package for package in case.packages if package.id == package_id), None)
 
 
 def illegal(order: Order, to: State) -> Refused:
-    """Return the refusal of a step that the table of transitions does not allow now."""
+    """The refusal of a step that the table of transitions does not allow now."""
     # Where the table has the step but not for this asker (a lost parcel's order ends), it is not legal for them.
     allowed = sorted(state.name for state in TRANSITIONS[order.state] if state != to)
     facts = {"from": order.state.name, "to": to.name, "allowed": allowed}
@@ -116,14 +116,14 @@ def illegal(order: Order, to: State) -> Refused:
 
 
 def _illegal_parcel(order: Order, package: Package, to: PackageStatus) -> Refused:
-    """Return the refusal of a parcel's step; those of a cancelled order go nowhere."""
+    """The refusal of a parcel's step; those of a cancelled order go nowhere."""
     onward = () if order.state == State.CANCELLED else _ONWARD.get(package.status, ())
     facts = {"from": package.status.name, "to": to.name, "allowed": sorted(status.name for status in onward)}
     return Refused(Refusal.ILLEGAL_TRANSITION, f"The package is {package.status.name}.", facts)
 
 
 def _state_with(case: Case, changed: Package) -> State:
-    """Return the order's state once `changed` is one of its parcels: what its least advanced lines allow."""
+    """The order's state once `changed` is one of its parcels: what its least advanced lines allow."""
     packages = {package.id: package for package in case.packages} | {changed.id: changed}
     statuses = [
         packages[line.package_id].status if line.package_id else PackageStatus.PROCESSING for line in case.lines

@@ -29,12 +29,12 @@ class Transfer(msgspec.Struct, frozen=True, gc=False):
 
 
 def merchant(shop_id: int) -> str:
-    """Return the account of a shop."""
+    """The account of a shop."""
     return f"merchant:{shop_id}"
 
 
 def commission(amount_minor: int, rate_ppm: int) -> int:
-    """Return the platform's part of an amount, rounded half up."""
+    """The platform's part of an amount, rounded half up."""
     return (2 * amount_minor * rate_ppm + PPM) // (2 * PPM)
 
 

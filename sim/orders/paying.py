@@ -105,7 +105,7 @@ def settle_refund(world: World, command: SettleRefund, now_us: int) -> tuple[Eve
 
 
 def limit_reached(most: int, what: str) -> Refused:
-    """Return the refusal of one more than an order may have of something."""
+    """The refusal of one more than an order may have of something."""
     return Refused(Refusal.LIMIT_REACHED, f"An order has at most {most} {what}.")
 
 
@@ -120,7 +120,7 @@ def _find(case: Case, payment_id: int, reference: str) -> Payment:
 
 
 def _unannounced(world: World, command: Capture, now_us: int) -> Payment:
-    """Return the record of an attempt that the provider tells us of first."""
+    """The record of an attempt that the provider tells us of first."""
     return Payment(
         world.next_id(),
         command.order_id,

@@ -22,7 +22,7 @@ _HELD = Phase.HELD
 def place(
     world: World, command: PlaceOrder, now_us: int, *, free: bool = False, stocked: bool = False
 ) -> tuple[OrderPlaced] | tuple[Refused]:
-    """Return the order that a cart becomes, or why it does not; a `free` one costs nothing, on the shelf or not.
+    """The order that a cart becomes, or why it does not; a `free` one costs nothing, on the shelf or not.
 
     With `stocked` its units are known to be there.
 
@@ -54,7 +54,7 @@ def place(
 def _lines(
     world: World, order_id: int, cart: tuple[Wanted, ...], deal: Deal | None, free: bool
 ) -> tuple[tuple[Line, ...], int, str] | Refused:
-    """Return an order's lines, each at its price (the deal's, the list's, or nothing), their sum and its currency."""
+    """An order's lines, each at its price (the deal's, the list's, or nothing), their sum and its currency."""
     skus, products, most = world.skus, world.products, world.rules.max_quantity
     lines: list[Line] = []
     total, currency = 0, ""
@@ -110,7 +110,7 @@ def _order(command: PlaceOrder, order_id: int, now_us: int, window_us: int, tota
 
 
 def _short_lines(world: World, lines: tuple[Line, ...]) -> tuple[dict[str, Any], ...]:
-    """Return an error for each line whose parts are not there; lines share the stock in their order."""
+    """An error for each line whose parts are not there; lines share the stock in their order."""
     stocks, parts = world.stocks, world.parts
     taken: dict[int, int] | None = {} if len(lines) > 1 else None
     short: tuple[dict[str, Any], ...] = ()
@@ -140,7 +140,7 @@ def _shortage(line: Line, part_units: int, available: int) -> dict[str, Any]:
 
 
 def _deal_refusal(world: World, command: PlaceOrder, deal: Deal | None, now_us: int) -> Refused | None:
-    """Return why a cart cannot have its deal, or None when it can."""
+    """Why a cart cannot have its deal, or None when it can."""
     if deal is None:
         return Refused(Refusal.DEAL_CLOSED, "No such promotion.", {"promotion_id": str(command.deal_id)})
     facts = {"promotion_id": str(deal.id)}
@@ -164,7 +164,7 @@ def _deal_refusal(world: World, command: PlaceOrder, deal: Deal | None, now_us: 
 
 
 def _shelf_refusal(world: World, command: PlaceOrder) -> Refused | None:
-    """Return why a line of the cart cannot be bought at any price, or None."""
+    """Why a line of the cart cannot be bought at any price, or None."""
     for index, wanted in enumerate(command.wanted):
         sku = world.skus.get(wanted.sku_id)
         if sku is None:

@@ -9,7 +9,7 @@ from sim.orders.world import World
 
 
 def refund(world: World, case: Case, amount_minor: int, now_us: int, cause: str) -> RefundIssued:
-    """Return `amount_minor` of a paid order to its buyer; shops and platform give what they got of it.
+    """`amount_minor` of a paid order to its buyer; shops and platform give what they got of it.
 
     Parts are differences of cumulative splits, so that partial refunds in any sizes end at exactly what was credited.
     """
@@ -49,7 +49,7 @@ def of_goods(world: World, case: Case, units: dict[int, int], now_us: int, cause
 
 
 def of_stray(world: World, payment: Payment, now_us: int, cause: str) -> tuple[Refund | None, tuple[Transfer, ...]]:
-    """Return the refund of a capture that its order cannot take, and its transfers through the suspense account.
+    """The refund of a capture that its order cannot take, and its transfers through the suspense account.
 
     Of nothing there is neither.
     """
@@ -81,17 +81,17 @@ def of_stray(world: World, payment: Payment, now_us: int, cause: str) -> tuple[R
 
 
 def paid_by(case: Case) -> Payment:
-    """Return the payment that paid an order; raises StopIteration when none did."""
+    """The payment that paid an order; raises StopIteration when none did."""
     return next(payment for payment in case.payments if payment.status == PaymentStatus.CAPTURED)
 
 
 def refundable_minor(case: Case) -> int:
-    """Return what of the captured amount has not gone back yet."""
+    """What of the captured amount has not gone back yet."""
     return case.order.captured_minor - case.order.refunded_minor
 
 
 def credited(world: World, case: Case) -> dict[str, int]:
-    """Return what each account gets of an order: a shop its lines less the commission, the platform the commissions."""
+    """What each account gets of an order: a shop its lines less the commission, the platform the commissions."""
     by_shop: dict[int, int] = {}
     for line in case.lines:
         by_shop[line.shop_id] = by_shop.get(line.shop_id, 0) + line.quantity * line.price_minor

@@ -147,7 +147,7 @@ def elapse(world: World, case: Case, now_us: int) -> tuple[Event, ...]:
 
 
 def next_due_us(case: Case, rules: Rules) -> int:
-    """Return when something must have happened to a delivered order's return, or when its window ends."""
+    """When something must have happened to a delivered order's return, or when its window ends."""
     order = case.order
     if order.return_id:
         request = _find(case, order.return_id)
@@ -159,7 +159,7 @@ def next_due_us(case: Case, rules: Rules) -> int:
 
 
 def wanted_units(request: Return) -> dict[int, int]:
-    """Return the quantity by line number that a return is about."""
+    """The quantity by line number that a return is about."""
     return {int(line_no): int(quantity) for line_no, quantity in json.loads(request.lines)}
 
 
@@ -254,7 +254,7 @@ def _can_come_back(case: Case, wanted: tuple[tuple[int, int], ...]) -> bool:
 
 
 def _returnable(case: Case) -> dict[int, int]:
-    """Return the units by line number that have arrived and are neither back nor refunded as they are."""
+    """The units by line number that have arrived and are neither back nor refunded as they are."""
     arrived = {package.id for package in case.packages if package.status == PackageStatus.DELIVERED}
     left = {line.line_no: line.quantity - line.returned for line in case.lines if line.package_id in arrived}
     for request in case.returns:

@@ -45,7 +45,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     max_refunds: int = 1000  # that nothing but a wish asks for
 
     def faster(self, factor: float) -> Rules:
-        """Return the rules with every duration divided by `factor`, at least a microsecond where it was not 0."""
+        """The rules with every duration divided by `factor`, at least a microsecond where it was not 0."""
         changes = {
             name: max(1, round(value / factor))
             for name in self.__struct_fields__

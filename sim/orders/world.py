@@ -33,6 +33,6 @@ class World:
     last_id: int = 0
 
     def next_id(self) -> int:
-        """Return a new id, greater than all before it."""
+        """A new id, greater than all before it."""
         self.last_id += 1
         return self.last_id

@@ -31,7 +31,7 @@ class Cart(NamedTuple):
 
 
 def shelf(skus: int) -> Changes:
-    """Return the rows of a shop with that many SKUs, all on sale."""
+    """The rows of a shop with that many SKUs, all on sale."""
     ids = range(FIRST_SKU, FIRST_SKU + skus)
     return {
         "shops": [row(Shop(SHOP, "Shop", CURRENCY, 50_000))],
@@ -43,7 +43,7 @@ def shelf(skus: int) -> Changes:
 
 
 def make_carts(skus: int, count: int, seed: int) -> list[Cart]:
-    """Return carts of one or two units each, over all SKUs alike."""
+    """Carts of one or two units each, over all SKUs alike."""
     chance = random.Random(seed)
     return [
         Cart(
@@ -59,7 +59,7 @@ def make_carts(skus: int, count: int, seed: int) -> list[Cart]:
 
 
 def make_calls(carts: list[Cart]) -> list[Call]:
-    """Return the calls that `POST /v1/orders` hands to the writer for these carts."""
+    """The calls that `POST /v1/orders` hands to the writer for these carts."""
     return [
         Call(
             PlaceOrder(cart.buyer_id, (Wanted(cart.sku_id, cart.quantity),), address=cart.address),

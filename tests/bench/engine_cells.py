@@ -119,7 +119,7 @@ async def _rounds(databases: Databases, cells: list[Cell], rounds: int, chance: 
 
 
 def _in_turn(cells: list[Cell], chance: random.Random) -> Iterator[Cell]:
-    """Yield cells in random order, but those that are compared one after the other: the machine's speed drifts."""
+    """Cells in random order, but those that are compared one after the other: the machine's speed drifts."""
     compared: dict[tuple[str, int, int], list[Cell]] = {}
     for cell in cells:
         compared.setdefault((cell.store, cell.skus, cell.group), []).append(cell)

@@ -89,7 +89,7 @@ class Connections:
 
 
 def _request_parts(body: bytes, prefix: bytes) -> tuple[bytes, bytes]:
-    """Return a request before and after its key's number."""
+    """A request before and after its key's number."""
     head = (
         b"POST /v1/orders HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer dev-buyer-key-0000\r\n"
         b"content-type: application/json\r\ncontent-length: %d\r\nidempotency-key: %b-"

@@ -72,7 +72,7 @@ def syncing(path: Path, per_s: float, limit_s: float) -> Iterator[dict[str, floa
 
 
 def _timed_syncs(path: Path, seconds: float) -> list[float]:
-    """Return the seconds of each write, at least of two."""
+    """The seconds of each write, at least of two."""
     taken: list[float] = []
     with _log(path) as write_synced:
         end = time.perf_counter() + seconds

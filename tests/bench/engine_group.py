@@ -21,7 +21,7 @@ FLOORS = (Target("script_ratio", 0.8, at_least=True), Target("single_ratio", 5, 
 
 
 def cells_of(store: str, skus: int, orders: int = ORDERS, single_orders: int = SINGLE_ORDERS) -> list[Row]:
-    """Return the cells that are compared with each other."""
+    """The cells that are compared with each other."""
     cells = [
         {"store": store, "skus": skus, "writer": writer, "group": group, "orders": orders}
         for group in GROUPS
@@ -69,7 +69,7 @@ def _row(command: str, cells: list[Row], store: str, skus: int) -> Row:
 
 
 def _script_ratio(named: dict[str, Row], group: int, seconds: str) -> float:
-    """Return the engine's rate by the script's: the median over rounds, in each of which one follows the other."""
+    """The engine's rate by the script's: the median over rounds, in each of which one follows the other."""
     engine, script = (named[f"{writer}_{group}"][seconds] for writer in ("engine", "script"))
     return float(median(theirs / ours for ours, theirs in zip(engine, script, strict=True)))
 

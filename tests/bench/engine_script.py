@@ -35,7 +35,7 @@ class Maker:
         self.held: dict[int, tuple[int, int]] = {}  # units and version of each SKU's stock
 
     def rows(self, carts: Sequence[Cart], now_us: int) -> Rows:
-        """Return the rows that a group of carts becomes at an instant."""
+        """The rows that a group of carts becomes at an instant."""
         order_id, seq = max(self.last_id, now_us * IDS_PER_US), self.last_seq
         pay_by_us = now_us + _PAY_WINDOW_US
         created, pay_by = instant(now_us), instant(pay_by_us)

@@ -44,7 +44,7 @@ class Server:
         return found
 
     def groups(self) -> int:
-        """Return how many groups the engine has stored so far."""
+        """How many groups the engine has stored so far."""
         return int(metrics_in(self._text("GET", "/metrics"))["liverush_group_size_count"])
 
     def check_invariants(self) -> None:
@@ -112,7 +112,7 @@ def _order(sku_id: str, street: str = "") -> dict[str, Any]:
 
 
 def _padded(sku_id: str, size: int) -> str:
-    """Return an order's body as long as its answer's, so that an echo has equal bodies both ways."""
+    """An order's body as long as its answer's, so that an echo has equal bodies both ways."""
     short = size - len(json.dumps(_order(sku_id), separators=(",", ":")))
     return json.dumps(_order(sku_id, "x" * short), separators=(",", ":"))
 
@@ -133,7 +133,7 @@ def _started(command: list[str], folder: Path) -> Iterator[tuple[subprocess.Pope
 
 
 def _tree(pid: int) -> list[int]:
-    """Return a process and all below it."""
+    """A process and all below it."""
     found = [pid]
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():
@@ -142,5 +142,5 @@ def _tree(pid: int) -> list[int]:
 
 
 def _cpu_s(pid: int) -> float:
-    """Return the CPU seconds of a process, all its threads."""
+    """The CPU seconds of a process, all its threads."""
     return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9

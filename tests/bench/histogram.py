@@ -39,7 +39,7 @@ def histogram(bench: Bench) -> list[dict[str, Any]]:
 
 
 def count_response_times(samples: int, repeats: int, seed: int) -> dict[str, Any]:
-    """Return seconds and percentiles of each way of counting, and the exact percentiles."""
+    """Seconds and percentiles of each way of counting, and the exact percentiles."""
     values = two_modes(samples, seed)
     ordered = np.sort(values)
     ways: dict[str, Callable[[], Counted]] = {
@@ -55,7 +55,7 @@ def count_response_times(samples: int, repeats: int, seed: int) -> dict[str, Any
 
 
 def two_modes(samples: int, seed: int) -> Values:
-    """Return response times in microseconds: most some 3.4 ms, one in seven some 140 ms."""
+    """Response times in microseconds: most some 3.4 ms, one in seven some 140 ms."""
     rng = np.random.default_rng(seed)
     quick, slow = rng.lognormal(np.log(3_400), 0.3, samples), rng.lognormal(np.log(140_000), 0.4, samples)
     return np.where(rng.random(samples) < 1 / 7, slow, quick).astype(np.int64)

@@ -67,7 +67,7 @@ def load_lag(bench: Bench) -> list[dict[str, Any]]:
 
 
 def poisson_schedule(rate_per_s: float, seconds: float, seed: int) -> Schedule:
-    """Return views at random instants."""
+    """Views at random instants."""
     rng = np.random.default_rng(seed)
     due = np.sort(rng.integers(0, round(seconds * 1e6), rng.poisson(rate_per_s * seconds))).tolist()
     return schedule_of([(at, VIEW, number) for number, at in enumerate(due)], [{}] * len(due))

@@ -42,14 +42,14 @@ class Step:
 
 
 def section(text: str) -> tuple[int, int]:
-    """Return where the part of a page begins and ends whose commands are run."""
+    """Where the part of a page begins and ends whose commands are run."""
     begin = text.index(SECTION + "\n")
     end = text.find("\n## ", begin + 1)
     return begin, len(text) if end < 0 else end
 
 
 def steps(text: str) -> list[Step]:
-    """Return the steps of a page."""
+    """The steps of a page."""
     begin, end = section(text)
     found: list[Step] = []
     for block in _BLOCK.finditer(text, begin, end):
@@ -106,7 +106,7 @@ class _Names:
 
 
 def masked(outputs: list[str]) -> Iterator[str]:
-    """Yield outputs with what varies replaced."""
+    """Outputs with what varies replaced."""
     names = _Names()
     for output in outputs:
         text = output
@@ -116,7 +116,7 @@ def masked(outputs: list[str]) -> Iterator[str]:
 
 
 def renewed(text: str, printed: list[str]) -> str:
-    """Return a page with its outputs replaced."""
+    """A page with its outputs replaced."""
     for step, output in reversed(list(zip(steps(text), printed, strict=True))):
         if step.span is not None:
             text = text[: step.span[0]] + output + text[step.span[1] :]

@@ -47,7 +47,7 @@ def test_every_command_prints_what_the_page_shows(tmp_path: Path, monkeypatch: p
 
 
 def rows(heading: str) -> Iterator[list[str]]:
-    """Yield the rows of the first table under a heading."""
+    """The rows of the first table under a heading."""
     table = TEXT.split(f"\n{heading}\n", 1)[1].split("\n|", 1)[1]
     for line in table.split("\n")[2:]:
         if not line.startswith("|"):

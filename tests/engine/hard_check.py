@@ -91,7 +91,7 @@ async def _answered(load: HardLoad, request: Request) -> Said:
 
 
 def plain(body: Any) -> Any:
-    """Return a body without what tells one sending from another."""
+    """A body without what tells one sending from another."""
     return {name: value for name, value in body.items() if name != "request_id"}
 
 
@@ -116,7 +116,7 @@ async def states(told: Iterable[tuple[Request, Said]], get: Get) -> int:
 
 
 def kind(request: Request) -> str:
-    """Return what a request is about, as the API names it."""
+    """What a request is about, as the API names it."""
     if request.path == WEBHOOK:
         return "webhooks"
     if request.path.endswith((":confirm", "/inventory-adjustments")):
@@ -126,7 +126,7 @@ def kind(request: Request) -> str:
 
 
 def _address(request: Request, said: Said) -> str:
-    """Return where that which an answer speaks of can be read; nothing where it speaks of no thing."""
+    """Where that which an answer speaks of can be read; nothing where it speaks of no thing."""
     what = kind(request)
     if said.status >= 400:
         return ""
@@ -150,7 +150,7 @@ def _expect_no_earlier(table: str, told: Any, shown: Any) -> None:
 
 
 def _onward(table: str, status: str) -> set[str]:
-    """Return all that may come after a status, at once or in several steps."""
+    """All that may come after a status, at once or in several steps."""
     found: set[str] = set()
     waiting = [status]
     while waiting:
@@ -200,19 +200,19 @@ async def money(load: HardLoad, get: Get, ledger: Callable[[], dict[str, Any]]) 
 
 
 async def _money_of(get: Get, order_id: str) -> list[Any]:
-    """Return an order's payments and refunds."""
+    """An order's payments and refunds."""
     found = [(await get(f"/v1/orders/{order_id}/{what}"))["items"] for what in ("payments", "refunds")]
     return [*found[0], *found[1]]
 
 
 def _placed(load: HardLoad) -> list[str]:
-    """Return the orders that have been placed."""
+    """The orders that have been placed."""
     answers = ((load.requests[key], said) for key, said in load.said.items())
     return [said.body["id"] for request, said in answers if request.path == "/v1/orders" and said.status == 201]
 
 
 def _deltas(load: HardLoad, sku: str) -> Iterable[int]:
-    """Yield the units that came to a SKU, or went."""
+    """The units that came to a SKU, or went."""
     path = f"/v1/skus/{sku}/inventory-adjustments"
     for key, said in load.said.items():
         if load.requests[key].path == path and said.status == 201:

@@ -88,7 +88,7 @@ class Journal:
                 os.fsync(file.fileno())
 
     def read(self) -> Iterator[tuple[Request, Said]]:
-        """Yield what the file has."""
+        """What the file has."""
         for line in self.path.read_text().splitlines():
             request, status, body = json.loads(line)
             yield Request(**request), Said(status, body)

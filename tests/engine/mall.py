@@ -68,7 +68,7 @@ class Mall:
         return self.now_us
 
     def new(self, what: str) -> str:
-        """Return a word that is used for nothing else."""
+        """A word that is used for nothing else."""
         return f"{what}-{self._began_us}-{next(self._numbers)}"
 
     async def sku(self, on_hand: int) -> str:
@@ -100,7 +100,7 @@ class Mall:
         return bool(answer.json["changed"])
 
     def signed(self, event: Any) -> tuple[bytes, dict[str, str]]:
-        """Return an event of the provider as it is sent now, and its headers."""
+        """An event of the provider as it is sent now, and its headers."""
         raw = msgspec.json.encode(event)
         return raw, signed_headers(SECRET, "message", self.now_us // 1_000_000, raw)
 
@@ -141,7 +141,7 @@ class Mall:
         return await sweeper.sweep()
 
     async def order(self, order_id: str) -> dict[str, Any]:
-        """Return an order as the API shows it."""
+        """An order as the API shows it."""
         found: dict[str, Any] = (await self.client.get(f"/v1/orders/{order_id}")).json
         return found
 
@@ -149,12 +149,12 @@ class Mall:
         return str((await self.order(order_id))["status"])
 
     async def stock(self, sku_id: str) -> tuple[int, int, int, int, int]:
-        """Return on hand, held, committed, releasing and available units."""
+        """On hand, held, committed, releasing and available units."""
         answer = (await self.client.get(f"/v1/skus/{sku_id}/inventory")).json
         return tuple(answer[name] for name in ("on_hand", "held", "committed", "releasing", "available"))
 
     async def audit(self) -> dict[str, Any]:
-        """Return what breaks an invariant."""
+        """What breaks an invariant."""
         report = (await self.client.get("/v1/audit/invariants")).json
         return {found["name"]: found["findings"] for found in report["invariants"] if found["violations"]}
 

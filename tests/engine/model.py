@@ -37,7 +37,7 @@ class Model:
         ]
 
     def answer(self, call: Call, now_us: int) -> Reply:
-        """Return what a call should be answered, and let it act."""
+        """Let a call act; returns what it should be answered."""
         known = self.keys.get(call.key)
         if known is not None:
             if known.fingerprint != call.fingerprint:
@@ -97,7 +97,7 @@ class Model:
             )
 
     def tables(self) -> Changes:
-        """Return all rows of all tables, in the order of their keys."""
+        """All rows of all tables, in the order of their keys."""
         world = self.world
         records: dict[str, list[Any]] = {name: [] for name in TABLES}
         for name in ("shops", "products", "skus", "stocks", "rooms", "deals", "deal_buyers"):

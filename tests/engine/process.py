@@ -25,7 +25,7 @@ PATIENCE_S = 60.0
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return the environment without settings of an engine, and with `more`."""
+    """The environment without settings of an engine, and with `more`."""
     return {name: value for name, value in os.environ.items() if not name.startswith("LIVERUSH_KEY")} | more
 
 

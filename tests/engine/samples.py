@@ -25,7 +25,7 @@ _FITTING: dict[str, dict[str, int]] = {
 
 
 def sample(table: str, number: int) -> tuple[Any, ...]:
-    """Return the row number `number` of a table: its own key, and odd values in everything else."""
+    """The row number `number` of a table: its own key, and odd values in everything else."""
     known = TABLES[table]
     types = get_type_hints(known.record)
     fields = {name: _value(types[name], number + place) for place, name in enumerate(known.columns)}
@@ -35,7 +35,7 @@ def sample(table: str, number: int) -> tuple[Any, ...]:
 
 
 def samples(count: int = 3) -> Changes:
-    """Return some rows of every table."""
+    """Some rows of every table."""
     return {name: [sample(name, number) for number in range(1, count + 1)] for name in TABLES}
 
 
@@ -56,7 +56,7 @@ def _value(kind: type, number: int) -> Any:
 
 
 def shelf(on_hand: int = 30) -> Changes:
-    """Return a shop with one product, one SKU and its stock."""
+    """A shop with one product, one SKU and its stock."""
     return {
         "shops": [row(Shop(1, "Shop", "GBP", 50_000))],
         "products": [row(Product(2, 1, "Lamp", "home", True))],
@@ -95,5 +95,5 @@ class Shopper:
 
 
 async def dump(store: Store) -> Changes:
-    """Return all rows of all tables."""
+    """All rows of all tables."""
     return {name: await store.all_rows(name) for name in TABLES}

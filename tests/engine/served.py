@@ -72,15 +72,15 @@ class Served:
         return self._process.pid
 
     def children(self) -> list[int]:
-        """Return the store process, and whatever else the HTTP process has started."""
+        """The store process, and whatever else the HTTP process has started."""
         return children_of(self.pid)
 
     def stores(self) -> list[int]:
-        """Return the store process; none while it is being started again."""
+        """The store process; none while it is being started again."""
         return [child for child in self.children() if "sim.engine.storing" in command_of(child)]
 
     def postmaster(self) -> int:
-        """Return the process of a PostgreSQL that is the engine's own."""
+        """The process of a PostgreSQL that is the engine's own."""
         return int((self.folder / "results/engine/postgres/data/postmaster.pid").read_text().split()[0])
 
     def kill(self, whom: str) -> None:
@@ -108,14 +108,14 @@ class Served:
 
 
 def command_of(pid: int) -> str:
-    """Return how a process was started; nothing once it has gone."""
+    """How a process was started; nothing once it has gone."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     return ""
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the processes that any thread of a process has started."""
+    """The processes that any thread of a process has started."""
     found: list[int] = []
     for thread in Path(f"/proc/{pid}/task").glob("*"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):

@@ -29,7 +29,7 @@ _DUE = "SELECT id FROM orders WHERE due_us > 0 AND due_us <= ? ORDER BY due_us"
 
 
 def rows_of(world: World) -> Changes:
-    """Return a catalogue as rows, with the moves that brought its first units."""
+    """A catalogue as rows, with the moves that brought its first units."""
     changes: Changes = {
         name: [row(entity) for entity in getattr(world, name).values()]
         for name in ("shops", "products", "skus", "stocks", "rooms", "deals")
@@ -53,7 +53,7 @@ class Desk:
 
     @classmethod
     async def open(cls, store: Store, world: World | None = None, rules: Rules | None = None) -> Desk:
-        """Return a desk; the shop is put into an empty store, an old one is taken as it is."""
+        """A desk; the shop is put into an empty store, an old one is taken as it is."""
         desk = cls(store, Executor(store, lambda: desk.now_us, rules or Rules()))
         if not await store.select("SELECT id FROM shops"):
             await store.write(rows_of(catalogue() if world is None else world))

@@ -297,7 +297,7 @@ MUTATIONS: dict[str, tuple[list[str], dict[str, str]]] = {
 
 
 def broken(report: AuditReport) -> dict[str, str]:
-    """Return what does not hold, with the ids found."""
+    """What does not hold, with the ids found."""
     return {
         name: " ".join(sorted({finding.id for finding in invariant.findings}))
         for name, invariant in report.broken().items()

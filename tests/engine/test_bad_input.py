@@ -470,7 +470,7 @@ class Shop:
         return self.engine.ask(case.method, self.filled(case.path), body, case.headers, role=case.role)
 
     def state(self) -> list[tuple[Any, ...]]:
-        """Return what tells of any change: the size of every table but that of keys, versions, units."""
+        """What tells of any change: the size of every table but that of keys, versions, units."""
         tables = ("shops", "products", "skus", "rooms", "deals", "orders", "order_lines", "payments", "refunds")
         more = ("packages", "cancellations", "returns", "events", "transfers", "stock_moves", "endpoints")
         parts = [f"SELECT '{name}', COUNT(*), 0 FROM {name}" for name in (*tables, *more, "provider_events")]
@@ -489,7 +489,7 @@ class Shop:
         return sorted(found[0])
 
     def _settled(self) -> list[tuple[Any, ...]]:
-        """Return the state once the sweep has put all units back that orders have let go."""
+        """The state once the sweep has put all units back that orders have let go."""
         deadline = time.monotonic() + 10
         while ("releasing", 0, 0) not in (state := self.state()):
             assert time.monotonic() < deadline

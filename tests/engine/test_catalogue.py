@@ -18,7 +18,7 @@ BEGIN, END = "2030-01-01T19:00:00Z", "2030-01-01T19:10:00+00:00"
 
 @pytest.fixture
 def with_engine(tmp_path: Path) -> Callable[[Try], None]:
-    """Return what runs a test against an engine of its own."""
+    """What runs a test against an engine of its own."""
 
     async def main(attempt: Try) -> None:
         async with serving(SqliteStore(tmp_path / "engine.sqlite3")) as client:
@@ -32,7 +32,7 @@ def plain(name: str, price: str = "500", **more: Any) -> dict[str, Any]:
 
 
 async def room_with_product(client: Client) -> tuple[str, str]:
-    """Return a live room (not started) and a product in its bag."""
+    """A live room (not started) and a product in its bag."""
     shop = await client.shop()
     product = await client.made(f"/v1/shops/{shop}/products", {"title": "mug", "skus": [plain("mug")]})
     body = {"shop_id": shop, "title": "show", "product_ids": [product["id"]]}

@@ -173,7 +173,7 @@ def test_a_key_whose_payment_still_runs_is_told_so_and_when_to_ask_again(served:
 
 
 def request_of(served: Served, cart: dict[str, Any], key: str, length: int = 0) -> bytes:
-    """Return a checkout as it goes over the wire; with a `length` that many bytes of body are promised."""
+    """A checkout as it goes over the wire; with a `length` that many bytes of body are promised."""
     body = json.dumps(cart).encode()
     head = [
         "POST /v1/orders HTTP/1.1",

@@ -67,7 +67,7 @@ class Watch:
 
 
 def watched(lines: list[str], log: re.Pattern[str]) -> dict[int, Watch]:
-    """Return what each process of a trace did, in the order in which its calls returned."""
+    """What each process of a trace did, in the order in which its calls returned."""
     watches: dict[int, Watch] = {}
     begun: dict[int, str] = {}
     for line in lines:

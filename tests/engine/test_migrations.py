@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 
 def first_samples(count: int) -> Changes:
-    """Return rows of every table as the first version had them."""
+    """Rows of every table as the first version had them."""
     return {name: [cut(name, values) for values in rows] for name, rows in samples(count).items()}
 
 
@@ -28,7 +28,7 @@ def cut(name: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def grown(name: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return a row of the first version as it should be now: nothing in the columns that came later."""
+    """A row of the first version as it should be now: nothing in the columns that came later."""
     types = get_type_hints(TABLES[name].record)
     return (*values, *(types[column]() for column in TABLES[name].added))
 

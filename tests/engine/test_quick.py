@@ -128,7 +128,7 @@ def request(
 
 
 def comparable(written: bytes) -> tuple[set[bytes], bytes]:
-    """Return an answer's lines, whose order means nothing, and its body without the request's id."""
+    """An answer's lines, whose order means nothing, and its body without the request's id."""
     head, _, body = written.partition(b"\r\n\r\n")
     return set(head.split(b"\r\n")), re.sub(rb'"request_id":"[^"]*"', b"", body)
 

@@ -25,7 +25,7 @@ Try = Callable[[Client], Awaitable[None]]
 
 @pytest.fixture
 def with_engine(database: Database) -> Callable[[Try], None]:
-    """Return what runs a test against an engine of its own."""
+    """What runs a test against an engine of its own."""
 
     async def main(attempt: Try) -> None:
         async with serving(database.store()) as client:

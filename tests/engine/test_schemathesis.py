@@ -100,7 +100,7 @@ class Tried:
             case.body = self._real(case.body, pick // 4)
 
     def _real(self, value: Any, pick: int, name: str = "") -> Any:
-        """Return a body with ids that exist where it has ids, and an address to nowhere where it has one."""
+        """A body with ids that exist where it has ids, and an address to nowhere where it has one."""
         if isinstance(value, dict):
             return {key: self._real(part, pick, key) for key, part in value.items()}
         if isinstance(value, list):

@@ -65,7 +65,7 @@ def engine_on(path: Path, scenario: Scenario, speed: float = 1.0) -> Engine:
 def seeded_engine(
     path: Path, scenario: Scenario, speed: float = 1.0, show_us: int | None = None
 ) -> tuple[Engine, Seeded]:
-    """Return an engine, closed again, whose cache can be looked at, and what became of the scenario."""
+    """An engine, closed again, whose cache can be looked at, and what became of the scenario."""
 
     async def main() -> tuple[Engine, Seeded]:
         engine = engine_on(path, scenario, speed)

@@ -16,7 +16,7 @@ TABLE = "idempotency"
 
 
 def answers(*numbers: int, status: int = 201) -> list[tuple[Any, ...]]:
-    """Return rows of keys that come in no order."""
+    """Rows of keys that come in no order."""
     return [(b"%d" % (number * 7919 % 1009), b"print", status, b"{}", "", number, 0) for number in numbers]
 
 

@@ -60,7 +60,7 @@ Made = tuple[Any, Callable[..., Any]]
 
 
 def made(model: Model, recipe: Recipe) -> Made:
-    """Return the command that a recipe makes of what there is now, and its view."""
+    """The command that a recipe makes of what there is now, and its view."""
     kind, first, second, third = recipe
     if kind == "place":
         return _cart(first, second, third), views.placed
@@ -95,7 +95,7 @@ def _plain(_world: Any, command: Any, happened: tuple[Any, ...]) -> Reply:
 
 
 def _onward(case: Case, number: int) -> Any:
-    """Return what brings an order nearer to its end."""
+    """What brings an order nearer to its end."""
     order = case.order
     unpaid_out = [refund for refund in case.refunds if refund.status == RefundStatus.PENDING]
     if unpaid_out and number % 2:
@@ -111,7 +111,7 @@ def _onward(case: Case, number: int) -> Any:
 
 
 def _shipped(case: Case, number: int) -> Any:
-    """Return what brings a confirmed order's parcels nearer to their end, None when they are there."""
+    """What brings a confirmed order's parcels nearer to their end, None when they are there."""
     order = case.order
     waiting = [package for package in case.packages if package.status < PackageStatus.DELIVERED]
     if not all(line.package_id for line in case.lines):
@@ -143,7 +143,7 @@ def _after_sales(case: Case, number: int) -> Any:
 
 
 def _pick(records: tuple[Any, ...], number: int) -> int:
-    """Return the id of one of the records, or one that is not there."""
+    """The id of one of the records, or one that is not there."""
     ids = [record.id for record in records] + [999]
     return int(ids[number % len(ids)])
 

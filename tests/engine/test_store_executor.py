@@ -139,7 +139,7 @@ async def test_after_an_unknown_outcome_the_next_group_starts_from_what_is_store
 
 
 async def held(shopper: Shopper, store: Store) -> int:
-    """Return the units held, by the cache and by the database alike."""
+    """The units held, by the cache and by the database alike."""
     ((stored,),) = await store.select("SELECT held FROM stocks")
     assert shopper.executor.cache.stocks[SKU].held == stored
     return int(stored)

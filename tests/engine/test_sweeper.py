@@ -80,7 +80,7 @@ async def is_status(client: Client, status: int) -> bool:
 
 
 async def metrics(client: Client) -> str:
-    """Return the metrics, which come whatever the store does."""
+    """The metrics, which come whatever the store does."""
     answer = await client.get("/metrics", role="")
     assert answer.status == 200
     return answer.body.decode()

@@ -31,7 +31,7 @@ def run(path: Path, check: Callable[[Client], Awaitable[None]]) -> None:
 
 
 def requests(text: bytes, route: str) -> dict[str, float]:
-    """Return the answers to a route by status, as metrics tell them."""
+    """The answers to a route by status, as metrics tell them."""
     start = f'liverush_requests_total{{route="{route}",status="'
     lines = [line.removeprefix(start) for line in text.decode().splitlines() if line.startswith(start)]
     return {line[:3]: float(line.split()[-1]) for line in lines}

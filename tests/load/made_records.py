@@ -25,7 +25,7 @@ def records_of(
     reason: npt.ArrayLike = 0,
     worker: int = 0,
 ) -> npt.NDArray[np.void]:
-    """Return records of one endpoint, one a due time."""
+    """Records of one endpoint, one a due time."""
     due = np.asarray(due_us, np.int64)
     made = np.zeros(len(due), RECORD)
     made["due_us"] = made["ready_us"] = due
@@ -39,18 +39,18 @@ def records_of(
 def measured_of(
     records: npt.NDArray[np.void], *, reasons: Sequence[str] = ("",), notes: Any = None, timeout_us: int = 10_000_000
 ) -> Measured:
-    """Return what was measured, by one worker that did all right if no notes are given."""
+    """What was measured, by one worker that did all right if no notes are given."""
     told = notes or [note_of(planned=len(records))]
     return Measured(records, list(reasons), told, 0, 1_700_000_000_000_000, timeout_us)
 
 
 def note_of(**of: Any) -> WorkerNote:
-    """Return the last word of a worker that used a tenth of its core and ended by itself."""
+    """The last word of a worker that used a tenth of its core and ended by itself."""
     return WorkerNote(**{"complete": True, "ended": "done", "cpu_us": 1_000_000, "wall_us": 10_000_000, **of})
 
 
 def schedule_of(due_us: npt.ArrayLike) -> Schedule:
-    """Return a schedule of checkouts, one cart each."""
+    """A schedule of checkouts, one cart each."""
     due = np.sort(np.asarray(due_us, np.int64))
     arrivals = {name: np.zeros(len(due), kind) for name, kind in ARRIVALS.items()}
     arrivals |= {"due_us": due, "kind": np.full(len(due), PLACE, "u1"), "cart": np.arange(len(due), dtype="i4")}

@@ -20,7 +20,7 @@ PLAIN: dict[str, int] = {
 
 
 def schedule_of(arrivals: Sequence[tuple[int, int, int]], carts: Sequence[dict[str, int]]) -> Schedule:
-    """Return a schedule of (due_us, kind, cart) arrivals; carts are PLAIN but for what is given."""
+    """A schedule of (due_us, kind, cart) arrivals; carts are PLAIN but for what is given."""
     rows = sorted(arrivals)
     columns: dict[str, Any] = {
         "due_us": [due for due, _, _ in rows],
@@ -39,7 +39,7 @@ def schedule_of(arrivals: Sequence[tuple[int, int, int]], carts: Sequence[dict[s
 
 
 def even_schedule(rate_per_s: float, seconds: float, kind: int, **cart: int) -> Schedule:
-    """Return arrivals of one kind at even distances, each of a cart of its own."""
+    """Arrivals of one kind at even distances, each of a cart of its own."""
     count = round(rate_per_s * seconds)
     return schedule_of(
         [(round(at * 1e6 / rate_per_s), kind, at) for at in range(count)],

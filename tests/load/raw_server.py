@@ -22,7 +22,7 @@ class Peer:
         self._seen = seen
 
     def read(self) -> bytes:
-        """Return a whole request (head and body by content-length); empty when the client closed."""
+        """A whole request (head and body by content-length); empty when the client closed."""
         data = b""
         while b"\r\n\r\n" not in data:
             more = self.sock.recv(65536)

@@ -99,7 +99,7 @@ class LocustRun:
             self.process.wait()
 
     def word(self, worker: int = 0) -> dict[str, Any]:
-        """Return a worker's last word."""
+        """A worker's last word."""
         path = self.folder / f"worker-{worker}.json"
         until = time.monotonic() + 5
         while not path.exists() and time.monotonic() < until:
@@ -108,5 +108,5 @@ class LocustRun:
         return told
 
     def log(self) -> str:
-        """Return what Locust said."""
+        """What Locust said."""
         return (self.folder / "log").read_text(errors="replace")

@@ -18,7 +18,7 @@ DONE = (Outcome.OK, Outcome.REPLAYED)
 
 
 def offer(name: str, units: int = 5, price_minor: int = 1000, **more: Any) -> Offer:
-    """Return an offer of the one shop."""
+    """An offer of the one shop."""
     return Offer(name, more.pop("listing", name), "corner shop", price_minor, "GBP", units, **more)
 
 
@@ -31,12 +31,12 @@ def world(
     run_id: str = "run1",
     **options: str,
 ) -> World:
-    """Return a world around some offers, with one show."""
+    """A world around some offers, with one show."""
     return World(run_id, offers, list(deals), ["show"], list(shelf), 1.0, folder, options)
 
 
 def cart(number: int, *lines: tuple[int, int], **more: Any) -> Cart:
-    """Return a cart of (offer, quantity) lines, each cart of a buyer of its own."""
+    """A cart of (offer, quantity) lines, each cart of a buyer of its own."""
     return Cart(number, more.pop("buyer", number), tuple(CartLine(*line) for line in lines), **more)
 
 

@@ -20,7 +20,7 @@ DEALS = [DealPlan(1, 500, 4, 1, 0, 3_600_000_000, 0)]
 
 
 def audited(folder: Path, fault: str) -> tuple[AuditResult, list[str]]:
-    """Return what the audit says after a few orders, and the ids that the fault harmed."""
+    """What the audit says after a few orders, and the ids that the fault harmed."""
     server = BrokenServer(folder / "engine.sqlite3", fault)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -121,7 +121,7 @@ ORDER: dict[str, Any] = {
 
 
 def ledger(*charges: tuple[str, str, str]) -> bytes:
-    """Return a provider's answer: charges of (order, amount, refunded)."""
+    """A provider's answer: charges of (order, amount, refunded)."""
     told = [
         {"id": f"c{number}", "status": "captured", "order_id": order, "amount": amount, "refunded": refunded}
         for number, (order, amount, refunded) in enumerate(charges)

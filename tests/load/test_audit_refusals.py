@@ -24,7 +24,7 @@ ONE_MUG = Wanted(((0, 1),))
 
 
 def refused(*orders: SeenOrder, wanted: dict[int, Wanted], codes: str = "sold_out", **more: Any) -> Report:
-    """Return what is said where cart 1 was refused; there were 5 mugs and 5 lamps, a set is a mug and two lamps."""
+    """What is said where cart 1 was refused; there were 5 mugs and 5 lamps, a set is a mug and two lamps."""
     report, told = Report(), Acknowledged(asked=more.get("asked"))
     told.take(AckLine("REFUSED", 1, "k", "", 409, 0, "sold_out"))
     left = least_left(orders, OFFERS, more.get("stock", ()), filled=True)

@@ -39,7 +39,7 @@ def seen(order_id: str, *facts: Ack, **more: Any) -> SeenOrder:
 
 
 def told(*lines: tuple[Ack, int, str, str], asked: set[int] | None = None) -> Acknowledged:
-    """Return what clients were told: (kind, cart, key, order)."""
+    """What clients were told: (kind, cart, key, order)."""
     found = Acknowledged(asked=asked)
     for kind, cart, key, order in lines:
         found.take(AckLine(kind.name, cart, key, order, 200, 0))
@@ -115,7 +115,7 @@ def test_which_carts_were_sent_is_read_from_the_records(tmp_path: Path) -> None:
 
 
 def asked_by(folder: Path, words: list[dict[str, Any] | None]) -> set[int] | None:
-    """Return the carts that were asked for, where workers said these last words."""
+    """The carts that were asked for, where workers said these last words."""
     (folder / "plan.json").write_bytes(msgspec.json.encode({"workers": len(words)}))
     for worker, word in enumerate(words):
         if word is not None:

@@ -18,7 +18,7 @@ from sim.errors import UsageError
 
 
 def schedule(due_us: list[int], *, pay_us: int = 10_000_000, confirm_us: int = sc.NEVER, twice: int = 0) -> Schedule:
-    """Return a schedule of checkouts, each of a cart of its own."""
+    """A schedule of checkouts, each of a cart of its own."""
     number = len(due_us)
     arrivals = {name: np.zeros(number, kind) for name, kind in sc.ARRIVALS.items()}
     arrivals["due_us"][:] = due_us
@@ -36,7 +36,7 @@ TEN = schedule([100_000 * number for number in range(10)])
 
 
 def options(**given: Any) -> LoadOptions:
-    """Return options without a scenario: the guards do not look at it."""
+    """Options without a scenario: the guards do not look at it."""
     return replace(LoadOptions(None, Path("out")), **given)  # type: ignore[arg-type]
 
 

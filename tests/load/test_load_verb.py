@@ -33,7 +33,7 @@ def _liverush(folder: Path, *arguments: str, timeout_s: float = 90) -> subproces
 
 
 def _left_behind(folder: Path) -> list[str]:
-    """Return processes that were started for a run in `folder` and are still there."""
+    """Processes that were started for a run in `folder` and are still there."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
         command = " ".join(process.info["cmdline"] or [])

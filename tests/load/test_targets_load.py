@@ -23,7 +23,7 @@ SHORT = ["minimal", "--for", "60s", "--speed", "20", "--tail", "1s", "--no-figur
 
 
 def loaded(folder: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
-    """Return the exit code of a run, and its summary."""
+    """The exit code of a run, and its summary."""
     command = [sys.executable, "-m", "sim.cli", "load", *SHORT, "--out", str(folder / "runs"), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)

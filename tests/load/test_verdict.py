@@ -28,7 +28,7 @@ def slo(at_most: str = "200ms", percentile: float = 99, errors: float = 0.01, en
 
 
 def summary_of(*, note: WorkerNote | None = None, slos: Any = None, audit: AuditResult = CLEAN, **of: Any) -> Any:
-    """Return the summary of N checkouts of 1 ms; `of` goes to `records_of`, `interrupted` to `summarise`."""
+    """The summary of N checkouts of 1 ms; `of` goes to `records_of`, `interrupted` to `summarise`."""
     told = {"interrupted": of.pop("interrupted")} if "interrupted" in of else {}
     schedule = schedule_of(np.arange(of.pop("planned", N)) * 2_000)
     twin = of.pop("twin", 0)
@@ -43,7 +43,7 @@ def summary_of(*, note: WorkerNote | None = None, slos: Any = None, audit: Audit
 
 
 def some(value: int, count: int, rest: int = 0) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Return N numbers, the first `count` of them `value`."""
+    """N numbers, the first `count` of them `value`."""
     return np.where(np.arange(N) < count, value, rest)
 
 

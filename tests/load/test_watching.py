@@ -16,7 +16,7 @@ PLAN = ReplayPlan(schedule="", state="", folder="", target="")
 
 
 def watch_of(**steps: Any) -> Watch:
-    """Return a watch of steps that are not there."""
+    """A watch of steps that are not there."""
     return Watch(PLAN, SimpleNamespace(**steps), np.zeros(0, np.int64), lambda _rule: None)  # type: ignore[arg-type]
 
 

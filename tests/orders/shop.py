@@ -37,7 +37,7 @@ DEAL, ROOM_DEAL, LATER_DEAL = 101, 102, 103
 
 
 def catalogue(rules: Rules | None = None) -> World:
-    """Return three shops: lamps and mugs (and a set of one lamp and two mugs), rugs, and cups for euros."""
+    """Three shops: lamps and mugs (and a set of one lamp and two mugs), rugs, and cups for euros."""
     world = World(rules or Rules(), last_id=1000)
     for shop_id, currency, ppm in ((1, "GBP", 50_000), (2, "GBP", 123_457), (3, "EUR", 0)):
         world.shops[shop_id] = Shop(shop_id, f"Shop {shop_id}", currency, ppm)
@@ -92,7 +92,7 @@ class Play:
                 self.steps.setdefault(order_id, [State.NONE]).append(case.order.state)
 
     def refusal(self, command: Command) -> Refusal:
-        """Return why a command is refused; it must change nothing."""
+        """Why a command is refused; it must change nothing."""
         before = snapshot(self.world)
         (refused,) = self.do(command)
         assert isinstance(refused, Refused), refused
@@ -173,12 +173,12 @@ class Play:
         return int(requested.request.id)
 
     def stock(self, sku_id: int) -> tuple[int, int, int, int, int]:
-        """Return on hand, held, committed, releasing and available units."""
+        """On hand, held, committed, releasing and available units."""
         stock = self.world.stocks[sku_id]
         return stock.on_hand, stock.held, stock.committed, stock.releasing, stock.available
 
     def balances(self) -> dict[tuple[str, str], int]:
-        """Return what lies in each account, by currency; empty ones aside."""
+        """What lies in each account, by currency; empty ones aside."""
         sums: dict[tuple[str, str], int] = {}
         for transfer in self.world.transfers:
             for account, amount in ((transfer.debit, -transfer.amount_minor), (transfer.credit, transfer.amount_minor)):
@@ -187,7 +187,7 @@ class Play:
 
 
 def snapshot(world: World) -> tuple[Any, ...]:
-    """Return everything that a command may change."""
+    """Everything that a command may change."""
     return (
         dict(world.stocks),
         dict(world.deals),

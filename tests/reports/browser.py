@@ -24,7 +24,7 @@ _COMPLAINTS = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entry
 
 
 def find_browser() -> str | None:
-    """Return the first Chromium on the PATH."""
+    """The first Chromium on the PATH."""
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 

@@ -25,7 +25,7 @@ class Unserved:
         self.count = engine.metrics.count_unserved
 
     def answer(self, reply: Reply, path: str = "", allow: bytes = b"") -> tuple[Headers, bytes]:
-        """Return the headers and the body of the answer to a request for `path`, and count it."""
+        """The headers and the body of the answer to a request for `path`; it is counted."""
         self.count(reply.status)
         return written(reply, tail(path, next(self._request_ids)), allow=allow)
 
@@ -35,7 +35,7 @@ class Unserved:
 
 
 def path_of(scope: Scope) -> str:
-    """Return a request's path as it was sent."""
+    """A request's path as it was sent."""
     raw: bytes | None = scope.get("raw_path")
     return raw.decode("latin-1") if raw is not None else scope["path"]
 
@@ -47,13 +47,13 @@ async def send_answer(send: Send, status: int, headers: Headers, body: bytes) ->
 
 
 def tail(path: str, request_id: bytes) -> bytes:
-    """Return the end of a problem: the request's path, where it is known, and the id by which the log knows it."""
+    """The end of a problem: the request's path, where it is known, and the id by which the log knows it."""
     instance = b',"instance":' + msgspec.json.encode(path) if path else b""
     return b'%b,"request_id":"%b"}' % (instance, request_id)
 
 
 def written(reply: Reply, end: bytes = b"", media: str = JSON, allow: bytes = b"") -> tuple[Headers, bytes]:
-    """Return an answer's headers and body; a problem gets its `end`."""
+    """An answer's headers and body; a problem gets its `end`."""
     body = reply.body
     if end and body.endswith(b"}"):
         body = body[:-1] + end

@@ -15,7 +15,7 @@ _NO_PRICE_MINOR = 10**18
 
 
 def wanted_in(lines: list[CartLine]) -> tuple[Wanted, ...]:
-    """Return the lines with equal SKUs merged, in the order in which they first came."""
+    """The lines with equal SKUs merged, in the order in which they first came."""
     if len(lines) == 1:
         (line,) = lines
         price = line.unit_price
@@ -31,7 +31,7 @@ def wanted_in(lines: list[CartLine]) -> tuple[Wanted, ...]:
 
 
 def _together(one: Wanted, other: Wanted) -> Wanted:
-    """Return two lines of a SKU as one. Of two prices one at least is wrong, so theirs together is nobody's."""
+    """Two lines of a SKU as one. Of two prices one at least is wrong, so theirs together is nobody's."""
     priced = one if one.price_minor >= 0 else other
     agree = other.price_minor < 0 or (other.price_minor, other.currency) == (priced.price_minor, priced.currency)
     price_minor = priced.price_minor if agree else _NO_PRICE_MINOR
@@ -39,7 +39,7 @@ def _together(one: Wanted, other: Wanted) -> Wanted:
 
 
 def answer_of(lines: list[CartLine], wanted: tuple[Wanted, ...]) -> View:
-    """Return what answers a checkout, in places of the cart as it was sent."""
+    """What answers a checkout, in places of the cart as it was sent."""
     if len(wanted) == len(lines):
         return views.placed
     first: dict[int, int] = {}

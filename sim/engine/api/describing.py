@@ -13,7 +13,7 @@ HTML = "text/html; charset=utf-8"
 
 
 def with_descriptions(routes: tuple[Route, ...]) -> tuple[Route, ...]:
-    """Return routes and the two that describe them all, themselves included."""
+    """Routes and the two that describe them all, themselves included."""
 
     @functools.cache
     def described() -> bytes:

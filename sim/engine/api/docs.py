@@ -18,7 +18,7 @@ _SCHEMAS = "#/components/schemas/"
 
 
 def page(routes: Iterable[Route]) -> bytes:
-    """Return the documentation of routes as HTML."""
+    """The documentation of routes as HTML."""
     spec = msgspec.json.decode(document(routes))
     tags = [tag["name"] for tag in spec["tags"]]
     menu = [("start", "Start"), *((f"tag-{tag}", tag.capitalize()) for tag in tags)]
@@ -85,7 +85,7 @@ def _anchor(code: str) -> str:
 
 
 def _type(schema: dict[str, Any]) -> str:
-    """Return a schema in a few words, with links to the shapes that it names."""
+    """A schema in a few words, with links to the shapes that it names."""
     if "$ref" in schema:
         name = schema["$ref"].removeprefix(_SCHEMAS)
         return f'<a href="#shape-{name}">{name}</a>'

@@ -62,7 +62,7 @@ EXPLANATIONS: dict[str, str] = {
 
 
 def statuses() -> dict[str, int]:
-    """Return the HTTP status of every problem code."""
+    """The HTTP status of every problem code."""
     found = {code: status for code, (status, _title) in HTTP_PROBLEMS.items()}
     found |= {refusal.value: status_of(refusal) for refusal in Refusal if refusal.value not in found}
     return dict(sorted(found.items(), key=lambda item: (item[1], item[0])))

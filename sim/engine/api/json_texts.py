@@ -37,7 +37,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _nul_in(value: Any, place: str) -> str | None:
-    """Return the JSON pointer of a text with NUL, or None."""
+    """The JSON pointer of a text with NUL, or None."""
     if isinstance(value, str):
         return place if "\0" in value else None
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()

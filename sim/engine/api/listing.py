@@ -27,12 +27,12 @@ class Page(msgspec.Struct, Generic[T]):
 
 
 def missing(what: str) -> Rejected:
-    """Return the rejection of an id that nothing has."""
+    """The rejection of an id that nothing has."""
     return Rejected(http_problem("not_found", f"There is no such {what}."))
 
 
 async def one(request: Request, table: str, parameter: str, what: str, view: RecordView) -> Reply:
-    """Return the thing that the path names, with its ETag. Raises Rejected where there is none."""
+    """The thing that the path names, with its ETag. Raises Rejected where there is none."""
     found, shelf = await read_records(request.engine.store, table, {"id": request.id(parameter)})
     if not found:
         raise missing(what)
@@ -40,7 +40,7 @@ async def one(request: Request, table: str, parameter: str, what: str, view: Rec
 
 
 async def many(request: Request, table: str, view: RecordView, filters: Iterable[str]) -> Reply:
-    """Return a page of things; `filters` are parameters of the query that are columns of the table."""
+    """A page of things; `filters` are parameters of the query that are columns of the table."""
     after, limit = page(request)
     given = {_column(name): _value(name, request.query[name]) for name in filters if name in request.query}
     found, shelf = await read_records(request.engine.store, table, given, after, limit + 1)
@@ -56,6 +56,6 @@ def _value(parameter: str, text: str) -> int | str:
 
 
 def paged(views: list[Any], limit: int) -> Page[Any]:
-    """Return a page of what was found, where one more than `limit` was looked for."""
+    """A page of what was found, where one more than `limit` was looked for."""
     items = views[:limit]
     return Page(items, items[-1].id if len(views) > limit else None)

@@ -51,7 +51,7 @@ _ROLES = {
 
 
 def document(routes: Iterable[Route]) -> bytes:
-    """Return the OpenAPI document of routes, as JSON."""
+    """The OpenAPI document of routes, as JSON."""
     table = tuple(routes)
     shapes, components = _schemas(table)
     paths: dict[str, dict[str, Any]] = {}
@@ -84,7 +84,7 @@ def _plain_name(match: re.Match[str]) -> str:
 
 
 def _schemas(routes: tuple[Route, ...]) -> tuple[dict[Any, Any], dict[str, Any]]:
-    """Return the schema of every type that is asked for or answered, and those that they refer to."""
+    """The schema of every type that is asked for or answered, and those that they refer to."""
     types = dict.fromkeys(kind for route in routes for kind in (route.body, *route.answers.values()) if kind)
     types[Problem] = None
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
@@ -168,7 +168,7 @@ def _responses(route: Route, shapes: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _of_no_operation(schema: Any) -> dict[str, Any]:
-    """Return the answers to what is no operation: another method of a path, another path, too large a head."""
+    """The answers to what is no operation: another method of a path, another path, too large a head."""
     allow = {"Allow": _answered("The methods that the path has.")}
     return {
         "MethodNotAllowed": _problems(["method_not_allowed"], schema) | {"headers": allow},
@@ -231,7 +231,7 @@ def _example(code: str, status: int) -> dict[str, Any]:
 
 
 def problem_codes(route: Route) -> list[str]:
-    """Return every problem that a route may answer with: its own, and those of the way to it."""
+    """Every problem that a route may answer with: its own, and those of the way to it."""
     codes = [*route.problems, "malformed", "invalid_parameter", "body_too_large", "defect", "store_unavailable"]
     if route.sheds:
         codes.append("overloaded")

@@ -30,7 +30,7 @@ _MADE = (201, 202)
 
 
 def links_of(route: Route, table: tuple[Route, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the links of each answer that makes something."""
+    """The links of each answer that makes something."""
     for status, kind in route.answers.items():
         if status in _MADE and kind in IDS:
             yield status, dict(_links(kind, table))

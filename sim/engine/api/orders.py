@@ -33,7 +33,7 @@ async def place_order(request: Request) -> Reply:
 
 
 def checkout(request: Request) -> Call:
-    """Return the call that checks out the cart of a request."""
+    """The call that checks out the cart of a request."""
     body: PlaceOrderBody = request.body
     came, wanted = body.attribution, wanted_in(body.lines)
     command = commands.PlaceOrder(
@@ -81,7 +81,7 @@ async def track_package(request: Request) -> Reply:
 
 
 async def order_and(request: Request, parameter: str, table: str) -> tuple[int, int]:
-    """Return the order that the thing named in the path hangs on, which never changes, and the thing's id.
+    """The order that the thing named in the path hangs on, which never changes, and the thing's id.
 
     Raises Rejected where there is no such thing.
     """

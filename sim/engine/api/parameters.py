@@ -35,12 +35,12 @@ _OFFSET = 6
 
 
 def id_query(name: str, what: str) -> Query:
-    """Return a query parameter that holds an id."""
+    """A query parameter that holds an id."""
     return Query(name, str, what, pattern=ID_PATTERN)
 
 
 def parse_query(route: Route, text: bytes) -> dict[str, str]:
-    """Return the query's parameters. Raises Rejected (400) where the route does not know them like that."""
+    """The query's parameters. Raises Rejected (400) where the route does not know them like that."""
     try:
         pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
     except ValueError:
@@ -58,7 +58,7 @@ def parse_query(route: Route, text: bytes) -> dict[str, str]:
 
 
 def wrong(name: str, message: str) -> Rejected:
-    """Return the rejection of a query parameter."""
+    """The rejection of a query parameter."""
     error = {"parameter": name[:64], "message": message}
     return Rejected(http_problem("invalid_parameter", message, errors=[error]))
 
@@ -75,13 +75,13 @@ def _check(query: Query, value: str) -> None:
 
 
 def page(request: Request) -> tuple[int, int]:
-    """Return after which id a page begins, and how many it has at most."""
+    """After which id a page begins, and how many it has at most."""
     query = request.query
     return int(query.get("page_token", "0")), int(query.get("limit", DEFAULT_PAGE))
 
 
 def instant_us(moment: datetime) -> int:
-    """Return an instant as microseconds since 1970."""
+    """An instant as microseconds since 1970."""
     return round(moment.timestamp()) * 1_000_000 if not moment.microsecond else _exact_us(moment)
 
 
@@ -91,7 +91,7 @@ def _exact_us(moment: datetime) -> int:
 
 
 def instant_query(request: Request, name: str) -> int | None:
-    """Return an instant of the query in microseconds, None where it is not given. Raises Rejected (400)."""
+    """An instant of the query in microseconds, None where it is not given. Raises Rejected (400)."""
     text = request.query.get(name)
     if text is None:
         return None
@@ -104,7 +104,7 @@ def instant_query(request: Request, name: str) -> int | None:
 
 
 def if_match(request: Request) -> int:
-    """Return the version that If-Match asks for, 0 for `*`. Raises Rejected: 428 where missing, 400 where wrong."""
+    """The version that If-Match asks for, 0 for `*`. Raises Rejected: 428 where missing, 400 where wrong."""
     header = request.headers.get(b"if-match", b"").strip()
     if not header:
         raise Rejected(http_problem("precondition_required", "Send If-Match with the ETag that you read, or *."))
@@ -117,5 +117,5 @@ def if_match(request: Request) -> int:
 
 
 def etag(version: int) -> str:
-    """Return a version as an ETag."""
+    """A version as an ETag."""
     return f'"{version}"'

@@ -108,7 +108,7 @@ class Endpoint:
         self._observe(reply.status, (time.monotonic_ns() - begun_ns) / 1e9)
 
     def answer(self, reply: Reply, begun_ns: int, path: str = "") -> tuple[Headers, bytes]:
-        """Return the headers and the body of the answer to a request for `path` (the route's own), and count it."""
+        """The headers and the body of the answer to a request for `path` (the route's own); it is counted."""
         self.count(reply, begun_ns)
         if reply.status >= BAD_REQUEST:
             request_id = next(self._engine.request_ids)
@@ -125,7 +125,7 @@ class Endpoint:
         return self._engine.max_body_bytes
 
     def too_large(self) -> Reply:
-        """Return the answer to a body that is larger than that."""
+        """The answer to a body that is larger than that."""
         return _too_large(self.max_body_bytes)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Reply:
@@ -157,7 +157,7 @@ class Endpoint:
             under_way.now -= 1
 
     def _caller(self, headers: dict[bytes, bytes]) -> Caller | None:
-        """Return who asks, None where nobody needs a key. Raises Rejected for who may not."""
+        """Who asks, None where nobody needs a key. Raises Rejected for who may not."""
         engine, route = self._engine, self._route
         if not route.roles:
             return None
@@ -237,7 +237,7 @@ def _too_large(most_bytes: int) -> Reply:
 
 
 def _key(header: bytes, role: str, path: str) -> bytes:
-    """Return the stored form of an Idempotency-Key: a hash of who, where and what."""
+    """The stored form of an Idempotency-Key: a hash of who, where and what."""
     key = header.strip().strip(b'"')
     if not key:
         raise Rejected(http_problem("key_missing", "Send a header Idempotency-Key, new for each thing you want done."))
@@ -249,12 +249,12 @@ def _key(header: bytes, role: str, path: str) -> bytes:
 
 @functools.lru_cache(maxsize=1024)
 def _scope(role: str, path: str) -> bytes:
-    """Return what stands before a key in what is hashed: who and where."""
+    """What stands before a key in what is hashed: who and where."""
     return f"{role}\0{path}\0".encode()
 
 
 def _unfit(code: str, message: str) -> Reply:
-    """Return the answer for a body that breaks its type, with a pointer to where."""
+    """The answer for a body that breaks its type, with a pointer to where."""
     text, _, path = message.partition(" - at `")
     pointer = "".join(f"/{step}" for step in _STEP.findall(path))
     return http_problem(code, text + ".", errors=[{"pointer": pointer, "message": text}])

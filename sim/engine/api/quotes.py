@@ -75,7 +75,7 @@ async def quote(request: Request) -> Reply:
 
 
 async def _deal(request: Request, body: QuoteBody, wanted: dict[int, int]) -> Deal | None:
-    """Return the cart's flash sale, None where it does not hold for the cart. Raises Rejected where there is none."""
+    """The cart's flash sale, None where it does not hold for the cart. Raises Rejected where there is none."""
     deal_id, room_id = number(body.promotion_id or ""), number(body.live_room_id) if body.live_room_id else 0
     known = await read_deal(request.engine.store, deal_id)
     if known is None:
@@ -110,7 +110,7 @@ def _check(body: QuoteBody, wanted: dict[int, int], offers: dict[int, Offer]) ->
 
 
 def _view(wanted: dict[int, int], offers: dict[int, Offer], deal: Deal | None) -> QuoteView:
-    """Return the quote. Raises Rejected for a total that no order may have."""
+    """The quote. Raises Rejected for a total that no order may have."""
     lines, total = [], 0
     currency = ""
     for sku_id, quantity in wanted.items():

@@ -75,7 +75,7 @@ async def list_orders(request: Request) -> Reply:
 
 
 def _shown(request: Request, case: Case) -> OrderView:
-    """Return an order as the caller may see it: until it is confirmed the merchant is not to send it anywhere."""
+    """An order as the caller may see it: until it is confirmed the merchant is not to send it anywhere."""
     return views.order_view(case, addressed=request.role != "merchant" or case.order.confirmed_us > 0)
 
 
@@ -93,7 +93,7 @@ async def list_order_events(request: Request) -> Reply:
 
 
 def _of_order(table: str, view: PartView) -> RouteHandler:
-    """Return the handler that lists an order's payments, parcels and the like."""
+    """The handler that lists an order's payments, parcels and the like."""
 
     async def handler(request: Request) -> Reply:
         order_id = request.id("order_id")
@@ -107,7 +107,7 @@ def _of_order(table: str, view: PartView) -> RouteHandler:
 
 
 def _by_id(table: str, what: str, view: PartView) -> RouteHandler:
-    """Return the handler that reads one payment, parcel or the like."""
+    """The handler that reads one payment, parcel or the like."""
 
     async def handler(request: Request) -> Reply:
         found = await read_parts(request.engine.store, table, "id", request.id(f"{what}_id"))

@@ -52,7 +52,7 @@ class Request:
         return self.caller.role if self.caller else ""
 
     def id(self, name: str) -> int:
-        """Return an id from the path; raises Rejected (404) for what cannot be one."""
+        """An id from the path; raises Rejected (404) for what cannot be one."""
         return number(self.parameters[name])
 
     def submit(self, command: Any, view: View) -> asyncio.Future[Reply]:
@@ -61,7 +61,7 @@ class Request:
 
 
 def number(text: str) -> int:
-    """Return the number of an id; raises Rejected (404) where it cannot be one."""
+    """The number of an id; raises Rejected (404) where it cannot be one."""
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise Rejected(http_problem("not_found", "There is nothing of that id."))
     return int(text)

@@ -16,11 +16,11 @@ class Check:
 
 
 def count(table: str) -> str:
-    """Return the query of how many rows a table has."""
+    """The query of how many rows a table has."""
     return f"SELECT COUNT(*) FROM {table}"
 
 
 def name(kind: type[IntEnum], column: str) -> str:
-    """Return an expression that is the name of a state rather than its number."""
+    """An expression that is the name of a state rather than its number."""
     cases = " ".join(f"WHEN {member.value} THEN '{member.name}'" for member in kind)
     return f"CASE {column} {cases} ELSE 'unknown' END"

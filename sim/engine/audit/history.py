@@ -11,7 +11,7 @@ _MADE = ("orders", "packages", "cancellations", "returns", "refunds")
 
 
 def _named(table: str) -> str:
-    """Return the query of the answers that name a row of a table: its `id`, and when the answer was given."""
+    """The query of the answers that name a row of a table: its `id`, and when the answer was given."""
     place = f"/v1/{table}/"
     return (
         f"SELECT CASE WHEN location LIKE '{place}%' THEN CAST(SUBSTR(location, {len(place) + 1}) AS BIGINT) END "
@@ -20,7 +20,7 @@ def _named(table: str) -> str:
 
 
 def key_checks(keyed_since_us: int) -> tuple[Check, ...]:
-    """Return the checks of O1 and O2; every order placed after `keyed_since_us` must have its key."""
+    """The checks of O1 and O2; every order placed after `keyed_since_us` must have its key."""
     keyless = f"COUNT(k.id) = 0 AND o.replaces_id = 0 AND o.placed_us > {keyed_since_us}"
     return (
         *(
@@ -58,7 +58,7 @@ _LEGAL = " OR ".join(
 
 
 def history_checks() -> tuple[Check, ...]:
-    """Return the checks of O3 and E1."""
+    """The checks of O3 and E1."""
     steps = f"{name(State, 'from_state')} || ' -> ' || {name(State, 'to_state')}"
     return (
         Check(
@@ -103,7 +103,7 @@ def history_checks() -> tuple[Check, ...]:
 
 
 def time_checks(late_us: int) -> tuple[Check, ...]:
-    """Return the checks of T1: what should have happened before `late_us`."""
+    """The checks of T1: what should have happened before `late_us`."""
     return (
         Check(
             "T1",

@@ -27,7 +27,7 @@ _PHASES: dict[State, tuple[Phase, ...]] = {
 
 
 def capture_checks() -> tuple[Check, ...]:
-    """Return the checks of M1 and M4."""
+    """The checks of M1 and M4."""
     fitting = " OR ".join(
         f"(o.state = {state.value} AND l.phase IN ({', '.join(str(phase.value) for phase in phases)}))"
         for state, phases in _PHASES.items()
@@ -104,7 +104,7 @@ UNION ALL SELECT order_id, credit, 0, amount_minor FROM transfers
 
 
 def book_checks() -> tuple[Check, ...]:
-    """Return the checks of M2."""
+    """The checks of M2."""
     return (
         Check(
             "M2",
@@ -148,7 +148,7 @@ GROUP BY r.replaces_id
 
 
 def refund_checks() -> tuple[Check, ...]:
-    """Return the checks of M3 and O4."""
+    """The checks of M3 and O4."""
     return (
         Check(
             "M3",

@@ -30,7 +30,7 @@ MEANINGS: dict[str, str] = {
 
 
 def checks(now_us: int, grace_us: int, keyed_since_us: int) -> tuple[Check, ...]:
-    """Return all checks; what time should have done `grace_us` before `now_us` counts as not done.
+    """All checks; what time should have done `grace_us` before `now_us` counts as not done.
 
     Orders placed after `keyed_since_us` must have the key that made them.
     """

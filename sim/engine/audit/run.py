@@ -44,7 +44,7 @@ class AuditReport(msgspec.Struct, frozen=True):
     sums: Sums
 
     def broken(self) -> dict[str, Invariant]:
-        """Return the invariants that do not hold, by name."""
+        """The invariants that do not hold, by name."""
         return {invariant.name: invariant for invariant in self.invariants if invariant.violations}
 
 
@@ -77,7 +77,7 @@ async def audit(
 
 
 def _first_of(violations: str) -> str:
-    """Return the query of the first violations, each with the number of all."""
+    """The query of the first violations, each with the number of all."""
     return f"SELECT id, found, COUNT(*) OVER () FROM ({violations}) AS v ORDER BY id LIMIT {MOST_FINDINGS}"
 
 

@@ -26,7 +26,7 @@ FROM stock_moves GROUP BY sku_id
 
 
 def stock_checks() -> tuple[Check, ...]:
-    """Return the checks of S1, S2 and S3."""
+    """The checks of S1, S2 and S3."""
     moved = f"FROM stocks AS s LEFT JOIN ({_MOVED}) AS m ON m.sku_id = s.sku_id"
     both = f"{moved} LEFT JOIN ({_UNITS}) AS u ON u.sku_id = s.sku_id"
     sold = "COALESCE(u.committed, 0) + COALESCE(u.shipped, 0)"
@@ -68,7 +68,7 @@ def stock_checks() -> tuple[Check, ...]:
 
 
 def deal_checks() -> tuple[Check, ...]:
-    """Return the checks of S4."""
+    """The checks of S4."""
     # What was shipped stays used, also when it is lost or comes back.
     live = f"l.deal_id > 0 AND l.phase <> {Phase.RELEASED.value}"
     return (

@@ -74,7 +74,7 @@ class Sums(msgspec.Struct, frozen=True):
 
 
 def sums(answers: Sequence[Sequence[Sequence[Any]]]) -> Sums:
-    """Return the sums from the answers to `SUM_QUERIES`."""
+    """The sums from the answers to `SUM_QUERIES`."""
     (moves,), (stocks,), states, *money = answers
     counts = {State(state).name: int(number) for state, number in states}
     return Sums(

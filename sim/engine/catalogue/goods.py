@@ -65,22 +65,22 @@ class ChangePrice(msgspec.Struct, frozen=True, gc=False):
 
 
 def not_found(what: str) -> Refused:
-    """Return the refusal for something that is not there, named by the request's path."""
+    """The refusal for something that is not there, named by the request's path."""
     return Refused(Refusal.NOT_FOUND, f"There is no such {what}.")
 
 
 def invalid(pointer: str, message: str, code: Refusal = Refusal.INVALID) -> Refused:
-    """Return the refusal for a part of the body, with a pointer to it."""
+    """The refusal for a part of the body, with a pointer to it."""
     return Refused(code, message, {}, ({"pointer": pointer, "message": message},))
 
 
 def changed(what: str, version: int) -> Refused:
-    """Return the refusal for a version that is no more."""
+    """The refusal for a version that is no more."""
     return Refused(Refusal.VERSION_CHANGED, f"The {what} has changed since it was read.", {"version": version})
 
 
 def skus_of(skus: Any, product_id: int) -> list[Sku]:
-    """Return a product's SKUs, from a mapping of all by id."""
+    """A product's SKUs, from a mapping of all by id."""
     found = []
     for sku_id in range(product_id + 1, product_id + 1 + MAX_SKUS):
         sku = skus.get(sku_id)
@@ -91,7 +91,7 @@ def skus_of(skus: Any, product_id: int) -> list[Sku]:
 
 
 def deals_of(group: Group, sku_id: int, now_us: int) -> Iterator[Deal]:
-    """Yield a SKU's flash sales that may still be open: not those that are over, as one is that its show is over."""
+    """A SKU's flash sales that may still be open: not those that are over, as one is that its show is over."""
     deals = group.deals
     assert isinstance(deals, Layer)
     for deal in deals.everywhere():

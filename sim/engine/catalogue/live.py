@@ -88,12 +88,12 @@ class EndDeal(msgspec.Struct, frozen=True, gc=False):
 
 
 def bag_of(room: Room) -> list[int]:
-    """Return the products of a room's shopping bag."""
+    """The products of a room's shopping bag."""
     return msgspec.json.decode(room.bag, type=list[int])
 
 
 def written_bag(product_ids: tuple[int, ...]) -> str:
-    """Return a shopping bag as a room keeps it."""
+    """A shopping bag as a room keeps it."""
     return msgspec.json.encode(product_ids).decode()
 
 

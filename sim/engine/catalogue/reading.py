@@ -37,7 +37,7 @@ _WITH: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
 async def read_records(
     store: Store, table: str, given: dict[str, Any], after: int = 0, limit: int = 1
 ) -> tuple[list[Any], Shelf]:
-    """Return rows of a table by id, those behind `after` whose columns are as `given`, and what belongs to them."""
+    """Rows of a table by id, those behind `after` whose columns are as `given`, and what belongs to them."""
     where = " AND ".join(["id > ?", *(f"{column} = ?" for column in given)])
     chosen = f"SELECT {', '.join(TABLES[table].columns)} FROM {table} WHERE {where} ORDER BY id LIMIT ?"
     joins, others = _WITH.get(table, ("", ()))
@@ -68,7 +68,7 @@ def _put(shelf: Shelf, found: Sku | Part) -> None:
 
 
 async def read_stock(store: Store, sku_id: int) -> Stock | None:
-    """Return the stock of a SKU, None for a bundle or nothing at all."""
+    """The stock of a SKU, None for a bundle or nothing at all."""
     query = f"SELECT {columns('stocks', 'k')} FROM stocks k WHERE k.sku_id = ?"
     rows = await store.select(query, (sku_id,))
     return record("stocks", tuple(rows[0])) if rows else None
@@ -91,7 +91,7 @@ _OFFERS = (
 
 
 async def read_offers(store: Store, sku_ids: list[int]) -> dict[int, Offer]:
-    """Return what SKUs cost and how many there are, for those that exist."""
+    """What SKUs cost and how many there are, for those that exist."""
     width = len(TABLES["skus"].columns)
     found: dict[int, Offer] = {}
     for row in await store.select(_OFFERS.format(marks=", ".join("?" * len(sku_ids))), sku_ids):
@@ -112,7 +112,7 @@ _DEAL = (
 
 
 async def read_deal(store: Store, deal_id: int) -> tuple[Deal, bool] | None:
-    """Return a flash sale, and whether its live room, if it has one, is live; None where there is none."""
+    """A flash sale, and whether its live room, if it has one, is live; None where there is none."""
     rows = await store.select(_DEAL, (deal_id,))
     if not rows:
         return None

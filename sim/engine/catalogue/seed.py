@@ -49,7 +49,7 @@ class Seeded:
     made: int = 0  # records that were not there before
 
     def summary(self) -> str:
-        """Return what there is, in a line."""
+        """What there is, in a line."""
         parts = [
             f"{len(known)} {what}{'' if len(known) == 1 else 's'}"
             for known, what in (
@@ -67,7 +67,7 @@ class Seeded:
 
 
 def rules_of(scenario: Scenario) -> Rules:
-    """Return the timers and switches of an order's life that a scenario sets."""
+    """The timers and switches of an order's life that a scenario sets."""
     return Rules(
         pay_window_us=scenario.payment.hold_window_us,
         on_hold_us=scenario.confirmation.on_hold_us,
@@ -196,7 +196,7 @@ class _Plan:
         self.seeded.videos = {video.name: videos[self._shop_of(video.shop), video.name] for video in programme.videos}
 
     def _bag(self, show: Broadcast) -> tuple[int, ...]:
-        """Return what a show has in its bag: the scenario's, or what it pitches, with what it has deals for."""
+        """What a show has in its bag: the scenario's, or what it pitches, with what it has deals for."""
         listings = {row.name: self.scenario.catalogue[row.listing].name for row in self.rows}
         names = [*(show.bag or [pitch.listing for pitch in show.pitches]), *(listings[deal.sku] for deal in show.deals)]
         return tuple(self.seeded.products[name] for name in dict.fromkeys(names))[:MAX_BAG]

@@ -119,19 +119,19 @@ class PromotionView(msgspec.Struct, gc=False):
 
 
 def shop_view(_world: Any, shop: Shop) -> ShopView:
-    """Return a shop as the API shows it."""
+    """A shop as the API shows it."""
     return ShopView(str(shop.id), shop.name, shop.currency, shop.commission_ppm, shop.version)
 
 
 def sku_view(world: Any, sku: Sku) -> SkuView:
-    """Return a SKU as the API shows it."""
+    """A SKU as the API shows it."""
     parts = [PartView(str(part.part_id), part.units) for part in world.parts[sku.id] if part.part_id != sku.id]
     price = Money(str(sku.price_minor), sku.currency)
     return SkuView(str(sku.id), str(sku.product_id), str(sku.shop_id), sku.seller_sku, price, parts, sku.version)
 
 
 def product_view(world: Any, product: Product) -> ProductView:
-    """Return a product with its SKUs as the API shows it."""
+    """A product with its SKUs as the API shows it."""
     skus = [sku_view(world, sku) for sku in skus_of(world.skus, product.id)]
     return ProductView(
         str(product.id), str(product.shop_id), product.title, product.category, product.active, skus, product.version
@@ -139,7 +139,7 @@ def product_view(world: Any, product: Product) -> ProductView:
 
 
 def inventory_view(stock: Stock) -> InventoryView:
-    """Return a SKU's units as the API shows them."""
+    """A SKU's units as the API shows them."""
     return InventoryView(
         str(stock.sku_id),
         stock.on_hand,
@@ -153,12 +153,12 @@ def inventory_view(stock: Stock) -> InventoryView:
 
 
 def video_view(_world: Any, video: Video) -> VideoView:
-    """Return a video as the API shows it."""
+    """A video as the API shows it."""
     return VideoView(str(video.id), str(video.shop_id), video.title, str(video.product_id), video.version)
 
 
 def room_view(_world: Any, room: Room) -> RoomView:
-    """Return a live room as the API shows it."""
+    """A live room as the API shows it."""
     bag = [str(product_id) for product_id in bag_of(room)]
     return RoomView(
         str(room.id), str(room.shop_id), room.title, room.status.name, bag, id_or_none(room.pinned_id), room.version
@@ -166,7 +166,7 @@ def room_view(_world: Any, room: Room) -> RoomView:
 
 
 def promotion_view(world: Any, deal: Deal) -> PromotionView:
-    """Return a flash sale as the API shows it."""
+    """A flash sale as the API shows it."""
     return PromotionView(
         str(deal.id),
         "FLASHSALE",
@@ -183,7 +183,7 @@ def promotion_view(world: Any, deal: Deal) -> PromotionView:
 
 
 def record_reply(view: Callable[[Any, Any], Any], status: int, path: str = "") -> View:
-    """Return what answers a command with the record that it made or changed; a new one stands under `path`/id."""
+    """What answers a command with the record that it made or changed; a new one stands under `path`/id."""
     return partial(_record_reply, view, status, path)
 
 
@@ -198,7 +198,7 @@ def _record_reply(
 
 
 def inventory_reply(status: int) -> View:
-    """Return what answers a change of stock with the stock after it."""
+    """What answers a change of stock with the stock after it."""
     return partial(_inventory_reply, status)
 
 

@@ -187,7 +187,7 @@ class _PaidOut(msgspec.Struct, gc=False):
 
 
 def webhook_command(event: ProviderEvent) -> Command | None:
-    """Return what an event asks of us, None for a type that we do not know (and accept).
+    """What an event asks of us, None for a type that we do not know (and accept).
 
     Raises msgspec.MsgspecError where the data of a known type are malformed.
     """
@@ -205,6 +205,6 @@ def webhook_command(event: ProviderEvent) -> Command | None:
 
 
 def _own_id(charge_id: str) -> int:
-    """Return the id of our payment that a charge is named by, 0 for a charge that we did not name."""
+    """The id of our payment that a charge is named by, 0 for a charge that we did not name."""
     plain = charge_id.isascii() and charge_id.isdigit() and len(charge_id) <= 18
     return int(charge_id) if plain else 0

@@ -72,7 +72,7 @@ class PaymentProvider(Protocol):
 
 
 def verdict(payment: Payment, outcome: Outcome) -> Capture | Decline | None:
-    """Return the command that an outcome of an attempt to pay amounts to, None while it is open."""
+    """The command that an outcome of an attempt to pay amounts to, None while it is open."""
     if outcome.status == Status.CAPTURED:
         # The provider's own amount, so that a wrong one is found and given back.
         amount_minor = payment.amount_minor if outcome.amount_minor is None else outcome.amount_minor

@@ -111,7 +111,7 @@ class Provider:
 
 
 def _outcome(status: int, body: bytes) -> Outcome:
-    """Return what an answer means; one that cannot be understood means `unknown`, never `declined`."""
+    """What an answer means; one that cannot be understood means `unknown`, never `declined`."""
     try:
         answer = _decode(body)
     except msgspec.MsgspecError:

@@ -94,7 +94,7 @@ class Psp:
         return await self._answer(refund, new)
 
     async def _answer(self, record: Charge | Refund, new: bool) -> tuple[int, Any, bool]:
-        """Return the answer to the first or a repeated request, once it is decided or (async) at once."""
+        """The answer to the first or a repeated request, once it is decided or (async) at once."""
         behaviour, subject = self.behaviour, record.request.id
         if behaviour.answers == "async":
             answer = record.answer() | ({"status": PENDING, "failure": None} if new else {})

@@ -55,7 +55,7 @@ def befalls(share: float, seed: int, subject: str, purpose: str) -> bool:
 
 
 def latency_s(behaviour: Behaviour, subject: str) -> float:
-    """Return how long the decision about a charge or refund takes."""
+    """How long the decision about a charge or refund takes."""
     median_s = behaviour.latency_ms / 1000
     if not median_s or not behaviour.latency_sigma:
         return median_s
@@ -64,7 +64,7 @@ def latency_s(behaviour: Behaviour, subject: str) -> float:
 
 
 def failure_of(behaviour: Behaviour, charge_id: str, method: str = "") -> str:
-    """Return why a charge is declined, empty where it is not."""
+    """Why a charge is declined, empty where it is not."""
     if method == DECLINED_METHOD:
         return _FAILURES[0]
     if not befalls(behaviour.decline_share, behaviour.seed, charge_id, "decline"):

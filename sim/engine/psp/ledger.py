@@ -48,7 +48,7 @@ class Charge:
     refunded_minor: int = 0
 
     def answer(self) -> dict[str, Any]:
-        """Return what the provider tells of it."""
+        """What the provider tells of it."""
         asked = self.request
         return {
             "id": asked.id,
@@ -69,7 +69,7 @@ class Refund:
     status: str = PENDING
 
     def answer(self) -> dict[str, Any]:
-        """Return what the provider tells of it."""
+        """What the provider tells of it."""
         asked = self.request
         return {
             "id": asked.id,
@@ -98,7 +98,7 @@ class Ledger:
         self.refunds: dict[str, Refund] = {}
 
     def charge(self, request: ChargeRequest) -> tuple[Charge, bool]:
-        """Return the charge of this id, and whether it is new. Raises PspRefused where the id means something else."""
+        """The charge of this id, and whether it is new. Raises PspRefused where the id means something else."""
         known = self.charges.get(request.id)
         if known is not None:
             if known.request != request:
@@ -115,7 +115,7 @@ class Ledger:
         charge.status = DECLINED if charge.failure else CAPTURED
 
     def refund(self, request: RefundRequest) -> tuple[Refund, bool]:
-        """Return the refund of this id, and whether it is new; new ones reserve their amount. Raises PspRefused."""
+        """The refund of this id, and whether it is new; new ones reserve their amount. Raises PspRefused."""
         known = self.refunds.get(request.id)
         if known is not None:
             if known.request != request:
@@ -140,7 +140,7 @@ class Ledger:
         refund.status = SUCCEEDED
 
     def everything(self) -> dict[str, Any]:
-        """Return all charges and refunds, and their sums by currency, for an audit."""
+        """All charges and refunds, and their sums by currency, for an audit."""
         captured = [charge for charge in self.charges.values() if charge.status == CAPTURED]
         return {
             "charges": [

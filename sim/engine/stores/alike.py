@@ -14,12 +14,12 @@ Alike = tuple[list[list[Any]], tuple[Any, ...]]
 
 
 def is_new(table: Table, fresh: Collection[str]) -> bool:
-    """Return whether all of a group's rows of a table are new to the store. `fresh`: see `Store.write`."""
+    """Whether all of a group's rows of a table are new to the store. `fresh`: see `Store.write`."""
     return table.mode == Mode.APPEND or table.name in fresh
 
 
 def alike(table: Table, rows: list[tuple[Any, ...]]) -> Alike | None:
-    """Return new rows of a table as what differs and what does not; None where there is more that differs."""
+    """New rows of a table as what differs and what does not; None where there is more that differs."""
     if len(rows) < 2 or not table.unlike:
         return None
     first, count, width = rows[0], len(rows), len(rows[0])
@@ -32,12 +32,12 @@ def alike(table: Table, rows: list[tuple[Any, ...]]) -> Alike | None:
 
 @functools.cache
 def unlike_places(name: str) -> tuple[int, ...]:
-    """Return where the columns are in which a table's new rows differ, in the order of `Table.unlike`."""
+    """Where the columns are in which a table's new rows differ, in the order of `Table.unlike`."""
     table = TABLES[name]
     return tuple(map(table.columns.index, table.unlike))
 
 
 @functools.cache
 def like_places(name: str) -> tuple[int, ...]:
-    """Return where the other columns are."""
+    """Where the other columns are."""
     return tuple(place for place in range(len(TABLES[name].columns)) if place not in unlike_places(name))

@@ -58,7 +58,7 @@ MIGRATIONS: tuple[Callable[[Dialect], list[str]], ...] = (ddl, _append_keys, _go
 
 
 def is_foreign(connection: sqlite3.Connection) -> bool:
-    """Return whether a SQLite file is another program's: it holds something, but not our table of versions."""
+    """Whether a SQLite file is another program's: it holds something, but not our table of versions."""
     ours = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info('meta')")} >= {
         "version",
         "epoch",
@@ -69,7 +69,7 @@ def is_foreign(connection: sqlite3.Connection) -> bool:
 
 
 def newer_schema(found: int) -> StoreRefused:
-    """Return the refusal of a schema that a later version made."""
+    """The refusal of a schema that a later version made."""
     return StoreRefused(
         f"the database has schema {found}, this program knows up to {len(MIGRATIONS)}: use the newer program; "
         "nothing was changed"

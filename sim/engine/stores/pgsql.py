@@ -31,7 +31,7 @@ _QUOTED_OR_MARK = re.compile(r"'[^']*'|\"[^\"]*\"|\?")
 
 
 def write_function() -> list[str]:
-    """Return the statements that make the function behind `WRITE`.
+    """The statements that make the function behind `WRITE`.
 
     Rows come as arrays of a table's own row type: of all ways to hand them over in one call the fastest by far (an
     array a column costs 1.5 times as much, JSON six times). Every value of a row costs both sides something, so those
@@ -61,14 +61,14 @@ END $$""",
 
 @functools.cache
 def numbered(sql: str) -> str:
-    """Return a query with `$1`, `$2`, ... for its `?` marks; a `?` within quotes is a plain character."""
+    """A query with `$1`, `$2`, ... for its `?` marks; a `?` within quotes is a plain character."""
     numbers = iter(range(1, len(sql) + 1))
     return _QUOTED_OR_MARK.sub(lambda found: f"${next(numbers)}" if found[0] == "?" else found[0], sql)
 
 
 @functools.cache
 def select_by(table: str, column: str) -> str:
-    """Return the query for the rows of a table whose `column` is one of an array, in the order of the key."""
+    """The query for the rows of a table whose `column` is one of an array, in the order of the key."""
     known = TABLES[table]
     order = ", ".join(known.key)
     return f"SELECT {', '.join(known.columns)} FROM {table} WHERE {column} = ANY ($1) ORDER BY {order}"
@@ -76,19 +76,19 @@ def select_by(table: str, column: str) -> str:
 
 @functools.cache
 def select_whole(table: str) -> str:
-    """Return the query for all rows of a table, in the order of the key."""
+    """The query for all rows of a table, in the order of the key."""
     known = TABLES[table]
     return f"SELECT {', '.join(known.columns)} FROM {table} ORDER BY {', '.join(known.key)}"
 
 
 def _short_columns(table: Table) -> str:
-    """Return the columns of a table's short rows, with their types."""
+    """The columns of a table's short rows, with their types."""
     types = get_type_hints(table.record)
     return ", ".join(f"{column} {sql_type(types[column], POSTGRES)}" for column in table.unlike)
 
 
 def _short_step(table: Table) -> str:
-    """Return the statement that writes a table's new rows, sent short."""
+    """The statement that writes a table's new rows, sent short."""
     columns = ", ".join(table.columns)
     values = ", ".join(
         f"short.{column}" if column in table.unlike else f"(_same_{table.name}).{column}" for column in table.columns
@@ -97,7 +97,7 @@ def _short_step(table: Table) -> str:
 
 
 def _step(table: Table) -> str:
-    """Return the statements that write a table's rows."""
+    """The statements that write a table's rows."""
     columns = ", ".join(table.columns)
     insert = f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM unnest(_{table.name})"
     if table.mode == Mode.APPEND:

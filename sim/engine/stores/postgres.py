@@ -165,7 +165,7 @@ class PostgresStore:
                 raise
 
     async def _purge_part(self, connection: Connection, start: int, before_us: int) -> tuple[int, int]:
-        """Return how many went, and where the next old ones are: here, while young ones are left that grow old."""
+        """How many went, and where the next old ones are: here, while young ones are left that grow old."""
         bounds = (start, 0), (start + _PURGED_PAGES, 0)
         told = await connection.execute(PURGE, *bounds, before_us, self._epoch)
         young = await connection.fetchval(YOUNG, *bounds, before_us)
@@ -240,7 +240,7 @@ class PostgresStore:
             raise StoreUnavailable(f"{self.place}: cannot connect: {error or type(error).__name__}") from error
 
     async def _connected(self) -> Connection:
-        """Return the writing connection, made anew when it was lost."""
+        """The writing connection, made anew when it was lost."""
         if self._writer is not None and not self._writer.is_closed():
             return self._writer
         now = asyncio.get_running_loop().time()
@@ -340,7 +340,7 @@ def _lost(error: BaseException) -> bool:
 
 
 def _shortened(table: Table, changes: Changes, fresh: Collection[str]) -> tuple[list[Any] | None, Any]:
-    """Return what differs in a table's new rows, and a row that has the rest of all; nothing where there is more."""
+    """What differs in a table's new rows, and a row that has the rest of all; nothing where there is more."""
     found = alike(table, changes.get(table.name, [])) if is_new(table, fresh) else None
     if found is None:
         return None, None
@@ -349,7 +349,7 @@ def _shortened(table: Table, changes: Changes, fresh: Collection[str]) -> tuple[
 
 
 def _last_of_each(name: str, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Return rows without those that a later one with the same key replaces."""
+    """Rows without those that a later one with the same key replaces."""
     table = TABLES[name]
     if table.mode == Mode.APPEND:
         return rows
@@ -378,7 +378,7 @@ async def _close_or_terminate(it: Any) -> None:
 
 
 def _place(url: str) -> str:
-    """Return what to call a database in a message: never with its password."""
+    """What to call a database in a message: never with its password."""
     parts = urlsplit(url)
     hosts = [parts.hostname or "", *parse_qs(parts.query).get("host", [])]
     return f"PostgreSQL {next(filter(None, hosts), 'localhost')}{parts.path}"

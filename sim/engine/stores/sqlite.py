@@ -264,7 +264,7 @@ def _insert(connection: sqlite3.Connection, table: Table, rows: list[tuple[Any, 
 
 
 def _values(table: Table, rows: list[tuple[Any, ...]], *, new: bool) -> tuple[list[Any], list[Any]]:
-    """Return what all rows share, where they are new and alike, and then the values of each; all of them plain."""
+    """What all rows share, where they are new and alike, and then the values of each; all of them plain."""
     found = alike(table, rows) if new else None
     if found is None:
         values, width = [*chain.from_iterable(rows)], len(table.columns)
@@ -294,7 +294,7 @@ def _statement(name: str, size: int, upsert: bool, short: bool) -> str:
 
 
 def _short_rows(table: Table, size: int) -> list[str]:
-    """Return the marks of rows: what all share has the first numbers, and then each value its own."""
+    """The marks of rows: what all share has the first numbers, and then each value its own."""
     shared = {place: f"?{number}" for number, place in enumerate(like_places(table.name), 1)}
     marks = [shared.get(place, "?") for place in range(len(table.columns))]
     first = [*marks]

@@ -44,7 +44,7 @@ class KeyPlaces:
         connection.execute(_FILL)
 
     def rows(self, keys: Sequence[bytes]) -> Rows:
-        """Return the rows of keys."""
+        """The rows of keys."""
         padded = 1 << (len(keys) - 1).bit_length()  # few numbers of marks, so that the statements stay prepared
         query = (
             f"SELECT {', '.join(_COLUMNS)} FROM idempotency "

@@ -48,10 +48,10 @@ class Store(Protocol):
         """Finish and let go of the database."""
 
     async def all_rows(self, table: str) -> Rows:
-        """Return a whole table, in the order of its key."""
+        """A whole table, in the order of its key."""
 
     async def rows(self, table: str, column: str, keys: Sequence[Any]) -> Rows:
-        """Return the rows whose `column` is one of `keys`, in the order of the table's key; the writer's own view."""
+        """The rows whose `column` is one of `keys`, in the order of the table's key; the writer's own view."""
 
     async def write(self, changes: Changes, fresh: Collection[str] = ()) -> None:
         """Store the rows durably in one transaction, the last of several with one key.

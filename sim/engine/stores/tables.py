@@ -214,12 +214,12 @@ POSTGRES = Dialect("BIGINT", 'TEXT COLLATE "C"', "BYTEA", "BOOLEAN")
 
 
 def ddl(dialect: Dialect) -> list[str]:
-    """Return the statements that create every table and index, as the first version had them."""
+    """The statements that create every table and index, as the first version had them."""
     return [statement for table in TABLES.values() for statement in _create(table, dialect)]
 
 
 def add_columns(dialect: Dialect, table: str, *names: str) -> list[str]:
-    """Return the statements that add columns to a table; its rows have nothing in them."""
+    """The statements that add columns to a table; its rows have nothing in them."""
     types = get_type_hints(TABLES[table].record)
     return [
         f"ALTER TABLE {table} ADD COLUMN {name} {sql_type(types[name], dialect)} NOT NULL "
@@ -229,12 +229,12 @@ def add_columns(dialect: Dialect, table: str, *names: str) -> list[str]:
 
 
 def row(record: msgspec.Struct) -> tuple[Any, ...]:
-    """Return a record as the row that is written, with plain numbers and words for enumerations."""
+    """A record as the row that is written, with plain numbers and words for enumerations."""
     return plain_row(type(record), _astuple(record))
 
 
 def plain_row(kind: type[msgspec.Struct], values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the values of a record of a kind, with plain numbers and words for enumerations."""
+    """The values of a record of a kind, with plain numbers and words for enumerations."""
     plain_values = [*values]
     for position, plain in enumerations(kind):
         plain_values[position] = plain(values[position])
@@ -242,13 +242,13 @@ def plain_row(kind: type[msgspec.Struct], values: tuple[Any, ...]) -> tuple[Any,
 
 
 def rows_of(records: Iterable[msgspec.Struct]) -> list[tuple[Any, ...]]:
-    """Return records, all of one type, as rows; enumerations stay what they are: numbers and words by birth."""
+    """Records, all of one type, as rows; enumerations stay what they are: numbers and words by birth."""
     return [*map(_astuple, records)]
 
 
 @functools.cache
 def enumerations(kind: type[msgspec.Struct]) -> tuple[tuple[int, Callable[[Any], Any]], ...]:
-    """Return the positions of a record's enumerations, and what makes them plain."""
+    """The positions of a record's enumerations, and what makes them plain."""
     return tuple(
         (position, operator.index if issubclass(enum, IntEnum) else str)
         for position, enum in _enums(kind)
@@ -257,7 +257,7 @@ def enumerations(kind: type[msgspec.Struct]) -> tuple[tuple[int, Callable[[Any],
 
 
 def record(table: str, values: tuple[Any, ...]) -> Any:
-    """Return the record that a row was written from."""
+    """The record that a row was written from."""
     kind = TABLES[table].record
     enums = _enums(kind)
     if not enums:
@@ -270,7 +270,7 @@ def record(table: str, values: tuple[Any, ...]) -> Any:
 
 @functools.cache
 def _enums(kind: type[msgspec.Struct]) -> tuple[tuple[int, type], ...]:
-    """Return the positions of a record's fields that a database knows as plain numbers or words."""
+    """The positions of a record's fields that a database knows as plain numbers or words."""
     types = get_type_hints(kind)
     return tuple(
         (position, types[name])
@@ -294,7 +294,7 @@ def _create(table: Table, dialect: Dialect) -> list[str]:
 
 
 def sql_type(kind: type, dialect: Dialect) -> str:
-    """Return what a dialect calls the type of a field."""
+    """What a dialect calls the type of a field."""
     if kind is bool:
         return dialect.boolean
     if kind is bytes:

@@ -156,13 +156,13 @@ HANDLERS: dict[type, Handler] = {
 
 
 async def redelivery(store: Store, event_seq: int) -> Redeliver | None:
-    """Return the command that sends a stored event again, None where there is no such event."""
+    """The command that sends a stored event again, None where there is no such event."""
     rows = await store.select("SELECT order_id FROM events WHERE seq = ?", (event_seq,))
     return Redeliver(event_seq, int(rows[0][0])) if rows else None
 
 
 def endpoint_view(endpoint: EndpointRow) -> EndpointView:
-    """Return an endpoint as the API shows it."""
+    """An endpoint as the API shows it."""
     return EndpointView(str(endpoint.id), endpoint.url, endpoint.active, instant(endpoint.created_us))
 
 

@@ -61,7 +61,7 @@ class Terms:
     spread: float = 0.2
 
     def delay_us(self, endpoint_id: int, event_seq: int, attempts: int) -> int:
-        """Return the pause after so many attempts that failed."""
+        """The pause after so many attempts that failed."""
         jitter = 1 + self.spread * (2 * uniform(endpoint_id, event_seq, attempts) - 1)
         return round(self.delays_s[attempts - 1] * jitter * SECOND_US / self.speed)
 
@@ -213,7 +213,7 @@ class Lane:
                 self._push_first(waiting.stream)
 
     def _row(self, waiting: _Waiting, failure: str) -> DeliveryRow:
-        """Return how a delivery stands after an attempt."""
+        """How a delivery stands after an attempt."""
         event, attempts = waiting.event, waiting.attempts + 1
         status, next_us = DELIVERED, 0
         if failure == str(GONE) or (failure and attempts > len(self._terms.delays_s)):
@@ -259,7 +259,7 @@ class Lane:
 
 
 def event_body(event: EventRow) -> bytes:
-    """Return what an endpoint gets of an event."""
+    """What an endpoint gets of an event."""
     data: dict[str, Any] = {"event": event.type}
     kind = event.type
     if event.order_id:

@@ -51,7 +51,7 @@ class GuardedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return the addresses of a host. Raises OSError where none of them may be used."""
+        """The addresses of a host. Raises OSError where none of them may be used."""
         found = await self._resolver.resolve(host, port, family)
         usable = [one for one in found if self._private_ok or is_public(address_of(one["host"]))]
         if not usable:

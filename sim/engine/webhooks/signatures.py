@@ -36,13 +36,13 @@ class SignatureError(LiveRushError):
 
 
 def secret_of(key: bytes) -> str:
-    """Return a key as a secret is written: `whsec_` and base64."""
+    """A key as a secret is written: `whsec_` and base64."""
     return PREFIX + base64.b64encode(key).decode()
 
 
 @functools.lru_cache(maxsize=256)
 def key_of(secret: str) -> bytes:
-    """Return the key in a secret. Raises ValueError, without the secret, where it is none."""
+    """The key in a secret. Raises ValueError, without the secret, where it is none."""
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):
@@ -55,12 +55,12 @@ def key_of(secret: str) -> bytes:
 
 
 def sign(secret: str, message_id: str, timestamp_s: int, body: bytes) -> str:
-    """Return the signature of a message."""
+    """The signature of a message."""
     return _signature(key_of(secret), message_id.encode(), b"%d" % timestamp_s, body).decode()
 
 
 def signed_headers(secret: str, message_id: str, timestamp_s: int, body: bytes) -> dict[str, str]:
-    """Return the three headers that a signed message carries."""
+    """The three headers that a signed message carries."""
     return {
         ID_HEADER: message_id,
         TIMESTAMP_HEADER: str(timestamp_s),
@@ -69,7 +69,7 @@ def signed_headers(secret: str, message_id: str, timestamp_s: int, body: bytes) 
 
 
 def verify(secrets: Iterable[str], headers: Mapping[str, str], body: bytes, now_s: int) -> str:
-    """Return the id of a message that one of the secrets signed within the tolerance. Raises SignatureError.
+    """The id of a message that one of the secrets signed within the tolerance. Raises SignatureError.
 
     `headers` has lower-case names.
     """

@@ -17,7 +17,7 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def url_problem(url: str, *, private_ok: bool) -> str:
-    """Return what is wrong with a webhook's address, empty for nothing. Names are not resolved here."""
+    """What is wrong with a webhook's address, empty for nothing. Names are not resolved here."""
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
@@ -51,7 +51,7 @@ def is_public(address: _Address) -> bool:
 
 
 def address_of(host: str) -> _Address:
-    """Return the address that is written; one of IPv6 may name its network card. Raises ValueError for a name."""
+    """The address that is written; one of IPv6 may name its network card. Raises ValueError for a name."""
     return ipaddress.ip_address(host.partition("%")[0])
 
 

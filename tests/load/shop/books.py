@@ -41,7 +41,7 @@ class Books:
             self._db.executemany("INSERT INTO articles VALUES (?, ?, ?, ?)", rows)
 
     def article(self, code: str) -> dict[str, Any] | None:
-        """Return an article."""
+        """An article."""
         row = self._db.execute("SELECT code, price, available FROM articles WHERE code = ?", (code,)).fetchone()
         return dict(zip(("code", "price", "available"), row, strict=True)) if row else None
 
@@ -102,7 +102,7 @@ class Books:
                 self._db.execute("UPDATE articles SET available = available + ? WHERE code = ?", (pieces, code))
 
     def purchases(self, after: int, most: int) -> list[dict[str, Any]]:
-        """Return a page of purchases with their positions."""
+        """A page of purchases with their positions."""
         rows = self._db.execute(
             "SELECT number, remark, customer, state, to_pay, accepted FROM purchases ORDER BY rowid LIMIT ? OFFSET ?",
             (most, after),
@@ -117,6 +117,6 @@ class Books:
         return found
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        """Return all of a table."""
+        """All of a table."""
         cursor = self._db.execute(f"SELECT * FROM {table}")
         return [dict(zip([column[0] for column in cursor.description], row, strict=True)) for row in cursor]

@@ -13,7 +13,7 @@ def available() -> bool:
 
 
 def make(folder: Path) -> tuple[Path, Path, Path]:
-    """Return the authority's certificate, and the certificate and key of a server on this machine."""
+    """The authority's certificate, and the certificate and key of a server on this machine."""
     ca, ca_key, request, cert, key, more = (
         folder / name for name in ("ca.pem", "ca.key", "server.csr", "server.pem", "server.key", "server.ext")
     )
