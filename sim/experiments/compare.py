@@ -20,7 +20,7 @@ from sim.experiments.ahead import Say, ahead, compiles
 from sim.experiments.compare_files import write_study
 from sim.experiments.journal import Journal
 from sim.experiments.replicating import A_DRAW, Result, make_traces, replicate_study, runs_a_draw
-from sim.experiments.verdict import METRIC, half_width, refuse_unknown, summary_of_study, values_of
+from sim.experiments.study_summary import METRIC, half_width, refuse_unknown, summary_of_study, values_of
 from sim.experiments.workers import Meanwhile, in_order, processes
 from sim.measure.directory import whole_directory, write_json
 from sim.measure.record import RunRecord

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from sim.errors import UsageError
-from sim.experiments.verdict import METRIC
+from sim.experiments.study_summary import METRIC
 from sim.operations.punctuality import ON_TIME
 from sim.scenario.amounts import measure
 from sim.scenario.shape import suggestion

@@ -20,7 +20,7 @@ from sim.experiments.replicating import Result, runs_a_draw
 from sim.experiments.search_files import write_search
 from sim.experiments.search_summary import summary_of_search
 from sim.experiments.searching import Sought, State, search_for
-from sim.experiments.verdict import METRIC, summary_of_study
+from sim.experiments.study_summary import METRIC, summary_of_study
 from sim.experiments.workers import processes
 from sim.measure.directory import whole_directory, write_json
 from sim.measure.record import RunRecord

@@ -11,7 +11,7 @@ import pyarrow as pa
 from sim.experiments.compare_files import NAME, Rows, write_results, write_table
 from sim.experiments.replicating import Result
 from sim.experiments.searching import State
-from sim.experiments.verdict import METRIC
+from sim.experiments.study_summary import METRIC
 from sim.measure.directory import write_json
 from sim.operations.punctuality import ON_TIME
 from sim.scenario.studies.search import Search

@@ -6,7 +6,7 @@ from typing import Any
 
 from sim.experiments.evaluating import Point
 from sim.experiments.searching import State
-from sim.experiments.verdict import plain_value
+from sim.experiments.study_summary import plain_value
 from sim.operations.punctuality import ON_TIME
 from sim.scenario.parts.comparing import FOUND
 from sim.scenario.studies.knobs import Knob

@@ -22,7 +22,7 @@ from sim.experiments.ahead import Ahead
 from sim.experiments.compare import Compared, Plan, compare
 from sim.experiments.journal import Journal
 from sim.experiments.replicating import make_traces, replicate_study
-from sim.experiments.verdict import summary_of_study
+from sim.experiments.study_summary import summary_of_study
 from sim.operations.strategies import start
 from sim.reports.compare_files import draw_study
 from sim.reports.compare_text import compare_text, sentences, shown

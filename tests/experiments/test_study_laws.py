@@ -13,7 +13,7 @@ import pytest
 from sim.experiments import compare as experiment
 from sim.experiments.compare import Plan, replications_of
 from sim.experiments.journal import Journal
-from sim.experiments.verdict import METRIC, values_of
+from sim.experiments.study_summary import METRIC, values_of
 from sim.stats.best import all_pairs
 from sim.stats.sequential import WIDENED, Precision
 
