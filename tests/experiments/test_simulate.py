@@ -244,7 +244,6 @@ def test_a_killed_run_leaves_no_half_run_directory(tmp_path: Path, name: str, co
 import os, signal, sys
 from sim import cli
 from sim.experiments import simulate as experiment
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has jobs behind `&` ignore it
 def simulate(*_, **__):
     assert [name for name in os.listdir("runs") if name.startswith(".partial-")]
     os.kill(os.getpid(), signal.{name})
