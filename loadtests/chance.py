@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from sim.special import special
 
 #: What would be so in fewer than one replay in twenty is not put down to chance.
 RARELY = 0.05
@@ -19,14 +19,5 @@ def are_few_enough(over: int, requests: int, share: float) -> bool:
 
 
 def _at_most(over: int, requests: int, share: float) -> float:
-    """The binomial law's probability of at most so many; by logarithms, as its factors are beyond floats."""
-    if share <= 0:
-        return 1.0
-    if share >= 1:
-        return float(over >= requests)
-    inside, beyond, ways = math.log(share), math.log1p(-share), math.lgamma(requests + 1)
-    logs = (
-        ways - math.lgamma(k + 1) - math.lgamma(requests - k + 1) + k * inside + (requests - k) * beyond
-        for k in range(over + 1)
-    )
-    return min(1.0, math.fsum(map(math.exp, logs)))
+    """The binomial law's probability of at most so many."""
+    return float(special.bdtr(over, requests, share))
