@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from sim.arrays import Column, Flags, Ints
 from sim.demand.trace import BUY, NEVER, Trace
 from sim.errors import UsageError
 from sim.orders.rules import SECOND_US
@@ -23,9 +22,6 @@ _LENGTH_US = 60 * SECOND_US
 #: Odd constants of splitmix64 (Steele, Lea and Flood 2014): a hash whose bits all depend on the whole number.
 _GOLDEN, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 _WHOLE = 1 << 64
-
-Column = npt.NDArray[Any]
-Flags = npt.NDArray[np.bool_]
 
 
 #: Share of the carts whose checkout is sent twice at once with one key, where nobody says otherwise.
@@ -70,7 +66,7 @@ def stretch(scenario: Scenario, trace: Trace, choice: Choice) -> tuple[int, int]
     return busiest_us(cart_times(trace)[going(trace, choice)], length_us), length_us
 
 
-def cart_times(trace: Trace) -> npt.NDArray[np.int64]:
+def cart_times(trace: Trace) -> Ints:
     """When each cart is checked out, int64[carts]."""
     buys = trace.lines["kind"] == BUY
     times = np.full(trace.orders, NEVER, np.int64)
@@ -78,7 +74,7 @@ def cart_times(trace: Trace) -> npt.NDArray[np.int64]:
     return times
 
 
-def busiest_us(times_us: npt.NDArray[np.int64], length_us: int) -> int:
+def busiest_us(times_us: Ints, length_us: int) -> int:
     """When the stretch of `length_us` with the most of the times begins, and a tenth of it earlier."""
     if not len(times_us):
         return 0

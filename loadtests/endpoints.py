@@ -16,12 +16,12 @@ from loadtests.chance import are_few_enough, are_too_many
 from loadtests.measuring import Measured
 from loadtests.records import ARRIVING, MISSED, Endpoint, Outcome
 from loadtests.schedule import Schedule
+from sim.arrays import Flags, Ints
 from sim.measure.percentiles import rank_of, sure_percentile_of
 from sim.scenario.parts.system import Slo
 
 PERCENTILES = {"p50_us": 50, "p90_us": 90, "p99_us": 99, "p999_us": 99.9, "p9999_us": 99.99}
 
-Values = npt.NDArray[np.int64]
 Part = dict[str, Any]
 
 
@@ -44,10 +44,10 @@ def rates_of(measured: Measured, schedule: Schedule) -> Part:
     }
 
 
-def are_arrivals(records: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
+def are_arrivals(records: npt.NDArray[np.void]) -> Flags:
     """Which records are the trace's own: first tries of what it holds, without the twins of checkouts."""
     asked = np.isin(records["endpoint"], ARRIVING)
-    own: npt.NDArray[np.bool_] = asked & (records["attempt"] == 1) & (records["twin"] == 0)
+    own: Flags = asked & (records["attempt"] == 1) & (records["twin"] == 0)
     return own
 
 
@@ -68,7 +68,7 @@ def endpoints_of(measured: Measured) -> dict[str, Part]:
     return found
 
 
-def _endpoint(records: npt.NDArray[np.void], response_us: Values, seconds: float) -> Part:
+def _endpoint(records: npt.NDArray[np.void], response_us: Ints, seconds: float) -> Part:
     outcomes = np.bincount(records["outcome"], minlength=len(Outcome)).tolist()
     ordered = np.sort(response_us)
     sent = records["outcome"] != Outcome.DROPPED

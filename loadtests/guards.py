@@ -11,16 +11,16 @@ import ipaddress
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import numpy as np
-import numpy.typing as npt
 
 from loadtests.certificates import trusting
 from loadtests.replay.plan import FOLLOW_US
 from loadtests.schedule import CANCEL, KINDS, NEVER, PLACE, RETURN, Schedule
 from loadtests.targets.base import split_url
+from sim.arrays import Column, Flags, Floats
 from sim.errors import UsageError
 from sim.orders.rules import SECOND_US
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from loadtests.options import LoadOptions
 
 
-Times = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 #: What a target is told by options of their own, which are checked; never by --target-option.
 OWN_OPTIONS = frozenset({"url", "store", "ca_file", "audit_sql"})
 
@@ -84,7 +82,7 @@ def extent_of(schedule: Schedule, steps: frozenset[str], options: LoadOptions) -
     return Extent(orders * max(1, len(options.ladder)), most + news)
 
 
-def _all_due(schedule: Schedule, steps: frozenset[str], pace: float, backoff_us: float) -> Times:
+def _all_due(schedule: Schedule, steps: frozenset[str], pace: float, backoff_us: float) -> Floats:
     """When each request is due if every answer came at once and arrivals came `pace` times as fast."""
     arrivals = schedule.arrivals
     asked = np.isin(arrivals["kind"], [kind for kind, name in enumerate(KINDS) if name in steps])
@@ -100,8 +98,8 @@ def _all_due(schedule: Schedule, steps: frozenset[str], pace: float, backoff_us:
 class _Placed:
     """Carts in the order of their checkouts, and when what follows is due; `own`: their columns of the schedule."""
 
-    at_us: Times
-    own: Mapping[str, npt.NDArray[Any]]
+    at_us: Floats
+    own: Mapping[str, Column]
     steps: frozenset[str]
     backoff_us: float
 
@@ -119,28 +117,28 @@ class _Placed:
         return np.asarray(kept & ("confirm" in self.steps))
 
     @property
-    def _paid_us(self) -> Times:
+    def _paid_us(self) -> Floats:
         return np.asarray(self.at_us + self.own["pay_delay_us"] + self.own["declines"] * self.backoff_us)
 
     @property
-    def _confirmed_us(self) -> Times:
+    def _confirmed_us(self) -> Floats:
         return np.asarray(self._paid_us + self.own["confirm_delay_us"])
 
-    def payments(self) -> list[Times]:
+    def payments(self) -> list[Floats]:
         """All first tries, all second ones and so on: each that is declined is paid again a back-off later."""
         first_us, declines = self.at_us + self.own["pay_delay_us"], self.own["declines"]
         most = int(declines[self._pays].max(initial=0))
         return [(first_us + n * self.backoff_us)[self._pays & (declines >= n)] for n in range(most + 1)]
 
-    def cancellations(self) -> Times:
+    def cancellations(self) -> Floats:
         """When paid orders are cancelled."""
         return np.asarray((self._paid_us + self.own["after_delay_us"])[self._cancels])
 
-    def confirmations(self) -> Times:
+    def confirmations(self) -> Floats:
         """When the merchant confirms."""
         return self._confirmed_us[self._confirms]
 
-    def returns(self) -> Times:
+    def returns(self) -> Floats:
         """When goods are sent back."""
         sent_back = self._confirms & (self.own["after"] == RETURN) & ("return" in self.steps)
         return np.asarray((self._confirmed_us + self.own["after_delay_us"])[sent_back])

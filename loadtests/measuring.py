@@ -21,14 +21,13 @@ import pyarrow.parquet as pq
 
 from loadtests.records import MISSED, Endpoint, Outcome, read_requests
 from loadtests.schedule import PLACE, Schedule
+from sim.arrays import Column, Ints
 from sim.measure.hdr import Interval, intervals_of, write_interval_log
 from sim.measure.sampler import Sampler
 
 BIN_US = 100_000
 #: What the latency log holds, each under its tag.
 LOGGED = (Endpoint.CHECKOUT, Endpoint.CONFIRMATION)
-
-Column = npt.NDArray[Any]
 
 
 class WorkerNote(msgspec.Struct, kw_only=True):
@@ -85,7 +84,7 @@ class Measured:
         """How many requests there should have been at an endpoint, had payments that were accepted been made."""
         return sum(note.unpaid.get(endpoint, 0) for note in self.notes if note)
 
-    def response_us(self) -> npt.NDArray[np.int64]:
+    def response_us(self) -> Ints:
         """Done - due [request]; what got no answer counts as no quicker than the clients' patience.
 
         An error with a reason is an answer, if only of the user's class, and as quick as it was.
@@ -94,7 +93,7 @@ class Measured:
         cut off ourselves is told as long as it had taken by then.
         """
         outcome = self.records["outcome"]
-        response: npt.NDArray[np.int64] = self.records["done_us"] - self.records["due_us"]
+        response: Ints = self.records["done_us"] - self.records["due_us"]
         response[outcome == Outcome.DROPPED] = 0
         silent_error = (self.records["status"] == 0) & (self.records["reason"] == 0)  # refused, reset, or no HTTP
         unanswered = (outcome == Outcome.ERROR) & silent_error
@@ -104,10 +103,10 @@ class Measured:
             response[outcome == Outcome.DROPPED] = response.max()
         return response
 
-    def lag_us(self) -> npt.NDArray[np.int64]:
+    def lag_us(self) -> Ints:
         """How much later than it could have been each request was sent [request]; never below 0."""
         wanted = np.maximum(self.records["due_us"], self.records["ready_us"])
-        lag: npt.NDArray[np.int64] = self.records["sent_us"] - wanted
+        lag: Ints = self.records["sent_us"] - wanted
         return lag
 
     def punctual(self) -> Measured:
@@ -214,7 +213,7 @@ def _logged(measured: Measured) -> list[Interval]:
     return sorted(itertools.chain.from_iterable(_by_second(measured, response)), key=lambda one: one.start_us)
 
 
-def _by_second(measured: Measured, response_us: npt.NDArray[np.int64]) -> Iterator[list[Interval]]:
+def _by_second(measured: Measured, response_us: Ints) -> Iterator[list[Interval]]:
     for endpoint in LOGGED:
         rows = np.flatnonzero(measured.records["endpoint"] == endpoint)
         yield intervals_of(endpoint.name.lower(), measured.records["due_us"][rows], response_us[rows])

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from loadtests import schedule as sc
 from loadtests.choosing import Choice, cart_times, duplicated, going, stretch
 from loadtests.schedule import DealPlan, Offer, Schedule, ShelfPlan
+from sim.arrays import Column, Ints
 from sim.demand.trace import AFTER, BUY, NEVER, QUOTE, REFRESH, VIEW, Trace
 from sim.errors import UsageError
 from sim.orders.rules import SECOND_US
@@ -21,14 +22,12 @@ from sim.scenario.tables import SkuRow, contents, deal_table, sku_table
 
 _KIND = {VIEW: sc.VIEW, REFRESH: sc.REFRESH, QUOTE: sc.QUOTE, BUY: sc.PLACE}
 
-Column = npt.NDArray[Any]
-
 
 class Left(NamedTuple):
     """What a simulation has left when the replay begins: units by SKU, int64[skus], and by deal, int64[deals]."""
 
-    stock: npt.NDArray[np.int64]
-    deals: npt.NDArray[np.int64]
+    stock: Ints
+    deals: Ints
 
     def differs(self, other: Left) -> bool:
         """Whether anything was sold, or came, in between."""

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
+
+from sim.arrays import Column, Ints
 
 VIEW, REFRESH, QUOTE, PLACE = 0, 1, 2, 3
 KINDS = ("view", "refresh", "quote", "place")
@@ -43,8 +44,6 @@ CARTS: dict[str, str] = {
     "duplicate": "u1",  # 1: place is sent twice at once with the same key
 }
 LINES: dict[str, str] = {"sku": "i4", "quantity": "i4"}
-
-Column = npt.NDArray[Any]
 
 
 class DealPlan(msgspec.Struct):
@@ -102,7 +101,7 @@ class Schedule:
         due = self.arrivals["due_us"]
         return int(due[-1]) if len(due) else 0
 
-    def part(self, worker: int, workers: int) -> npt.NDArray[np.int64]:
+    def part(self, worker: int, workers: int) -> Ints:
         """The rows of `arrivals` that a worker sends."""
         return np.flatnonzero(self.arrivals["cart"] % workers == worker)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from loadtests.measuring import Measured
 from loadtests.records import MISSED, Endpoint, Outcome
+from sim.arrays import Column, Ints
 from sim.measure.percentiles import sure_percentile_of
 
 PERCENTILES = {"p50_us": 50, "p90_us": 90, "p99_us": 99, "p999_us": 99.9}
@@ -41,7 +41,7 @@ def waits_of(measured: Measured) -> dict[str, dict[str, Any]]:
     return {name: part for name, part in found.items() if part["carts"]}
 
 
-def _spans(carts: npt.NDArray[Any], attempts: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
+def _spans(carts: Column, attempts: Column) -> tuple[Column, ...]:
     """Each cart once, and where its first and its last try are."""
     order = np.lexsort((attempts, carts))
     starts = np.flatnonzero(np.diff(carts[order], prepend=-1))
@@ -49,7 +49,7 @@ def _spans(carts: npt.NDArray[Any], attempts: npt.NDArray[Any]) -> tuple[npt.NDA
     return carts[order[starts]], order[starts], order[ends] if len(starts) else order
 
 
-def _told(wait_us: npt.NDArray[np.int64], unserved: int) -> dict[str, Any]:
+def _told(wait_us: Ints, unserved: int) -> dict[str, Any]:
     ordered = np.sort(wait_us)
     return {
         "carts": len(ordered),

@@ -11,12 +11,11 @@ import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from loadtests.records import MISSED, Endpoint
+from sim.arrays import Column, Ints
 from sim.errors import UsageError
 
 _RULE = re.compile(
@@ -38,13 +37,13 @@ class AbortRule:
     percent: float | None  # None: the share of errors
     bound: float  # a share, or microseconds
     over_s: int = OVER_S
-    _seconds: deque[npt.NDArray[Any]] = field(default_factory=deque)
+    _seconds: deque[Column] = field(default_factory=deque)
 
     def forget(self) -> None:
         """Begin anew."""
         self._seconds.clear()
 
-    def broken_by(self, second: npt.NDArray[Any], under_way: Iterable[tuple[int, int]] = ()) -> str:
+    def broken_by(self, second: Column, under_way: Iterable[tuple[int, int]] = ()) -> str:
         """Take one more second of records; return what broke the rule, or nothing.
 
         `under_way`: endpoint and age in microseconds of each request that waits for its answer. One that has waited for
@@ -64,7 +63,7 @@ class AbortRule:
         found = float(values.mean() if self.percent is None else np.percentile(values, self.percent, method="higher"))
         return f"{self.text}: {self._told(found)} over {len(self._seconds)} s" if found > self.bound else ""
 
-    def _over(self, under_way: Iterable[tuple[int, int]]) -> npt.NDArray[np.int64]:
+    def _over(self, under_way: Iterable[tuple[int, int]]) -> Ints:
         if self.percent is None:
             return np.zeros(0, np.int64)
         ages = [age for endpoint, age in under_way if endpoint == self.endpoint and age > self.bound]

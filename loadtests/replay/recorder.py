@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from loadtests.records import REASONS_MOST, RECORD, Ack, AckLine
 from loadtests.replay import scribe
+from sim.arrays import Column
 
 #: A record, field by field as RECORD; `Steps` writes it into `Recorder.rows` itself: it does so for every request.
 ROW = struct.Struct("<qqqqiHBBBBBB")
@@ -27,7 +27,7 @@ _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ
 
 assert ROW.size == RECORD.itemsize
 
-Rows = npt.NDArray[Any]
+Rows = Column
 
 
 class Recorder:

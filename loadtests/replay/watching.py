@@ -9,13 +9,13 @@ from typing import Any
 
 import gevent
 import numpy as np
-import numpy.typing as npt
 
 from loadtests.records import MISSED, RECORD, Endpoint, Outcome
 from loadtests.replay.aborting import parse_rule
 from loadtests.replay.plan import ReplayPlan
 from loadtests.replay.recorder import Rows, percentile_us
 from loadtests.replay.steps import Steps
+from sim.arrays import Ints
 from sim.orders.rules import SECOND_US
 
 _SCHEDSTAT = Path("/proc/self/schedstat")
@@ -28,9 +28,7 @@ CLOCK_STEP_US = 10_000
 class Watch:
     """Looks at each second of a worker's replay."""
 
-    def __init__(
-        self, plan: ReplayPlan, steps: Steps, due_us: npt.NDArray[np.int64], abort: Callable[[str], None]
-    ) -> None:
+    def __init__(self, plan: ReplayPlan, steps: Steps, due_us: Ints, abort: Callable[[str], None]) -> None:
         self._steps = steps
         self._due_us = due_us
         self._abort = abort

@@ -11,7 +11,6 @@ from typing import Any
 import gevent
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from loadtests import schedule as sc
 from loadtests.replay.client import HttpClient
@@ -25,6 +24,7 @@ from loadtests.replay.watching import Watch
 from loadtests.schedule import Schedule, read_schedule
 from loadtests.targets.base import HttpFailed
 from loadtests.targets.loading import load_target
+from sim.arrays import Ints
 
 #: Rows made into Python's own numbers in one go: a tenth of a millisecond.
 _ROWS = 1024
@@ -156,9 +156,7 @@ class Worker:
         self.end("abort")
 
 
-def part_of(
-    schedule: Schedule, worker: int, workers: int, steps: frozenset[str]
-) -> tuple[npt.NDArray[np.int64], dict[str, int]]:
+def part_of(schedule: Schedule, worker: int, workers: int, steps: frozenset[str]) -> tuple[Ints, dict[str, int]]:
     """The rows that a worker sends, and how many of its part are left out as the target has no such step."""
     part = schedule.part(worker, workers)
     kinds = schedule.arrivals["kind"][part]
@@ -167,7 +165,7 @@ def part_of(
     return part[~np.isin(kinds, missing)], {name: count for name, count in left_out.items() if count}
 
 
-def _stream(schedule: Schedule, part: npt.NDArray[np.int64]) -> Iterator[tuple[Any, ...]]:
+def _stream(schedule: Schedule, part: Ints) -> Iterator[tuple[Any, ...]]:
     """Due time, kind, cart and SKU of the rows, made from the columns bit by bit."""
     columns = [schedule.arrivals[name] for name in ("due_us", "kind", "cart", "sku")]
     for at in range(0, len(part), _ROWS):

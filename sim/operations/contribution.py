@@ -16,11 +16,11 @@ from sim.operations.carts import CartChunk, served_lines
 from sim.operations.money import MONEY_COLUMNS, Prices, money_chunks, share_of
 from sim.operations.outcome import Outcome
 from sim.operations.stock_moves import Moves
-from sim.operations.wages import wages_minor
+from sim.operations.wages import paid_minor, wages_minor
 from sim.orders.states import Reason
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table, to_reporting_minor
-from sim.scenario.units import PPM, US_PER_DAY, US_PER_H, US_PER_S
+from sim.scenario.units import PPM, US_PER_DAY, US_PER_S
 
 
 class Ledger:
@@ -95,8 +95,7 @@ def moderators_minor(scenario: Scenario) -> int:
     if questions is None:
         return 0
     work_us = questions.moderators * sum(show.length_us for show in scenario.programme.broadcasts)
-    wage = to_reporting_minor(scenario, questions.wage_per_hour)
-    return (2 * wage * work_us + US_PER_H) // (2 * US_PER_H)
+    return paid_minor(scenario, work_us, questions.wage_per_hour)
 
 
 def replenishment_minor(scenario: Scenario, outcome: Outcome) -> int:

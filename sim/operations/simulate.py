@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
+from sim.arrays import Column, Ints
 from sim.demand.sources import sources
 from sim.demand.trace import Trace
 from sim.flow.environment import FlowEnvironment
@@ -24,7 +23,6 @@ from sim.operations.warehouses import Delivery
 from sim.orders.states import State
 from sim.scenario.schema import Scenario
 
-Units = npt.NDArray[np.int64]
 STOCK_CHUNK = 1 << 18  # orders looked at at once
 _PLAIN_PER_S = 4_000  # orders in plain Python
 _A_RUN_S = 0.1  # what a run takes besides
@@ -97,7 +95,7 @@ def _outcome(scenario: Scenario, front: FrontFlow, delivery: Delivery, replenish
     )
 
 
-def _order_columns(f: fs.Front, delivered_us: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
+def _order_columns(f: fs.Front, delivered_us: Ints) -> dict[str, Column]:
     """The columns of `sim.operations.outcome.ORDER_COLUMNS`; views of the front's records where they fit."""
     times, small = f.times, f.small
     return {
@@ -127,7 +125,7 @@ def _order_columns(f: fs.Front, delivered_us: npt.NDArray[np.int64]) -> dict[str
     }
 
 
-def _waiting_columns(f: fs.Front) -> dict[str, npt.NDArray[Any]]:
+def _waiting_columns(f: fs.Front) -> dict[str, Column]:
     """The columns of `WAITING_COLUMNS`, where orders may wait; in memory, 0 stands for -1."""
     columns = {"promised_us": f.promised_us, "allocated_us": f.allocated_us} if f.reg[fs.WAITS] else {}
     for column in columns.values():
@@ -135,7 +133,7 @@ def _waiting_columns(f: fs.Front) -> dict[str, npt.NDArray[Any]]:
     return columns
 
 
-def _stock(scenario: Scenario, f: fs.Front, parcels: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.int64]]:
+def _stock(scenario: Scenario, f: fs.Front, parcels: dict[str, Column]) -> dict[str, Ints]:
     """Stock by `STOCK_FIELDS`; what is reserved is split by what its orders wait for."""
     available = f.stock[fs.AVAILABLE].copy()
     np.add.at(available, (f.reserve[:, fs.R_SKU], f.reserve[:, fs.R_HOUSE]), f.reserve[:, fs.R_LEFT])
@@ -155,7 +153,7 @@ def _stock(scenario: Scenario, f: fs.Front, parcels: dict[str, npt.NDArray[Any]]
     }
 
 
-def _held_and_committed(f: fs.Front) -> tuple[Units, Units]:
+def _held_and_committed(f: fs.Front) -> tuple[Ints, Ints]:
     """Units [SKU, warehouse] of unpaid orders, and of paid ones of which no parcel has left."""
     held, committed = (np.zeros(f.stock.shape[1:], dtype=np.int64) for _ in range(2))
     for first in range(0, len(f.small), STOCK_CHUNK):
@@ -167,13 +165,13 @@ def _held_and_committed(f: fs.Front) -> tuple[Units, Units]:
     return held, committed
 
 
-def _yet_to_ship(f: fs.Front, parcels: dict[str, npt.NDArray[Any]], house: int) -> npt.NDArray[np.int32]:
+def _yet_to_ship(f: fs.Front, parcels: dict[str, Column], house: int) -> npt.NDArray[np.int32]:
     """Orders of which a parcel has left and that of a warehouse has not."""
     left = parcels["order"][(parcels["warehouse"] == house) & (parcels["collected_us"] < 0)]
     return np.asarray(left[f.small[left, fs.STATE] == int(State.PARTIALLY_SHIPPING)])
 
 
-def _units_of(f: fs.Front, orders: npt.NDArray[np.int32]) -> Units:
+def _units_of(f: fs.Front, orders: npt.NDArray[np.int32]) -> Ints:
     """Units [SKU, warehouse] that orders take."""
     units = np.zeros(f.stock.shape[1:], dtype=np.int64)
     for house in range(f.stock.shape[2]) if len(orders) else ():
@@ -181,7 +179,7 @@ def _units_of(f: fs.Front, orders: npt.NDArray[np.int32]) -> Units:
     return units
 
 
-def _allocations(f: fs.Front) -> dict[str, npt.NDArray[Any]]:
+def _allocations(f: fs.Front) -> dict[str, Column]:
     used = f.allocations[: f.reg[fs.ALLOCATED]]
     house = np.where(used[:, 3] < 0, -1 - used[:, 3], used[:, 3]).astype(np.int16)
     return {"order": used[:, 0], "line": used[:, 1], "sku": used[:, 2], "warehouse": house, "units": used[:, 4]}

@@ -32,11 +32,12 @@ def wages_minor(scenario: Scenario, outcome: Outcome) -> tuple[int, int]:
     for number, house in enumerate(scenario.warehouses):
         if house.wage_per_h is not None:
             work_us = planned_us(scenario, house.pickers) + planned_us(scenario, house.packers)
-            planned += _paid(scenario, work_us, house.wage_per_h)
+            planned += paid_minor(scenario, work_us, house.wage_per_h)
         for row, plan in enumerate(house.overtime):
-            overtime += _paid(scenario, overtime_us(scenario, outcome, number, row), plan.wage_per_h)
+            overtime += paid_minor(scenario, overtime_us(scenario, outcome, number, row), plan.wage_per_h)
     return planned, overtime
 
 
-def _paid(scenario: Scenario, work_us: int, wage: Money | None) -> int:
+def paid_minor(scenario: Scenario, work_us: int, wage: Money | None) -> int:
+    """What that much work costs at a wage an hour, rounded half up."""
     return (2 * work_us * to_reporting_minor(scenario, wage) + US_PER_H) // (2 * US_PER_H)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from sim.reports.load_text import SLO_WORDS, doubts, measurements, objective, rule_name, target_name
-from sim.reports.words import NO_VALUE, count, duration, percent, plural
+from sim.reports.load_text import doubts, measurements, objective, rule_name, target_name
+from sim.reports.words import NO_VALUE, SLO_WORDS, count, duration, percent, plural
 
 #: What XML 1.0 cannot hold, however it is escaped.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -12,7 +12,17 @@ from typing import Any
 
 from sim.measure.percentiles import ENOUGH_BEYOND
 from sim.reports.blocks import Block, Cells, plain_text
-from sim.reports.words import AUDIT_RULES, NO_VALUE, count, duration, milliseconds, percent, plural, reason_name
+from sim.reports.words import (
+    AUDIT_RULES,
+    NO_VALUE,
+    SLO_WORDS,
+    count,
+    duration,
+    milliseconds,
+    percent,
+    plural,
+    reason_name,
+)
 
 Summary = Mapping[str, Any]
 
@@ -38,7 +48,6 @@ OUTCOMES = (
     ("cut off", "cut"),
     ("in progress", "in_progress"),
 )
-SLO_WORDS = {True: "SLO MET", False: "SLO MISSED", None: "SLO NOT TESTED"}
 #: Ids of a finding that a terminal shows; the page and summary.json hold all that were listed.
 _MOST_IDS = 8
 

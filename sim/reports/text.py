@@ -15,6 +15,7 @@ from sim.reports.words import (
     CONTRIBUTION_LINES,
     DISPATCH_LIMITS,
     NO_VALUE,
+    SLO_WORDS,
     amount,
     count,
     duration,
@@ -51,7 +52,6 @@ _AFTER = (
     ("refunded, not returned", "orders_refund_only"),
 )
 _LIMIT_VERDICTS = {True: "kept", False: "MISSED", None: "nothing due"}
-_VERDICTS = {True: "SLO MET", False: "SLO MISSED", None: "SLO NOT TESTED"}
 _NAME_COLUMNS, _VALUE_COLUMNS = 32, 12  # at least, so that the tables stand below each other
 _MOST_DEALS = 8
 
@@ -336,9 +336,9 @@ class _Page:
 def _verdict(slo: dict[str, Any]) -> Cells:
     goal = f"{slo['endpoint']} p{slo['percentile']:g} <= {duration(slo['at_most_us'])}"
     if not slo["requests"]:
-        return [_VERDICTS[slo["met"]], goal, "no requests", ""]
+        return [SLO_WORDS[slo["met"]], goal, "no requests", ""]
     failed = f"{percent(slo['failed_share'])} failed (at most {percent(slo['errors_share'])})"
-    return [_VERDICTS[slo["met"]], goal, f"{percent(slo['within_share'])} within", failed]
+    return [SLO_WORDS[slo["met"]], goal, f"{percent(slo['within_share'])} within", failed]
 
 
 def _of(part: float | None, whole: float | None, what: str) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 from sim.scenario.units import US_PER_H, US_PER_MIN, US_PER_S, minor_digits
 
+#: Of an objective that was met, missed, or of which nothing came.
+SLO_WORDS = {True: "SLO MET", False: "SLO MISSED", None: "SLO NOT TESTED"}
 NO_VALUE = "-"
 REASONS = {
     "NOT_GOING": "changed their mind",

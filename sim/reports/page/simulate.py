@@ -14,7 +14,7 @@ from sim.reports.page import parts
 from sim.reports.page.html import Markup, firm, tag
 from sim.reports.run_files import Run
 from sim.reports.text import summary_blocks
-from sim.reports.words import count, duration, metric, money, percent
+from sim.reports.words import SLO_WORDS, count, duration, metric, money, percent
 
 _CARDS = (
     ("orders placed", "orders_placed", count),
@@ -52,7 +52,7 @@ def simulate_page(run: Run, pictures: Mapping[str, Picture]) -> str:
 def _verdict(metrics: Mapping[str, Any]) -> str:
     if not metrics.get("slos"):
         return "NO SLO"
-    return {True: "SLO MET", False: "SLO MISSED", None: "SLO NOT TESTED"}[metrics["slos_met"]]
+    return SLO_WORDS[metrics["slos_met"]]
 
 
 def _cards(run: Run) -> list[tuple[str, str]]:
