@@ -14,9 +14,9 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from itertools import chain, repeat
 from multiprocessing import resource_tracker
 from typing import Any, TypeVar
@@ -155,6 +155,7 @@ def _at_work(tasks: Iterable[Any], workers: int) -> Iterator[Iterator[Any]]:
     """Processes at work on joblib's `tasks`, until the end of the block: their results in order."""
     from joblib import Parallel
 
+    _let_cancelled_tasks_be()
     starting = {"initializer": start_worker, "initargs": (os.getpid(),)}
     with _deaf_children():
         results = Parallel(n_jobs=workers, return_as="generator", max_nbytes=None, batch_size=1, **starting)(tasks)
@@ -164,6 +165,23 @@ def _at_work(tasks: Iterable[Any], workers: int) -> Iterator[Iterator[Any]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # joblib's remark that a study which is precise enough has work left
             results.close()
+
+
+@cache
+def _let_cancelled_tasks_be() -> None:
+    """Mend joblib's pool: stopped early, it looks up a task submitted a moment ago that it has just cancelled.
+
+    Its thread then died of a KeyError, with a traceback among our output, before it had closed its queues.
+    """
+    from joblib.externals.loky.process_executor import _ExecutorManagerThread  # no public way to the thread
+
+    hand_out = _ExecutorManagerThread.add_call_item_to_queue
+
+    def hand_out_if_there(thread: Any) -> None:
+        with suppress(KeyError):
+            hand_out(thread)
+
+    _ExecutorManagerThread.add_call_item_to_queue = hand_out_if_there
 
 
 @contextmanager

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 import warnings
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +70,27 @@ def test_work_begun_at_once_is_also_done_again(tmp_path: Path) -> None:
 def test_work_begun_at_once_may_be_left() -> None:
     with at_once(square, range(1_000), 2) as results:
         assert next(results) == 0
+
+
+def test_work_may_be_left_while_a_task_is_being_submitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pool cancels all tasks, with the last one's number still in its queue: here that number is put there."""
+    from joblib.externals.loky.process_executor import _ExecutorManagerThread
+
+    cancel, ended = _ExecutorManagerThread.flag_executor_shutting_down, threading.Event()
+
+    def cancel_just_after_a_task_came(thread: Any) -> None:
+        thread.work_ids_queue.put(1_000_000)
+        cancel(thread)
+
+    def join(thread: Any, join: Any = _ExecutorManagerThread.join_executor_internals) -> None:
+        join(thread)
+        ended.set()
+
+    monkeypatch.setattr(_ExecutorManagerThread, "flag_executor_shutting_down", cancel_just_after_a_task_came)
+    monkeypatch.setattr(_ExecutorManagerThread, "join_executor_internals", join)
+    with at_once(square, range(1_000), 2) as results:
+        assert next(results) == 0
+    assert ended.wait(60), "the pool's thread ended without closing its queues"
 
 
 def test_workers_that_are_killed_every_time_are_told() -> None:
