@@ -42,7 +42,7 @@ bench: $(STAMP) ## measure speed and memory; writes results/bench/
 
 # A file of tests stays with one process: those of a file share what they try (a server, a database).
 soak: $(STAMP) ## run the long tests (about 100 minutes on two cores)
-	$(PY) -m pytest -q -n auto --dist loadfile -m soak tests
+	$(PY) -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m soak tests
 
 lock: $(STAMP) ## renew requirements.lock from pyproject.toml
 	$(VENV)/bin/uv pip compile -q --upgrade --universal --python-version 3.11 --extra dev --no-header --no-annotate \
