@@ -1,4 +1,4 @@
-"""For all tests: one cache of compiled kernels, made at the first use and kept beside pytest's own; interrupts; and the order of long runs."""
+"""For all tests: one cache of compiled kernels, kept beside pytest's own; interrupts; and the order of long runs."""
 
 from __future__ import annotations
 
