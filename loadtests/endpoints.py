@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from loadtests.chance import are_few_enough, are_too_many
 from loadtests.measuring import Measured
-from loadtests.records import ARRIVING, MISSED, Endpoint, Outcome
+from loadtests.records import ARRIVING, MISSED, REFUSED, Endpoint, Outcome
 from loadtests.schedule import Schedule
 from sim.arrays import Flags, Ints
 from sim.measure.percentiles import rank_of, sure_percentile_of
@@ -144,7 +144,7 @@ def _is_sure(met: bool | None, requests: int, allowed: tuple[tuple[int, float], 
 
 def refusals_of(measured: Measured) -> dict[str, int]:
     """How often each reason was given for a correct refusal, the most frequent first."""
-    rows = np.isin(measured.records["outcome"], (Outcome.REFUSED, Outcome.DECLINED))
+    rows = np.isin(measured.records["outcome"], REFUSED)
     counts = np.bincount(measured.records["reason"][rows], minlength=len(measured.reasons)).tolist()
     named = [(reason or "unnamed", count) for reason, count in zip(measured.reasons, counts, strict=True) if count]
     return dict(sorted(named, key=lambda one: (-one[1], one[0])))

@@ -55,6 +55,8 @@ class Outcome(IntEnum):
     IN_PROGRESS = 9  # 409 to one of two twins, while the other is being answered: come back for that answer
 
 
+#: Outcomes that are correct refusals.
+REFUSED = (Outcome.REFUSED, Outcome.DECLINED)
 #: Outcomes that met no SLO, however quick they were.
 MISSED = (Outcome.SHED, Outcome.ERROR, Outcome.TIMEOUT, Outcome.DROPPED)
 

@@ -8,7 +8,7 @@ import gevent
 from gevent import GreenletExit
 from greenlet import getcurrent
 
-from loadtests.records import NO_CART, Endpoint
+from loadtests.records import MISSED, NO_CART, Endpoint
 from loadtests.replay.steps import Steps
 from loadtests.targets.base import Http, Step, Target, ok
 
@@ -65,7 +65,7 @@ class Follower:
                 step, done_us = self._steps.perform(Endpoint.FOLLOW, NO_CART, due_us, due_us, self._ask)
             except GreenletExit:
                 return
-            if not step.status:
+            if step.outcome in MISSED:
                 gevent.sleep(_PAUSE_S)
             for order in self._paid:
                 if order in self._expected:

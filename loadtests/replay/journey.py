@@ -21,7 +21,7 @@ from loadtests.replay.following import Follower
 from loadtests.replay.plan import ReplayPlan
 from loadtests.replay.steps import Steps
 from loadtests.schedule import NEVER, Schedule
-from loadtests.targets.base import Cart, CartLine, Http, HttpDropped, Step, Target
+from loadtests.targets.base import Cart, CartLine, Http, HttpDropped, Step, Target, Unexpected, failed
 
 _DONE = (Outcome.OK, Outcome.REPLAYED)
 _AGAIN = (Outcome.SHED, Outcome.ERROR, Outcome.TIMEOUT, Outcome.IN_PROGRESS)
@@ -144,7 +144,10 @@ class Journeys:
 
     def _place_twin(self, http: Http, cart: Cart, key: str) -> Step:
         """Place one of two twins. That the other one is being answered is no fault of the target: we sent both."""
-        step = self._target.place(http, cart, key)
+        try:
+            step = self._target.place(http, cart, key)
+        except Unexpected as error:
+            step = failed(error.status)
         if isinstance(step, Step) and step.status == _CONFLICT and step.outcome in (Outcome.SHED, Outcome.ERROR):
             return replace(step, outcome=Outcome.IN_PROGRESS)
         return step

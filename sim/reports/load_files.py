@@ -18,6 +18,8 @@ from sim.reports.run_files import Labels, Run
 KIND = "load"
 #: Endpoints whose first tries are the arrivals of the trace.
 ARRIVALS = tuple(endpoint.name.lower() for endpoint in ARRIVING)
+#: Outcomes that are correct refusals.
+REFUSED = tuple(outcome.name.lower() for outcome in records.REFUSED)
 #: Outcomes that met no objective, however quick they were.
 MISSED = tuple(outcome.name.lower() for outcome in records.MISSED)
 
@@ -43,7 +45,7 @@ class LoadRun(Run):
 
     @cached_property
     def reason(self) -> Labels:
-        """Why each request was refused, empty for none."""
+        """Why each request was refused or failed, empty for none."""
         return self.labels("requests", "reason")
 
     @cached_property

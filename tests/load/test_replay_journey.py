@@ -178,9 +178,16 @@ def test_a_duplicate_is_sent_at_once_with_the_same_key_and_the_order_is_paid_onc
     assert len(ran.of(Endpoint.PAYMENT)) == 1
 
 
-@pytest.mark.parametrize("conflict", [failed(409, "still running"), Step(Outcome.SHED, 409, reason="key_in_use")])
+@pytest.mark.parametrize(
+    ("conflict", "is_alone"),
+    [
+        (failed(409, "still running"), Outcome.ERROR),
+        (Step(Outcome.SHED, 409, reason="key_in_use"), Outcome.SHED),
+        (Unexpected(409), Outcome.ERROR),
+    ],
+)
 def test_a_twin_that_is_told_that_the_other_is_in_progress_comes_back_and_nobody_has_failed(
-    tmp_path: Path, conflict: Step
+    tmp_path: Path, conflict: Any, is_alone: Outcome
 ) -> None:
     ran = run(tmp_path, one_cart(duplicate=1), {"place": [ok(201, order="o"), conflict]})
     assert sorted(ran.outcomes(Endpoint.CHECKOUT)) == [(Outcome.OK, 1), (Outcome.OK, 2), (Outcome.IN_PROGRESS, 1)]
@@ -188,7 +195,7 @@ def test_a_twin_that_is_told_that_the_other_is_in_progress_comes_back_and_nobody
     assert missed == []
     (tmp_path / "one").mkdir()
     alone = run(tmp_path / "one", one_cart(), {"place": [conflict]})
-    assert alone.outcomes(Endpoint.CHECKOUT)[0] == (conflict.outcome, 1), "there was nothing to wait for"
+    assert alone.outcomes(Endpoint.CHECKOUT)[0] == (is_alone, 1), "there was nothing to wait for"
 
 
 def test_the_twin_of_a_failed_duplicate_goes_on_with_the_order(tmp_path: Path) -> None:
@@ -302,8 +309,8 @@ def test_a_journey_that_breaks_before_it_waits_for_anything_ends_nobody_elses(tm
     assert ran.word["complete"]
 
 
-def test_news_that_are_no_orders_are_an_error_and_asking_goes_on(tmp_path: Path) -> None:
-    asked = iter([7, None])
+def test_who_fails_to_tell_news_is_left_alone_for_a_while_and_asked_again(tmp_path: Path) -> None:
+    told = iter([7, Unexpected(503)])
     Following.paid[:] = ["order-100"]
 
     class Odd(Following):
@@ -311,12 +318,16 @@ def test_news_that_are_no_orders_are_an_error_and_asking_goes_on(tmp_path: Path)
 
         def paid_since(self, http: Any, cursor: str) -> tuple[list[str], str]:
             """See `Target`."""
-            answer: Any = next(asked, None)
+            answer: Any = next(told, None)
+            if isinstance(answer, Exception):
+                raise answer
             return (answer, "1") if answer else super().paid_since(http, "")
 
     fakes.Odd = Odd  # type: ignore[attr-defined]
     ran = run(tmp_path, one_cart(), {"pay": [ok(202, order="order-100")]}, Odd)
-    assert Outcome.ERROR in {outcome for outcome, _ in ran.outcomes(Endpoint.FOLLOW)}
+    news = ran.of(Endpoint.FOLLOW)
+    assert news["outcome"][:3].tolist() == [Outcome.ERROR, Outcome.SHED, Outcome.OK]
+    assert (news["sent_us"][1:3] - news["done_us"][:2] > 490_000).all()
     assert ran.kinds() == ["PLACED", "PAID", "CONFIRMED"]
 
 

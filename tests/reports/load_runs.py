@@ -18,7 +18,7 @@ ENDPOINTS = ("view", "refresh", "quote", "checkout", "payment", "confirmation",
              "read", "cancel", "return", "follow", "other")  # fmt: skip
 OUTCOMES = ("ok", "refused", "declined", "replayed", "shed", "error", "timeout", "dropped", "cut", "in_progress")
 COUNTED = ("ok", "refused", "declined", "replayed", "shed", "errors", "timeouts", "dropped", "cut", "in_progress")
-REASONS = ("", "SOLD_OUT", "DEAL_SOLD_OUT", "PURCHASE_LIMIT", "PAYMENT_DECLINED")
+REASONS = ("", "SOLD_OUT", "DEAL_SOLD_OUT", "PURCHASE_LIMIT", "PAYMENT_DECLINED", "QUEUE_FULL")
 PERCENTILES = {"p50_us": 0.5, "p90_us": 0.9, "p99_us": 0.99, "p999_us": 0.999, "p9999_us": 0.9999}
 _PATH = ((0, 0.3, 20 * MS), (1, 0.1, 20 * MS), (2, 0.2, 15 * MS), (3, 1.0, 0), (4, 0.9, 2 * S), (5, 0.8, 3 * S))
 
@@ -161,7 +161,7 @@ def _tries(rng: np.random.Generator, what: Kind, endpoint: int, carts: Any, due:
     outcome[refuse] = 1 if endpoint == 3 else 2
     failed = chance > 1 - what.error_share
     outcome[failed] = rng.choice([4, 5, 6, 7], int(failed.sum()), p=[0.5, 0.2, 0.2, 0.1])
-    reason = np.where(outcome == 1, rng.integers(1, 4, n), np.where(outcome == 2, 4, 0))
+    reason = np.where(outcome == 1, rng.integers(1, 4, n), np.where(outcome == 2, 4, np.where(outcome == 4, 5, 0)))
     done = sent + service.astype(np.int64)
     done[outcome == 6] = sent[outcome == 6] + 5 * S
     status = np.array([200, 409, 402, 200, 503, 500, 0, 0])[outcome]
@@ -222,7 +222,8 @@ def _endpoint(table: Columns, code: int, length_us: int) -> dict[str, Any]:
 
 def _summary(table: Columns, what: Kind) -> dict[str, Any]:
     endpoints = {name: _endpoint(table, code, what.length_us) for code, name in enumerate(ENDPOINTS)}
-    reasons = np.bincount(table["reason"], minlength=len(REASONS))
+    refused = np.isin(table["outcome"], (1, 2))
+    reasons = np.bincount(table["reason"][refused], minlength=len(REASONS))
     lag = np.sort(table["sent_us"] - table["due_us"])
     middle = (
         {"p50_us": int(lag[len(lag) // 2]), "max_us": int(lag[-1])} if len(lag) else dict.fromkeys(("p50_us", "max_us"))

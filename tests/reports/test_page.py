@@ -173,6 +173,35 @@ def test_a_run_without_confirmations_says_so(folder: Path) -> None:
     assert frame.takeaway == "This run sent no confirmation."
 
 
+def test_the_refusals_figure_leaves_errors_with_a_reason_out(folder: Path) -> None:
+    run_ = LoadRun(write_load_run(folder / "shed", "aborted"))
+    assert run_.reason.where("QUEUE_FULL").any()
+    with styled():
+        frame = LoadFrame(run_)
+        DRAWINGS["refusals"](frame)
+    refused = run_.summary["refusals"]
+    assert frame.takeaway.startswith(f"{sum(refused.values())} requests refused, ")
+    _handles, labels = frame.figure.axes[0].get_legend_handles_labels()
+    assert sorted(int(label.rpartition(": ")[2]) for label in labels) == sorted(refused.values())
+
+
+def test_the_ladders_marks_say_what_each_rung_says_of_itself(folder: Path) -> None:
+    run_ = LoadRun(write_load_run(folder / "marks", "ladder"))
+    rungs = run_.summary["ladder"][:3]
+    for rung, within in zip(rungs, (True, False, None), strict=True):
+        rung["within"] = within  # all of them met their objectives: one may have been aborted, or have findings
+    run_.summary["ladder"] = rungs
+    with styled():
+        frame = LoadFrame(run_)
+        DRAWINGS["ladder"](frame)
+    for axes in frame.figure.axes:
+        points = [line for line in axes.lines if np.size(line.get_xdata()) == 1]
+        faces = [line.get_markerfacecolor() for line in points]
+        assert [line.get_marker() for line in points] == ["o", "X", "o"]
+        assert len(set(faces)) == 3
+        assert faces[2] == "none"
+
+
 def test_percentiles_by_bin_are_by_nearest_rank() -> None:
     rng = np.random.default_rng(3)
     due, times = rng.integers(0, 1_000_000, 5_000), rng.integers(1, 10_000, 5_000)

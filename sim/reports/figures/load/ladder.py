@@ -11,7 +11,13 @@ from sim.reports.figures.load.frame import LoadFrame
 from sim.reports.load_text import ladder_words
 from sim.reports.words import duration
 
-_GOOD, _BAD = COLOURS[0], BAD
+#: By what a rung says of itself (`within`): what the legend calls it, and its mark, whose shape tells as much as its
+#: colour.
+_MARKS: dict[bool | None, tuple[str, dict[str, Any]]] = {
+    True: ("within the objectives", {"marker": "o", "color": COLOURS[0]}),
+    False: ("outside", {"marker": "X", "color": BAD}),
+    None: ("says nothing", {"marker": "o", "color": BAD, "markerfacecolor": "none"}),
+}
 
 
 def draw_ladder(frame: LoadFrame) -> None:
@@ -58,17 +64,13 @@ def _draw_rates(axes: Axes, rungs: list[dict[str, Any]]) -> None:
     axes.set_xlim(0, most)
     axes.set_xlabel("offered, arrivals a second")
     plain_numbers(axes.xaxis)
-    axes.plot([], [], "o", color=_GOOD, label="within the objectives")
-    axes.plot([], [], "X", color=_BAD, label="outside")
-    axes.plot([], [], "o", markerfacecolor="none", markeredgecolor=_BAD, label="not a valid measurement")
+    for name, mark in _MARKS.values():
+        axes.plot([], [], linestyle="none", label=name, **mark)
     axes.legend(loc="upper left")
 
 
 def _marks(axes: Axes, rungs: list[dict[str, Any]], places: list[tuple[float, float]]) -> None:
-    """A point a rung: its shape tells as much as its colour."""
+    """A point a rung."""
     for rung, (x, y) in zip(rungs, places, strict=True):
-        good, valid = rung["verdict"]["slo_met"] is not False, rung["verdict"]["valid"]
-        colour = _GOOD if good and valid else _BAD
-        face = colour if valid else "none"
-        axes.plot([x], [y], "o" if good or not valid else "X", color=colour, markerfacecolor=face, markersize=7)
+        axes.plot([x], [y], linestyle="none", markersize=7, **_MARKS[rung["within"]][1])
         axes.annotate(f"x{rung['multiple']:g}", (x, y), (7, -3), textcoords="offset points", va="top", fontsize=8.5)
