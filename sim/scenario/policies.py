@@ -13,7 +13,7 @@ from pathlib import Path as FilePath
 from sim.errors import Problem, ScenarioError
 from sim.scenario.reading.files import read_text
 from sim.scenario.reading.nodes import Node, Path, Place, dotted, shown
-from sim.scenario.reading.vary import parse_path, put
+from sim.scenario.reading.vary import fill_in, parse_path
 from sim.scenario.reading.yaml_tree import read_yaml
 from sim.scenario.shape import annotation_at, listing_of, suggestion
 
@@ -66,10 +66,10 @@ def with_policy(root: Node) -> Node:
         return root
     for path, node in policy.values.items():
         if not _is_written(root, path):
-            root = put(root, path, node)
+            root = fill_in(root, path, node)
     if not _is_written(root, ("dispatch", "rules")):
         place = next(iter(policy.values.values())).place
-        root = put(root, ("dispatch", "rules"), Node(place, policy.title))
+        root = fill_in(root, ("dispatch", "rules"), Node(place, policy.title))
     rules = root.child("dispatch")
     assert rules is not None
     assert isinstance(rules.value, dict)

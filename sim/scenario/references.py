@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sim.scenario.amounts import measure
 from sim.scenario.reading.nodes import Node, Path, plain
-from sim.scenario.reading.vary import node_at, put
+from sim.scenario.reading.vary import fill_in, node_at
 
 _RESPONSE: Path = ("funnel", "price")
 
@@ -23,9 +24,15 @@ def with_references(root: Node) -> Node:
     known = given.value if given is not None and isinstance(given.value, dict) else {}
     for name, price in _prices(root):
         old = before.get(name)
-        if old is not None and name not in known and plain(old) != plain(price):
-            root = put(root, (*_RESPONSE, "reference", name), old)
+        if old is not None and _is_amount(old) and name not in known and plain(old) != plain(price):
+            root = fill_in(root, (*_RESPONSE, "reference", name), old)
     return root
+
+
+def _is_amount(price: Node) -> bool:
+    """Whether it is an amount of money: what is not known yet (`TBD`) is no reference."""
+    read = measure(price.value)
+    return read is not None and read[0].isupper()
 
 
 def _prices(root: Node) -> Iterator[tuple[str, Node]]:

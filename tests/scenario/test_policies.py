@@ -103,6 +103,13 @@ def test_a_wrong_policy_file_is_refused_with_its_place(tmp_path: Path, text: str
     assert "mine.yaml" in str(caught.value)
 
 
+@pytest.mark.parametrize("value", ["4 %", "[4 %]"])
+def test_what_a_policy_would_fill_in_below_a_plain_value_is_told_as_it_stands(value: str) -> None:
+    text = MINIMAL + f"dispatch: {{policy: tiktok_us_2026_03, thresholds: {value}}}\n"
+    with pytest.raises(ScenarioError, match=r"show.yaml:\d+: dispatch.thresholds: not a mapping"):
+        load(text=text)
+
+
 @pytest.mark.parametrize(("name", "words"), [("tiktok_us_2026_3", "did you mean"), ("no.yaml", "no such file")])
 def test_a_policy_that_does_not_exist_is_refused(name: str, words: str) -> None:
     with pytest.raises(ScenarioError, match=words):

@@ -85,12 +85,38 @@ def test_what_is_given_stays_and_the_scenario_as_run_says_what_it_was_compared_w
     assert load(DEAR).funnel.price.reference == {}  # nobody minds the price
 
 
-def test_a_lower_price_that_nobody_may_answer_to_is_refused() -> None:
-    flat = ELASTIC.replace(", ceiling: 2", "")
+def test_a_lower_price_that_nobody_may_answer_to_is_refused_where_the_answer_is_written() -> None:
+    flat = MINIMAL + "\nfunnel:\n  price:\n    elasticity: 2\n"
+    line = flat.splitlines().index("  price:") + 1
     assert factors(load(DEAR, text=flat)) == pytest.approx([1.3**-2, 1])
     with pytest.raises(ScenarioError) as caught:
         load(CHEAP, text=flat)
     assert (
-        "funnel.price.ceiling: lipstick is cheaper than its reference, which sells no more at a ceiling of 1; "
+        f"show.yaml:{line}: funnel.price.ceiling: lipstick is cheaper (10.32 GBP) than its reference or its price in "
+        "the file (12.90 GBP), which sells no more at a ceiling of 1; "
         "allowed: a ceiling above 1; 1.5625 lets all of the effect through"
     ) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides"),
+    [
+        (ELASTIC.replace("ceiling: 2", "reference: {lipstick: 10.00 EUR}"), ()),
+        (ELASTIC.replace(", ceiling: 2", "").replace("12.90 GBP", "12.90 EUR"), (CHEAP,)),
+    ],
+)
+def test_a_reference_in_a_currency_without_a_rate_is_refused(text: str, overrides: tuple[str, ...]) -> None:
+    with pytest.raises(ScenarioError, match=r"show.yaml:\d+: .*EUR has no rate in `currencies`"):
+        load(*overrides, text=text)
+
+
+@pytest.mark.parametrize("overrides", [(), (CHEAP,)])
+@pytest.mark.parametrize("reference", ["9.00 GBP", "[9.00 GBP]"])
+def test_a_reference_that_is_no_mapping_is_told_as_it_stands(reference: str, overrides: tuple[str, ...]) -> None:
+    with pytest.raises(ScenarioError, match=r"show.yaml:\d+: funnel.price.reference: not a mapping"):
+        load(*overrides, text=ELASTIC.replace("ceiling: 2", f"reference: {reference}"))
+
+
+def test_a_price_that_is_not_known_yet_is_no_reference() -> None:
+    known = load(DEAR, text=ELASTIC.replace("12.90 GBP", "TBD"))
+    assert (known.catalogue[0].price.minor, known.funnel.price.reference) == (1677, {})

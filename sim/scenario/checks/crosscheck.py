@@ -28,5 +28,5 @@ def crosscheck(scenario: Scenario) -> Iterator[Finding]:
     yield from check_logistics(scenario)
     yield from check_programme(scenario, priced=not named and not money)
     if not named:
-        yield from check_idle(scenario)
+        yield from check_idle(scenario, priced=not money)
         yield from check_rows(scenario)

@@ -10,13 +10,13 @@ from sim.scenario.parts.programme import Kernel
 from sim.scenario.reading.nodes import Path
 from sim.scenario.schema import Scenario
 from sim.scenario.tables import sku_table, to_reporting_minor
-from sim.scenario.writing.human import duration_text
+from sim.scenario.writing.human import duration_text, money_text
 
 _WITH_LEVELS = ("base_stock", "s_S", "r_Q")
 
 
-def check_idle(scenario: Scenario) -> Iterator[Finding]:
-    """Findings on what has no effect; names must be right."""
+def check_idle(scenario: Scenario, priced: bool) -> Iterator[Finding]:
+    """Findings on what has no effect; names must be right. Without `priced` (rates are missing) prices are left out."""
     for i, outage in enumerate(scenario.payment.outages):
         if outage.crash:
             message = "the provider's outages lose no work: payments wait for their end"
@@ -25,7 +25,8 @@ def check_idle(scenario: Scenario) -> Iterator[Finding]:
     if matching.r and not matching.top:
         message = "nobody is shown anything, so `r` matches nobody"
         yield Finding(("funnel", "matching", "top"), message, "above 0 %")
-    yield from _prices(scenario)
+    if priced:
+        yield from _prices(scenario)
     yield from _kernels(scenario)
     yield from _lead_times(scenario)
     yield from _levels(scenario)
@@ -42,7 +43,11 @@ def _prices(scenario: Scenario) -> Iterator[Finding]:
             continue
         ratio = to_reporting_minor(scenario, listing.price) / max(1, to_reporting_minor(scenario, reference))
         if ratio < 1:
-            message = f"{listing.name} is cheaper than its reference, which sells no more at a ceiling of 1"
+            price, other = money_text(listing.price), money_text(reference)
+            message = (
+                f"{listing.name} is cheaper ({price}) than its reference or its price in the file ({other}), "
+                "which sells no more at a ceiling of 1"
+            )
             enough = f"; {ratio**-response.elasticity:.6g} lets all of the effect through" if ratio else ""
             yield Finding(("funnel", "price", "ceiling"), message, f"a ceiling above 1{enough}", "")
 

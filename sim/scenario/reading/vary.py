@@ -74,6 +74,17 @@ def put(root: Node, path: Path, value: Node) -> Node:
     return _put(root, path, value, ())
 
 
+def fill_in(root: Node, path: Path, value: Node) -> Node:
+    """A copy of the tree with `value`, which nobody wrote, at `path`, where nothing stands yet.
+
+    What was written keeps its place. The tree as it is where something else is written above, which the schema refuses.
+    """
+    try:
+        return _put(root, path, value, (), written=False)
+    except _WrongOverrideError:
+        return root
+
+
 def node_at(root: Node, path: Path) -> Node | None:
     """What is written at `path`, whose list elements are named by number or by name; None where nothing is."""
     node: Node | None = root
@@ -121,30 +132,30 @@ def _text(value: str, override: str) -> Node:
     return Node(Place(f"--set {override}"), value.strip())
 
 
-def _put(node: Node, path: Path, value: Node, above: Path) -> Node:
-    """A copy of `node` with `value` at `path`."""
+def _put(node: Node, path: Path, value: Node, above: Path, *, written: bool = True) -> Node:
+    """A copy of `node` with `value` at `path`; `written`: the keys above it have their place where it has its own."""
     if not path:
         return value
     key, rest = path[0], path[1:]
     if isinstance(node.value, list):
-        return _put_in_list(node, _index(node, key, above), rest, value, above)
+        return _put_in_list(node, _index(node, key, above), rest, value, above, written)
     if not isinstance(node.value, dict):
         raise _WrongOverrideError(
             (*above, key), "cannot be set here, since a plain value stands above it", shown(node.value), ""
         )
     if isinstance(key, int):
         raise _WrongOverrideError((*above, key), "not a list", "", "keys: " + listing_of(keys_at(above), 40))
-    return _put_in_mapping(node, key, rest, value, above)
+    return _put_in_mapping(node, key, rest, value, above, written)
 
 
-def _put_in_list(node: Node, index: int, rest: Path, value: Node, above: Path) -> Node:
+def _put_in_list(node: Node, index: int, rest: Path, value: Node, above: Path, written: bool) -> Node:
     assert isinstance(node.value, list)
     changed = list(node.value)
-    changed[index] = _put(changed[index], rest, value, (*above, index))
+    changed[index] = _put(changed[index], rest, value, (*above, index), written=written)
     return replace(node, value=changed)
 
 
-def _put_in_mapping(node: Node, key: str, rest: Path, value: Node, above: Path) -> Node:
+def _put_in_mapping(node: Node, key: str, rest: Path, value: Node, above: Path, written: bool) -> Node:
     assert isinstance(node.value, dict)
     known = keys_at(above)
     if known and key not in known:
@@ -152,8 +163,9 @@ def _put_in_mapping(node: Node, key: str, rest: Path, value: Node, above: Path) 
     child = node.value.get(key)
     if child is None or (child.value is None and rest):
         child = _default((*above, key), value.place)
-    changed = {**node.value, key: _put(child, rest, value, (*above, key))}
-    return replace(node, value=changed, key_places={**node.key_places, key: value.place})
+    changed = {**node.value, key: _put(child, rest, value, (*above, key), written=written)}
+    place = value.place if written else node.key_places.get(key, value.place)
+    return replace(node, value=changed, key_places={**node.key_places, key: place})
 
 
 def _default(path: Path, place: Place) -> Node:
