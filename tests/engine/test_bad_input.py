@@ -673,6 +673,13 @@ def test_a_signed_event_of_an_unknown_type_is_taken_and_one_that_is_not_json_by_
         )
 
 
+def test_a_provider_may_have_a_query_in_its_webhooks_address(shop: Shop) -> None:
+    unsigned = shop.engine.ask("POST", "/v1/payment-webhooks/psp?attempt=2", b"{}", role="")
+    assert (unsigned.status, unsigned.code) == (401, "bad_signature")
+    heard = shop.tell("psp?attempt=2&attempt=%00" + "&a=b" * 30, order_id=shop._order())
+    assert (heard.status, heard.json) == (200, {"received": True, "changed": True})
+
+
 def test_a_webhook_s_own_id_and_provider_are_checked_too(shop: Shop) -> None:
     with shop.unchanged():
         assert shop.tell(event=NUL, order_id=shop.ids["unpaid"]).code == "malformed"

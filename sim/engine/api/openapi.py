@@ -232,7 +232,9 @@ def _example(code: str, status: int) -> dict[str, Any]:
 
 def problem_codes(route: Route) -> list[str]:
     """Every problem that a route may answer with: its own, and those of the way to it."""
-    codes = [*route.problems, "malformed", "invalid_parameter", "body_too_large", "defect", "store_unavailable"]
+    codes = [*route.problems, "malformed", "body_too_large", "defect", "store_unavailable"]
+    if not route.any_query:
+        codes.append("invalid_parameter")
     if route.sheds:
         codes.append("overloaded")
     if route.roles:

@@ -181,7 +181,8 @@ class Endpoint:
     ) -> Request:
         """Check a caller's request and return it with its body decoded. Raises Rejected."""
         engine, route = self._engine, self._route
-        request = Request(engine, route, caller, headers, parameters, parse_query(route, query) if query else {}, raw)
+        known = parse_query(route, query) if query and not route.any_query else {}
+        request = Request(engine, route, caller, headers, parameters, known, raw)
         if route.guard is not None:
             route.guard(request)
         if self._decoder is not None:

@@ -51,6 +51,7 @@ class Route:
     idempotent: bool = False  # needs an Idempotency-Key
     if_match: bool = False  # takes If-Match
     query: tuple[Query, ...] = ()
+    any_query: bool = False  # the query belongs to who asks, and is not looked at
     etag: bool = False  # answers with an ETag
     media: str = "application/json"
     guard: Callable[[Request], None] | None = None  # raises Rejected before the body is looked at

@@ -65,6 +65,7 @@ ROUTES: tuple[Route, ...] = (
         {200: Taken},
         ProviderEvent,
         ("bad_signature", "stale_timestamp", "not_found"),
+        any_query=True,  # providers call the address that they were given, with what they add to it
         guard=check_signature,
         bad_body="malformed",
     ),
