@@ -110,6 +110,7 @@ def _once(
         schedule,
         options.scenario.slos,
         seen.audit,
+        steps=seen.target.steps,
         notes=(*options.notes, *_confirmed_early(options, seen.target), *_left_out(schedule, seen.target), *seen.notes),
         doubts=seen.doubts,
         not_scaled=_not_followed(options, schedule, left, seen.target),

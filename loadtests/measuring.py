@@ -70,7 +70,7 @@ class Measured:
 
     `records` [request]: records.RECORD, sorted by due; `reason` is an index into `reasons`, which all workers share.
     `notes` [worker]: None for a worker that did not report. `torn`: records that were cut short. `started_unix_us`:
-    when the replay's time 0 was, 0 where unknown. `timeout_us`: the clients' patience.
+    when the replay's time 0 was, 0 where unknown. `timeout_us`: the clients' patience. `attempts`: tries of a step.
     """
 
     records: npt.NDArray[np.void]
@@ -79,6 +79,7 @@ class Measured:
     torn: int = 0
     started_unix_us: int = 0
     timeout_us: int = 0
+    attempts: int = 1
 
     def unpaid(self, endpoint: str) -> int:
         """How many requests there should have been at an endpoint, had payments that were accepted been made."""
@@ -120,13 +121,15 @@ def collect(folder: Path, *, workers: int) -> Measured:
     """Read what the workers wrote. Of a worker that wrote nothing there is nothing. Raises OSError."""
     records, reasons, torn = read_requests(folder)
     _settle_twins(records)
+    plan = _read_json(folder / "plan.json", dict[str, Any]) or {}
     return Measured(
         records,
         reasons,
         [_last_word(folder / f"worker-{worker}.json") for worker in range(workers)],
         torn,
         int((_read_json(folder / "start.json", dict[str, Any]) or {}).get("at_unix_us", 0)),
-        int((_read_json(folder / "plan.json", dict[str, Any]) or {}).get("client_timeout_us", 0)),
+        int(plan.get("client_timeout_us", 0)),
+        int(plan.get("attempts", 1)),
     )
 
 

@@ -59,6 +59,19 @@ class Outcome(IntEnum):
 REFUSED = (Outcome.REFUSED, Outcome.DECLINED)
 #: Outcomes that met no SLO, however quick they were.
 MISSED = (Outcome.SHED, Outcome.ERROR, Outcome.TIMEOUT, Outcome.DROPPED)
+#: Outcomes of a step that did what it should.
+DONE = (Outcome.OK, Outcome.REPLAYED)
+
+_AGAIN = (Outcome.SHED, Outcome.ERROR, Outcome.TIMEOUT, Outcome.IN_PROGRESS)
+_AGAIN_4XX = (408, 409, 425, 429)
+
+
+def is_tried_again(outcome: int, status: int) -> bool:
+    """Whether a step that has a key and ended so is tried again, as the same question may get another answer."""
+    if outcome == Outcome.ERROR:
+        return not 300 <= status < 500 or status in _AGAIN_4XX
+    return outcome in _AGAIN
+
 
 RECORD = np.dtype(
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from loadtests.measuring import Measured, WorkerNote
 from loadtests.records import Outcome
 from loadtests.schedule import Schedule
 from loadtests.targets.base import AuditResult, on_a_line
-from loadtests.waits import waits_of
+from loadtests.waits import AFTER_CHECKOUT, waits_of
 from sim.errors import ExitCode, worst_exit_code
 from sim.measure.percentiles import rank_of
 from sim.scenario.parts.system import Slo
@@ -39,6 +39,7 @@ def summarise(
     slos: Sequence[Slo],
     audit: AuditResult,
     *,
+    steps: Collection[str] = AFTER_CHECKOUT,
     notes: Sequence[str] = (),
     doubts: Sequence[Doubt] = (),
     not_scaled: Sequence[str] = (),
@@ -46,6 +47,7 @@ def summarise(
 ) -> Part:
     """What `summary.json` says of a replay; `doubts` are others' besides those of what was measured.
 
+    `steps`: those of the target, the journeys of whose carts are told.
     `interrupted`: it was cut short, so not all was sent. `not_scaled`: what of the target did not follow an option, so
     that it sold out at another time than the scenario, if at all.
     """
@@ -68,7 +70,7 @@ def summarise(
         "stale_retries": sum(note.stale_retries for note in noted),
         "rates": rates_of(measured, schedule),
         "endpoints": endpoints_of(measured),
-        "buyers": waits_of(measured),
+        "buyers": waits_of(measured, schedule, steps),
         "slos": judged,
         "lag": lag,
         "generator": {

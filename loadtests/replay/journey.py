@@ -16,17 +16,14 @@ from gevent import GreenletExit
 from greenlet import getcurrent, greenlet
 
 from loadtests import schedule as sc
-from loadtests.records import NO_CART, Ack, Endpoint, Outcome
+from loadtests.records import DONE, NO_CART, Ack, Endpoint, Outcome, is_tried_again
 from loadtests.replay.following import Follower
 from loadtests.replay.plan import ReplayPlan
 from loadtests.replay.steps import Steps
 from loadtests.schedule import NEVER, Schedule
 from loadtests.targets.base import Cart, CartLine, Http, HttpDropped, Step, Target, Unexpected, failed
 
-_DONE = (Outcome.OK, Outcome.REPLAYED)
-_AGAIN = (Outcome.SHED, Outcome.ERROR, Outcome.TIMEOUT, Outcome.IN_PROGRESS)
 _CONFLICT = 409
-_AGAIN_4XX = (408, _CONFLICT, 425, 429)
 #: The step that a target needs for a kind of arrival, and its endpoint.
 LOOKS = {
     sc.VIEW: ("view", Endpoint.VIEW),
@@ -133,7 +130,7 @@ class Journeys:
         step, done_us = self._tried(Endpoint.CHECKOUT, row, due_us, due_us, place, cart, key, twin=twin)
         if step.outcome is Outcome.REFUSED:
             self._recorder.ack(Ack.REFUSED, cart.number, key, "", step.status, done_us, step.reason)
-        if step.outcome not in _DONE:
+        if step.outcome not in DONE:
             return
         self._recorder.ack(Ack.PLACED, cart.number, key, step.order, step.status, done_us)
         if self._carts["duplicate"][row]:
@@ -178,10 +175,10 @@ class Journeys:
             number += 1
             delay_us = self._plan.backoff_us  # the buyer looks for another card
         status, paid_us = step.status, ready_us if step.paid else None
-        if paid_us is None and "follow" in self._has and step.outcome in (*_DONE, Outcome.TIMEOUT):
+        if paid_us is None and "follow" in self._has and step.outcome in (*DONE, Outcome.TIMEOUT):
             status, paid_us = 0, self._follower.wait_for(order)
             paid_us = None if paid_us is None else max(paid_us, ready_us)  # news may be quicker than pay's answer
-        if paid_us is None and step.outcome in _DONE:
+        if paid_us is None and step.outcome in DONE:
             name = (self._follows(row) or Endpoint.PAYMENT).name.lower()
             self.unpaid[name] = self.unpaid.get(name, 0) + 1
         if paid_us is not None:
@@ -224,7 +221,7 @@ class Journeys:
         due_us = ready_us + delay_us
         self._wait(endpoint, row, due_us, ready_us)
         step, done_us = self._tried(endpoint, row, due_us, ready_us, call, order, key)
-        if step.outcome not in _DONE:
+        if step.outcome not in DONE:
             return None
         self._recorder.ack(ack, cart.number, key, order, step.status, done_us)
         return done_us
@@ -243,7 +240,7 @@ class Journeys:
         attempt = 1
         while True:
             step, done_us = self._perform(endpoint, row, due_us, ready_us, call, *arguments, attempt=attempt, twin=twin)
-            if attempt >= self._plan.attempts or not _may_help(step):
+            if attempt >= self._plan.attempts or not is_tried_again(step.outcome, step.status):
                 return step, done_us
             due_us, ready_us = done_us + self._backoff_us(row, attempt), done_us
             attempt += 1
@@ -284,9 +281,3 @@ class Journeys:
 
 def _not_sent(http: Http) -> Step:
     raise HttpDropped("the replay's time was over")
-
-
-def _may_help(step: Step) -> bool:
-    if step.outcome is Outcome.ERROR:
-        return not 300 <= step.status < 500 or step.status in _AGAIN_4XX
-    return step.outcome in _AGAIN

@@ -244,11 +244,17 @@ def buyers_block(summary: Summary) -> Block | None:
     rows = [["", "carts", *(name for name, _ in _WAITS), "unserved"]]
     for name, row in summary["buyers"].items():
         waits = [milliseconds(row[key]) for _, key in _WAITS]
-        rows.append([name, count(row["carts"]), *waits, count(row["unserved"])])
-    notes = [
-        "checkout: from when a cart's first try was due to the end of its last one, back-offs included",
-        "journey: from there to the last answer about its order, with the scenario's own delays between its steps",
-    ]
+        rows.append([name, count(row["carts"]), *waits, count(row["unserved"]) if "unserved" in row else ""])
+    notes = ["checkout: from when a cart's first try was due to the end of its last one, back-offs included"]
+    waiting = sum(row.get("waiting", 0) for row in summary["buyers"].values())
+    if waiting:
+        notes.append(f"{plural(waiting, 'cart')} still waited when the replay ended: unserved, and at least so long")
+    if "journey" in summary["buyers"]:
+        journey = summary["buyers"]["journey"]
+        came = f"{count(journey['carts'])} of {plural(journey['planned'], 'cart')} came so far"
+        notes.append(
+            f"journey: from there to the answer to a cart's last planned step, with the delays between; {came}"
+        )
     title = "What buyers waited, in ms"
     return Block(title, rows, "<" + ">" * (len(rows[0]) - 1), head=True, notes=notes) if len(rows) > 1 else None
 

@@ -41,7 +41,7 @@ def measured_of(
 ) -> Measured:
     """What was measured, by one worker that did all right if no notes are given."""
     told = notes or [note_of(planned=len(records))]
-    return Measured(records, list(reasons), told, 0, 1_700_000_000_000_000, timeout_us)
+    return Measured(records, list(reasons), told, 0, 1_700_000_000_000_000, timeout_us, 3)
 
 
 def note_of(**of: Any) -> WorkerNote:

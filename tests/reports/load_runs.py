@@ -261,8 +261,9 @@ def _buyers(endpoints: dict[str, Any]) -> dict[str, Any]:
     """Who waited: as if every cart had been answered at its first try."""
     row = endpoints["checkout"]
     times = {key: row[key] for key in ("p50_us", "p90_us", "p99_us", "p999_us", "max_us")}
-    told = {"carts": row["requests"], "unserved": 0, **times}
-    return {"checkout": told, "journey": told} if row["requests"] else {}
+    carts = row["requests"]
+    told = {"carts": carts, "unserved": 0, "waiting": 0, **times}
+    return {"checkout": told, "journey": {"carts": carts // 2, "planned": carts, **times}} if carts else {}
 
 
 def _slo(endpoints: dict[str, Any], endpoint: str, at_most_us: int) -> dict[str, Any]:

@@ -100,7 +100,8 @@ def test_the_runs_that_reports_are_tested_with_have_the_keys_of_a_replay(
     for key in ("verdict", "rates", "lag", "generator", "audit", "target", "trace", "planned"):
         assert set(made[key]) == set(replayed[key]), key
     assert set(made["endpoints"]["checkout"]) == set(replayed["endpoints"]["checkout"])
-    assert set(made["buyers"]["checkout"]) == set(replayed["buyers"]["checkout"])
+    for part in ("checkout", "journey"):
+        assert set(made["buyers"][part]) == set(replayed["buyers"][part]), part
     assert set(made["slos"][0]) == set(replayed["slos"][0])
     assert set(made["ladder"][0]) == set(replayed["ladder"][0])
 

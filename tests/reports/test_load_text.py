@@ -56,6 +56,19 @@ def test_a_dash_is_explained_and_only_where_there_is_one(summaries: dict[str, di
     assert DASH not in load_text(summary)
 
 
+def test_who_still_waited_at_the_end_and_how_many_journeys_there_were_is_told(
+    summaries: dict[str, dict[str, Any]],
+) -> None:
+    text = load_text(summaries["good"])
+    assert "with the delays between; 1,500 of 3,000 carts came so far" in text
+    assert "still waited" not in text
+    buyers = summaries["good"]["buyers"]
+    cut = {**summaries["good"], "buyers": {"checkout": {**buyers["checkout"], "unserved": 9, "waiting": 7}}}
+    text = load_text(cut)
+    assert "7 carts still waited when the replay ended: unserved, and at least so long" in text
+    assert "journey" not in text
+
+
 def test_offending_ids_and_unseen_rules_are_told(summaries: dict[str, dict[str, Any]]) -> None:
     text = load_text(summaries["findings"])
     assert "ord_9f3a, ord_b771" in text
