@@ -205,6 +205,22 @@ def test_simulating_ends_with_1_where_an_objective_was_missed(tmp_path: Path) ->
     assert cli.run([*command, "slos=[{endpoint: checkout, at_most: 1h}]"]) == 0
 
 
+def test_an_objective_that_is_missed_in_any_replication_is_missed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of these eight the first and another meet it."""
+    slow = ["engine.workers=1", "engine.service.checkout=8s", "engine.client_timeout=0s"]
+    slo = "slos=[{endpoint: checkout, percentile: 90, at_most: 33s, errors: 100 %}]"
+    overrides = [word for text in (*slow, slo) for word in ("--set", text)]
+    command = ["simulate", "minimal", "--no-figures", "--out", str(tmp_path), *overrides]
+    assert cli.run(command) == 0
+    assert "SLO MET  checkout p90 <= 33 s" in capsys.readouterr().out
+    assert cli.run([*command, "--replications", "8"]) == 1
+    told = capsys.readouterr().out
+    assert "SLO MISSED  checkout p90 <= 33 s" in told
+    assert "met in 2 of 8 replications" in told
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
 def test_a_terminated_run_cleans_up_and_says_so() -> None:
     code = """

@@ -11,11 +11,11 @@ from typing import Any
 from sim.measure.percentiles import ENOUGH_BEYOND
 from sim.operations.responses import ENDPOINTS
 from sim.reports.blocks import Block, Cells, plain_text
+from sim.reports.objectives import verdicts
 from sim.reports.words import (
     CONTRIBUTION_LINES,
     DISPATCH_LIMITS,
     NO_VALUE,
-    SLO_WORDS,
     amount,
     count,
     duration,
@@ -95,9 +95,12 @@ class _Page:
         length = duration(summary["horizon_s"] * US_PER_S)
         replications = plural(summary["replications"], "replication")
         title = f"{summary['scenario']}: {length} from {start} UTC, seed {summary['seed']}, {replications}"
-        verdicts = [_verdict(slo) for slo in self.metrics.get("slos", [])]
-        columns = "Columns: mean of the replications, its 95 % interval, replication 0. Verdicts: replication 0."
-        return Block(title, verdicts, "<<><", notes=["", columns] if self.many else [], indent="")
+        rows = verdicts(summary)
+        columns = "Columns: mean of the replications, its 95 % interval, replication 0."
+        shares = "Objectives are met where they are in every replication; their shares are those of replication 0."
+        limits = "Limits: replication 0." if self.metrics.get("dispatch_limits") else ""
+        notes = ["", " ".join(filter(None, (columns, limits))), *([shares] if rows else [])] if self.many else []
+        return Block(title, rows, "<<><<", notes=notes, indent="")
 
     def money(self) -> Block:
         """Contribution first, then where it comes from."""
@@ -331,14 +334,6 @@ class _Page:
     def _table(self, title: str, rows: Sequence[Cells]) -> Block:
         values = (_VALUE_COLUMNS, 2 * _VALUE_COLUMNS, _VALUE_COLUMNS) if self.many else (_VALUE_COLUMNS,)
         return Block(title, rows, "<" + ">" * len(values) + "<", least=(_NAME_COLUMNS, *values))
-
-
-def _verdict(slo: dict[str, Any]) -> Cells:
-    goal = f"{slo['endpoint']} p{slo['percentile']:g} <= {duration(slo['at_most_us'])}"
-    if not slo["requests"]:
-        return [SLO_WORDS[slo["met"]], goal, "no requests", ""]
-    failed = f"{percent(slo['failed_share'])} failed (at most {percent(slo['errors_share'])})"
-    return [SLO_WORDS[slo["met"]], goal, f"{percent(slo['within_share'])} within", failed]
 
 
 def _of(part: float | None, whole: float | None, what: str) -> str:

@@ -261,7 +261,8 @@ def test_a_folder_that_is_no_run_is_told_in_a_line(
     [([], None, "NO SLO"), ([{}], None, "SLO NOT TESTED"), ([{}], True, "SLO MET"), ([{}], False, "SLO MISSED")],
 )
 def test_a_simulation_without_objectives_says_so(slos: list[object], met: bool | None, told: str) -> None:
-    assert _verdict({"slos": slos, "slos_met": met}) == told
+    intervals = {} if met is None else {"slos_met": {"mean": float(met), "n": 1}}
+    assert _verdict({"metrics": {"slos": slos}, "intervals": intervals}) == told
 
 
 def test_a_name_that_begins_like_a_verdict_is_none() -> None:

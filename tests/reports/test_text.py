@@ -87,7 +87,11 @@ def a_summary() -> dict[str, Any]:
                       "on_hand_units": 2100, "available_units": 2100, "left_share": 0.35},
             "deals": [{"sku": "lipstick/ruby", "broadcast": "show", "units": 600, "left_units": 12}],
         },
-        "intervals": {},
+        "intervals": {
+            "slos_met": {"mean": 0, "low": None, "high": None, "n": 1},
+            "slos.0.met": {"mean": 0, "low": None, "high": None, "n": 1},
+            "slos.1.met": {"mean": 1, "low": None, "high": None, "n": 1},
+        },
     }  # fmt: skip
 
 
@@ -107,6 +111,8 @@ def with_replications() -> dict[str, Any]:
     spread(summary["metrics"], "")
     summary["intervals"]["fill_rate_share"] = {"mean": 0.9, "low": None, "high": None, "n": 1}
     del summary["intervals"]["parcels.carried_over"]
+    summary["intervals"]["slos.0.met"] = {"mean": 0.15, "low": 0.0, "high": 0.32, "n": 20}
+    summary["intervals"]["slos.1.met"] = {"mean": 1.0, "low": 1.0, "high": 1.0, "n": 20}
     return summary
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sim.reports.blocks import Block, Cells
 from sim.reports.figures.picture import Picture
+from sim.reports.objectives import met
 from sim.reports.page import parts
 from sim.reports.page.html import Markup, firm, tag
 from sim.reports.run_files import Run
@@ -35,7 +36,7 @@ def simulate_page(run: Run, pictures: Mapping[str, Picture]) -> str:
         tag(
             "header",
             tag("h1", "Simulated: ", firm(head.title)),
-            parts.verdict(_verdict(run.metrics)),
+            parts.verdict(_verdict(summary)),
             parts.cards(_cards(run)),
         ),
         tag(
@@ -49,10 +50,8 @@ def simulate_page(run: Run, pictures: Mapping[str, Picture]) -> str:
     )
 
 
-def _verdict(metrics: Mapping[str, Any]) -> str:
-    if not metrics.get("slos"):
-        return "NO SLO"
-    return SLO_WORDS[metrics["slos_met"]]
+def _verdict(summary: Mapping[str, Any]) -> str:
+    return SLO_WORDS[met(summary)] if summary["metrics"].get("slos") else "NO SLO"
 
 
 def _cards(run: Run) -> list[tuple[str, str]]:
@@ -69,7 +68,8 @@ def _cards(run: Run) -> list[tuple[str, str]]:
 def _objectives(head: Block) -> Markup | None:
     if not head.rows:
         return None
-    block = Block("Objectives", [["", "objective", "met", "not answered"], *head.rows], "<<><", head=True)
+    columns = ["", "objective", "met", "not answered", "replications"][: len(head.rows[0])]
+    block = Block("Objectives", [columns, *head.rows], head.sides, head=True)
     return parts.section("objectives", "Objectives", parts.table(block))
 
 
