@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,6 +130,9 @@ class Client:
         """Place an order and return its id."""
         body = {"buyer_id": buyer_id, "lines": [{"sku_id": sku_id, "quantity": quantity}]}
         return str((await self.made("/v1/orders", body))["id"])
+
+
+Try = Callable[[Client], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager

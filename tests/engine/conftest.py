@@ -1,4 +1,4 @@
-"""Fixtures: `database`, an empty one of each kind in turn, and `store`, opened on it.
+"""Fixtures: `database`, an empty one of each kind in turn, `store`, opened on it, and `with_engine`, serving it.
 
 Both kinds run the same tests. One private PostgreSQL serves all of a session; where its wheel is not installed, that
 half is skipped and says so.
@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from sim.engine.stores.pgserver import PrivatePostgres, available
 from sim.engine.stores.store import Store
+from tests.engine.client import Try, serving
 from tests.engine.databases import Database, PostgresDatabase, SqliteDatabase, admin
 
 #: One database is emptied for each test: that takes a sixth of the time that making and dropping one takes.
@@ -83,3 +84,14 @@ def database(request: pytest.FixtureRequest) -> Database:
 async def store(database: Database) -> AsyncIterator[Store]:
     async with database.opened() as store:
         yield store
+
+
+@pytest.fixture
+def with_engine(database: Database) -> Callable[[Try], None]:
+    """What runs a test against an engine of its own."""
+
+    async def main(attempt: Try) -> None:
+        async with serving(database.store()) as client:
+            await attempt(client)
+
+    return lambda attempt: asyncio.run(asyncio.wait_for(main(attempt), 60))

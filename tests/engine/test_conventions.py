@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Callable
 
-from sim.engine.stores.sqlite import SqliteStore
-from tests.engine.client import Client, serving
+from tests.engine.client import Client, Try
 
 
-def run(path: Path, check: Callable[[Client], Awaitable[None]]) -> None:
-    async def main() -> None:
-        async with serving(SqliteStore(path / "engine.sqlite3")) as client:
-            await check(client)
-
-    asyncio.run(asyncio.wait_for(main(), 60))
-
-
-def test_head_is_answered_as_get_is_and_is_told_among_the_methods(tmp_path: Path) -> None:
+def test_head_is_answered_as_get_is_and_is_told_among_the_methods(with_engine: Callable[[Try], None]) -> None:
     async def check(client: Client) -> None:
         for path, status in (("/healthz", 200), ("/readyz", 200), ("/v1/shops", 200), ("/v1/orders/5", 404)):
             assert (await client.call("HEAD", path)).status == status
         assert (await client.call("DELETE", "/v1/shops")).headers["allow"] == "GET, HEAD, POST"
         assert (await client.call("HEAD", "/v1/checkout/quotes")).code == "method_not_allowed"
 
-    run(tmp_path, check)
+    with_engine(check)
 
 
-def test_no_body_and_an_empty_object_are_the_same_request(tmp_path: Path) -> None:
+def test_no_body_and_an_empty_object_are_the_same_request(with_engine: Callable[[Try], None]) -> None:
     async def check(client: Client) -> None:
         shop = await client.shop()
         room = (await client.made("/v1/live-rooms", {"shop_id": shop, "title": "show"}))["id"]
@@ -39,4 +28,4 @@ def test_no_body_and_an_empty_object_are_the_same_request(tmp_path: Path) -> Non
             assert answer.code == "illegal_transition"
             assert answer.headers.get("idempotent-replayed") == ("true" if raw else None)
 
-    run(tmp_path, check)
+    with_engine(check)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,21 +17,7 @@ from sim.engine.resources import OrderView
 from sim.engine.stores.store import StoreUnavailable
 from sim.orders.commands import Capture, TrackPackage
 from sim.orders.entities import PackageStatus
-from tests.engine.client import Client, serving
-from tests.engine.databases import Database
-
-Try = Callable[[Client], Awaitable[None]]
-
-
-@pytest.fixture
-def with_engine(database: Database) -> Callable[[Try], None]:
-    """What runs a test against an engine of its own."""
-
-    async def main(attempt: Try) -> None:
-        async with serving(database.store()) as client:
-            await attempt(client)
-
-    return lambda attempt: asyncio.run(main(attempt))
+from tests.engine.client import Client, Try, serving
 
 
 async def paid(client: Client, order_id: str, total_minor: int = 1290) -> None:
