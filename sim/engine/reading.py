@@ -107,18 +107,27 @@ async def first_seq_since(store: Store, at_us: int) -> tuple[int, int]:
     return low, int(last)
 
 
-async def read_parts(store: Store, table: str, key: str, value: int) -> list[tuple[Any, Case]]:
-    """What hangs on orders, found by its own `id` or by its `order_id`, each with its order as it is then."""
+#: What some show of their order: (an expression, the join it needs). No more is read: an address can be long.
+_OF_ORDER = {
+    "packages": ("l.line_no", "LEFT JOIN order_lines l ON l.order_id = p.order_id AND l.package_id = p.id"),
+    "cancellations": ("o.state", "JOIN orders o ON o.id = p.order_id"),
+}
+
+
+async def read_parts(store: Store, table: str, key: str, value: int) -> list[tuple[Any, list[int]]]:
+    """What hangs on orders, found by its own `id` or by its `order_id`, the oldest first.
+
+    With it comes what it shows of its order as it is then: of a parcel its lines' numbers, of a cancellation the state.
+    """
     width = len(TABLES[table].columns)
-    query = (
-        f"SELECT {columns(table, 'p')}, {columns('orders', 'o')}, {columns('order_lines', 'l')} FROM {table} p "
-        f"JOIN orders o ON o.id = p.order_id JOIN order_lines l ON l.order_id = o.id "
-        f"WHERE p.{key} = ? ORDER BY p.id, l.line_no"
-    )
-    rows_of: dict[int, Rows] = {}
+    shown, join = _OF_ORDER.get(table, ("NULL", ""))
+    query = f"SELECT {columns(table, 'p')}, {shown} FROM {table} p {join} WHERE p.{key} = ? ORDER BY p.id, {width + 1}"
+    found: dict[int, tuple[Any, list[int]]] = {}
     for row in await store.select(query, (value,)):
-        rows_of.setdefault(row[0], []).append(tuple(row))
-    return [(record(table, rows[0][:width]), _cases([row[width:] for row in rows])[0]) for rows in rows_of.values()]
+        _, beside = found.setdefault(row[0], (record(table, tuple(row[:width])), []))
+        if row[width] is not None:
+            beside.append(row[width])
+    return list(found.values())
 
 
 async def order_exists(store: Store, order_id: int) -> bool:
@@ -137,4 +146,4 @@ def joined(bodies: Iterable[bytes]) -> bytes:
     return b"[" + b",".join(bodies) + b"]"
 
 
-PartView = Callable[[Any, Case], Any]
+PartView = Callable[[Any, list[int]], Any]

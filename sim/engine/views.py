@@ -118,15 +118,15 @@ def refund_view(refund: Refund) -> RefundView:
     )
 
 
-def package_view(package: Package, lines: tuple[Line, ...]) -> PackageView:
-    """A parcel as the API shows it."""
+def package_view(package: Package, line_nos: list[int]) -> PackageView:
+    """A parcel with the numbers of its lines, as the API shows it."""
     return PackageView(
         str(package.id),
         str(package.order_id),
         package.status.name,
         package.carrier,
         package.tracking_number,
-        [line.line_no for line in lines if line.package_id == package.id],
+        line_nos,
         instant(package.created_us),
         instant_or_none(package.ready_us),
         instant_or_none(package.collected_us),
@@ -134,12 +134,12 @@ def package_view(package: Package, lines: tuple[Line, ...]) -> PackageView:
     )
 
 
-def cancellation_view(request: Cancellation, case: Case) -> CancellationView:
-    """A cancellation as the API shows it."""
+def cancellation_view(request: Cancellation, state: State) -> CancellationView:
+    """A cancellation of an order in a state, as the API shows it."""
     return CancellationView(
         str(request.id),
         str(request.order_id),
-        case.order.state.name,
+        state.name,
         request.status.name,
         request.initiator,
         request.cause,
@@ -259,7 +259,9 @@ def _package_reply(status: int, world: World, command: Any, happened: tuple[Any,
     event = happened[0]
     if isinstance(event, Refused):
         return refused(event)
-    return _made(status, "packages", package_view(event.package, world.cases[command.order_id].lines))
+    package_id, lines = event.package.id, world.cases[command.order_id].lines
+    line_nos = [line.line_no for line in lines if line.package_id == package_id]
+    return _made(status, "packages", package_view(event.package, line_nos))
 
 
 def cancellation_reply(status: int) -> View:
@@ -271,7 +273,8 @@ def _cancellation_reply(status: int, world: World, command: Any, happened: tuple
     event = happened[0]
     if isinstance(event, Refused):
         return refused(event)
-    return _made(status, "cancellations", cancellation_view(event.cancellation, world.cases[command.order_id]))
+    state = world.cases[command.order_id].order.state
+    return _made(status, "cancellations", cancellation_view(event.cancellation, state))
 
 
 def return_reply(status: int) -> View:

@@ -10,13 +10,16 @@ from typing import Any
 
 import msgspec
 
+from sim.engine import views
 from sim.engine.api.app import App
 from sim.engine.api.routes import ALL_ROUTES
 from sim.engine.auth import development_key, keyring
+from sim.engine.calls import Call
 from sim.engine.clock import steady_clock
 from sim.engine.core import Engine
 from sim.engine.handlers import HANDLERS
 from sim.engine.stores.store import Store
+from sim.orders.commands import Capture
 from sim.orders.rules import Rules
 
 
@@ -133,6 +136,14 @@ class Client:
 
 
 Try = Callable[[Client], Awaitable[None]]
+
+
+async def paid(client: Client, order_id: str, total_minor: int = 1290) -> None:
+    """Let the provider say that an order is paid."""
+    started = await client.post(f"/v1/orders/{order_id}/payments", {})
+    assert started.status == 202
+    capture = Capture(int(order_id), int(started.json["id"]), total_minor, "GBP")
+    await client.engine.writer.submit(Call(capture, views.nothing))
 
 
 @contextlib.asynccontextmanager

@@ -18,8 +18,8 @@ from sim.engine.api.route import ANYONE
 from sim.engine.api.routes import ALL_ROUTES
 from sim.engine.problems import TYPE_ROOT
 from sim.engine.stores.sqlite import SqliteStore
-from tests.engine.client import Client, serving
-from tests.engine.test_reading import delivered, paid
+from tests.engine.client import Client, paid, serving
+from tests.engine.test_reading import delivered
 
 SPEC: dict[str, Any] = msgspec.json.decode(openapi.document(ALL_ROUTES))
 

@@ -15,17 +15,9 @@ from sim.engine.calls import Call
 from sim.engine.reading import read_cases
 from sim.engine.resources import OrderView
 from sim.engine.stores.store import StoreUnavailable
-from sim.orders.commands import Capture, TrackPackage
+from sim.orders.commands import TrackPackage
 from sim.orders.entities import PackageStatus
-from tests.engine.client import Client, Try, serving
-
-
-async def paid(client: Client, order_id: str, total_minor: int = 1290) -> None:
-    """Let the provider say that an order is paid."""
-    started = await client.post(f"/v1/orders/{order_id}/payments", {})
-    assert started.status == 202
-    capture = Capture(int(order_id), int(started.json["id"]), total_minor, "GBP")
-    await client.engine.writer.submit(Call(capture, views.nothing))
+from tests.engine.client import Client, Try, paid, serving
 
 
 async def delivered(client: Client, order_id: str) -> str:

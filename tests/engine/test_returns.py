@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 from sim.engine.audit.run import audit
-from tests.engine.client import Client, serving
+from tests.engine.client import Client, paid, serving
 from tests.engine.databases import Database
-from tests.engine.test_reading import delivered, paid
+from tests.engine.test_reading import delivered
 
 
 async def granted(client: Client, kind: str) -> tuple[str, str]:

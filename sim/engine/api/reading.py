@@ -101,7 +101,7 @@ def _of_order(table: str, view: PartView) -> RouteHandler:
         found = await read_parts(store, table, "order_id", order_id)
         if not found and not await order_exists(store, order_id):
             raise missing("order")
-        return Reply(200, encode(Listed([view(part, case) for part, case in found])))
+        return Reply(200, encode(Listed([view(part, beside) for part, beside in found])))
 
     return handler
 
@@ -119,11 +119,17 @@ def _by_id(table: str, what: str, view: PartView) -> RouteHandler:
 
 
 _PARTS: tuple[tuple[str, str, str, Any, PartView], ...] = (
-    ("payments", "payment", "payments", PaymentView, lambda part, _case: views.payment_view(part)),
-    ("refunds", "refund", "after-sales", RefundView, lambda part, _case: views.refund_view(part)),
-    ("packages", "package", "fulfilment", PackageView, lambda part, case: views.package_view(part, case.lines)),
-    ("cancellations", "cancellation", "after-sales", CancellationView, views.cancellation_view),
-    ("returns", "return", "after-sales", ReturnView, lambda part, _case: views.return_view(part)),
+    ("payments", "payment", "payments", PaymentView, lambda part, _: views.payment_view(part)),
+    ("refunds", "refund", "after-sales", RefundView, lambda part, _: views.refund_view(part)),
+    ("packages", "package", "fulfilment", PackageView, views.package_view),
+    (
+        "cancellations",
+        "cancellation",
+        "after-sales",
+        CancellationView,
+        lambda part, state: views.cancellation_view(part, State(*state)),
+    ),
+    ("returns", "return", "after-sales", ReturnView, lambda part, _: views.return_view(part)),
 )
 
 
