@@ -2,7 +2,8 @@
 
 A request of such a route goes from the parser to the writer and back without a task and without ASGI messages, which
 cost more than all else that is done for it; the checks and the answers are the pipeline's own. Whatever is unusual
-about a request (another route, a query, pipelining, `Expect`, a connection that is to be closed) takes the usual way.
+about a request (another route, a query, pipelining, `Expect`, a connection that is to be closed, a key that may not)
+takes the usual way.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from sim.engine.api.answers import BAD_REQUEST, Headers
 from sim.engine.api.app import App
 from sim.engine.api.pipeline import Endpoint
+from sim.engine.auth import Caller
 from sim.engine.calls import Reply
 from sim.engine.problems import http_problem
 
@@ -40,6 +42,7 @@ class _Exchange:
     __slots__ = (
         "begun_ns",
         "body",
+        "caller",
         "disconnected",
         "endpoint",
         "headers",
@@ -48,8 +51,9 @@ class _Exchange:
         "response_complete",
     )
 
-    def __init__(self, endpoint: Endpoint, headers: dict[bytes, bytes]) -> None:
+    def __init__(self, endpoint: Endpoint, caller: Caller, headers: dict[bytes, bytes]) -> None:
         self.endpoint = endpoint
+        self.caller = caller
         self.headers = headers
         self.begun_ns = time.monotonic_ns()
         self.body = b""
@@ -57,6 +61,9 @@ class _Exchange:
         self.response_complete = False
         self.disconnected = False
         self.keep_alive = True
+
+    #: The usual way changes nothing about it when its body has come.
+    response_started = True
 
     @property
     def message_event(self) -> _Nobody:
@@ -71,6 +78,37 @@ class _Nobody:
 
 
 _NOBODY = _Nobody()
+
+
+class _Deaf:
+    """Stands for the parser of a connection on which nothing more is answered."""
+
+    def feed_data(self, _data: bytes) -> None:
+        """Take what comes for nothing."""
+
+
+class _Leaving:
+    """What an answer is written to while its request has not come whole.
+
+    Only our side of the connection is closed after it: whoever still sends would find a reset instead of the answer
+    (RFC 9112, 9.6). The other side ends with `QuickProtocol.look` at the latest.
+    """
+
+    __slots__ = ("_protocol",)
+
+    def __init__(self, protocol: QuickProtocol) -> None:
+        self._protocol = protocol
+
+    def write(self, data: bytes) -> None:
+        self._protocol.transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._protocol.transport.is_closing()
+
+    def close(self) -> None:
+        if not self.is_closing():
+            self._protocol.listen_no_more()
+            self._protocol.transport.write_eof()
 
 
 def _lines(headers: Headers) -> bytes:
@@ -97,6 +135,9 @@ class QuickProtocol(HttpToolsProtocol):
         self._quick = app.quick
         self._unserved = app.unserved
         self._exchange: _Exchange | None = None  # of the message that is being read
+        self._leaving: Any = _Leaving(self)
+        self._keeps = True  # whether the connection is kept after the message that is being read, if it comes whole
+        self._ahead: list[Any] = []  # those that still waited when the next head came: the last is that before `cycle`
         self._head_bytes = _NO_HEAD  # what was read of a head, or of trailers, that have not ended yet
         self._usual: tuple[Headers, bytes] = [], b""  # the headers of all answers as they were last: the date changes
         self._rested = 0.0  # when the last short answer was written
@@ -127,11 +168,7 @@ class QuickProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Whether to keep the connection: of one who has sent all that it will, until its last answer."""
-        cycle: Any = self.cycle
-        if cycle is None or cycle.response_complete or cycle.more_body:
-            return False
-        cycle.keep_alive = False
-        return True
+        return self._take_no_more()
 
     def on_message_begin(self) -> None:
         self._head_bytes = 0
@@ -146,11 +183,15 @@ class QuickProtocol(HttpToolsProtocol):
         parser: httptools.HttpRequestParser = self.parser
         endpoint = self._quick.get((parser.get_method(), self.url))
         waiting: Any = self.cycle
-        if endpoint is not None and (waiting is None or waiting.response_complete):
+        if waiting is not None and not waiting.response_complete:
+            self._wait_behind(waiting)
+        elif endpoint is not None:
             headers = dict(self.headers)
             if len(headers) == len(self.headers) and _is_plain(parser, headers):
-                self._exchange = self.cycle = _Exchange(endpoint, headers)  # type: ignore[assignment]
-                return
+                caller = endpoint.admitted(headers)
+                if caller is not None:
+                    self._exchange = self.cycle = _Exchange(endpoint, caller, headers)  # type: ignore[assignment]
+                    return
         self._exchange = None
         url, known = self.url, self.headers
         super().on_message_begin()
@@ -161,6 +202,14 @@ class QuickProtocol(HttpToolsProtocol):
                 self.expect_100_continue = value.lower() == b"100-continue"
         super().on_headers_complete()
         self.headers = []  # whatever comes after the body is no header
+        cycle: Any = self.cycle
+        self._keeps = cycle.keep_alive
+        cycle.keep_alive, cycle.transport = False, self._leaving  # until its body has come
+
+    def _wait_behind(self, waiting: Any) -> None:
+        if not self.pipeline:
+            self._ahead.clear()
+        self._ahead.append(waiting)
 
     def on_chunk_header(self) -> None:
         """Count what comes until there is a body: after the last chunk come trailers."""
@@ -174,33 +223,52 @@ class QuickProtocol(HttpToolsProtocol):
         elif not exchange.response_complete:
             exchange.body += body
             if len(exchange.body) > exchange.endpoint.max_body_bytes:
-                self._answer(exchange, exchange.endpoint.too_large())
+                self._exchange = None  # the rest counts for nothing
+                self.loop.call_soon(self._refuse_body, exchange)  # it may have come already
 
     def on_message_complete(self) -> None:
         self._head_bytes = _NO_HEAD
         exchange = self._exchange
         if exchange is None:
+            cycle: Any = self.cycle
+            if not cycle.response_started:
+                cycle.keep_alive, cycle.transport = self._keeps, self.transport
             super().on_message_complete()
-        elif not exchange.response_complete:
+        else:
             exchange.more_body = False
-            exchange.endpoint.put(exchange.headers, exchange.body, partial(self._answer, exchange))
+            exchange.endpoint.put(exchange.caller, exchange.headers, exchange.body, partial(self._answer, exchange))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._exchange = None
+        self._exchange = self._leaving = None
+        for waiting in self._ahead:
+            waiting.disconnected = True
+        self._ahead.clear()
         if self._resting is not None:
             self._resting.cancel()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
         """End the connection once what it waits for is answered; at once where its request has not come whole."""
-        waiting: Any = self.cycle
-        if waiting is not None and not waiting.response_complete and waiting.more_body:
+        if not self._take_no_more():
             self.transport.close()
-        else:
-            super().shutdown()
+
+    def _take_no_more(self) -> bool:
+        """Let the last request that has come whole be the connection's last; return whether it waits for its answer."""
+        last: Any = self.cycle
+        if self.pipeline and last.more_body:
+            last = self._ahead[-1]
+        if last is None or last.response_complete or last.more_body:
+            return False
+        last.keep_alive = False
+        return True
+
+    def listen_no_more(self) -> None:
+        """Take whatever comes for nothing."""
+        self.parser = _Deaf()  # type: ignore[assignment]
+        self._head_bytes = _NO_HEAD
 
     def look(self) -> None:
-        """Close the connection if the same message has come in part, and no further, at this and earlier looks."""
+        """Close the connection if the same message has come in part at this and earlier looks."""
         found = self._in_part()
         self._looks = self._looks + 1 if found is self._half_sent else 0
         self._half_sent = found
@@ -210,8 +278,10 @@ class QuickProtocol(HttpToolsProtocol):
     def _in_part(self) -> object:
         """What stands for a message that has come in part, None where none has."""
         waiting: Any = self.cycle
-        if waiting is not None and not waiting.response_complete:
-            return waiting if waiting.more_body else None
+        if self.pipeline or (waiting is not None and not waiting.response_complete and not waiting.more_body):
+            return None  # it is we who let it wait
+        if waiting is not None and waiting.more_body:
+            return waiting
         return self.headers if self._head_bytes != _NO_HEAD else None
 
     def _refuse_head(self) -> None:
@@ -226,6 +296,12 @@ class QuickProtocol(HttpToolsProtocol):
             lines = _lines([*headers, *self.server_state.default_headers])
             self.transport.write(b"".join((STATUS_LINE[reply.status], lines, _CLOSE, body)))
         self.transport.close()
+
+    def _refuse_body(self, exchange: _Exchange) -> None:
+        """Refuse a body that is too large; while more of it is to come, with the connection's last answer."""
+        if not self.transport.is_closing():
+            exchange.keep_alive = exchange.keep_alive and not exchange.more_body
+            self._answer(exchange, exchange.endpoint.too_large())
 
     def _answer(self, exchange: _Exchange, reply: Reply) -> None:
         """Write an answer, head and body at once."""
@@ -244,7 +320,7 @@ class QuickProtocol(HttpToolsProtocol):
         self.transport.write(b"".join((head, self._usual[1], end, body)))
         exchange.response_complete = True
         if not exchange.keep_alive:
-            self.transport.close()
+            (self._leaving if exchange.more_body else self.transport).close()
         if self.pipeline or self.flow.read_paused or self.transport.is_closing():
             self.on_response_complete()
         else:

@@ -56,11 +56,16 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written = b""
-        self.closed = False
+        self.closed = self.ended = False
 
     def write(self, data: Any) -> None:
         assert not self.closed
+        assert not self.ended
         self.written += data
+
+    def write_eof(self) -> None:
+        assert not self.closed
+        self.ended = True
 
     def close(self) -> None:
         self.closed = True
@@ -197,16 +202,34 @@ def test_a_request_that_is_refused_needs_no_writer() -> None:
     run(check)
 
 
-def test_a_body_that_is_too_large_is_refused_before_it_has_ended() -> None:
+@pytest.mark.parametrize("target", ["/v1/orders", "/v1/orders?"])
+def test_a_body_that_is_too_large_is_refused_before_it_has_ended(target: str) -> None:
     async def check(line: Line) -> None:
-        whole = request(b"x" * 5000)
-        await line.send(whole[:-4000])
-        assert line.heads == ["413"]
-        await line.send(whole[-4000:], request())
+        whole = request(b"x" * 5000, target=target)
+        await line.send(whole, request())
         await line.answer()
         assert line.heads == ["413", "201"]
+        await line.send(whole[:-4000])
+        assert line.heads == ["413", "201", "413"]
+        await expect_left(line, whole[-4000:] + request(key="b"))
 
     run(check, most_bytes=500)
+
+
+async def expect_left(line: Line, rest: bytes) -> None:
+    """The last answer was the connection's last, whatever comes; who still sends can read it, for half a minute."""
+    assert line.wire.written.count(b"connection: close") == 1
+    assert line.wire.ended
+    line.protocol.look()
+    before = line.wire.written
+    await line.send(rest, b"x" * 200_000)
+    assert line.wire.written == before
+    for _ in range(PATIENT_LOOKS - 1):
+        line.protocol.look()
+    assert not line.wire.closed
+    line.protocol.look()
+    assert line.wire.closed
+    assert not line.desk.waiting
 
 
 def test_a_connection_that_is_to_be_closed_is_closed_after_its_answer() -> None:
@@ -448,12 +471,77 @@ def test_a_connection_whose_request_does_not_come_whole_is_closed_and_one_that_w
     run(check)
 
 
-def test_who_has_no_key_is_told_so_before_the_body_has_come() -> None:
+@pytest.mark.parametrize(("key", "status"), [("nobodys-key", "401"), (development_key("psp"), "403")])
+@pytest.mark.parametrize("target", ["/v1/orders", "/v1/orders?", "/v1/checkout/quotes"])
+def test_who_may_not_ask_is_told_so_before_the_body_has_come(target: str, key: str, status: str) -> None:
     async def check(line: Line) -> None:
-        await line.send(request(target="/v1/checkout/quotes").replace(b"Bearer", b"Basic")[:-1])
-        assert line.heads == ["401"]
+        whole = request(target=target).replace(development_key("admin").encode(), key.encode())
+        await line.send(whole, whole[:-1])
+        assert line.heads == [status] * 2
+        await expect_left(line, whole[-1:] + request(key="b"))
 
     run(check)
+
+
+def test_who_may_not_ask_counts_once_against_the_rate() -> None:
+    async def check(line: Line) -> None:
+        keys = line.protocol.config.app._place._engine.keys  # type: ignore[union-attr]
+        keys.per_s = 3e-9
+        for caller in keys.callers.values():
+            caller.tokens = 1.0
+        other = request().replace(development_key("admin").encode(), development_key("psp").encode())
+        await line.send(other, other, request())
+        await line.answer()
+        await line.send(request())
+        assert line.heads == ["403", "429", "201", "429"]
+
+    run(check)
+
+
+async def first_of_two(line: Line, target: str) -> None:
+    """Let a request wait for its answer and another one begin behind it."""
+    await line.send(request(target=target) + request(key="b", target="/v1/checkout/quotes")[:-1])
+
+
+@pytest.mark.parametrize("target", ["/v1/orders", "/v1/orders?"])
+def test_who_has_begun_another_request_gets_the_answer_to_the_first(target: str) -> None:
+    async def shut(line: Line) -> None:
+        await first_of_two(line, target)
+        line.protocol.shutdown()
+        await expect_only_answer(line)
+
+    async def end(line: Line) -> None:
+        await first_of_two(line, target)
+        assert line.protocol.eof_received()
+        await expect_only_answer(line)
+
+    async def wait(line: Line) -> None:
+        await first_of_two(line, target)
+        for _ in range(2 * PATIENT_LOOKS):
+            line.protocol.look()
+        assert not line.wire.closed
+        await line.answer()
+        for _ in range(PATIENT_LOOKS + 1):
+            assert not line.wire.closed
+            line.protocol.look()
+        assert line.wire.closed, "then it is the second that does not come"
+
+    async def go(line: Line) -> None:
+        await first_of_two(line, target)
+        line.protocol.connection_lost(None)
+        await line.answer()
+        assert not line.wire.written
+
+    for check in (shut, end, wait, go):
+        run(check)
+
+
+async def expect_only_answer(line: Line) -> None:
+    assert not line.wire.closed
+    await line.answer()
+    assert line.heads == ["201"]
+    assert b"connection: close" in line.wire.written
+    assert line.wire.closed
 
 
 def test_the_end_waits_for_no_request_that_has_not_come_whole() -> None:

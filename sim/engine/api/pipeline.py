@@ -1,6 +1,7 @@
-"""What happens to every request, in this order: key, rate, role, size, signature, body, idempotency; its handler.
+"""What happens to every request, in this order: headers that come twice, key, rate, role, then, once its body has come,
+size, query, signature, body, idempotency; its handler.
 
-What its headers tell is looked at before its body has come: nobody is kept waiting by who may not ask.
+What its headers tell is looked at before: nobody is kept waiting by who may not ask.
 """
 
 from __future__ import annotations
@@ -89,11 +90,21 @@ class Endpoint:
         path = path_of(scope) if reply.status >= BAD_REQUEST else ""
         await send_answer(send, reply.status, *self.answer(reply, begun_ns, path))
 
-    def put(self, headers: dict[bytes, bytes], raw: bytes, deliver: Deliver) -> None:
-        """Check a request that has a call and hand that to the writer, without a task; `deliver` gets the answer."""
+    def admitted(self, headers: dict[bytes, bytes]) -> Caller | None:
+        """Whose request a head begins, None where they may not, or not now: `__call__` tells them why."""
+        keys = self._engine.keys
+        caller = keys.find(headers.get(b"authorization", b""))
+        if caller is None or caller.role not in self._route.roles or not keys.admit(caller, self._engine.clock):
+            return None
+        return caller
+
+    def put(self, caller: Caller, headers: dict[bytes, bytes], raw: bytes, deliver: Deliver) -> None:
+        """Check the request of who is `admitted` and hand its call to the writer, without a task.
+
+        `deliver` gets the answer.
+        """
         try:
             assert self._route.call is not None
-            caller = self._caller(headers)
             call = self._route.call(self._request(caller, headers, raw, self._route.path, {}))
         except Rejected as rejected:
             deliver(rejected.reply)
