@@ -32,7 +32,9 @@ class Call(msgspec.Struct, gc=False):
     """One command on its way to the writer.
 
     `key` (empty: none) and `fingerprint` make it idempotent. `provider_event` names a payment provider's event that
-    must act only once. A call with `pending` stores its key as still running, for the payment that it starts.
+    must act only once. A call with `pending` stores its key as still running, for the payment that it starts. The
+    engine's `own` calls, whose number is bounded elsewhere, are taken however many of its clients' wait: were they
+    shed, a full queue would keep units from who waits for them, and orders would expire whose money was taken.
     """
 
     command: Any
@@ -42,3 +44,4 @@ class Call(msgspec.Struct, gc=False):
     provider_event: str = ""
     pending: bool = False
     settles: bytes = b""  # the key of a running request that this call's answer completes
+    own: bool = False

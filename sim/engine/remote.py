@@ -112,7 +112,7 @@ class RemoteWriter:
         loop = self._loop
         if loop is None or self._link is None or self._closing:
             deliver(STORE_UNAVAILABLE)
-        elif len(self._waiting) >= self._plan.queue_bound:
+        elif len(self._waiting) >= self._plan.queue_bound and not call.own:
             deliver(OVERLOADED)
         else:
             number = next(self._numbers)

@@ -55,7 +55,7 @@ class Sweeper(Companion):
     async def _probe(self) -> None:
         """Store a row, to learn whether the store takes writes again: while we are not ready nobody else tries."""
         now_us = self._engine.clock()
-        await self._engine.writer.submit_own(Call(Elapse(0), lambda *_: Reply(200), key=b"probe %d" % now_us))
+        await self._engine.writer.submit(Call(Elapse(0), lambda *_: Reply(200), key=b"probe %d" % now_us, own=True))
 
     async def sweep(self) -> int:
         """Let time act on what is due now, at most a batch; return on how many orders it did."""
@@ -65,7 +65,7 @@ class Sweeper(Companion):
         if engine.writer.failed is not None:
             return 0
         due = await engine.store.select(_DUE, (engine.clock(), BATCH))
-        calls = [engine.writer.submit_own(Call(Elapse(int(order_id)), _whether_acted)) for (order_id,) in due]
+        calls = [engine.writer.submit(Call(Elapse(int(order_id)), _whether_acted, own=True)) for (order_id,) in due]
         acted = sum(reply.status == _ACTED for reply in await asyncio.gather(*calls))
         engine.writer.sweeps += 1
         engine.writer.swept += acted

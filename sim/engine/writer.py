@@ -100,33 +100,19 @@ class Writer:
             await self._task
 
     def submit(self, call: Call) -> asyncio.Future[Reply]:
-        """The future answer of a call; with a full queue it is a 503 at once."""
+        """The future answer of a call; with a full queue it is a 503 at once, unless the call is the engine's own."""
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self.put(call, partial(settle, future))
         return future
 
     def put(self, call: Call, deliver: Deliver) -> None:
         """Take a call; `deliver` is called with its answer, at once where the queue is full."""
-        if len(self._waiting) >= self._bound or self._closing:
+        if (len(self._waiting) >= self._bound and not call.own) or self._closing:
             deliver(OVERLOADED)
             return
         self._waiting.append((call, deliver))
         if len(self._waiting) == 1:
             self._wake.set()
-
-    def submit_own(self, call: Call) -> asyncio.Future[Reply]:
-        """The future answer of a call of the engine itself, whatever its clients have let wait.
-
-        Their own number bounds such calls. Were they shed, a full queue would keep the units of orders whose time is
-        over from all who wait for them.
-        """
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        if self._closing:
-            future.set_result(OVERLOADED)
-        else:
-            self._waiting.append((call, partial(settle, future)))
-            self._wake.set()
-        return future
 
     async def _work(self) -> None:
         waiting = self._waiting

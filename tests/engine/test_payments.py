@@ -245,6 +245,30 @@ async def refunds_are_settled(desk: Desk, order_id: int) -> bool:
     return all(refund.status == RefundStatus.SUCCEEDED for refund in (await desk.case(order_id)).refunds)
 
 
+@pytest.mark.parametrize(("answers", "status"), [("sync", 201), ("async", 202)])
+def test_what_the_provider_has_answered_is_taken_however_many_calls_wait(
+    database: Database, answers: str, status: int
+) -> None:
+    async def main() -> None:
+        async with shop(database, answers=answers, lost_share=1) as (desk, till):
+            order_id = await desk.place()
+            real = till.provider.charge
+
+            async def charge(charge: Charge) -> Any:
+                outcome = await real(charge)
+                desk.writer._bound = 0
+                return outcome
+
+            till.provider.charge = charge  # type: ignore[method-assign]
+            assert (await till.pay(order_id)).status == status
+            assert (await desk.ask(Elapse(order_id))).status == 503
+            await till.reconcile()
+            desk.writer._bound = 1
+            await expect_paid_once(desk, till, order_id)
+
+    run(main())
+
+
 def test_a_dropped_answer_is_asked_for_again_and_charged_once(database: Database) -> None:
     async def main() -> None:
         async with shop(database, drop_answer_share=1, lost_share=1) as (desk, till):

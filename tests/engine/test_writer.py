@@ -46,8 +46,8 @@ class Hands:
         return [Reply(200, str(call.command).encode()) for call in calls]
 
 
-def call(name: str) -> Call:
-    return Call(name, views.nothing)
+def call(name: str, *, own: bool = False) -> Call:
+    return Call(name, views.nothing, own=own)
 
 
 async def turns(number: int = 5) -> None:
@@ -85,8 +85,9 @@ def test_a_full_queue_sheds_at_once_and_keeps_what_it_has() -> None:
         assert writer.queued == 3
         more = [writer.submit(call("d")) for _ in range(2)]
         assert [one.result() for one in more] == [OVERLOADED] * 2, "answered before anything else has happened"
+        kept.append(writer.submit(call("our own", own=True)))
         hands.gate.set()
-        assert [(await one).body for one in kept] == [b"first", b"a", b"b", b"c"]
+        assert [(await one).body for one in kept] == [b"first", b"a", b"b", b"c", b"our own"]
         assert (await writer.submit(call("later"))).status == 200
 
     run(check, queue_bound=3)
@@ -186,5 +187,6 @@ def test_too_many_calls_on_their_way_to_the_store_process_are_shed() -> None:
         writer._receive(Answers([(1, Reply(200))], [], 0, 0, ""))
         assert [one.done() for one in sent[:2]] == [True, False]
         assert not writer.submit(call("d")).done()
+        assert not writer.submit(call("our own", own=True)).done()
 
     asyncio.run(main())

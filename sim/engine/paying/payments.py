@@ -127,14 +127,8 @@ class PaymentDriver:
         if payment.status == PaymentStatus.PENDING:
             charge = Charge(payment.id, payment.order_id, payment.amount_minor, payment.currency, payment.method)
             outcome = await self._provider.charge(charge)
-        command = verdict(payment, outcome)
-        if command is None:
-            return await self._writer.submit(_how_it_stands(payment.order_id, payment.id, settles))
-        return await self._writer.submit(Call(command, views.payment_reply, settles=settles))
-
-
-def _how_it_stands(order_id: int, payment_id: int, settles: bytes) -> Call:
-    return Call(AnswerPending(order_id, payment_id), views.payment_reply, settles=settles)
+        command = verdict(payment, outcome) or AnswerPending(payment.order_id, payment.id)
+        return await self._writer.submit(Call(command, views.payment_reply, settles=settles, own=True))
 
 
 async def pay(
@@ -147,7 +141,9 @@ async def pay(
     reply = await writer.submit(call)
     unfinished = not reply.status  # a retry of a request that has not got its answer yet
     if driver is None and unfinished:  # and never will from a provider: an engine that had one began it
-        return await writer.submit(_how_it_stands(command.order_id, reply.subject, key))
+        return await writer.submit(
+            Call(AnswerPending(command.order_id, reply.subject), views.payment_reply, settles=key)
+        )
     if driver is None or not reply.subject or reply.replayed or not (unfinished or reply.status == 202):
         return reply
     if unfinished and driver.is_running(reply.subject):

@@ -144,14 +144,14 @@ class Reconciler:
             # or is given back where the order can no longer take it.
             command = Decline(payment.order_id, payment.id, NEVER_ASKED)
         if command is not None:
-            await self._writer.submit(Call(command, views.nothing))
+            await self._writer.submit(Call(command, views.nothing, own=True))
         return outcome.status != Status.UNKNOWN
 
     async def _send(self, values: tuple[Any, ...], first: bool) -> bool:
         refund_id, order_id, charge_id, amount_minor, currency = values
         outcome = await self._provider.refund(Payback(refund_id, charge_id, amount_minor, currency))
         if outcome.status == Status.SUCCEEDED:
-            await self._writer.submit(Call(SettleRefund(order_id, refund_id), views.nothing))
+            await self._writer.submit(Call(SettleRefund(order_id, refund_id), views.nothing, own=True))
         elif first and _refused(outcome):
             _log.error("the provider will not pay out refund %d of order %d: %s", refund_id, order_id, outcome.failure)
         return outcome.status != Status.UNKNOWN

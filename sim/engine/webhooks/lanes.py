@@ -243,7 +243,7 @@ class Lane:
             self._push(stream[0])
 
     async def _write(self, command: Any) -> bool:
-        reply = await self._writer.submit_own(Call(command, views.nothing))
+        reply = await self._writer.submit(Call(command, views.nothing, own=True))
         return reply.status == 204
 
     async def _deliver(self, waiting: _Waiting) -> str:
