@@ -29,5 +29,4 @@ def run(
     options = replace(options, choice=settled(loaded.scenario, trace, choice))
     with tempfile.TemporaryDirectory(prefix="liverush-probe-") as folder:
         share, note = share_held(Path(folder), options, trace, show)
-    notes = (note, f"merchants confirm {CONFIRM_US / SECOND_US:g} s after payment")
-    return harness.run(replace(options, choice=replace(options.choice, share=share), notes=notes), show, draw)
+    return harness.run(replace(options, choice=replace(options.choice, share=share), notes=(note,)), show, draw)

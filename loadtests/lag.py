@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from loadtests.chance import are_too_many
+from loadtests.endpoints import are_arrivals
 from loadtests.measuring import Measured
-from loadtests.records import ARRIVING, Endpoint, Outcome
-from sim.measure.percentiles import ENOUGH_BEYOND, beyond, percentile_of, sure_percentile_of
+from loadtests.records import Endpoint, Outcome
+from sim.arrays import Ints
+from sim.measure.percentiles import sure_percentile_of
 from sim.scenario.parts.system import Slo
 
 #: A generator that is later than this, or than this share of the tightest objective, disturbs what it measures.
@@ -22,20 +25,33 @@ _ARRIVALS = "arrivals"
 def lag_of(measured: Measured, slos: Sequence[Slo]) -> dict[str, Any]:
     """How late requests were sent, and how late they may be: 2 ms, or 5 % of the tightest objective.
 
-    Told are those that were latest by p99: the trace's arrivals, or an endpoint with an objective that was asked often
-    enough to have a p99. Of too few arrivals for that there is none: then `over`, how many of the `requests` were later
-    than the limit, decides by what chance explains. Asking for news of payments is in none: that waits for its own
-    answers, so it is never late.
+    Told are those that were latest: the trace's arrivals, or all tries at an endpoint with an objective that was asked
+    often enough to have a p99. Each is held to `is_late` for itself, and one that is late comes before all that are
+    not. Asking for news of payments is in none: that waits for its own answers, so it is never late.
     """
     tightest_us = min((slo.at_most_us for slo in slos), default=0)
     limit_us = max(LAG_FLOOR_US, round(LAG_SHARE * tightest_us))
-    sent = measured.records["outcome"] != Outcome.DROPPED
-    endpoint, lag = measured.records["endpoint"][sent], measured.lag_us()[sent]
-    named = {slo.endpoint: (Endpoint[slo.endpoint.upper()],) for slo in slos}
-    lags = {of: np.sort(lag[np.isin(endpoint, asked)]) for of, asked in named.items()}
-    enough = {of: lag for of, lag in lags.items() if beyond(99, len(lag)) >= ENOUGH_BEYOND}
-    arrivals = {_ARRIVALS: np.sort(lag[np.isin(endpoint, ARRIVING)])}
-    of, lag = max((arrivals | enough).items(), key=lambda one: percentile_of(one[1], 99) if len(one[1]) else -1)
+    records, lag_us = measured.records, measured.lag_us()
+    sent = records["outcome"] != Outcome.DROPPED
+    arrivals = _told(_ARRIVALS, lag_us[sent & are_arrivals(records)], limit_us)
+    asked = {slo.endpoint: sent & (records["endpoint"] == Endpoint[slo.endpoint.upper()]) for slo in slos}
+    told = [_told(of, lag_us[rows], limit_us) for of, rows in asked.items()]
+    return max([arrivals, *(lag for lag in told if lag["p99_us"] is not None)], key=_lateness)
+
+
+def is_late(lag: Mapping[str, Any]) -> bool:
+    """Whether it is over its limit: by its p99, or without one by more than chance explains of one in a hundred."""
+    if lag["p99_us"] is not None:
+        return bool(lag["p99_us"] > lag["limit_us"])
+    return are_too_many(lag["over"], lag["requests"], LATE)
+
+
+def _lateness(lag: Mapping[str, Any]) -> tuple[bool, float, int]:
+    return is_late(lag), lag["over"] / max(lag["requests"], 1), lag["p99_us"] or 0
+
+
+def _told(of: str, lag_us: Ints, limit_us: int) -> dict[str, Any]:
+    lag = np.sort(lag_us)
     return {
         "of": of if len(lag) else None,
         "p50_us": sure_percentile_of(lag, 50),

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from loadtests.records import MISSED, Endpoint, Outcome, read_requests
+from loadtests.records import MISSED, NO_CART, Endpoint, Outcome, read_requests
 from loadtests.schedule import PLACE, Schedule
 from sim.arrays import Column, Ints
 from sim.measure.hdr import Interval, intervals_of, write_interval_log
@@ -150,7 +150,7 @@ def _last_word(path: Path) -> WorkerNote | None:
 
 def write_tables(folder: Path, measured: Measured, schedule: Schedule, samples: Sampler) -> None:
     """Write requests, intended, server and engine (Parquet) and latency.hlog into a run directory."""
-    _write(folder / "requests.parquet", _requests(measured))
+    _write(folder / "requests.parquet", _requests(measured, schedule))
     _write(folder / "intended.parquet", _intended(schedule))
     rows = [(row.tick + _offset_s(measured, samples), row) for row in samples.rows()]
     used = [(second, name, use) for second, row in rows for name, use in sorted(row.processes.items())]
@@ -178,9 +178,12 @@ def _read_json(path: Path, kind: type[Any]) -> Any:
         return None
 
 
-def _requests(measured: Measured) -> dict[str, pa.Array]:
+def _requests(measured: Measured, schedule: Schedule) -> dict[str, pa.Array]:
+    """The records by the numbers that the trace has for their carts, as findings and acknowledgements name them."""
     records = measured.records
-    columns = {name: pa.array(records[name]) for name in ("due_us", "ready_us", "sent_us", "done_us", "cart", "status")}
+    columns = {name: pa.array(records[name]) for name in ("due_us", "ready_us", "sent_us", "done_us")}
+    numbers = np.append(schedule.carts["number"], NO_CART)  # row -1
+    columns |= {"cart": pa.array(numbers[records["cart"]].astype("i4")), "status": pa.array(records["status"])}
     columns["endpoint"] = _dictionary(records["endpoint"], [endpoint.name.lower() for endpoint in Endpoint])
     columns["outcome"] = _dictionary(records["outcome"], [outcome.name.lower() for outcome in Outcome])
     columns["reason"] = _dictionary(records["reason"], measured.reasons)

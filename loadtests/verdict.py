@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from loadtests.chance import are_too_many
 from loadtests.endpoints import Part, are_arrivals, endpoints_of, judge, rates_of, refusals_of
-from loadtests.lag import LATE, lag_of
+from loadtests.lag import is_late, lag_of
 from loadtests.measuring import Measured, WorkerNote
 from loadtests.records import Outcome
 from loadtests.schedule import Schedule
@@ -107,11 +106,10 @@ def _lag_doubts(lag: Part, planned: int) -> Iterable[Doubt]:
     if not requests:
         if planned:
             yield Doubt("nothing was sent", f"none of {planned} planned arrivals was sent")
-    elif late_us is None:
-        if are_too_many(over, requests, LATE):
-            sentence = f"{over} of {requests} {lag['of']} were sent more than {_ms(limit_us)} late"
-            yield Doubt(f"lag > {_ms(limit_us)} for {over} of {requests}", f"{sentence}; one in a hundred may be")
-    elif late_us > limit_us:
+    elif is_late(lag) and late_us is None:
+        sentence = f"{over} of {requests} {lag['of']} were sent more than {_ms(limit_us)} late"
+        yield Doubt(f"lag > {_ms(limit_us)} for {over} of {requests}", f"{sentence}; one in a hundred may be")
+    elif is_late(lag):
         sentence = f"the lag's p99 was {_ms(late_us)} ({lag['of']}); {_ms(limit_us)} is allowed"
         yield Doubt(f"lag p99 {_ms(late_us)} > {_ms(limit_us)}", sentence)
 

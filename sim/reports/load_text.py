@@ -304,7 +304,8 @@ def ladder_block(summary: Summary) -> Block | None:
     if not rungs:
         return None
     last = summary["ladder_last_within"]
-    shown = f"requests, times, refusals and load generator are of x{rungs[0]['multiple'] if last is None else last:g}"
+    shown = "what was sent, requests, times, what buyers waited, refusals and load generator are of "
+    shown += f"x{rungs[0]['multiple'] if last is None else last:g}"
     rows = [["", "offered/s", "answered/s", "checkout p99", "errors", "verdict"]]
     for rung in rungs:
         cells = [f"x{rung['multiple']:g}", rate(rung["offered_per_s"]), rate(rung["achieved_per_s"])]
@@ -314,7 +315,7 @@ def ladder_block(summary: Summary) -> Block | None:
         rows,
         "<>>>><",
         head=True,
-        notes=[ladder_words(summary), "rates: arrivals of the trace, retries not counted; " + shown],
+        notes=[ladder_words(summary), "rates: arrivals of the trace, retries not counted", shown],
     )
 
 

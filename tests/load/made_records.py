@@ -50,11 +50,12 @@ def note_of(**of: Any) -> WorkerNote:
 
 
 def schedule_of(due_us: npt.ArrayLike) -> Schedule:
-    """A schedule of checkouts, one cart each."""
+    """A schedule of checkouts, one cart each; the trace has 10 times as many."""
     due = np.sort(np.asarray(due_us, np.int64))
     arrivals = {name: np.zeros(len(due), kind) for name, kind in ARRIVALS.items()}
     arrivals |= {"due_us": due, "kind": np.full(len(due), PLACE, "u1"), "cart": np.arange(len(due), dtype="i4")}
     carts, lines = ({name: np.zeros(len(due), kind) for name, kind in table.items()} for table in (CARTS, LINES))
+    carts["number"] = np.arange(len(due)) * 10
     return Schedule(arrivals, carts, lines, [])
 
 

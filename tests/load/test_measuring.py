@@ -99,7 +99,7 @@ def test_an_empty_folder_is_an_empty_measurement(tmp_path: Path) -> None:
 
 def test_the_table_of_requests_has_names_in_lower_case_and_the_targets_codes_as_they_are(raw: Path) -> None:
     found = measuring.collect(raw, workers=2)
-    measuring.write_tables(raw, found, schedule_of([]), Seen())  # type: ignore[arg-type]
+    measuring.write_tables(raw, found, schedule_of([0] * 3), Seen())  # type: ignore[arg-type]
     table = pq.read_table(raw / "requests.parquet")
     assert {name: str(kind) for name, kind in zip(table.schema.names, table.schema.types, strict=True)} == {
         **dict.fromkeys(("due_us", "ready_us", "sent_us", "done_us"), "int64"),
@@ -114,6 +114,14 @@ def test_the_table_of_requests_has_names_in_lower_case_and_the_targets_codes_as_
     assert [row["reason"] for row in rows] == ["sold_out", "", "LIMIT_REACHED", "LIMIT_REACHED", "sold_out"]
     assert {(row["endpoint"], row["outcome"], row["attempt"]) for row in rows} == {("checkout", "refused", 1)}
     assert [row["worker"] for row in rows] == [1, 0, 1, 0, 1]
+
+
+def test_the_table_of_requests_names_carts_as_findings_and_acknowledgements_do(tmp_path: Path) -> None:
+    """Of a share of the trace no cart is in the schedule's row of its number."""
+    records = records_of([0, 1_000, 2_000])
+    records["cart"] = [2, -1, 0]
+    measuring.write_tables(tmp_path, measured_of(records), schedule_of([0] * 3), Seen())  # type: ignore[arg-type]
+    assert pq.read_table(tmp_path / "requests.parquet")["cart"].to_pylist() == [20, -1, 0]
 
 
 def test_intended_arrivals_are_told_by_the_tenth_of_a_second_empty_ones_too(tmp_path: Path) -> None:
@@ -164,7 +172,7 @@ def test_the_latency_log_holds_checkouts_and_confirmations_by_second(tmp_path: P
     confirmed = records_of([500_000, 1_500_000], 9_000, endpoint=Endpoint.CONFIRMATION)
     views = records_of([0], 1, endpoint=Endpoint.VIEW)
     measured = measured_of(np.concatenate([views, checkouts, confirmed]))
-    measuring.write_tables(tmp_path, measured, schedule_of([0]), Seen())  # type: ignore[arg-type]
+    measuring.write_tables(tmp_path, measured, schedule_of([0] * 2_000), Seen())  # type: ignore[arg-type]
     found = logged(tmp_path / "latency.hlog")
     assert [(tag, second, one.get_total_count()) for tag, second, one in found] == [
         ("checkout", 0, 1_000),

@@ -163,6 +163,29 @@ def test_lag_is_judged_where_it_is_worst_and_not_hidden_by_what_is_never_late() 
     assert told["of"] == "arrivals", "too few for a p99"
 
 
+def test_a_few_late_arrivals_hide_no_endpoint_that_was_later_than_it_may_be() -> None:
+    """900 arrivals have no p99, and chance explains ten that were 90 ms late; 60 of 1,200 confirmations were 80 ms."""
+    slos = [slo("1s"), slo("1s", endpoint="confirmation")]
+    late = some(80_000, 60, 100)[:1_200]
+    confirmed = records_of(DUE[:1_200], 200_000, lag_us=late, endpoint=Endpoint.CONFIRMATION)
+    confirmed["cart"] %= 900
+    for lag in (100, some(90_000, 10, 100)[:900]):
+        records = np.concatenate([records_of(DUE[:900], 200_000, lag_us=lag), confirmed])
+        found = verdict.summarise(
+            measured_of(records, notes=[note_of(planned=900)]), schedule_of(DUE[:900]), slos, CLEAN
+        )
+        assert (found["lag"]["of"], found["lag"]["p99_us"]) == ("confirmation", 80_000)
+        assert found["verdict"]["line"].startswith("INVALID (lag p99 80 ms > 50 ms) ·")
+
+
+def test_arrivals_that_were_late_are_not_thinned_by_punctual_retries_and_twins() -> None:
+    first = records_of(DUE, 200_000, lag_us=some(90_000, 40, 100), outcome=Outcome.SHED)
+    again, twins = records_of(DUE + 1_000_000), records_of(DUE)
+    again["attempt"], twins["twin"] = 2, 1
+    told = lag_of(measured_of(np.concatenate([first, again, again, twins])), [slo("1s")])
+    assert (told["of"], told["p99_us"], told["requests"], told["over"]) == ("arrivals", 90_000, N, 40)
+
+
 def test_an_objective_that_only_our_own_stall_missed_is_not_answered() -> None:
     """Eleven of 2,000 were sent 2 s late: the lag's p99 does not see them, an objective of p99.5 does."""
     late = some(2_000_000, 11, 100)

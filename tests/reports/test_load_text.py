@@ -69,6 +69,11 @@ def test_who_still_waited_at_the_end_and_how_many_journeys_there_were_is_told(
     assert "journey" not in text
 
 
+def test_a_ladder_says_of_which_rung_the_rest_is(summaries: dict[str, dict[str, Any]]) -> None:
+    told = "what was sent, requests, times, what buyers waited, refusals and load generator are of x1.5"
+    assert told in load_text(summaries["ladder"])
+
+
 def test_offending_ids_and_unseen_rules_are_told(summaries: dict[str, dict[str, Any]]) -> None:
     text = load_text(summaries["findings"])
     assert "ord_9f3a, ord_b771" in text

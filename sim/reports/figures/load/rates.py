@@ -51,13 +51,8 @@ def _end_us(run: LoadRun, first: npt.NDArray[np.bool_]) -> int:
 
 def first_tries(run: LoadRun) -> npt.NDArray[np.bool_]:
     """Requests that are arrivals of the trace: no retries, and of two checkouts sent at once with one key only one."""
-    first = any_of(run.endpoint, ARRIVALS) & np.equal(run.requests["attempt"], 1)
-    if "twin" in run.requests:
-        return first & np.equal(run.requests["twin"], 0)
-    checkouts = np.flatnonzero(first & run.endpoint.where("checkout"))
-    _, one = np.unique(run.requests["cart"][checkouts], return_index=True)
-    first[np.delete(checkouts, one)] = False
-    return first
+    first = np.equal(run.requests["attempt"], 1) & np.equal(run.requests["twin"], 0)
+    return any_of(run.endpoint, ARRIVALS) & first
 
 
 def _draw(
