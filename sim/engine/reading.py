@@ -1,10 +1,11 @@
-"""Reading orders and what hangs on them from committed rows, each read in one statement, so that it fits together."""
+"""Reading orders and what hangs on them from committed rows, each in one statement, so that it fits together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from sim.engine.paging import ROW_CHARACTERS, fitting, marks
 from sim.engine.stores.store import Rows, Store
 from sim.engine.stores.tables import TABLES, EventRow, record
 from sim.orders.entities import Case
@@ -18,47 +19,33 @@ def columns(table: str, alias: str) -> str:
     return ", ".join(f"{alias}.{column}" for column in TABLES[table].columns)
 
 
-#: What a line, and the rest of an order but its address, takes in an answer, about; an address takes what it has.
-_LINE_CHARACTERS = 256
-#: Characters from which on a page takes no further order: encoding it stops all others, for 20 ms or so.
-PAGE_CHARACTERS = 256 * 1024
-
 # An address may be as long as a request: it is read once, not with each line.
 _SHOWN = ", ".join(
     "CASE WHEN l.line_no = 1 THEN o.address ELSE '' END" if column == "address" else f"o.{column}" for column in _ORDER
 )
 _CASES = (
-    f"SELECT {_SHOWN}, {columns('order_lines', 'l')} FROM ({{chosen}}) o "
-    "JOIN order_lines l ON l.order_id = o.id ORDER BY o.id, l.line_no"
+    f"SELECT {_SHOWN}, {columns('order_lines', 'l')} FROM orders o JOIN order_lines l ON l.order_id = o.id "
+    "WHERE o.id IN ({marks}) ORDER BY o.id, l.line_no"
 )
+_CHARACTERS = f"LENGTH(c.address) + {ROW_CHARACTERS} * (SELECT COUNT(*) FROM order_lines l WHERE l.order_id = c.id)"
 #: Orders of few events are looked up; of more, each order is asked, so that a page ends when it is full.
 _FEW_EVENTS = 50_000
 _CHANGED_LATELY = "id IN (SELECT order_id FROM events WHERE seq >= ?)"
 _CHANGED = "EXISTS (SELECT 1 FROM events WHERE order_id = orders.id AND seq >= ?)"
-_ALL_OF_ORDERS = ", ".join(_ORDER)
-#: The chosen orders up to the one with which they are `most` characters long or longer.
-_A_PAGE = f"""
-SELECT {_ALL_OF_ORDERS} FROM (
-  SELECT {_ALL_OF_ORDERS}, SUM(characters) OVER (ORDER BY id) - characters AS before_it FROM (
-    SELECT {_ALL_OF_ORDERS}, LENGTH(address) + {_LINE_CHARACTERS}
-      * (SELECT COUNT(*) FROM order_lines AS k WHERE k.order_id = orders.id) AS characters
-    FROM orders WHERE {{where}} ORDER BY id LIMIT ?) AS found) AS measured
-WHERE before_it < {{most}}"""
 
 
 async def read_case(store: Store, order_id: int) -> Case | None:
     """An order with its lines, None where there is none."""
-    chosen = f"SELECT {_ALL_OF_ORDERS} FROM orders WHERE id = ?"
-    cases = _cases(await store.select(_CASES.format(chosen=chosen), (order_id,)))
+    cases = await _read_cases(store, [order_id])
     return cases[0] if cases else None
 
 
 async def read_cases(
     store: Store, after: int, limit: int, *, state: int = 0, buyer_id: str = "", since_us: int | None
-) -> list[Case]:
+) -> tuple[list[Case], int]:
     """Orders with their lines by id: those behind `after`, in a state, of a buyer, changed since an instant.
 
-    They end before `limit` with the order that makes them too many characters for a page: see `is_full`.
+    They are `limit` at most, and no more than a page takes. Beside them the id behind which there are others, 0: none.
     """
     where, values = ["id > ?"], [after]
     given: list[Any] = values
@@ -72,15 +59,17 @@ async def read_cases(
         first, last = await first_seq_since(store, since_us)
         where.append(_CHANGED_LATELY if last - first < _FEW_EVENTS else _CHANGED)
         given.append(first)
-    chosen = _A_PAGE.format(where=" AND ".join(where), most=PAGE_CHARACTERS)
     read = store.select if len(where) == 1 else store.scan
-    return _cases(await read(_CASES.format(chosen=chosen), (*given, limit)))
+    rows = await read(f"SELECT id FROM orders WHERE {' AND '.join(where)} ORDER BY id LIMIT ?", (*given, limit + 1))
+    chosen = await fitting(store, "orders", _CHARACTERS, [row[0] for row in rows[:limit]])
+    cases = await _read_cases(store, chosen)
+    # One that has gone on since it was found is in that state no more.
+    cases = [case for case in cases if state in (0, case.order.state)]
+    return cases, chosen[-1] if len(chosen) < len(rows) else 0
 
 
-def is_full(cases: list[Case]) -> bool:
-    """Whether orders are as many characters as a page may have; there may be more behind them."""
-    characters = sum(len(case.order.address) + _LINE_CHARACTERS * len(case.lines) for case in cases)
-    return characters >= PAGE_CHARACTERS
+async def _read_cases(store: Store, order_ids: list[int]) -> list[Case]:
+    return _cases(await store.select(_CASES.format(marks=marks(order_ids)), order_ids)) if order_ids else []
 
 
 def _cases(rows: Rows) -> list[Case]:

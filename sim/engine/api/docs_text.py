@@ -77,8 +77,9 @@ since, 428 when the header is missing), or <code>*</code>. A SKU's inventory cha
 <p>RFC 3339 in UTC with microseconds. Timers (payment, ON_HOLD, returns) run on the engine's clock, which never goes
 backwards; <code>--speed</code> divides them all.</p>
 <h3 id="pages">Pages</h3>
-<p>Lists come oldest first with <code>next_page_token</code>: pass it as <code>page_token</code> until it is null. To
-follow orders, read <code>/v1/events?after=N</code>: every event once, in the order of commits, without a gap.
+<p>Lists come oldest first with <code>next_page_token</code>: pass it as <code>page_token</code> until it is null. A
+page of large things has fewer than <code>limit</code>, and a token all the same. To follow orders, read
+<code>/v1/events?after=N</code>: every event once, in the order of commits, without a gap.
 <code>/v1/orders?updated_after=T</code> catches up by order. Take for T the moment at which you last began, less ten
 seconds, by the engine's clock (the <code>Date</code> of its answers): a change is seen only once it is on disk, and
 bears the time before. So some orders come twice, and none is missed unless the disk takes longer; the feed misses

@@ -12,7 +12,7 @@ from sim.engine.api.parameters import DEFAULT_PAGE, MAX_PAGE, PAGE, page
 from sim.engine.api.request import Rejected, Request
 from sim.engine.api.route import MERCHANT, Query, Route
 from sim.engine.calls import Reply
-from sim.engine.catalogue.reading import read_records
+from sim.engine.catalogue.reading import read_record, read_records
 from sim.engine.problems import http_problem
 from sim.engine.reading import joined, read_events
 from sim.engine.resources import Body, Id, Instant, Text
@@ -91,16 +91,16 @@ async def list_webhook_endpoints(request: Request) -> Reply:
     after, limit = page(request)
     active = request.query.get("active")
     given = {} if active is None else {"active": active == "true"}
-    known, _ = await read_records(request.engine.store, "endpoints", given, after, limit + 1)
-    return Reply(200, encode(paged([endpoints.endpoint_view(endpoint) for endpoint in known], limit)))
+    known, _, rest_after = await read_records(request.engine.store, "endpoints", given, after, limit)
+    return Reply(200, encode(paged([endpoints.endpoint_view(endpoint) for endpoint in known], rest_after)))
 
 
 async def get_webhook_endpoint(request: Request) -> Reply:
     """Read a webhook endpoint, without its secret."""
-    known, _ = await read_records(request.engine.store, "endpoints", {"id": request.id("endpoint_id")})
-    if not known:
+    known, _ = await read_record(request.engine.store, "endpoints", request.id("endpoint_id"))
+    if known is None:
         raise missing("webhook endpoint")
-    return Reply(200, encode(endpoints.endpoint_view(known[0])))
+    return Reply(200, encode(endpoints.endpoint_view(known)))
 
 
 async def delete_webhook_endpoint(request: Request) -> Reply:

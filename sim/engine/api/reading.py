@@ -16,7 +16,6 @@ from sim.engine.api.route import Handler as RouteHandler
 from sim.engine.calls import Reply
 from sim.engine.reading import (
     PartView,
-    is_full,
     joined,
     order_exists,
     read_case,
@@ -55,23 +54,18 @@ async def get_order(request: Request) -> Reply:
 
 
 async def list_orders(request: Request) -> Reply:
-    """List orders by id; with `updated_after` those that have changed since, to catch up with.
-
-    A page of long orders has fewer than `limit`, and a token all the same.
-    """
+    """List orders by id; with `updated_after` those that have changed since, to catch up with."""
     after, limit = page(request)
     query = request.query
-    cases = await read_cases(
+    cases, rest_after = await read_cases(
         request.engine.store,
         after,
-        limit + 1,
+        limit,
         state=State[query["status"]] if "status" in query else 0,
         buyer_id=query.get("buyer_id", ""),
         since_us=instant_query(request, "updated_after"),
     )
-    if is_full(cases):
-        limit = len(cases) - 1
-    return Reply(200, encode(paged([_shown(request, case) for case in cases], limit)))
+    return Reply(200, encode(paged([_shown(request, case) for case in cases], rest_after)))
 
 
 def _shown(request: Request, case: Case) -> OrderView:
