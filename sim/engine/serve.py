@@ -16,6 +16,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
+from email.utils import formatdate
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,8 @@ import uvicorn
 from sim.engine.api.app import App
 from sim.engine.api.routes import ALL_ROUTES
 from sim.engine.auth import keyring
-from sim.engine.clock import CarriedClock, steady_clock
-from sim.engine.core import Front
+from sim.engine.clock import CarriedClock, Clock, steady_clock
+from sim.engine.core import Front, Served
 from sim.engine.link import Ready
 from sim.engine.metrics import Metrics
 from sim.engine.paying.payments import PaymentDriver
@@ -35,6 +36,7 @@ from sim.engine.stores.store import StoreUnavailable
 from sim.engine.storing import GC_THRESHOLD
 from sim.engine.webhooks.signatures import key_of, secret_of
 from sim.errors import Defect, UsageError
+from sim.orders.rules import SECOND_US
 
 if TYPE_CHECKING:
     from sim.engine.paying.provider_http import Provider
@@ -47,6 +49,8 @@ DOORS = 64
 #: uvicorn's ticks, of 0.1 s, between two looks at a connection; after 6 (`quick.PATIENT_LOOKS`) with a message in part
 #: it is closed: that is half a minute.
 _LOOK_TICKS = 50
+#: uvicorn's ticks between two dates.
+_DATE_TICKS = 10
 #: Seconds that requests in progress get at the end.
 _GRACE_S = 10
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -133,9 +137,9 @@ def _protocol() -> Any:
     return QuickProtocol
 
 
-async def _serve_http(front: Front, listening: socket.socket, ready: Callable[[], None]) -> None:
+def _server_of(served: Served) -> _Server:
     config = uvicorn.Config(
-        App(front, ALL_ROUTES),
+        App(served, ALL_ROUTES),
         http=_protocol(),
         log_config=None,
         log_level="warning",
@@ -143,12 +147,19 @@ async def _serve_http(front: Front, listening: socket.socket, ready: Callable[[]
         lifespan="off",
         ws="none",
         server_header=False,
+        date_header=False,
         proxy_headers=False,
         timeout_keep_alive=75,
         backlog=BACKLOG,
         timeout_graceful_shutdown=_GRACE_S,
     )
     server = _Server(config)
+    server.clock = served.clock
+    return server
+
+
+async def _serve_http(front: Front, listening: socket.socket, ready: Callable[[], None]) -> None:
+    server = _server_of(front)
     server.ready = ready
     gc.collect()
     gc.freeze()
@@ -166,9 +177,13 @@ def _doors(listening: socket.socket) -> list[socket.socket]:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its own signals (ours end with 0), telling when it answers; it looks at its connections."""
+    """uvicorn without its own signals (ours end with 0), telling when it answers; it looks at its connections.
+
+    The `Date` of answers is the time of orders: who follows these asks for what has changed since an answer.
+    """
 
     ready: Callable[[], None]
+    clock: Clock
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -184,7 +199,11 @@ class _Server(uvicorn.Server):
                 look = getattr(connection, "look", None)
                 if look is not None:
                     look()
-        return await super().on_tick(counter)
+        ends = await super().on_tick(counter)
+        if counter % _DATE_TICKS == 0:
+            date = formatdate(self.clock() // SECOND_US, usegmt=True)
+            self.server_state.default_headers = [(b"date", date.encode())]
+        return ends
 
 
 @contextlib.contextmanager

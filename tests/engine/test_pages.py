@@ -121,7 +121,8 @@ def test_a_page_of_products_of_many_skus_ends_early_and_goes_on(
     monkeypatch.setattr("sim.engine.paging.PAGE_CHARACTERS", 256 * 10)
 
     async def attempt(client: Client) -> None:
-        shop, made = await client.shop(), []
+        shop = await client.shop()
+        made: list[Any] = []
         price = {"amount": "500", "currency": "GBP"}
         for count in (4, 1, 5, 1, 12, 1, 1):
             skus: list[dict[str, Any]] = [{"seller_sku": f"{len(made)}-{n}", "price": price} for n in range(count)]

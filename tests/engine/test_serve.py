@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -14,17 +15,23 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
 
 from sim import cli
+from sim.engine.serve import _server_of
+from sim.engine.stores.sqlite import SqliteStore
+from tests.engine.client import serving
 from tests.engine.databases import PostgresDatabase
 from tests.engine.process import PATIENCE_S, SERVE, Running, environment, running
 from tests.engine.served import children_of
 from tests.paths import ROOT
 
 BROKEN = ROOT / "tests" / "scenario" / "broken"
+#: When 2100 begins: no test takes until the day after.
+_IN_2100_US = 4_102_444_800_000_000
 NO_KEYS = "not set: LIVERUSH_KEY_BUYER, LIVERUSH_KEY_MERCHANT, LIVERUSH_KEY_PSP, LIVERUSH_KEY_ADMIN"
 
 
@@ -294,6 +301,22 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_the_date_of_answers_is_the_time_of_orders(folder: Path) -> None:
+    """Whatever the wall clock says meanwhile: who catches up asks for what has changed since that date."""
+
+    async def main() -> None:
+        async with serving(SqliteStore(folder / "engine.sqlite3")) as client:
+            client.engine.executor.clock.carry_on_from(_IN_2100_US)
+            server = _server_of(client.engine)
+            await server.on_tick(0)
+            sku = await client.sku(await client.shop())
+            placed = (await client.get(f"/v1/orders/{await client.order(sku)}")).json["created_at"]
+            ((name, date),) = server.server_state.default_headers
+            assert (name, placed[:10]) == (b"date", f"{parsedate_to_datetime(date.decode()):%Y-%m-%d}")
+
+    asyncio.run(main())
 
 
 def test_an_engine_without_scenario_endpoints_and_provider_loads_nothing_for_them() -> None:

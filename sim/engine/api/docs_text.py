@@ -81,9 +81,9 @@ backwards; <code>--speed</code> divides them all.</p>
 page of large things has fewer than <code>limit</code>, and a token all the same. To follow orders, read
 <code>/v1/events?after=N</code>: every event once, in the order of commits, without a gap.
 <code>/v1/orders?updated_after=T</code> catches up by order. Take for T the moment at which you last began, less ten
-seconds, by the engine's clock (the <code>Date</code> of its answers): a change is seen only once it is on disk, and
-bears the time before. So some orders come twice, and none is missed unless the disk takes longer; the feed misses
-nothing whatever happens.</p>
+seconds, by the engine's clock: that is the <code>Date</code> of its answers, whatever the machine's says. A change is
+seen only once it is on disk, and bears the time before. So some orders come twice, and none is missed unless the disk
+takes longer; the feed misses nothing whatever happens.</p>
 <h3 id="webhooks">Webhooks</h3>
 <p>Registered endpoints get each event as a POST, signed as in Standard Webhooks 1.0.0 (<code>webhook-id</code>,
 <code>webhook-timestamp</code>, <code>webhook-signature</code>), at least once, in the order of <code>data.seq</code>
