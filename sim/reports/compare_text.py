@@ -56,9 +56,21 @@ def sentences(summary: dict[str, Any]) -> list[str]:
         if pair["base"] == base:
             found.append(_difference(summary, pair))
     if all(pair["mean"] == 0 and pair["low"] == pair["high"] == 0 for pair in summary["pairs"]):
-        found.append(f"No strategy differs: does {base!r} use what the others set (stock.policy, say)?")
+        found.append(_no_difference(summary))
     found.append(_best(summary))
     return [sentence for sentence in [*found, *_inputs(summary)] if sentence]
+
+
+def _no_difference(summary: dict[str, Any]) -> str:
+    base, *others = summary["strategies"]
+    if any(each["intervals"] != base["intervals"] for each in others):
+        return f"None differs in {_name(summary)}, but some differ in other metrics."
+    return f"No strategy differs: does {base['name']!r} use what the others set (stock.policy, say)?"
+
+
+def _name(summary: dict[str, Any]) -> str:
+    """The metric that is compared, as the table calls it."""
+    return "contribution" if summary["metric"] == _CONTRIBUTION else str(summary["metric"])
 
 
 def _difference(summary: dict[str, Any], pair: dict[str, Any]) -> str:
@@ -174,9 +186,8 @@ def shown(summary: dict[str, Any], value: float | None) -> str:
 
 
 def _table(summary: dict[str, Any]) -> Block:
-    name = "contribution" if summary["metric"] == _CONTRIBUTION else summary["metric"]
     word = "best" if is_judged(summary) else "most"
-    rows: list[Cells] = [["strategy", f"{name}, mean", "95 % interval", *(head for head, _ in _COLUMNS), ""]]
+    rows: list[Cells] = [["strategy", f"{_name(summary)}, mean", "95 % interval", *(head for head, _ in _COLUMNS), ""]]
     for each in summary["strategies"]:
         found = each["intervals"][summary["metric"]]
         low, high = shown(summary, found["low"]), shown(summary, found["high"])

@@ -104,12 +104,22 @@ def test_strategies_meet_the_same_buyers(done: Compared) -> None:
     assert done.summary["traces_made"] == 16  # one for `dear`, whose price buyers answer to, one for all others
 
 
-def test_where_no_strategy_differs_it_is_asked_why(done: Compared) -> None:
+def test_where_no_strategy_differs_in_anything_it_is_asked_why(done: Compared) -> None:
     alike = {"mean": 0, "low": 0, "high": 0, "told_apart": False}
     pairs = [pair | alike for pair in done.summary["pairs"]]
-    hint = "No strategy differs: does 'today' use what the others set"
-    assert hint in " ".join(sentences(done.summary | {"pairs": pairs}))
-    assert hint not in " ".join(sentences(done.summary))
+    hint, only = (
+        "No strategy differs: does 'today' use what the others set",
+        "None differs in contribution, but some differ",
+    )
+    base = done.summary["strategies"][0]["intervals"]
+    strategies = [each | {"intervals": base} for each in done.summary["strategies"]]
+    for changed, told in (
+        ({}, [False, False]),
+        ({"pairs": pairs}, [False, True]),
+        ({"pairs": pairs, "strategies": strategies}, [True, False]),
+    ):
+        found = " ".join(sentences(done.summary | changed))
+        assert [sentence in found for sentence in (hint, only)] == told
 
 
 def test_the_verdict_is_in_words(done: Compared) -> None:
