@@ -13,13 +13,14 @@ from sim.scenario.tables import sku_table
 
 _FITTED = (
     "demand is steady until the last show ends, as pilots of this scenario want it, and each warehouse serves its own"
-    " regions; what is short is lost; what is left at the end loses its cost less salvage"
+    " regions; what is short is lost; what is left at the end loses its cost less salvage; every wish to"
+    " cancel comes in time"
 )
 #: What each policy's formula assumes, in words.
 ASSUMES = {
     "none": "the newsvendor's stock for the whole horizon, bought once: demand as pilots of this scenario want it, each"
     " warehouse serves its own regions, each unit is a parcel of its own, returns that are sold again come back in"
-    " time",
+    " time, and so does every wish to cancel",
     "base_stock": f"the newsvendor's balance over a review and a lead time: {_FITTED}; an order costs nothing",
     "s_S": f"s as base stock balances a review and a lead time, S an economic order quantity above it: {_FITTED}",
     "r_Q": f"Q the economic order quantity, r the balance over a lead time: {_FITTED}",

@@ -111,9 +111,9 @@ def money_chunks(
     deadlines: DispatchDeadlines | None = None,
     size: int = CHUNK_ORDERS,
 ) -> Iterator[tuple[CartChunk, dict[str, Ints]]]:
-    """The same a chunk of orders at a time, in order: (carts, {name: int64[carts]}).
+    """Every cart's money in minor units, a chunk of orders at a time, in order: (carts, {name: int64[carts]}).
 
-    And `written_off`: the cost of goods that have left on orders refunded, or lost, and are not back in stock.
+    `written_off` is the cost of goods that have left on orders refunded, or lost, and are not back in stock.
     """
     carts = carts or Carts(trace)
     till = _Till(scenario, trace, outcome, deadlines or DispatchDeadlines(scenario, outcome, carts))

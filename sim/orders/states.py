@@ -42,7 +42,7 @@ class Reason(IntEnum):
     LOST = 13
     RETURNED = 14
     REFUNDED = 15
-    AUTO_CANCELLED = 16  # by the platform, for not being dispatched or collected
+    AUTO_CANCELLED = 16  # by the platform, for having no label or no carrier's scan in time
     NOT_SUPPLIED = 17  # waited for stock as long as it may, or the merchant cancelled what it had confirmed
 
 

@@ -249,7 +249,9 @@ class _Page:
             note = f"of {count(row['capacity_parcels'])} that it could take" if row["capacity_parcels"] else ""
             rows.append([name, *gap, count(row["collected"]), note])
         if self._some("orders_auto_cancelled"):
-            rows.append(self._row("cancelled by the platform", "orders_auto_cancelled", count, "orders not dispatched"))
+            rows.append(
+                self._row("cancelled by the platform", "orders_auto_cancelled", count, "orders too late for it")
+            )
         if metric(self.metrics, "overtime.called") is not None:
             wages = amount(metric(self.metrics, "overtime.wages_minor"), self.currency)
             called = plural(metric(self.metrics, "overtime.called") or 0, "time")

@@ -28,7 +28,7 @@ REASONS = {
     "RETURNED": "returned",
     "REFUNDED": "refunded, not returned",
     "NOT_SUPPLIED": "waited for stock in vain",
-    "AUTO_CANCELLED": "not dispatched, cancelled by the platform",
+    "AUTO_CANCELLED": "too late, cancelled by the platform",
 }
 DISPATCH_LIMITS = {
     "ldr_at_most": "LDR at most",

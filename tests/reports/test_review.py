@@ -20,6 +20,7 @@ from sim.errors import UsageError
 from sim.experiments.simulate import RunPlan, RunResult, run
 from sim.reports.review import BY
 from sim.reports.review.advice import RULES, advice
+from sim.reports.review.causes import DELIVERY_CAUSES
 from sim.reports.review.files import write_review
 from sim.reports.review.reviewing import review
 from sim.reports.review.text import group_block, review_text
@@ -160,6 +161,15 @@ def test_buyers_who_are_refused_again_are_counted_by_buyer(busy: RunResult, told
     found = told["repeat_refusals"]
     assert (found["buyers_twice_or_more"], found["their_refusals"]) == (len(again), sum(again))
     assert again
+
+
+@pytest.mark.parametrize(("cause", "words"), DELIVERY_CAUSES.items())
+def test_what_made_orders_late_ends_a_sentence(busy: RunResult, told: dict[str, Any], cause: str, words: str) -> None:
+    late = {"orders_due": 100, "orders_late": 40, "otdr_share": 0.6, "causes": [{"cause": cause, "orders": 30}]}
+    found = advice({**told, "late_delivery": {**told["late_delivery"], **late}}, Run(busy.directory))
+    said = " ".join(each["sentence"] for each in found)
+    assert f"30 of 40 late ones {words}." in said
+    assert words.startswith(("had ", "left "))
 
 
 def test_page_views_are_the_lines_of_the_trace(tmp_path: Path, busy: RunResult) -> None:

@@ -19,8 +19,9 @@ def worth_of(scenario: Scenario, row: SkuRow, *, count_on_returns: bool) -> Wort
     """A unit of a SKU: its list price less commissions and the seller's vouchers, its cost and salvage.
 
     A sale costs what payment does (also where the money is given back), picking and packing, freight in the mean, and
-    the handling of returns. Cancelled orders come back at once, returns by the share `restock`: with `count_on_returns`
-    they are sold again, without they are left over, and worth their salvage.
+    the handling of returns. Cancelled orders come back at once and without freight, as if all wishes came in time: how
+    many do depends on the warehouse. Returns come back by the share `restock`: with `count_on_returns` they are sold
+    again, without they are left over, and worth their salvage.
     """
     fees, sales, voucher = scenario.fees, scenario.after_sales, scenario.funnel.voucher
     off = voucher_share(scenario) * voucher.off if voucher.funded_by == "seller" else 0.0

@@ -25,9 +25,9 @@ LATE_CAUSES = {
     "no pick-up": "packed in time, but the last pick-up before the deadline had gone",
 }
 DELIVERY_CAUSES = {
-    "lost": "a parcel lost by the carrier",
+    "lost": "had a parcel lost by the carrier",
     "dispatched late": "left late",
-    "on the road": "left in time, too long on the road",
+    "on the road": "left in time, but were too long on the road",
 }
 _MOST_PAIRS = 20
 Row = dict[str, Any]

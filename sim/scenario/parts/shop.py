@@ -106,7 +106,7 @@ class PriceResponse(Part):
     elasticity: float = Field(0.0, ge=0, le=20)
     reference: dict[Name, Money] = Field(
         default_factory=dict,
-        description="by listing; absent: the price that the file has, before strategies, knobs, --vary and --set",
+        description="by listing; strategies, knobs, --vary and --set that change the price leave it as it is",
     )
     ceiling: float = Field(1.0, ge=1, le=10)
 

@@ -83,9 +83,10 @@ class StockPolicy(Part):
     `s`, order up to `S`. `r_Q`: whenever the position falls to `r`, order as many times `Q` as lift it above `r`.
     Reviews are at `offset` (if above 0) and every `review` after; with `review: 0` base stock and (s,S) are reviewed
     continuously too, at each sale. `newsvendor`: for every show, a lead time ahead (its 95 % quantile), order up to the
-    stock of greatest expected contribution until the next show. `wagner_whitin`: the same stocks, in lots of the
-    cheapest ordering and holding. Both look after every SKU in every warehouse. `module:Class`: a policy of your own
-    (docs/own-policy.md), found beside the scenario file or on Python's path.
+    stock of greatest expected contribution until the next show, as if every wish to cancel came in time (what comes
+    too late costs more: docs/stock.md). `wagner_whitin`: the same stocks, in lots of the cheapest ordering and holding.
+    Both look after every SKU in every warehouse. `module:Class`: a policy of your own (docs/own-policy.md), found
+    beside the scenario file or on Python's path.
     """
 
     policy: str = "none"
@@ -116,7 +117,8 @@ class StockPolicy(Part):
     count_on_returns: bool = Field(
         False,
         description="newsvendor stocks count on the returns that will be sold again (Mostard & Teunter 2006): where "
-        "later shows sell them; those of a single show come back too late, and are worth their salvage",
+        "later shows sell them; those of a single show come back too late, and are worth their salvage; wishes to "
+        "cancel count as in time",
     )
 
     @field_validator("policy")
