@@ -24,9 +24,8 @@ _EDGE = 1 / (8 * CELLS)  # stands for the quantiles 0 and 1, which may be infini
 def quantile_table(law: Duration) -> npt.NDArray[np.int64]:
     """Quantiles of `law` at 0, 1/1024 ... 1 (edges at 1/8192 from the ends), int64[1025], microseconds."""
     at = np.clip(np.arange(CELLS + 1) / CELLS, _EDGE, 1 - _EDGE)
-    table = np.rint(_ppf(law, at)).astype(np.int64)
     limit = min(law.at_most_us or MAX_TABLE_US, MAX_TABLE_US)
-    return np.minimum(np.maximum(table, 0), limit)
+    return np.clip(np.rint(_ppf(law, at)), 0, limit).astype(np.int64)  # the last may be more than 64 bits hold
 
 
 def _ppf(law: Duration, at: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

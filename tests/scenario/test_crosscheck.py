@@ -54,7 +54,13 @@ REFUSED = [
     ),
     ("engine.outages=[{at: 1h, length: 5m}, {at: 62m, length: 5m}]", "engine.outages[1]: overlaps outage 0"),
     ("engine.changes=[{at: 1h, servers: 5}, {at: 1h, servers: 6}]", "engine.changes[1].at: comes before"),
-    ("engine.service.checkout=31m", "engine.service.checkout: too long"),
+    ("engine.service.checkout=36m", "checkout: too long; found '36m'; allowed: at most 35m 47s"),
+    (
+        "fulfilment.pick={dist: uniform, low: 0s, high: 36m}",
+        "fulfilment.pick.high: too long; found '36m'; allowed: at most 35m 47s, or an `at_most` beside it",
+    ),
+    ("fulfilment.pick={dist: exponential, mean: 40m}", "pick: its mean would be 23m 39s instead of 40m"),
+    ("payment.delay.mean=60d", "payment.delay.mean: too long; found '60d'; allowed: at most 50d"),
     ("payment.sweep=999us", "payment.sweep: too short a period"),
     ("stock.review=1us", "stock.review: too short a period"),
     (
@@ -118,7 +124,7 @@ REFUSED = [
         "payment.delay={dist: lognormal, median: 1s, sigma: 4}",
         "payment.delay.sigma: too wide to be drawn; found 4; allowed: at most 3, or an `at_most` beside it",
     ),
-    ("after_sales.return_delay.mean=60d", "after_sales.return_delay.mean: too long"),
+    ("after_sales.return_delay.mean=60d", "after_sales.return_delay: its mean would be "),
     (
         "funnel.price.reference={serun: 3 GBP}",
         "reference.serun: there is no listing of this name; did you mean 'serum'?",
@@ -160,11 +166,30 @@ def test_a_scenario_that_contradicts_itself_is_refused(override: str, message: s
         "stock.lead_time={dist: exponential, mean: 10d}",
         "lanes=[{warehouse: main, region: all, lead_time: {dist: lognormal, median: 1h, sigma: 1.8}}]",
         "payment.delay={dist: lognormal, median: 1s, sigma: 4, at_most: 1h}",
-        "fulfilment.pick=30m",
+        "fulfilment.pick=35m",
+        "fulfilment.pick={dist: uniform, low: 0s, high: 34m}",
+        "fulfilment.pick={dist: uniform, low: 0s, high: 60m, at_most: 20m}",
+        "fulfilment.pick={dist: exponential, mean: 40m, at_most: 20m}",
+        f"{_B}.stay={{law: {{dist: lognormal, median: 30s, sigma: 3.2}}}}",
+        f"{_B}.stay={{law: {{dist: exponential, mean: 60d}}}}",
     ],
 )
 def test_durations_that_are_drawn_as_written_are_taken(override: str) -> None:
     load(override)
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        "{dist: lognormal, median: 1h, sigma: 3, at_most: 5 dayz}",
+        "{dist: uniform, low: 1h, high: 60d, at_most: 5 dayz}",
+        "{dist: exponential, mean: 60d, at_most: 5 dayz}",
+    ],
+)
+def test_a_limit_that_is_misspelt_is_the_only_error_of_its_duration(law: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load(f"after_sales.return_delay={law}")
+    assert [problem.path for problem in caught.value.problems] == ["after_sales.return_delay.at_most"]
 
 
 #: More units of a deal than there are at the start: 301 of 300. It closes 1h 11m 15s after the start of all.

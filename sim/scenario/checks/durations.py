@@ -19,7 +19,6 @@ from sim.scenario.units import US_PER_DAY, US_PER_MIN, US_PER_S
 from sim.scenario.writing.human import duration_text
 
 #: Times of one request or one parcel are int32 microseconds in the trace (35 minutes).
-LONGEST_WORK_US = 30 * US_PER_MIN
 _COLUMN_US = 2**31 - 1
 #: Other durations: quantile tables reach to 50 days.
 LONGEST_TABLE_US = 50 * US_PER_DAY
@@ -33,14 +32,25 @@ _TOLERANCE = 0.01
 def check_durations(scenario: Scenario) -> Iterator[Finding]:
     """Findings on durations that are too long or too wide for where they are kept."""
     for path, part in walk(scenario):
-        if isinstance(part, Duration) and not (path[0] == "stock" and part.dist == "constant"):
-            limit_us = LONGEST_WORK_US if _is_work(path) else LONGEST_TABLE_US
-            too_long = [
-                Finding((*path, key), "too long", f"at most {duration_text(limit_us)}")
-                for key, value_us in (("mean", part.mean_us), ("median", part.median_us), ("high", part.high_us))
-                if value_us > limit_us
-            ]
-            yield from too_long or _cut(path, part)
+        if isinstance(part, Duration) and not _has_no_end(path, part):
+            end_us = _COLUMN_US if _is_work(path) else LONGEST_TABLE_US
+            if not 0 < part.at_most_us <= end_us:
+                yield from _too_long(path, part, end_us) or _cut(path, part, end_us)
+
+
+def _has_no_end(path: Path, law: Duration) -> bool:
+    """Of stays only closed forms are used, constant lead times are added as they are."""
+    return path[-2:] == ("stay", "law") or (path[0] == "stock" and law.dist == "constant")
+
+
+def _too_long(path: Path, law: Duration, end_us: int) -> list[Finding]:
+    """What has an end above `end_us`. Where columns hold centuries means and medians may be as long as a table too."""
+    told: tuple[str, ...] = {"constant": ("mean",), "uniform": ("high",)}.get(law.dist, ())
+    if not told and path[0] not in _IN_A_RUN and not _is_work(path):
+        told = ("mean", "median")
+    values_us = {"mean": law.mean_us, "median": law.median_us, "high": law.high_us}
+    allowed = f"at most {_end(end_us)}" + ("" if law.dist == "constant" else ", or an `at_most` beside it")
+    return [Finding((*path, key), "too long", allowed) for key in told if values_us[key] > end_us]
 
 
 def _is_work(path: Path) -> bool:
@@ -52,20 +62,21 @@ def _is_work(path: Path) -> bool:
     )
 
 
-def _cut(path: Path, law: Duration) -> Iterator[Finding]:
-    in_a_run, work = path[0] in _IN_A_RUN, _is_work(path)
-    end_us = _COLUMN_US if work else LONGEST_TABLE_US
-    if law.dist == "constant" or 0 < law.at_most_us <= end_us:
-        return
+def _cut(path: Path, law: Duration, end_us: int) -> Iterator[Finding]:
+    in_a_run = path[0] in _IN_A_RUN
     widest = _WIDEST_SIGMA if in_a_run else _WIDEST_DRAWN_SIGMA
     if law.dist == "lognormal" and law.sigma > widest:
         yield Finding((*path, "sigma"), "too wide to be drawn", f"at most {widest:g}, or an `at_most` beside it")
-    elif in_a_run or work:  # what else there is has columns that hold centuries
+    elif law.dist != "constant" and (in_a_run or _is_work(path)):  # what else there is has columns that hold centuries
         written_us, drawn_us = mean_us(law), _cut_mean_us(law, end_us)
         if drawn_us < (1 - _TOLERANCE) * written_us:
             message = f"its mean would be {_about(drawn_us)} instead of {_about(written_us)}"
-            end = duration_text(end_us // US_PER_S * US_PER_S)
-            yield Finding(path, message, f"`at_most` where it ends, {end} or sooner, or a shorter law", "")
+            yield Finding(path, message, f"`at_most` where it ends, {_end(end_us)} or sooner, or a shorter law", "")
+
+
+def _end(end_us: int) -> str:
+    """An end in whole seconds."""
+    return duration_text(end_us // US_PER_S * US_PER_S)
 
 
 def _about(time_us: float) -> str:

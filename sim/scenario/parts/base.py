@@ -51,10 +51,11 @@ class Duration(Part):
 
     constant: `mean`. exponential: `mean`. uniform: `low`, `high`. lognormal: `median`, `sigma`.
     gamma: `mean`, `shape`. Drawn values are rounded once to whole microseconds and cut at `at_most`.
-    Work of the engine, providers, staff, pickers and packers is kept up to 35 minutes; lead times, delays of
-    after-sales and customs up to 50 days. A law whose mean would change by more than 1 % by that is refused unless its
-    `at_most` lies within; so is a lognormal that is too wide for its table, of a sigma above 2.4 where it is a lead
-    time, a delay of after-sales or customs, and above 3 elsewhere.
+    Work of the engine, providers, staff, pickers and packers is kept up to 35 minutes (47 s more), lead times, delays
+    of after-sales and customs up to 50 days. Refused is, unless its `at_most` lies within, a constant or `high` above
+    that; a law whose mean would change by more than 1 % by it; a lognormal that is too wide for its table, of a sigma
+    above 2.4 where it is a lead time, a delay of after-sales or customs, and above 3 elsewhere. Of other durations a
+    mean, median or `high` above 50 days is; stays may be as they like.
     """
 
     dist: Literal["constant", "exponential", "uniform", "lognormal", "gamma"] = "constant"

@@ -28,6 +28,8 @@ _ROUNDS = 3
 #: Parts that others refer to; where one is dropped, or a name in it replaced, nothing between parts can be said.
 _SHARED = ("currencies", "reporting_currency", "shops", "catalogue", "regions", "warehouses", "payment", "programme")
 _NAMING = ("name", "currency", "skus", "methods", "category")
+#: Too long or too wide is one of these for the rest of its duration, `at_most` above all.
+_OF_A_DURATION = ("mean", "median", "high", "sigma")
 _HARMLESS: dict[Any, Any] = {
     parse_duration_us: "1m",
     parse_share: 0.5,
@@ -95,7 +97,8 @@ def _findings(scenario: Scenario, repaired: Sequence[Path]) -> Iterator[Finding]
     if any(path[0] in _SHARED and (len(path) == 1 or path[-1] in _NAMING) for path in repaired):
         return
     for finding in chain(*(check(scenario) for check in (check_names, check_money, check_limits, check_logistics))):
-        if not any(path[: len(finding.path)] == finding.path or finding.path[: len(path)] == path for path in repaired):
+        rests_on = finding.path[: -1 if finding.path[-1] in _OF_A_DURATION else None]
+        if not any(path[: len(rests_on)] == rests_on or finding.path[: len(path)] == path for path in repaired):
             yield finding
     for finding in check_programme(scenario, priced=False):
         on_horizon = finding.path[-1] in ("start", "publish") and ("horizon",) in repaired
