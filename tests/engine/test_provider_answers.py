@@ -14,11 +14,11 @@ from sim.engine.audit.run import audit
 from sim.engine.calls import Call, Reply
 from sim.engine.paying import payments
 from sim.engine.paying.payments import PaymentDriver
-from sim.engine.paying.provider import Charge, Outcome, Status
+from sim.engine.paying.provider import Charge, Outcome, Payback, Status
 from sim.engine.paying.provider_http import Provider
 from sim.errors import Defect
-from sim.orders.commands import Capture, StartPayment
-from sim.orders.entities import PaymentStatus
+from sim.orders.commands import Capture, RequestCancellation, StartPayment
+from sim.orders.entities import PaymentStatus, RefundStatus
 from sim.orders.states import State
 from tests.engine.databases import Database, SqliteDatabase
 from tests.engine.rig import PRICE_MINOR, Desk, opened, run
@@ -80,7 +80,85 @@ def test_an_answer_with_what_is_no_amount_or_currency_is_not_understood(wrong: d
         saying = Saying()
         async with opened(saying):
             saying.answer = OURS | wrong
-            assert await saying.provider.charge(Charge(1, 2, PRICE_MINOR, "GBP", "card")) == Outcome(Status.UNKNOWN)
+            outcome = await saying.provider.charge(Charge(1, 2, PRICE_MINOR, "GBP", "card"))
+            assert (outcome.status, outcome.failure[:12]) == (Status.UNKNOWN, "answered 200")
+
+    run(main())
+
+
+@pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.PENDING, Status.DECLINED])
+def test_amounts_are_as_the_provider_likes_where_nothing_was_taken(status: Status) -> None:
+    async def main() -> None:
+        async with opened(saying):
+            for said in ({"amount": "10.00", "currency": "usd"}, {"amount": 1000}, {"amount": {"value": 1}}):
+                saying.answer = {"status": status} | said
+                assert await saying.provider.refund(Payback(1, "2", 3, "GBP")) == Outcome(status)
+
+    saying = Saying()
+    run(main())
+
+
+async def ask_again(driver: PaymentDriver) -> None:
+    """Let the reconciler ask about all that is open, due or not."""
+    for known in (driver.reconciler._payments, driver.reconciler._refunds):
+        known._waiting = [(0, subject, pause_us) for _, subject, pause_us in known._waiting]
+    await driver.reconciler.look_up_payments()
+    await driver.reconciler.send_refunds()
+
+
+@pytest.mark.parametrize(
+    ("paid", "said"),
+    [
+        (False, {"status": "captured", "amount": "12.90"}),
+        (False, {"status": "succeeded"}),
+        (False, {"state": "captured"}),
+        (True, {"status": "paid out"}),
+        (True, {"status": "captured", "amount": str(PRICE_MINOR), "currency": "GBP"}),
+        (True, {"status": "declined", "failure": "card_closed"}),
+    ],
+)
+def test_the_log_tells_once_what_was_not_understood(
+    sqlite_database: SqliteDatabase, caplog: pytest.LogCaptureFixture, paid: bool, said: dict[str, str]
+) -> None:
+    async def main() -> None:
+        async with opened(desk, saying):
+            driver = PaymentDriver(desk.writer, desk.store, saying.provider, desk.clock, patience_us=0)
+            order_id = await desk.place()
+            if paid:
+                assert (await pay(desk, saying.provider, order_id)).status == 201
+                await desk.ask(RequestCancellation(order_id, "buyer"))
+            else:
+                await desk.ask(StartPayment(order_id), views.payment_reply)
+            saying.answer = said
+            for _ in range(3):
+                await ask_again(driver)
+            (told,) = caplog.messages
+            assert f"of order {order_id}" in told
+            assert told.endswith(f"says: {said['failure']}") if "failure" in said else "says: " in told
+            saying.answer = {"status": "succeeded"} if paid else OURS
+            await ask_again(driver)
+            case = await desk.case(order_id)
+            assert [refund.status for refund in case.refunds] == [RefundStatus.SUCCEEDED] * paid
+            assert case.order.state == (State.CANCELLED if paid else State.ON_HOLD)
+            assert len(caplog.messages) == 1
+
+    desk, saying = Desk(sqlite_database), Saying()
+    run(main())
+
+
+def test_a_refund_of_nothing_that_an_earlier_version_made_is_settled_without_the_provider(database: Database) -> None:
+    async def main() -> None:
+        desk, saying = Desk(database), Saying()
+        async with opened(desk, saying):
+            order_id = await desk.place()
+            assert (await pay(desk, saying.provider, order_id)).status == 201
+            await desk.ask(RequestCancellation(order_id, "buyer"))
+        await database.run("UPDATE refunds SET amount_minor = 0 RETURNING id")
+        desk = Desk(database)
+        async with opened(desk):
+            nobody: Any = None
+            await PaymentDriver(desk.writer, desk.store, nobody, desk.clock).reconciler.send_refunds()
+            assert [refund.status for refund in (await desk.case(order_id)).refunds] == [RefundStatus.SUCCEEDED]
 
     run(main())
 

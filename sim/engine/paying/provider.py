@@ -50,7 +50,10 @@ class Payback(msgspec.Struct, frozen=True, gc=False):
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What the provider says; amount and currency are its own words, None where it said none."""
+    """What the provider says; amount and currency are its own words, None where it said none.
+
+    `failure` is why not, or what was not understood; empty where nothing was heard.
+    """
 
     status: Status
     failure: str = ""

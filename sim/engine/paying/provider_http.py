@@ -28,9 +28,16 @@ class _Answer(msgspec.Struct):
 
     status: Status = Status.UNKNOWN
     failure: str | None = None
+    amount: Any = None
+    currency: Any = None
+    code: str = ""
+
+
+class _Taken(msgspec.Struct):
+    """What is read of money that was taken: elsewhere the provider may write it as it likes."""
+
     amount: Amount | None = None
     currency: Currency | None = None
-    code: str = ""
 
 
 #: What a 404 must say to mean it; one from a wrong address or a proxy says nothing of the charge.
@@ -111,17 +118,25 @@ class Provider:
 
 
 def _outcome(status: int, body: bytes) -> Outcome:
-    """What an answer means; one that cannot be understood means `unknown`, never `declined`."""
+    """What an answer means; one that cannot be understood means `unknown`, never `declined`, and why in `failure`."""
     try:
         answer = _decode(body)
-    except msgspec.MsgspecError:
-        return _UNKNOWN
+        taken = _Taken()
+        if answer.status == Status.CAPTURED:
+            taken = msgspec.convert(answer, _Taken, from_attributes=True)
+    except msgspec.MsgspecError as error:
+        return _not_understood(status, str(error))
     if status == 404 and answer.code in _NEVER_HEARD:
         return Outcome(Status.MISSING, answer.code)
     if status in (400, 422):  # the provider will never do this one; 409 may hide one that it did
         return Outcome(Status.DECLINED, answer.code or "rejected")
-    if status != 200:
-        return Outcome(Status.UNKNOWN, answer.code)
-    amount_minor = None if answer.amount is None else int(answer.amount)
+    if status != 200 or answer.status == Status.UNKNOWN:
+        return _not_understood(status, answer.code)
+    amount_minor = None if taken.amount is None else int(taken.amount)
     failure = (answer.failure or "").replace("\0", "")[:_MOST_OF_A_FAILURE]  # it will be stored
-    return Outcome(answer.status, failure, amount_minor, answer.currency)
+    return Outcome(answer.status, failure, amount_minor, taken.currency)
+
+
+def _not_understood(status: int, why: str) -> Outcome:
+    """From 500 on there is nothing to understand: the provider has trouble, which passes."""
+    return Outcome(Status.UNKNOWN, f"answered {status} {why}".rstrip()[:_MOST_OF_A_FAILURE] if status < 500 else "")

@@ -20,7 +20,7 @@ from sim.engine.stores.store import Store, StoreUnavailable
 from sim.engine.stores.tables import TABLES, record
 from sim.engine.tasks import stop
 from sim.engine.writer import Submitter
-from sim.orders.commands import Decline, SettleRefund
+from sim.orders.commands import Command, Decline, SettleRefund
 from sim.orders.entities import Payment
 from sim.orders.rules import SECOND_US
 
@@ -34,6 +34,8 @@ SEND_EVERY_S = 0.25
 FIRST_PAUSE_US = SECOND_US
 LONGEST_PAUSE_US = 60 * SECOND_US
 PAGE = 200
+#: What a provider may say for a while, without a reason.
+_SILENT = (Status.PENDING, Status.UNKNOWN)
 #: Why a payment is declined that the provider has never heard of.
 NEVER_ASKED = "not_attempted"
 
@@ -79,6 +81,7 @@ class Reconciler:
         self._every_s = (look_every_s, send_every_s)
         self._payments = _Open(FIRST_PAUSE_US)
         self._refunds = _Open(FIRST_PAUSE_US)
+        self._told: set[int] = set()  # what the log has of what is open
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -127,13 +130,13 @@ class Reconciler:
                 known.give_back(due, now_us)
                 raise
             known.begin_pauses({row[0]: due[row[0]] for row in rows}, now_us)
-            found = await asyncio.gather(*(ask(tuple(row), not due[row[0]]) for row in rows))
+            found = await asyncio.gather(*(ask(tuple(row)) for row in rows))
             said = [answered for answered in found if answered is not None]
             known.answered = any(said) if said else known.answered
             if not known.answered:
                 return
 
-    async def _look_up(self, values: tuple[Any, ...], _first: bool) -> bool | None:
+    async def _look_up(self, values: tuple[Any, ...]) -> bool | None:
         payment: Payment = record("payments", values)
         if self._is_running(payment.id):
             return None
@@ -143,22 +146,30 @@ class Reconciler:
             # Not charged anew: the buyer has gone. Should the charge be on its way after all, its capture still counts,
             # or is given back where the order can no longer take it.
             command = Decline(payment.order_id, payment.id, NEVER_ASKED)
+        await self._end(command, f"payment {payment.id} of order {payment.order_id} stays open", payment.id, outcome)
+        return outcome.status != Status.UNKNOWN
+
+    async def _send(self, values: tuple[Any, ...]) -> bool:
+        refund_id, order_id, charge_id, amount_minor, currency = values
+        outcome = Outcome(Status.SUCCEEDED)  # of nothing, as earlier versions made for captures of nothing
+        if amount_minor:
+            outcome = await self._provider.refund(Payback(refund_id, charge_id, amount_minor, currency))
+        command = SettleRefund(order_id, refund_id) if outcome.status == Status.SUCCEEDED else None
+        await self._end(command, f"refund {refund_id} of order {order_id} is not paid out", refund_id, outcome)
+        return outcome.status != Status.UNKNOWN
+
+    async def _end(self, command: Command | None, what: str, subject: int, outcome: Outcome) -> None:
+        """Do what follows from an answer; of one from which nothing does, tell why, once a subject."""
         if command is not None:
             await self._writer.submit(Call(command, views.nothing, own=True))
-        return outcome.status != Status.UNKNOWN
-
-    async def _send(self, values: tuple[Any, ...], first: bool) -> bool:
-        refund_id, order_id, charge_id, amount_minor, currency = values
-        outcome = await self._provider.refund(Payback(refund_id, charge_id, amount_minor, currency))
-        if outcome.status == Status.SUCCEEDED:
-            await self._writer.submit(Call(SettleRefund(order_id, refund_id), views.nothing, own=True))
-        elif first and _refused(outcome):
-            _log.error("the provider will not pay out refund %d of order %d: %s", refund_id, order_id, outcome.failure)
-        return outcome.status != Status.UNKNOWN
+            self._told.discard(subject)
+        elif subject not in self._told and (outcome.failure or outcome.status not in _SILENT):
+            self._told.add(subject)
+            _log.error("%s; the provider says: %s", what, outcome.failure or outcome.status)
 
 
-#: Asks about a row; told whether it is the first time. Returns whether the provider said anything, None if not asked.
-_Ask = Callable[[tuple[Any, ...], bool], Awaitable[bool | None]]
+#: Asks about a row. Returns whether the provider said anything, None if it was not asked.
+_Ask = Callable[[tuple[Any, ...]], Awaitable[bool | None]]
 
 
 class _Open:
@@ -196,10 +207,6 @@ class _Open:
         """Let what was not asked about stay due."""
         for subject, pause_us in due.items():
             heapq.heappush(self._waiting, (now_us, subject, pause_us))
-
-
-def _refused(outcome: Outcome) -> bool:
-    return outcome.status in (Status.DECLINED, Status.MISSING) or bool(outcome.failure)
 
 
 async def _forever(work: Callable[[], Awaitable[None]], every_s: float) -> None:
