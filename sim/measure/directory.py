@@ -1,11 +1,13 @@
 """What is either whole or not there, a run directory or a file: written beside, renamed when done.
 
-What a killed process left behind is known by its lock, which the system has let go, and is removed by the next run.
+What a killed process left behind of a directory is known by its lock, which the system has let go, and is removed by
+the next run; of a file it is known by its age, and is removed when the file is written again.
 """
 
 from __future__ import annotations
 
 import errno
+import glob
 import json
 import os
 import re
@@ -35,7 +37,9 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     Whatever raises inside (an interrupt too) removes it, and `path` is as it was. OSErrors are told of `path`.
     """
-    partial = path.with_name(f"{PREFIX}{path.name}-{secrets.token_hex(4)}")
+    start = f"{PREFIX}{path.name}-"
+    _remove_old(path.parent, start)
+    partial = path.with_name(f"{start}{secrets.token_hex(4)}")
     try:
         yield partial
         partial.replace(path)
@@ -47,6 +51,14 @@ def whole_file(path: Path) -> Iterator[Path]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _remove_old(folder: Path, start: str) -> None:
+    """Remove files of this beginning that nobody has written to for an hour."""
+    for partial in folder.glob(glob.escape(start) + "[0-9a-f]" * 8):
+        with suppress(OSError):  # another process may have removed it
+            if time.time() - partial.stat().st_mtime > _UNLOCKED_IS_STALE_S:
+                partial.unlink()
 
 
 def write_whole(path: Path, text: str) -> None:

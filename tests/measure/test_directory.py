@@ -139,6 +139,28 @@ def test_a_partial_without_a_lock_is_removed_only_when_old(tmp_path: Path) -> No
     assert names(tmp_path) == [young.name]
 
 
+def test_what_a_killed_process_left_of_a_file_is_removed_when_old_by_the_next_of_the_name(tmp_path: Path) -> None:
+    code = (
+        "import os, pathlib, sys\n"
+        "from sim.measure.directory import whole_file\n"
+        "with whole_file(pathlib.Path(sys.argv[1])) as partial:\n"
+        "    partial.write_text('half')\n"
+        "    os._exit(9)\n"
+    )
+    path = tmp_path / "orders[1].csv"
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    (left,) = tmp_path.iterdir()
+    others = [tmp_path / f"{PREFIX}orders[1].csv-mine", tmp_path / f"{PREFIX}orders1.csv-01234567"]
+    for other in others:
+        other.write_text("", encoding="utf-8")
+        os.utime(other, (time.time() - 7_200,) * 2)
+    write_whole(path, "whole")
+    assert left.exists(), "another process may be at it"
+    os.utime(left, (time.time() - 7_200,) * 2)
+    write_whole(path, "whole")
+    assert names(tmp_path) == sorted(file.name for file in (path, *others))
+
+
 def test_a_file_in_the_way_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("", encoding="utf-8")
     with pytest.raises(UsageError, match="is a file"), whole_directory(tmp_path / "runs", "show-1"):
