@@ -6,6 +6,7 @@ incomplete, as what was measured is worth having.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import secrets
 import shutil
@@ -151,20 +152,20 @@ def _left_out(schedule: Schedule, target: Target) -> tuple[str, ...]:
 _LATE = {"payments": "pay", "confirmations": "confirm", "cancellations": "cancel"}
 
 
+#: A multiple of the trace's rate, the folder of its tables, and its summary.
+Rung = tuple[float, Path, dict[str, Any]]
+
+
 def _climb(
     directory: Path, options: LoadOptions, trace: Trace, left: Left | None, show: Callable[[str], None]
 ) -> dict[str, Any]:
     """Replay at each multiple on a fresh target; the run's tables are those of the last multiple within the SLO."""
-    measured: list[tuple[float, Path, dict[str, Any]]] = []
+    measured: list[Rung] = []
     ladder: list[dict[str, Any]] = []
     for multiple in options.ladder:
-        choice = replace(options.choice, multiple=multiple)
-        schedule = plan_schedule(options.scenario, trace, choice, left)
         folder = directory / f"x{multiple:g}"
-        folder.mkdir()
-        show(f"ladder: {multiple:g} times the trace's rate")
         try:
-            summary, seen = _once(folder, options, schedule, left, show)
+            summary, interrupted = _rung(folder, options, multiple, trace, left, show)
         except (Exception, KeyboardInterrupt) as error:
             if not measured:
                 raise
@@ -173,20 +174,51 @@ def _climb(
             break
         measured.append((multiple, folder, summary))
         ladder.append(verdict.rung(multiple, summary))
-        if seen.interrupted:
+        if interrupted or summary["aborted"]:  # more than what a rule ended is more than its target may be asked
             break
     within, outside = verdict.limits_of(ladder)
     chosen = next((rung for rung in measured if rung[0] == within), measured[0])
-    for path in chosen[1].iterdir():
-        if path.is_file():
-            shutil.copy(path, directory / path.name)
+    _take_over(chosen[1], directory)
     return {
         **chosen[2],
+        "notes": [*chosen[2]["notes"], *_not_played(options.ladder, len(ladder))],
         "verdict": verdict.worst(rung["verdict"] for rung in ladder),
         "ladder": ladder,
         "ladder_last_within": within,
         "ladder_first_outside": outside,
     }
+
+
+def _rung(
+    folder: Path,
+    options: LoadOptions,
+    multiple: float,
+    trace: Trace,
+    left: Left | None,
+    show: Callable[[str], None],
+) -> tuple[dict[str, Any], bool]:
+    """Replay at one multiple; returns what the summary says of it, and whether it was interrupted."""
+    show(f"ladder: {multiple:g} times the trace's rate")
+    folder.mkdir()
+    schedule = plan_schedule(options.scenario, trace, replace(options.choice, multiple=multiple), left)
+    summary, seen = _once(folder, options, schedule, left, show)
+    return summary, seen.interrupted
+
+
+def _take_over(rung: Path, directory: Path) -> None:
+    """Copy a rung's tables into the run's directory; who interrupts that has all of them all the same."""
+    tables = [path for path in rung.iterdir() if path.is_file()]
+    while tables:
+        with contextlib.suppress(KeyboardInterrupt):
+            shutil.copy(tables[-1], directory / tables[-1].name)
+            tables.pop()
+
+
+def _not_played(ladder: tuple[float, ...], rungs: int) -> tuple[str, ...]:
+    """What is said of the multiples beyond the one at which a ladder ended early."""
+    left = [f"x{multiple:g}" for multiple in ladder[rungs:]]
+    was = "was" if len(left) == 1 else "were"
+    return (f"the ladder ended at x{ladder[rungs - 1]:g}: {', '.join(left)} {was} not played",) if left else ()
 
 
 def _left(options: LoadOptions, trace: Trace) -> Left | None:
@@ -227,7 +259,7 @@ def _head(options: LoadOptions, schedule: Schedule, started: dt.datetime) -> dic
 
 def _tidy(raw: Path) -> None:
     """Remove what only the running needed: databases can be large, records are in the tables now."""
-    for path in raw.iterdir():
+    for path in raw.iterdir() if raw.is_dir() else ():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         elif path.suffix in (".bin", ".npz", ".sqlite3") or ".sqlite3-" in path.name or path.name.endswith(".lock"):

@@ -97,7 +97,7 @@ class Duration(click.ParamType[int]):
     "--abort-on",
     multiple=True,
     metavar="RULE",
-    help="End early: errors>5% or checkout.p99>2s, over 5 s and at least 20 requests; repeatable.",
+    help="End early, a ladder too: errors>5% or checkout.p99>2s, over 5 s and at least 20 requests; repeatable.",
 )
 @click.option("--audit-sql", default="", metavar="URL", help="Database in which a target of yours can be audited.")
 @run_options

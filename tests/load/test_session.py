@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -235,6 +236,43 @@ def test_the_rungs_before_one_that_cannot_be_set_up_are_kept(tmp_path: Path) -> 
     assert verdict.not_measured(2.0, KeyboardInterrupt())["verdict"]["exit_code"] == 130
     with pytest.raises(UsageError, match="the port is taken"):
         loaded(tmp_path, OnceOnly, ladder=(1.0, 2.0))
+
+
+def test_a_ladder_goes_no_higher_than_a_rung_that_a_rule_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    once = harness._once
+
+    def ended_at_two(folder: Path, *rest: Any) -> Any:
+        summary, seen = once(folder, *rest)
+        return ({**summary, "aborted": "errors>5%: 40.0% over 5 s"} if folder.name == "x2" else summary), seen
+
+    monkeypatch.setattr(harness, "_once", ended_at_two)
+    summary = loaded(tmp_path, Shop, ladder=(1.0, 2.0, 4.0, 8.0)).summary
+    assert [rung["multiple"] for rung in summary["ladder"]] == [1.0, 2.0]
+    assert summary["notes"][-1] == "the ladder ended at x2: x4, x8 were not played"
+
+
+def test_an_interrupt_between_two_rungs_keeps_what_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, copy = harness.plan_schedule, shutil.copy
+    interrupts = iter([KeyboardInterrupt()])
+
+    def interrupted_at_two(scenario: Any, trace: Any, choice: Choice, left: Any) -> Any:
+        if choice.multiple == 2:
+            raise KeyboardInterrupt
+        return plan(scenario, trace, choice, left)
+
+    def interrupted_once(*paths: Any) -> None:
+        for interrupt in interrupts:
+            raise interrupt
+        copy(*paths)
+
+    monkeypatch.setattr(harness, "plan_schedule", interrupted_at_two)
+    monkeypatch.setattr(harness.shutil, "copy", interrupted_once)
+    result = loaded(tmp_path, Shop, ladder=(1.0, 2.0, 4.0))
+    assert (result.directory / "requests.parquet").is_file()
+    assert result.summary["ladder"][1]["verdict"]["exit_code"] == 130
+    assert result.summary["notes"][-1] == "the ladder ended at x2: x4 was not played"
 
 
 @pytest.mark.parametrize(("method", "what"), [("setup", "set up"), ("attach", "set up"), ("start", "started")])
