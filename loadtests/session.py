@@ -26,7 +26,7 @@ from loadtests.schedule import Schedule
 from loadtests.targets.base import AuditResult, Target, World, in_words
 from loadtests.targets.loading import load_target
 from loadtests.verdict import NOT_DONE, Doubt
-from sim.errors import LiveRushError, UsageError
+from sim.errors import InvalidMeasurement, LiveRushError, UsageError
 from sim.measure.sampler import Sampler
 from sim.scenario.schema import Scenario
 
@@ -92,12 +92,10 @@ def _send(
             generator.start()
             sampler.watch({**state.get("processes", {}), "generator": generator.pid})
             sampler.start()
-            at_unix_us = round((time.time() + LEAD_S) * 1e6)
-            with _work_of_target("started"):
-                target.start(http, at_unix_us)
-            generator.begin(at_unix_us)
+            at_unix_us = _begin(generator, target, http)
             keeper.start(at_unix_us)
-            until_s = time.monotonic() + LEAD_S + time_is_over_us(plan, schedule) / 1e6 + OVERTIME_S
+            until_s = time.monotonic() + at_unix_us / 1e6 - time.time()
+            until_s += time_is_over_us(plan, schedule) / 1e6 + OVERTIME_S
             seen.overran = not generator.wait(until_s, progress.poll)
     finally:
         generator.stop()
@@ -114,6 +112,24 @@ def _send(
     with _until_interrupted(seen):
         seen.audit = _audit(target, http, folder)
     return seen
+
+
+def _begin(generator: Generator, target: Target, http: BlockingHttp) -> int:
+    """Start the target and tell the workers; returns the replay's time 0, in Unix microseconds.
+
+    Time 0 is told to the target before it starts. Were it over when that is done, all that was due until then would be
+    sent at once.
+    """
+    at_unix_us = round((time.time() + target.start_within_s + LEAD_S) * 1e6)
+    began_s = time.monotonic()
+    with _work_of_target("started"):
+        target.start(http, at_unix_us)
+    took_s = time.monotonic() - began_s
+    if took_s > target.start_within_s:
+        allowed = f"start_within_s of its class allows {target.start_within_s:g} s"
+        raise InvalidMeasurement(f"nothing was sent to the target: its start took {took_s:.2f} s; {allowed}")
+    generator.begin(at_unix_us)
+    return at_unix_us
 
 
 @contextlib.contextmanager

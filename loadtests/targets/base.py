@@ -256,6 +256,8 @@ class Target:
     scales_timers = False
     #: Codes with which this target refuses what it has no more units of: the audit holds it to them.
     sold_out: ClassVar[frozenset[str]] = frozenset({"sold_out"})
+    #: How long `start` may take, in seconds; the replay begins no earlier than that after it was called.
+    start_within_s = 1.0
     #: Steps that this target has; the journey leaves the others out.
     steps: frozenset[str] = frozenset({"place"})
 

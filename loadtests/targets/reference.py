@@ -41,6 +41,8 @@ from sim.engine.auth import development_key, variable_of
 from sim.engine.psp.behaviour import DECLINED_METHOD
 from sim.errors import UsageError
 
+#: An engine far away may take so long to announce a flash deal.
+_DEAL_WITHIN_S = 0.1
 #: Events of a page of the feed, and how many pages one look at it reads at most.
 _PAGE, _PAGES = 500, 20
 _MOST_EVENTS = 2**63
@@ -106,6 +108,7 @@ class ReferenceEngine(Target):
         self._world = world
         url, found = world.options.get("url", ""), {}
         self.scales_timers = not url  # one that runs already has timers and a speed of its own
+        self.start_within_s = max(self.start_within_s, _DEAL_WITHIN_S * len(world.deals))
         if not url:
             found = self._serve(world)
             url = found["url"]

@@ -23,7 +23,7 @@ from loadtests.schedule import VIEW, ShelfPlan
 from loadtests.session import Replayed, replay
 from loadtests.targets.base import AuditResult, Cart, Http, HttpFailed, Step, Target, World, in_words, ok
 from loadtests.targets.reference import ReferenceEngine
-from sim.errors import UsageError
+from sim.errors import InvalidMeasurement, UsageError
 from sim.scenario import load_scenario
 from tests.load.made_schedules import even_schedule
 from tests.load.small_replay import world
@@ -284,6 +284,21 @@ def test_what_a_class_raises_before_the_load_is_told_in_a_line(
     monkeypatch.setattr(Breaks, "error", error)
     with pytest.raises(UsageError, match=re.escape(f"the target cannot be {what}: {in_words(error)}")):
         replayed(tmp_path, Breaks)
+
+
+class Slow(Shop):
+    """Needs longer to open its deals than it says."""
+
+    start_within_s = 0.01
+
+    def start(self, http: Http, at_unix_us: int) -> None:
+        """See `Target`."""
+        time.sleep(0.02)
+
+
+def test_nothing_is_sent_to_a_target_that_started_when_time_0_was_near_or_over(tmp_path: Path) -> None:
+    with pytest.raises(InvalidMeasurement, match=r"its start took 0\.\d+ s; start_within_s of its class allows 0.01 s"):
+        replayed(tmp_path, Slow)
 
 
 class Fixed(Shop):
