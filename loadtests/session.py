@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlunsplit
 
 import msgspec
 import numpy as np
@@ -23,11 +24,11 @@ from loadtests.progress import Progress
 from loadtests.records import Outcome, read_records
 from loadtests.replay.plan import ReplayPlan, planned_end_us, time_is_over_us
 from loadtests.schedule import Schedule
-from loadtests.targets.base import AuditResult, Target, World, in_words
+from loadtests.targets.base import AuditResult, Target, World, in_words, split_url
 from loadtests.targets.loading import load_target
 from loadtests.verdict import NOT_DONE, Doubt
 from sim.errors import InvalidMeasurement, LiveRushError, UsageError
-from sim.measure.sampler import Sampler
+from sim.measure.sampler import SCRAPE_WITHIN_S, Sampler
 from sim.scenario.schema import Scenario
 
 #: Seconds for a target to become quiet after the last request, before the audit looks.
@@ -83,7 +84,7 @@ def _send(
     (folder / "state.json").write_text(json.dumps(state))
     plan = _plan(folder, options, run_id)
     generator = Generator(folder, msgspec.to_builtins(plan), options.workers)
-    sampler = Sampler(metrics_url=state.get("metrics_url", ""), run_id=run_id)
+    sampler = Sampler(metrics=_metrics(state.get("metrics_url", ""), options.ca_file, run_id))
     seen = Replayed(folder, target, state, NOT_DONE, sampler)
     progress = Progress(folder, options.workers, planned_end_us(schedule) / 1e6, show)
     keeper = _ShelfKeeper(schedule, target, state, options.ca_file, run_id)
@@ -112,6 +113,21 @@ def _send(
     with _until_interrupted(seen):
         seen.audit = _audit(target, http, folder)
     return seen
+
+
+def _metrics(url: str, ca_file: str, run_id: str) -> Callable[[], str] | None:
+    """What asks an engine for its metrics; None without a URL."""
+    if not url:
+        return None
+    parts = split_url(url)
+    origin, path = urlunsplit((*parts[:2], "", "", "")), urlunsplit(("", "", *parts[2:]))
+    http = BlockingHttp(origin, timeout_s=SCRAPE_WITHIN_S, ca_file=ca_file, run_id=run_id)
+
+    def ask() -> str:
+        answer = http.get(path)
+        return answer.body.decode("utf-8", "replace") if answer.status == 200 else ""
+
+    return ask
 
 
 def _begin(generator: Generator, target: Target, http: BlockingHttp) -> int:

@@ -211,7 +211,7 @@ def _check_provider(
     if not state.get("psp_url"):
         report.hidden(["P1"], "no payment provider whose ledger can be read")
         return
-    provider = BlockingHttp(state["psp_url"], run_id=state.get("run", ""))
+    provider = BlockingHttp(state["psp_url"], ca_file=state.get("ca_file", ""), run_id=state.get("run", ""))
     try:
         answer = _answered(provider.get("/ledger"))
     finally:

@@ -118,6 +118,7 @@ class ReferenceEngine(Target):
         )
         state: dict[str, Any] = {
             "url": url,
+            "ca_file": ca_file,
             "metrics_url": f"{url}/metrics",
             "processes": {"engine": self._server.pid} if self._server else {},
             "psp_url": found.get("psp", world.options.get("psp_url", "")),

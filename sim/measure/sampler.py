@@ -6,17 +6,15 @@ It belongs in the harness's process, never in a load generator's: reading proces
 from __future__ import annotations
 
 import contextlib
-import http.client
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 import psutil
 
 PERIOD_S = 1.0
-#: A server that is stopped or overloaded must not keep the sampler from the other figures.
+#: How long asking for metrics may take: an engine that is stopped or overloaded must not keep from the other figures.
 SCRAPE_WITHIN_S = 0.5
 _QUEUE, _HELD, _COMMITTED = "liverush_queue_length", "liverush_held_units", "liverush_committed_units"
 _GROUPS, _GROUPED = "liverush_group_size_count", "liverush_group_size_sum"
@@ -45,7 +43,7 @@ class Sample:
     """The second that began `tick` seconds after the sampler did. A process that has ended is not in `processes`.
 
     `steal_share`: share of the machine's processor time that its host kept; None where the system does not tell.
-    `engine`: None where no address was given, or nothing sensible came from it.
+    `engine`: None where nobody was to be asked, or nothing sensible came.
     """
 
     tick: int
@@ -62,13 +60,16 @@ class _Tree:
 
 
 class Sampler:
-    """Samples from `start` to `stop`; `rows` are there at any time. Nothing that it looks at can make it fail."""
+    """Samples from `start` to `stop`; `rows` are there at any time. Nothing that it looks at can make it fail.
 
-    def __init__(self, processes: Mapping[str, int] | None = None, *, metrics_url: str = "", run_id: str = "") -> None:
+    `metrics` asks an engine for its metrics, in Prometheus' text format, within SCRAPE_WITHIN_S; it may raise.
+    """
+
+    def __init__(self, processes: Mapping[str, int] | None = None, *, metrics: Callable[[], str] | None = None) -> None:
         self.started_unix_us = 0
         self._pids: dict[str, int] = dict(processes or {})
         self._trees: dict[str, _Tree] = {}
-        self._scraper = _Scraper(metrics_url, run_id) if metrics_url else None
+        self._scraper = _Scraper(metrics) if metrics else None
         self._rows: list[Sample] = []
         self._times = _machine_times()
         self._ended = threading.Event()
@@ -174,15 +175,14 @@ def _steal_share(before: tuple[float, float | None], after: tuple[float, float |
 class _Scraper:
     """Reads an engine's metrics; remembers the groups that it had stored."""
 
-    def __init__(self, url: str, run_id: str) -> None:
-        self._url = urlsplit(url)
-        self._said = {"x-liverush-run": run_id} if run_id else {}
+    def __init__(self, ask: Callable[[], str]) -> None:
+        self._ask = ask
         self._groups: tuple[float, float] | None = None
 
     def scrape(self) -> EngineUse | None:
         try:
-            told = metrics_in(self._text())
-        except (OSError, http.client.HTTPException, ValueError):
+            told = metrics_in(self._ask())
+        except Exception:  # whatever it was, the other figures are worth having
             return None
         mean = self._group_size(told)
         return EngineUse(told.get(_QUEUE), mean, told.get(_HELD), told.get(_COMMITTED)) if told else None
@@ -193,19 +193,6 @@ class _Scraper:
         before, self._groups = self._groups, (told[_GROUPS], told[_GROUPED])
         groups, calls = (now - then for now, then in zip(self._groups, before or self._groups, strict=True))
         return calls / groups if groups > 0 and calls >= 0 else None
-
-    def _text(self) -> str:
-        """The answer's text; no proxy is asked, as what is measured here is on this machine or beside it."""
-        secure = self._url.scheme == "https"
-        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        connection = kind(self._url.hostname or "", self._url.port, timeout=SCRAPE_WITHIN_S)
-        try:
-            path = f"{self._url.path or '/'}{'?' if self._url.query else ''}{self._url.query}"
-            connection.request("GET", path, headers=self._said)
-            answer = connection.getresponse()
-            return answer.read().decode("utf-8", "replace") if answer.status == 200 else ""
-        finally:
-            connection.close()
 
 
 def metrics_in(text: str) -> dict[str, float]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
+import itertools
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
 import psutil
@@ -162,42 +161,8 @@ def test_steal_is_the_share_of_the_time_that_the_host_kept(
     assert seen.rows()[0].steal_share == share
 
 
-class Engine(HTTPServer):
-    """Answers with metrics; each time ten more calls were stored in four groups."""
-
-    asked = 0
-    status = 200
-    said = ""
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Engine
-
-    def do_GET(self) -> None:
-        self.server.asked += 1
-        self.server.said = self.headers.get("X-LiveRush-Run", "")
-        body = TEXT.format(groups=4 * self.server.asked, calls=10 * self.server.asked).encode()
-        self.send_response(self.server.status if self.path == "/metrics" else 404)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    server = Engine(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def rows_of(url: str, count: int = 1) -> list[Sample]:
-    seen = Sampler(metrics_url=url, run_id="run7")
+def rows_of(metrics: Callable[[], str], count: int = 1) -> list[Sample]:
+    seen = Sampler(metrics=metrics)
     seen.start()
     until(lambda: len(seen.rows()) >= count)
     seen.stop()
@@ -205,19 +170,27 @@ def rows_of(url: str, count: int = 1) -> list[Sample]:
 
 
 @pytest.mark.usefixtures("fast")
-def test_an_engines_metrics_are_read_each_second(engine: Engine) -> None:
-    rows = rows_of(f"http://127.0.0.1:{engine.server_port}/metrics", 2)
+def test_an_engines_metrics_are_read_each_second() -> None:
+    """Each time ten more calls were stored in four groups."""
+    asked = itertools.count(1)
+
+    def answer() -> str:
+        times = next(asked)
+        return TEXT.format(groups=4 * times, calls=10 * times)
+
+    rows = rows_of(answer, 2)
     assert rows[0].engine == rows[1].engine == sampler.EngineUse(4.0, 2.5, 12.0, 1000.0)
-    assert engine.said == "run7", "a target's own logs tell what a run asked"
 
 
 @pytest.mark.usefixtures("fast")
-def test_an_engine_that_does_not_answer_leaves_no_figures(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampler, "SCRAPE_WITHIN_S", 0.05)
-    assert rows_of("http://127.0.0.1:1/metrics")[0].engine is None
-    assert rows_of(f"http://127.0.0.1:{engine.server_port}/other")[0].engine is None
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert rows_of(f"http://127.0.0.1:{silent.getsockname()[1]}/metrics")[0].engine is None
+@pytest.mark.parametrize("answer", ["", RuntimeError("no answer")])
+def test_an_engine_that_does_not_answer_leaves_no_figures(answer: str | Exception) -> None:
+    def ask() -> str:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert rows_of(ask)[0].engine is None
 
 
 def test_metrics_with_labels_and_lines_that_are_no_numbers_are_passed_over() -> None:
