@@ -12,7 +12,6 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -144,9 +143,8 @@ class _Placed:
         return np.asarray((self._confirmed_us + self.own["after_delay_us"])[sent_back])
 
 
-def is_loopback(url: str) -> bool:
+def _is_loopback(host: str) -> bool:
     """Whether a URL's host is this machine."""
-    host = (urlsplit(url).hostname or "").lower()
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -157,11 +155,11 @@ def is_loopback(url: str) -> bool:
 
 def check_host(options: LoadOptions, url: str) -> None:
     """Raise UsageError for what is no URL, holds a password, or is another machine that the options do not allow."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     if parts.username or parts.password:  # first: no other message may tell them
         raise UsageError("a URL must hold no password: name an environment variable with --secret instead")
-    host = split_url(url).hostname or ""
-    if is_loopback(url):
+    host = parts.hostname or ""
+    if _is_loopback(host):
         return
     missing = [] if host in {name.lower() for name in options.allow_host} else [f"--allow-host {host}"]
     missing += [] if options.max_per_s else ["--max-per-s"]

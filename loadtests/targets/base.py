@@ -15,6 +15,7 @@ requests as the shop needs. `setup` and `teardown` run once, in the harness.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,11 +81,15 @@ def may_be_repeated(method: str, headers: dict[str, str] | None) -> bool:
 
 
 def split_url(url: str) -> SplitResult:
-    """Take the URL of a target apart. Raises UsageError for what is none."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{url!r} is no http or https URL")
-    return parts
+    """Take the URL of a target apart; its port is one. Raises UsageError for what is none, without its password."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts
+    except ValueError:  # half an IPv6 address, a port that is none
+        pass
+    told = re.sub(r"^(\w+://)?.*@", r"\1", url)
+    raise UsageError(f"{told!r} is no http or https URL")
 
 
 class Http(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from loadtests import schedule as sc
-from loadtests.guards import check, extent_of, is_loopback
+from loadtests.guards import check, extent_of
 from loadtests.options import LoadOptions
 from loadtests.schedule import Schedule
 from sim.cli.loading import without_secrets
@@ -178,5 +179,23 @@ def test_a_file_without_certificates_is_told(tmp_path: Path) -> None:
 
 
 def test_loopback_is_a_matter_of_the_host_alone() -> None:
-    assert not is_loopback("http://example.com/127.0.0.1")
-    assert not is_loopback("http://127.0.0.1@example.com")
+    for url, said in (("http://example.com/127.0.0.1", "is not this machine"), ("http://127.0.0.1@a.com", "password")):
+        with pytest.raises(UsageError, match=said):
+            check(options(url=url), TEN, STEPS)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://[::1", "http://[::1"),
+        ("http://127.0.0.1:99999", "http://127.0.0.1:99999"),
+        ("http://127.0.0.1:eighty", "http://127.0.0.1:eighty"),
+        ("ftp://me:hush@127.0.0.1", "ftp://127.0.0.1"),
+        ("http://me:hu/sh@[::1", "http://[::1"),
+        ("me:hush@127.0.0.1", "127.0.0.1"),
+        ("http:///shop", "http:///shop"),
+    ],
+)
+def test_what_is_no_url_is_told_without_its_password(url: str, told: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"'{told}' is no http or https URL")):
+        check(options(url=url), TEN, STEPS)

@@ -18,7 +18,7 @@ from loadtests import harness, session, verdict
 from loadtests.choosing import Choice
 from loadtests.harness import LoadResult
 from loadtests.options import LoadOptions
-from loadtests.planning import Left, whole_of
+from loadtests.planning import Left, plan_schedule, whole_of
 from loadtests.schedule import VIEW, ShelfPlan
 from loadtests.session import Replayed, replay
 from loadtests.targets.base import AuditResult, Cart, Http, HttpFailed, Step, Target, World, in_words, ok
@@ -254,13 +254,13 @@ def test_a_ladder_goes_no_higher_than_a_rung_that_a_rule_ended(tmp_path: Path, m
 def test_an_interrupt_between_two_rungs_keeps_what_was_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan, copy = harness.plan_schedule, shutil.copy
+    copy = shutil.copy
     interrupts = iter([KeyboardInterrupt()])
 
     def interrupted_at_two(scenario: Any, trace: Any, choice: Choice, left: Any) -> Any:
         if choice.multiple == 2:
             raise KeyboardInterrupt
-        return plan(scenario, trace, choice, left)
+        return plan_schedule(scenario, trace, choice, left)
 
     def interrupted_once(*paths: Any) -> None:
         for interrupt in interrupts:
@@ -268,7 +268,7 @@ def test_an_interrupt_between_two_rungs_keeps_what_was_measured(
         copy(*paths)
 
     monkeypatch.setattr(harness, "plan_schedule", interrupted_at_two)
-    monkeypatch.setattr(harness.shutil, "copy", interrupted_once)
+    monkeypatch.setattr(shutil, "copy", interrupted_once)
     result = loaded(tmp_path, Shop, ladder=(1.0, 2.0, 4.0))
     assert (result.directory / "requests.parquet").is_file()
     assert result.summary["ladder"][1]["verdict"]["exit_code"] == 130
