@@ -20,7 +20,8 @@ Some are caught within the package that raises them::
     ├── HttpFailed                  (loadtests.targets.base) no answer
     │   ├── HttpDropped             not sent: as many connections as may be open were busy
     │   ├── HttpTimeout             no complete answer in time
-    │   └── HttpStale               (loadtests.replay.connection) a kept connection ended before the answer began
+    │   └── HttpStale               a kept connection ended before the answer began
+    ├── Unexpected                  (loadtests.targets.base) an answer that a step cannot go on with
     ├── StepMissed                  (loadtests.replay.steps) what Locust's listeners get for a step that met no SLO
     ├── Rejected                    (sim.engine.api.request) a request cannot be served; carries the answer
     └── PspRefused                  (sim.engine.psp.ledger) the stand-in provider cannot do a request

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import re
 
 import pytest
 
 from sim import errors
 from sim.errors import ExitCode, LiveRushError, Problem, ScenarioError, worst_exit_code
+from tests.paths import ROOT
 
 
 def test_every_error_is_drawn_in_the_module_docstring_with_its_exit_code() -> None:
@@ -25,6 +27,35 @@ def test_every_error_is_drawn_in_the_module_docstring_with_its_exit_code() -> No
 
 def _with_all_below(kind: type[LiveRushError]) -> list[type[LiveRushError]]:
     return [kind, *(below for child in kind.__subclasses__() for below in _with_all_below(child))]
+
+
+def test_every_public_exception_is_drawn_with_the_module_that_it_is_in() -> None:
+    made: dict[str, tuple[str, str]] = {}
+    for package in ("sim", "loadtests"):
+        for path in (ROOT / package).rglob("*.py"):
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            made |= {name: (base, module) for name, base in _CLASS.findall(path.read_text(encoding="utf-8"))}
+    assert _drawn() == {name: module for name, (_base, module) in made.items() if _is_exception(name, made)}
+
+
+_CLASS = re.compile(r"^class ([A-Z]\w*)\((\w+)\):", re.MULTILINE)
+
+
+def _is_exception(name: str, made: dict[str, tuple[str, str]]) -> bool:
+    while name in made:
+        name = made[name][0]
+    return name == "Exception"
+
+
+def _drawn() -> dict[str, str]:
+    """The module of each exception that is drawn: the one beside it, or that of the one above it."""
+    modules, above = {}, {0: "sim.errors"}
+    for line in (errors.__doc__ or "").splitlines():
+        found = re.search(r"── (\w+)(?: +\d+)? +(?:\(([\w.]+)\))?", line)
+        if found:
+            above = {depth: module for depth, module in above.items() if depth < found.start()}
+            modules[found[1]] = above[found.start()] = found[2] or above[max(above)]
+    return modules
 
 
 @pytest.mark.parametrize(
