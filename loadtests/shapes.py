@@ -1,7 +1,7 @@
 """Shapes for plain Locust: how many users there are, and when. Users are a closed loop; for arrivals use a replay.
 
 A shape is made from an argument like `ramp:users=200,over=2m,hold=5m`; `choose_shape` lists them all. Durations are
-`90s`, `2m`, `1h`. Each is an ordinary Locust LoadTestShape, so a locustfile of yours can derive from them too.
+`90s`, `1m 30s`, `1h`. Each is an ordinary Locust LoadTestShape, so a locustfile of yours can derive from them too.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 from locust import LoadTestShape
 
 from sim.errors import UsageError
+from sim.scenario.units import US_PER_S, parse_duration_us
 
 Tick = tuple[int, float]
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 #: Users that are started or stopped a second, where the shape wants more at once: Locust advises against more.
 MOST_PER_S = 100.0
 
@@ -146,7 +146,9 @@ def _example(name: str) -> str:
 
 
 def _number(text: str, whole: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text)
-    if match is None:
-        raise UsageError(f"shape {whole!r}: {text!r} is no number and no duration such as 90s, 2m or 1h")
-    return float(match[1]) * _SECONDS.get(match[2], 1.0)
+    if re.fullmatch(r"\d+(?:\.\d+)?", text):
+        return float(text)
+    try:
+        return parse_duration_us(text) / US_PER_S
+    except ValueError as error:
+        raise UsageError(f"shape {whole!r}: {text!r} is no number, and {error}") from error

@@ -17,12 +17,12 @@ import numpy as np
 from loadtests.records import MISSED, Endpoint
 from sim.arrays import Column, Ints
 from sim.errors import UsageError
+from sim.orders.rules import SECOND_US
 
 _RULE = re.compile(
     r"\s*(?:(?P<endpoint>[a-z]+)\.)?(?:(?P<errors>errors)|p(?P<percent>\d+(?:\.\d+)?))\s*>\s*"
-    r"(?P<bound>\d+(?:\.\d+)?)\s*(?P<unit>%|us|ms|s|m)\s*(?:(?:,\s*)?over\s+(?P<over>\d+)\s*s)?\s*"
+    r"(?:(?P<share>\d+(?:\.\d+)?)\s*%|(?P<duration>[^%,]+?))\s*(?:(?:,\s*)?\bover\s+(?P<over>.+))?"
 )
-_UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000}
 OVER_S = 5
 #: Fewer requests than this say nothing.
 LEAST = 20
@@ -88,16 +88,27 @@ def parse_rule(text: str) -> AbortRule:
         raise UsageError(
             f"--abort-on {text!r}: write for example errors>5%, checkout.p99>2s or checkout.p99>2s over 10s"
         )
-    if (match["unit"] == "%") != bool(match["errors"]):
+    if bool(match["share"]) != bool(match["errors"]):
         raise UsageError(f"--abort-on {text!r}: errors are compared with a percentage, response times with a duration")
     if match["percent"] and float(match["percent"]) > 100:
         raise UsageError(f"--abort-on {text!r}: a percentile is at most 100")
-    share = match["unit"] == "%"
-    bound = float(match["bound"]) / 100 if share else float(match["bound"]) * _UNITS_US[match["unit"]]
+    over_us = _duration_us(match["over"], text) if match["over"] else OVER_S * SECOND_US
+    if over_us % SECOND_US:
+        raise UsageError(f"--abort-on {text!r}: it looks back whole seconds")
+    bound = float(match["share"]) / 100 if match["share"] else float(_duration_us(match["duration"], text))
     return AbortRule(
         text,
         Endpoint[name.upper()] if name else None,
-        None if share else float(match["percent"]),
+        float(match["percent"]) if match["percent"] else None,
         bound,
-        max(1, int(match["over"] or OVER_S)),
+        max(1, over_us // SECOND_US),
     )
+
+
+def _duration_us(duration: str, text: str) -> int:
+    from sim.scenario.units import parse_duration_us  # here: workers without a rule need nothing of scenarios
+
+    try:
+        return parse_duration_us(duration)
+    except ValueError as error:
+        raise UsageError(f"--abort-on {text!r}: {error}") from error

@@ -67,9 +67,18 @@ def test_a_few_requests_say_nothing() -> None:
     assert rule.broken_by(second(5, 1, Outcome.ERROR)) == ""
 
 
+def test_durations_are_written_as_everywhere() -> None:
+    rule = parse_rule("checkout.p99>1m 30s over 1m")
+    assert (rule.percent, rule.bound, rule.over_s) == (99, 90_000_000, 60)
+    rule = parse_rule("payment.errors > 2.5 %, over 90s")
+    assert (rule.percent, rule.bound, rule.over_s) == (None, 0.025, 90)
+
+
 @pytest.mark.parametrize(
-    "text", ["", "errors", "errors>5", "errors>5s", "p99>2s", "basket.p99>2s", "checkout.p99>2%", "checkout.p101>2s"]
-)
+    "text",
+    ["", "errors", "errors>5", "errors>5s", "p99>2s", "basket.p99>2s", "checkout.p99>2%", "checkout.p101>2s",
+     "checkout.p99>2", "checkout.p99>2s over", "checkout.p99>2s over 5", "checkout.p99>2s over 1500ms"],
+)  # fmt: skip
 def test_a_rule_that_says_nothing_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--abort-on"):
         parse_rule(text)

@@ -40,7 +40,7 @@ def test_each_shape_has_the_users_that_its_name_says_and_an_end() -> None:
         "step:users=10,every=10s,steps=3",
         "ramp:users=100,over=20s,hold=9s",
         "spike:base=5,users=50,at=10s,width=10s,after=9s",
-        "soak:users=20,over=10s,hold=1m",
+        "soak:users=20,over=10s,hold=1m 30s",
         "burst:users=80,within=5s,after=20s",
     ]
     step, ramp, spike, soak, burst = ask(texts, [0, 5, 10, 15, 20, 28, 30, 200])
