@@ -17,9 +17,9 @@ from typing import Any
 
 from sim.errors import InvalidMeasurement
 
-#: Seconds for the workers to load their plan, and from the start signal to the replay's time 0.
+#: Seconds for the workers to load their plan, and at least from the start signal to the replay's time 0.
 READY_WITHIN_S = 60.0
-LEAD_S = 0.5
+LEAD_S = 0.25
 #: Seconds that a replay which should be over may take longer before it is ended.
 OVERTIME_S = 30.0
 #: Seconds for Locust to shut down when all its workers have said their last word.

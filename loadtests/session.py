@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import secrets
 import threading
 import time
@@ -98,6 +99,9 @@ def _send(
             until_s = time.monotonic() + at_unix_us / 1e6 - time.time()
             until_s += time_is_over_us(plan, schedule) / 1e6 + OVERTIME_S
             seen.overran = not generator.wait(until_s, progress.poll)
+    except BaseException:
+        sampler.stop()
+        raise
     finally:
         generator.stop()
         keeper.stop()
@@ -136,12 +140,13 @@ def _begin(generator: Generator, target: Target, http: BlockingHttp) -> int:
     Time 0 is told to the target before it starts. Were it over when that is done, all that was due until then would be
     sent at once.
     """
-    at_unix_us = round((time.time() + target.start_within_s + LEAD_S) * 1e6)
-    began_s = time.monotonic()
+    began_s = time.time()
+    lead_s = math.ceil(target.start_within_s + LEAD_S)  # whole seconds: the sampler's are then the replay's
+    at_unix_us = round((began_s + lead_s) * 1e6)
     with _work_of_target("started"):
         target.start(http, at_unix_us)
-    took_s = time.monotonic() - began_s
-    if took_s > target.start_within_s:
+    took_s = time.time() - began_s
+    if took_s > lead_s - LEAD_S:
         allowed = f"start_within_s of its class allows {target.start_within_s:g} s"
         raise InvalidMeasurement(f"nothing was sent to the target: its start took {took_s:.2f} s; {allowed}")
     generator.begin(at_unix_us)

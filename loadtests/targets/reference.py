@@ -108,7 +108,7 @@ class ReferenceEngine(Target):
         self._world = world
         url, found = world.options.get("url", ""), {}
         self.scales_timers = not url  # one that runs already has timers and a speed of its own
-        self.start_within_s = max(self.start_within_s, _DEAL_WITHIN_S * len(world.deals))
+        self.start_within_s = max(0.5, _DEAL_WITHIN_S * len(world.deals))
         if not url:
             found = self._serve(world)
             url = found["url"]
