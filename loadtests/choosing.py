@@ -55,7 +55,7 @@ def settled(scenario: Scenario, trace: Trace, choice: Choice) -> Choice:
 
 def stretch(scenario: Scenario, trace: Trace, choice: Choice) -> tuple[int, int]:
     """Where the replay begins in the trace, and its length."""
-    curve_us = trace.header.get("length_us")  # only what comes from the user's file says how long it is
+    curve_us = curve_length_us(trace)
     if curve_us is not None and choice.length_us is None:
         from_us = choice.from_us or 0
         return from_us, max(0, curve_us - from_us)
@@ -64,6 +64,12 @@ def stretch(scenario: Scenario, trace: Trace, choice: Choice) -> tuple[int, int]
         return choice.from_us, length_us
     length_us = min(length_us, scenario.horizon_us if curve_us is None else curve_us)
     return busiest_us(cart_times(trace)[going(trace, choice)], length_us), length_us
+
+
+def curve_length_us(trace: Trace) -> int | None:
+    """How long the user's own curve is; None for a scenario's trace, which does not say so."""
+    length_us: int | None = trace.header.get("length_us")
+    return length_us
 
 
 def cart_times(trace: Trace) -> Ints:

@@ -7,7 +7,9 @@ answer (a time-out, a connection refused or reset) counts as no quicker than the
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +19,7 @@ from loadtests.measuring import Measured
 from loadtests.records import ARRIVING, MISSED, REFUSED, Endpoint, Outcome
 from loadtests.schedule import Schedule
 from sim.arrays import Flags, Ints
-from sim.measure.percentiles import rank_of, sure_percentile_of
+from sim.measure.percentiles import ENOUGH_BEYOND, rank_of, sure_percentile_of
 from sim.scenario.parts.system import Slo
 
 PERCENTILES = {"p50_us": 50, "p90_us": 90, "p99_us": 99, "p999_us": 99.9, "p9999_us": 99.99}
@@ -99,7 +101,8 @@ def judge(measured: Measured, slo: Slo) -> Part:
     were shed, failed, timed out or dropped; those count as over too, however quick they were. For a percentile that can
     be told that is the same as holding it against `at_most_us`; with fewer than 10 observations beyond it the count
     still decides, but `measured_us` is None. A percentile that falls on a missed try is told as a lower bound: over
-    `at_most_us`, and no quicker than the clients' patience.
+    `at_most_us`, and no quicker than the clients' patience. `few` has what decided by chance, perhaps, where fewer than
+    10 requests may be `over` or in `errors`, with how many may.
 
     What our own end cut off is over where it had taken longer than that by then; else nobody knows, and it is left out.
     A payment that was accepted and never made counts as a missed try of what would have followed. Twins are ours and
@@ -116,30 +119,46 @@ def judge(measured: Measured, slo: Slo) -> Part:
     n, ordered = len(response), np.sort(response)
     over = n - int(np.searchsorted(ordered, slo.at_most_us, side="right"))
     wrong = int(np.count_nonzero(missed))
-    share = wrong / n if n else None
-    met = None if share is None else over <= n - rank_of(slo.percentile, n) and share <= slo.errors
-    allowed = ((over, 1 - slo.percentile / 100), (wrong, slo.errors))
+    bounds = (
+        _Bound("over", over, n - rank_of(slo.percentile, n), 1 - slo.percentile / 100),
+        _Bound("errors", wrong, int(Fraction(str(slo.errors)) * n), slo.errors),
+    )
+    met = all(bound.kept for bound in bounds) if n else None
+    by_chance = _by_chance(bounds, n, met)
     return {
         "endpoint": slo.endpoint,
         "percentile": slo.percentile,
         "at_most_us": slo.at_most_us,
         "errors_at_most": slo.errors,
         "measured_us": sure_percentile_of(ordered, slo.percentile) if n else None,
-        "error_share": share,
+        "error_share": wrong / n if n else None,
         "requests": n,
         "over": over,
         "met": met,
-        "sure": _is_sure(met, n, allowed),
+        "sure": None if met is None else not by_chance,
+        "few": {bound.what: bound.most for bound in by_chance if bound.most < ENOUGH_BEYOND},
     }
 
 
-def _is_sure(met: bool | None, requests: int, allowed: tuple[tuple[int, float], ...]) -> bool | None:
-    """Whether chance would rarely give an answer to a target whose share is just the allowed one."""
-    if met is None:
-        return None
+class _Bound(NamedTuple):
+    """So many requests broke a part of an objective, and so many may at most, which is that share of all."""
+
+    what: str
+    found: int
+    most: int
+    share: float
+
+    @property
+    def kept(self) -> bool:
+        return self.found <= self.most
+
+
+def _by_chance(bounds: Iterable[_Bound], requests: int, met: bool | None) -> list[_Bound]:
+    """The bounds that decided an answer which chance may give to a target whose share is just the allowed one."""
     if met:
-        return all(share <= 0 or are_few_enough(found, requests, share) for found, share in allowed)
-    return any(are_too_many(found, requests, share) for found, share in allowed)
+        return [one for one in bounds if one.share > 0 and not are_few_enough(one.found, requests, one.share)]
+    broken = [one for one in bounds if not one.kept]
+    return [] if any(are_too_many(one.found, requests, one.share) for one in broken) else broken
 
 
 def refusals_of(measured: Measured) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """From the carts of a trace that are chosen to a replay's schedule: what is sent when, and what the target begins with.
 
-`share` scales stock and deal limits, `speed` divides every duration.
+`share` scales stock and deal limits, `speed` divides every duration. A curve of the user's own has no show, so that all
+is on the shelf for it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loadtests import schedule as sc
-from loadtests.choosing import Choice, cart_times, duplicated, going, stretch
+from loadtests.choosing import Choice, cart_times, curve_length_us, duplicated, going, stretch
 from loadtests.schedule import DealPlan, Offer, Schedule, ShelfPlan
 from sim.arrays import Column, Ints
 from sim.demand.trace import AFTER, BUY, NEVER, QUOTE, REFRESH, VIEW, Trace
@@ -89,7 +90,7 @@ def plan_schedule(scenario: Scenario, trace: Trace, choice: Choice, left: Left |
         _offers(scenario, table, choice.share, left),
         _deals(scenario, choice, from_us, pace, left),
         contents(scenario),
-        _shelf(table, from_us, until_us, pace),
+        [] if curve_length_us(trace) is not None else _shelf(table, from_us, until_us, pace),
         {
             "scenario": scenario.name,
             "seed": trace.header.get("seed"),

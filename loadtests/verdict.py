@@ -10,12 +10,11 @@ import numpy as np
 from loadtests.endpoints import Part, are_arrivals, endpoints_of, judge, rates_of, refusals_of
 from loadtests.lag import is_late, lag_of
 from loadtests.measuring import Measured, WorkerNote
-from loadtests.records import Outcome
+from loadtests.records import DONE, Endpoint, Outcome
 from loadtests.schedule import Schedule
 from loadtests.targets.base import AuditResult, on_a_line
 from loadtests.waits import AFTER_CHECKOUT, waits_of
 from sim.errors import ExitCode, worst_exit_code
-from sim.measure.percentiles import rank_of
 from sim.scenario.parts.system import Slo
 
 #: A generator that uses more of a core than this disturbs what it measures.
@@ -57,6 +56,9 @@ def summarise(
     incomplete = interrupted or any(not note.complete for note in noted)
     outcome = measured.records["outcome"]
     dropped = int(np.count_nonzero(outcome == Outcome.DROPPED))
+    checkouts = outcome[measured.records["endpoint"] == Endpoint.CHECKOUT]
+    ordered = bool(np.isin(checkouts, DONE).any())
+    unsold = ["no client got an order: there was nothing to audit"] if len(checkouts) and not ordered else []
     doubts = [
         *doubts_of(measured, schedule, lag, incomplete=incomplete),
         *doubts,
@@ -79,11 +81,17 @@ def summarise(
         },
         "refusals": refusals_of(measured),
         "audit": audit_of(audit),
-        "notes": [*notes, *_few_notes(judged), *_notes_of(measured), *_scaled_notes(not_scaled)],
+        "notes": [*notes, *_few_notes(judged), *unsold, *_notes_of(measured), *_scaled_notes(not_scaled)],
         "incomplete": incomplete,
         "aborted": aborted or None,
         "verdict": verdict_of(
-            doubts, judged, audit, aborted=bool(aborted), incomplete=incomplete, sold_out=not not_scaled
+            doubts,
+            judged,
+            audit,
+            aborted=bool(aborted),
+            incomplete=incomplete,
+            sold_out=not not_scaled,
+            ordered=ordered,
         ),
     }
 
@@ -190,36 +198,41 @@ def verdict_of(
     aborted: bool,
     incomplete: bool,
     sold_out: bool = True,
+    ordered: bool = True,
 ) -> Part:
     """The verdict. A replay that an `abort_on` rule ended answers no; one that was cut short never yes.
 
     `sold_out`: the target could sell out as the scenario does; else the line says so, and nothing else changes.
+    `ordered`: a client got an order; else the audit had nothing to look at.
     """
     decided = [slo["met"] for slo in slos if slo["met"] is not None]
     slo_met = all(decided) if decided else None
     codes = [ExitCode.AUDIT] * bool(audit.findings) + [ExitCode.INVALID] * bool(doubts)
     codes += [ExitCode.NO] * (slo_met is False or aborted)
     code = worst_exit_code(codes)
-    parts = [_valid_words(doubts), _slo_words(slos), _audit_words(audit)]
+    parts = [_valid_words(doubts), _slo_words(slos), _audit_words(audit, ordered=ordered)]
     parts += ["SELL-OUT NOT REPRODUCED"] * (not sold_out)
     parts += ["ABORTED"] * aborted + ["INCOMPLETE"] * (incomplete and not aborted)
     return {
         "valid": not doubts,
         "valid_reasons": [doubt.sentence for doubt in doubts],
         "slo_met": slo_met,
-        "audit": audit_status(audit),
+        "audit": audit_status(audit, ordered=ordered),
         "exit_code": int(ExitCode.INTERRUPTED if incomplete and code == ExitCode.YES else code),
         "line": " · ".join(parts),
     }
 
 
-def audit_status(audit: AuditResult) -> str:
-    """One of "findings", "failed", "clean", or "not done" where nothing was there to look at."""
+def audit_status(audit: AuditResult, *, ordered: bool = True) -> str:
+    """One of "findings", "failed", "clean", or "not done" where nothing was there to look at.
+
+    `ordered`: whether a client got an order. A stock from which nothing was sold proves nothing.
+    """
     if audit.findings:
         return "findings"
     if audit.failed:
         return "failed"
-    return "clean" if any(audit.checked.values()) else "not done"
+    return "clean" if ordered and any(audit.checked.values()) else "not done"
 
 
 def audit_of(audit: AuditResult) -> Part:
@@ -297,7 +310,7 @@ def _slo_words(slos: Sequence[Part]) -> str:
     """What the line says of the objectives; one whose endpoint was not asked is named, not passed."""
     unasked = sorted({slo["endpoint"] for slo in slos if slo["met"] is None})
     asides = [f"{', '.join(unasked)}: not tested"] if unasked else []
-    asides += [f"{slo['endpoint']} p{slo['percentile']:g}: {_requests(slo)}" for slo in slos if _few(slo)]
+    asides += [f"{slo['endpoint']} p{slo['percentile']:g}: {_requests(slo)}" for slo in slos if slo["few"]]
     aside = f" ({'; '.join(asides)})" if asides else ""
     if not slos:
         return "NO SLO"
@@ -306,27 +319,26 @@ def _slo_words(slos: Sequence[Part]) -> str:
     return ("SLO MISSED" if any(slo["met"] is False for slo in slos) else "SLO MET") + aside
 
 
-def _few(slo: Part) -> bool:
-    """Whether an objective was judged by so few requests that its percentile cannot be told and chance may have won."""
-    return slo["met"] is not None and slo["measured_us"] is None and not slo["sure"]
-
-
 def _requests(slo: Part) -> str:
     return f"{_count(slo['requests'], 'request')} only"
 
 
 def _few_notes(slos: Sequence[Part]) -> Iterable[str]:
-    """Tell what a verdict on few requests is worth: one of them more or less over may turn it."""
-    for slo in filter(_few, slos):
-        may_be = slo["requests"] - rank_of(slo["percentile"], slo["requests"])
-        judged = f"{slo['endpoint']} p{slo['percentile']:g} was judged by {_count(slo['requests'], 'request')}"
-        yield f"{judged}, of which {may_be} may be over: few, so chance has much to say in it"
+    """Tell what a verdict on few requests is worth: one of them more or less may turn it."""
+    for slo in slos:
+        may = " and ".join(f"{most} {_MAY[what]}" for what, most in slo["few"].items())
+        if may:
+            judged = f"{slo['endpoint']} p{slo['percentile']:g} was judged by {_count(slo['requests'], 'request')}"
+            yield f"{judged}, of which {may}: few, so chance has much to say in it"
 
 
-def _audit_words(audit: AuditResult) -> str:
+_MAY = {"over": "may be over", "errors": "may fail"}
+
+
+def _audit_words(audit: AuditResult, *, ordered: bool) -> str:
     if audit.findings:
         return f"AUDIT: {_count(len(audit.findings), 'FINDING', 'FINDINGS')}"
-    status = audit_status(audit)
+    status = audit_status(audit, ordered=ordered)
     if status != "clean":
         return f"AUDIT {status.upper()}"
     return f"AUDIT CLEAN ({_count(len(audit.unseen), 'rule')} not seen)" if audit.unseen else "AUDIT CLEAN"

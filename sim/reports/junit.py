@@ -71,7 +71,7 @@ def _audit(summary: Mapping[str, Any]) -> Iterator[_Case]:
     for rule, why in audit["unseen"].items():
         yield _Case("audit", rule_name(rule), skipped=f"not seen: {why}")
     if summary["verdict"]["audit"] == "not done" and not audit["unseen"]:
-        yield _Case("audit", "the data is audited", skipped="no rule was checked")
+        yield _Case("audit", "the data is audited", skipped="there was nothing to audit")
 
 
 _GROUPS = (("validity", _validity), ("objectives", _objectives), ("audit", _audit))

@@ -24,7 +24,7 @@ from sim.operations.simulate import simulate
 from sim.orders.rules import SECOND_US
 from sim.scenario import load_scenario
 from sim.scenario.schema import Scenario
-from sim.scenario.tables import deal_table
+from sim.scenario.tables import deal_table, sku_table
 from tests.paths import SCENARIOS
 
 
@@ -218,3 +218,11 @@ def test_of_ones_own_curve_all_is_replayed_unless_told_otherwise(tmp_path: Path)
         assert (chosen.from_us, chosen.length_us) == (from_us, length_us)
     assert len(plan_schedule(scenario, trace, Choice()).carts["number"]) == trace.orders
     assert settled(scenario, trace, Choice(length_us=minute)).from_us == pytest.approx(4 * minute, abs=minute // 5)
+
+
+def test_ones_own_curve_finds_everything_on_the_shelf(tmp_path: Path) -> None:
+    """It buys any SKU alike, from the scenario's time 0 on, when most of this show's are not on sale yet."""
+    scenario, path = load_scenario(SCENARIOS / "mega_live.yaml", []), tmp_path / "curve.csv"
+    path.write_text("time,per_s\n0,5\n9s,5\n")
+    assert plan_schedule(scenario, trace_from_file(path, scenario, 1), Choice()).shelf == []
+    assert any(row.shelf for row in sku_table(scenario))

@@ -271,6 +271,32 @@ def test_an_answer_from_few_requests_is_doubted_only_where_chance_may_have_given
     assert ("requests only" in found["verdict"]["line"]) is not sure
 
 
+@pytest.mark.parametrize(
+    ("requests", "errors", "percentile", "met", "told"),
+    [
+        (200, 3, 95, False, "2 may fail"),
+        (30, 0, 50, True, "0 may fail"),
+        (150, 0, 99, True, "1 may be over and 1 may fail"),
+        (2_000, 0, 50, True, ""),
+        (2_000, 25, 50, False, ""),
+    ],
+)
+def test_an_answer_that_the_share_of_few_errors_decided_is_told_to_be_one(
+    requests: int, errors: int, percentile: float, met: bool, told: str
+) -> None:
+    """Of the last nobody knows either (chance makes 25 of 20), but they are not few."""
+    due, outcome = np.arange(requests) * 1_000, np.where(np.arange(requests) < errors, Outcome.SHED, Outcome.OK)
+    measured = measured_of(records_of(due, outcome=outcome))
+    found = verdict.summarise(measured, schedule_of(due), [slo("20s", percentile)], CLEAN)
+    assert found["slos"][0]["met"] is met
+    aside = f" (checkout p{percentile}: {requests} requests only)" if told else ""
+    assert found["verdict"]["line"] == f"VALID · SLO {'MET' if met else 'MISSED'}{aside} · AUDIT CLEAN"
+    judged = (
+        f"checkout p{percentile} was judged by {requests} requests, of which {told}: few, so chance has much to say"
+    )
+    assert [note.startswith(judged) for note in found["notes"]] == [True] * bool(told)
+
+
 def test_refusals_are_answers_and_counted_by_reason() -> None:
     outcome = np.where(np.arange(N) < 1_500, Outcome.REFUSED, Outcome.OK)
     outcome[-3:] = Outcome.DECLINED
@@ -404,6 +430,16 @@ def test_the_audit_has_the_last_part_of_the_line(audit: AuditResult, status: str
     assert (found["verdict"]["audit"], found["verdict"]["exit_code"]) == (status, code)
     assert found["verdict"]["line"] == f"VALID · SLO MET · {words}"
     assert len(found["audit"]["findings"]) == len(audit.findings)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.ERROR])
+def test_an_audit_of_what_nobody_bought_from_is_not_clean(outcome: Outcome) -> None:
+    """A stock that shows as many units as were put in agrees with no orders at all."""
+    found = summary_of(outcome=outcome, audit=AuditResult({"O1": 0, "O2": 0, "S1": 0, "S3": 5}, {}, ()))
+    assert (found["verdict"]["audit"], found["verdict"]["line"].split(" · ")[2]) == ("not done", "AUDIT NOT DONE")
+    assert "no client got an order: there was nothing to audit" in found["notes"]
+    lost = summary_of(outcome=outcome, audit=replace(CLEAN, findings=(Finding("S3", ("mug",), "3 of 5 are left"),)))
+    assert lost["verdict"]["audit"] == "findings"
 
 
 @pytest.mark.parametrize(

@@ -52,14 +52,14 @@ LADDER_VERDICTS: dict[float, dict[str, Any]] = {
           "valid": False, "valid_reasons": ["4 requests could not be sent"]},
 }  # fmt: skip
 _RUNGS = {0.5: (12 * MS, 0.0), 1.0: (31 * MS, 0.0), 1.5: (140 * MS, 0.001), 2.0: (2_400 * MS, 0.02), 3.0: (None, 0.3)}
-LADDER = [
+LADDER: list[dict[str, Any]] = [
     {"multiple": m, "offered_per_s": 300 * m, "achieved_per_s": min(300 * m, 520.0), "error_share": errors,
      "checkout_per_s": 100 * m, "p50_us": 5 * MS, "p99_us": p99, "within": m < 2 if m < 3 else None,
      "verdict": {"valid": True, "valid_reasons": [], "slo_met": True, "audit": "clean", "exit_code": 0,
                  **LADDER_VERDICTS[m]},
      "slos": [{"endpoint": "checkout", "percentile": 99.0, "at_most_us": 250 * MS, "errors_at_most": 0.01,
                "measured_us": p99, "error_share": errors, "requests": 2_000, "over": 0 if m < 2 else 70, "met": m < 2,
-               "sure": True}],
+               "sure": True, "few": {}}],
      "audit": {"checked": {"no_oversell": 30}, "unseen": {}, "findings": FINDINGS if m == 2 else [], "failed": []},
      "notes": [], "incomplete": False, "aborted": None}
     for m, (p99, errors) in _RUNGS.items()
@@ -273,4 +273,4 @@ def _slo(endpoints: dict[str, Any], endpoint: str, at_most_us: int) -> dict[str,
     met = row["p99_us"] is not None and row["p99_us"] <= at_most_us and share <= 0.01
     return {"endpoint": endpoint, "percentile": 99.0, "at_most_us": at_most_us, "errors_at_most": 0.01,
             "measured_us": row["p99_us"], "error_share": share, "requests": row["requests"], "over": 0,
-            "met": met, "sure": True}  # fmt: skip
+            "met": met, "sure": True, "few": {}}  # fmt: skip
