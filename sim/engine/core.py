@@ -15,6 +15,7 @@ from sim.engine.metrics import Metrics
 from sim.engine.purger import KeyPurger
 from sim.engine.stores.store import Store
 from sim.engine.sweeper import Sweeper, pause_us
+from sim.engine.tasks import Companion
 from sim.engine.writer import MAX_GROUP, QUEUE_BOUND, Submitter, Writer
 from sim.orders.rules import DAY_US, Rules
 
@@ -24,22 +25,13 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 64 * 1024
 
 
-class Companion(Protocol):
-    """Something that runs beside the engine: the sweeper, the payment driver, the outbox."""
-
-    def start(self) -> None:
-        """Begin; needs a running event loop."""
-
-    async def close(self) -> None:
-        """Stop."""
-
-
 class Served(Protocol):
     """What the HTTP API needs of an engine: one in this process, or the front of one in two."""
 
     store: Store
     keys: Keyring
     metrics: Metrics
+    rules: Rules
     payments: PaymentDriver | None
     psp_secret: str
     loopback: bool
@@ -82,6 +74,7 @@ class Front:
     clock: Clock
     keys: Keyring
     metrics: Metrics
+    rules: Rules = field(default_factory=Rules)
     payments: PaymentDriver | None = None
     psp_secret: str = ""
     loopback: bool = False  # only this machine can reach us: then webhooks may go to it too

@@ -102,6 +102,7 @@ async def serve(settings: Settings, announce: Announce) -> None:
                     clock,
                     keys,
                     metrics,
+                    plan.rules,
                     psp_secret=secret,
                     loopback=settings.loopback,
                     speed=settings.speed,
@@ -243,18 +244,25 @@ async def _provider(settings: Settings, url: str) -> AsyncIterator[tuple[Provide
     except ValueError as error:
         raise UsageError(f"{SECRET_VARIABLE}: {error}") from error
     if settings.psp_url:
-        yield _asked_at(settings.psp_url), secret
+        async with _asked_at(settings.psp_url) as provider:
+            yield provider, secret
     elif settings.psp:
-        async with _stand_in(settings, f"{url}/v1/payment-webhooks/psp", secret) as psp_url:
-            yield _asked_at(psp_url), secret
+        at = f"{url}/v1/payment-webhooks/psp"
+        async with _stand_in(settings, at, secret) as psp_url, _asked_at(psp_url) as provider:
+            yield provider, secret
     else:
         yield None, secret
 
 
-def _asked_at(url: str) -> Provider:
+@contextlib.asynccontextmanager
+async def _asked_at(url: str) -> AsyncIterator[Provider]:
     from sim.engine.paying.provider_http import Provider  # an engine without one starts without an HTTP client
 
-    return Provider(url)
+    provider = Provider(url)
+    try:
+        yield provider
+    finally:
+        await provider.close()
 
 
 def _secret(settings: Settings) -> str:

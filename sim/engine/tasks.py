@@ -17,7 +17,7 @@ async def stop(task: asyncio.Task[Any] | None) -> None:
 
 
 class Companion(ABC):
-    """What runs beside the engine, in a task of its own, from `start` to `close`."""
+    """What runs beside the engine, in a task of its own, from `start` to `close`: the sweeper, the outbox."""
 
     _task: asyncio.Task[None] | None = None
 

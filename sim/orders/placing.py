@@ -143,23 +143,31 @@ def _deal_refusal(world: World, command: PlaceOrder, deal: Deal | None, now_us: 
     """Why a cart cannot have its deal, or None when it can."""
     if deal is None:
         return Refused(Refusal.DEAL_CLOSED, "No such promotion.", {"promotion_id": str(command.deal_id)})
-    facts = {"promotion_id": str(deal.id)}
+    room = world.rooms.get(deal.room_id) if deal.room_id else None
+    inside = room is not None and room.status == RoomStatus.LIVE and command.room_id == deal.room_id
     units = sum(wanted.quantity for wanted in command.wanted if wanted.sku_id == deal.sku_id)
+    earlier = world.deal_buyers.get((deal.id, command.buyer_id)) if deal.quantity_per_user else None
+    return deal_refusal(deal, units, now_us, inside=inside, earlier=earlier.units if earlier else 0)
+
+
+def deal_refusal(deal: Deal, units: int, now_us: int, *, inside: bool, earlier: int = 0) -> Refused | None:
+    """Why so many units of a deal's SKU cannot be had in it now, or None when they can.
+
+    `inside` tells whether who asks comes from the deal's live room, and that is live; `earlier` how many of its units
+    the buyer has already.
+    """
+    facts = {"promotion_id": str(deal.id)}
     if not units:
         return Refused(Refusal.DEAL_CLOSED, "The promotion is for another SKU.", facts)
     if not deal.begin_us <= now_us < deal.end_us:
         return Refused(Refusal.DEAL_CLOSED, "The promotion is not open.", facts)
-    if deal.room_id:
-        room = world.rooms.get(deal.room_id)
-        if room is None or room.status != RoomStatus.LIVE or command.room_id != deal.room_id:
-            return Refused(Refusal.NOT_LIVE, "The promotion holds only inside its live room.", facts)
+    if deal.room_id and not inside:
+        return Refused(Refusal.NOT_LIVE, "The promotion holds only inside its live room.", facts)
     if deal.quantity_limit and deal.used + units > deal.quantity_limit:
         left = {"available": deal.quantity_limit - deal.used}
         return Refused(Refusal.DEAL_SOLD_OUT, "Too few units are left in the promotion.", facts | left)
-    if deal.quantity_per_user:
-        earlier = world.deal_buyers.get((deal.id, command.buyer_id))
-        if (earlier.units if earlier else 0) + units > deal.quantity_per_user:
-            return Refused(Refusal.PURCHASE_LIMIT, "The buyer has reached the promotion's limit.", facts)
+    if deal.quantity_per_user and earlier + units > deal.quantity_per_user:
+        return Refused(Refusal.PURCHASE_LIMIT, "The buyer has reached the promotion's limit.", facts)
     return None
 
 

@@ -21,7 +21,8 @@ from pathlib import Path
 import pytest
 
 from sim import cli
-from sim.engine.serve import _server_of
+from sim.engine.serve import _provider, _server_of
+from sim.engine.settings import Settings
 from sim.engine.stores.sqlite import SqliteStore
 from tests.engine.client import serving
 from tests.engine.databases import PostgresDatabase
@@ -315,6 +316,16 @@ def test_the_date_of_answers_is_the_time_of_orders(folder: Path) -> None:
             placed = (await client.get(f"/v1/orders/{await client.order(sku)}")).json["created_at"]
             ((name, date),) = server.server_state.default_headers
             assert (name, placed[:10]) == (b"date", f"{parsedate_to_datetime(date.decode()):%Y-%m-%d}")
+
+    asyncio.run(main())
+
+
+def test_the_provider_s_connections_are_closed_at_the_end() -> None:
+    async def main() -> None:
+        async with _provider(Settings(psp_url="http://127.0.0.1:9"), "") as (provider, _secret):
+            assert provider is not None
+            session = provider._connect()
+        assert session.closed
 
     asyncio.run(main())
 

@@ -241,14 +241,15 @@ class BrokenServer:
             )
             provider = Provider(provider_server.url)
             engine.payments = PaymentDriver(engine.writer, engine.store, provider, engine.clock, speed=speed)
-            engine.companions.append(engine.payments)
             await engine.open()
+            engine.payments.start()
             app: Any = Faults(engine, provider_server.psp.ledger, fault, self.planted)
             self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
             self.ready.set()
             await self._server.serve(sockets=[listening])
-            await engine.close()
+            await engine.payments.close()
             await provider.close()
+            await engine.close()
             provider_server.stop()
             await providing
 

@@ -27,9 +27,9 @@ _GENERIC = re.compile(r"\b(Page|Listed)_(\w+?)View_")
 _PATH_PARAMETER = re.compile(r"{(\w+)}")
 _ABOUT = """\
 Ids are opaque strings. Money is integer minor units in a string: `{"amount": "1999", "currency": "GBP"}` is 19.99
-pounds. Instants are RFC 3339 in UTC. Every error is an RFC 9457 problem with a stable `code`. Another method
-of a path is 405, `MethodNotAllowed` among the components, another path 404, `NoSuchRoute`, and a head that is too large
-414, `UriTooLong`, or 431, `HeadersTooLarge`: they are no operation's."""
+pounds. Instants are RFC 3339 in UTC. Every error is an RFC 9457 problem with a stable `code`. HEAD is answered
+wherever GET is. Another method of a path is 405, `MethodNotAllowed` among the components, another path 404,
+`NoSuchRoute`, and a head that is too large 414, `UriTooLong`, or 431, `HeadersTooLarge`: they are no operation's."""
 _TAGS = {
     "catalogue": "Shops, products with their SKUs, shelves and prices.",
     "inventory": "Units of SKUs.",

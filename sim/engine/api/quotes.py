@@ -15,11 +15,7 @@ from sim.engine.problems import http_problem, problem
 from sim.engine.resources import Body, Id, Money, Quantity
 from sim.engine.views import encode
 from sim.orders.entities import Deal
-from sim.orders.placing import MAX_TOTAL_MINOR
-from sim.orders.rules import Rules
-
-#: Of a SKU in an order.
-_MOST_UNITS = Rules().max_quantity
+from sim.orders.placing import MAX_TOTAL_MINOR, deal_refusal
 
 
 class QuoteLine(Body):
@@ -69,7 +65,7 @@ async def quote(request: Request) -> Reply:
         wanted[sku_id] = wanted.get(sku_id, 0) + line.quantity
     engine = request.engine
     offers = await read_offers(engine.store, list(wanted))
-    _check(body, wanted, offers)
+    _check(body, wanted, offers, engine.rules.max_quantity)
     deal = await _deal(request, body, wanted) if body.promotion_id else None
     return Reply(200, encode(_view(wanted, offers, deal)))
 
@@ -81,20 +77,17 @@ async def _deal(request: Request, body: QuoteBody, wanted: dict[int, int]) -> De
     if known is None:
         raise Rejected(_invalid("/promotion_id", "There is no such promotion."))
     deal, is_live = known
-    units = wanted.get(deal.sku_id, 0)
-    inside = not deal.room_id or (deal.room_id == room_id and is_live)
-    left = not deal.quantity_limit or deal.used + units <= deal.quantity_limit
-    few = not deal.quantity_per_user or units <= deal.quantity_per_user
-    is_open = deal.begin_us <= request.engine.clock() < deal.end_us
-    return deal if inside and left and few and is_open else None
+    inside = deal.room_id == room_id and is_live
+    refused = deal_refusal(deal, wanted.get(deal.sku_id, 0), request.engine.clock(), inside=inside)
+    return deal if refused is None else None
 
 
 def _invalid(pointer: str, message: str) -> Reply:
     return http_problem("invalid", message, errors=[{"pointer": pointer, "message": message}])
 
 
-def _check(body: QuoteBody, wanted: dict[int, int], offers: dict[int, Offer]) -> None:
-    """Raise Rejected for SKUs that do not exist or are not in one currency, and for too many units of one."""
+def _check(body: QuoteBody, wanted: dict[int, int], offers: dict[int, Offer], most: int) -> None:
+    """Raise Rejected for SKUs that do not exist or are not in one currency, and for more units of one than `most`."""
     errors = [
         {"pointer": f"/lines/{index}", "sku_id": line.sku_id}
         for index, line in enumerate(body.lines)
@@ -105,8 +98,8 @@ def _check(body: QuoteBody, wanted: dict[int, int], offers: dict[int, Offer]) ->
     if len({offer.sku.currency for offer in offers.values()}) > 1:
         raise Rejected(problem(422, "currency_mismatch", "All lines of an order are in one currency."))
     for index, line in enumerate(body.lines):
-        if wanted[int(line.sku_id)] > _MOST_UNITS:
-            raise Rejected(_invalid(f"/lines/{index}", f"The quantity must be from 1 to {_MOST_UNITS}."))
+        if wanted[int(line.sku_id)] > most:
+            raise Rejected(_invalid(f"/lines/{index}", f"The quantity must be from 1 to {most}."))
 
 
 def _view(wanted: dict[int, int], offers: dict[int, Offer], deal: Deal | None) -> QuoteView:
