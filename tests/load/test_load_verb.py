@@ -15,6 +15,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
+from loadtests.records import read_acks
 from tests.paths import ROOT
 
 QUICK = ("--from", "119m", "--for", "60s", "--speed", "15", "--share", "0.3", "--tail", "7s", "--no-figures")
@@ -75,6 +76,19 @@ def test_every_planned_arrival_is_a_request_with_its_stamps(loaded: tuple[Path, 
     assert summary["planned"]["arrivals"] <= len(first) <= summary["planned"]["arrivals"] + max(twins, 50)
     assert all(sent >= due for sent, due in zip(table["sent_us"], table["due_us"], strict=True))
     assert all(done >= sent for sent, done in zip(table["sent_us"], table["done_us"], strict=True))
+
+
+def test_carts_have_the_traces_numbers_and_journeys_end_with_their_last_step(
+    loaded: tuple[Path, dict[str, Any]],
+) -> None:
+    directory, summary = loaded
+    acknowledged = {ack.cart for ack in read_acks(directory / "raw") if ack.kind == "PLACED"}
+    table = pq.read_table(directory / "requests.parquet", columns=["cart", "endpoint", "outcome"]).to_pylist()
+    placed = {row["cart"] for row in table if row["endpoint"] == "checkout" and row["outcome"] in ("ok", "replayed")}
+    assert placed == acknowledged
+    last = [summary["endpoints"].get(name, {}) for name in ("confirmation", "cancel")]
+    done = sum(row.get("ok", 0) + row.get("replayed", 0) for row in last)
+    assert 0 < summary["buyers"]["journey"]["carts"] == done <= summary["buyers"]["journey"]["planned"]
 
 
 def test_without_figures_there_is_what_a_continuous_integration_reads(
