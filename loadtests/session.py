@@ -30,6 +30,7 @@ from loadtests.targets.loading import load_target
 from loadtests.verdict import NOT_DONE, Doubt
 from sim.errors import InvalidMeasurement, LiveRushError, UsageError
 from sim.measure.sampler import SCRAPE_WITHIN_S, Sampler
+from sim.orders.rules import Rules
 from sim.scenario.schema import Scenario
 
 #: Seconds for a target to become quiet after the last request, before the audit looks.
@@ -196,9 +197,11 @@ def _world(folder: Path, schedule: Schedule, options: LoadOptions) -> World:
 
 def _timers(scenario: Scenario) -> dict[str, int]:
     """The timers of an order's life that a scenario sets, for targets that can be told."""
+    rules = Rules().held(scenario.confirmation.on_hold_us)
     return {
         "pay_window_us": scenario.payment.hold_window_us,
-        "on_hold_us": scenario.confirmation.on_hold_us,
+        "on_hold_us": rules.on_hold_us,
+        "ready_within_us": rules.ready_within_us,
         "return_window_us": scenario.after_sales.return_window_us,
         "sweep_us": scenario.payment.sweep_us,
         "confirms_itself": scenario.confirmation.mode == "automatic",

@@ -29,6 +29,7 @@ from sim.orders.entities import (
     Cancellation,
     Case,
     Line,
+    Order,
     Package,
     Payment,
     PaymentStatus,
@@ -221,18 +222,20 @@ def payment_reply(world: World, command: Any, happened: tuple[Any, ...]) -> Repl
         return Reply(202, encode(payment_view(payment)), location, subject=payment.id)
     if payment.status == PaymentStatus.DECLINED:
         return problem(402, "payment_declined", payment.failure, payment_id=str(payment.id))
-    return _given_back(world.cases[payment.order_id].order.state, payment)
+    return _given_back(world.cases[payment.order_id].order, payment)
 
 
-def _given_back(state: State, payment: Payment) -> Reply:
-    """Answer with why an attempt's money goes back: that depends on what has become of the order."""
+def _given_back(order: Order, payment: Payment) -> Reply:
+    """Answer with why an attempt was in vain: that depends on what has become of the order."""
+    took = f"{payment.amount_minor} {payment.currency} (in minor units), which is refunded"
+    taken = f"The provider took {took if payment.amount_minor else 'nothing'}."
     payment_id = str(payment.id)
-    if state == State.CANCELLED:
-        return problem(409, "order_cancelled", "The money came too late and is refunded.", payment_id=payment_id)
-    if state == State.UNPAID:
-        detail = f"The provider took another amount, which is refunded: {payment.failure}."
+    if order.state == State.CANCELLED:
+        return problem(409, "order_cancelled", f"{taken} The order is cancelled.", payment_id=payment_id)
+    if order.state == State.UNPAID:
+        detail = f"{taken} The order costs {order.total_minor} {order.currency}."
         return problem(402, "payment_declined", detail, payment_id=payment_id)
-    return problem(409, "already_paid", "The money came once more and is refunded.", payment_id=payment_id)
+    return problem(409, "already_paid", f"{taken} The order is paid.", payment_id=payment_id)
 
 
 def _payment_of(world: World, command: Any, happened: tuple[Any, ...]) -> Payment:

@@ -75,7 +75,8 @@ def capture(world: World, command: Capture, now_us: int) -> tuple[Event, ...]:
     order = case.order
     right = command.amount_minor == order.total_minor and command.currency == order.currency
     if order.state != State.UNPAID or not right:
-        return (_give_back(world, command, payment, now_us, "late" if right else "wrong amount"),)
+        wrong = "wrong amount" if command.currency == order.currency else "wrong currency"
+        return (_give_back(world, command, payment, now_us, "late" if right else wrong),)
     payment = replace(payment, status=PaymentStatus.CAPTURED)
     return (PaymentCaptured(payment, _credit(world, case, payment, now_us)),)
 

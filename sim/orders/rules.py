@@ -44,6 +44,14 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     max_returns: int = 100
     max_refunds: int = 1000  # that nothing but a wish asks for
 
+    def held(self, on_hold_us: int) -> Rules:
+        """The rules with ON_HOLD as long as that, and, where it needs to be, more time until an order is ready.
+
+        Both run from payment: whoever says only the first means an order that can be sent after it.
+        """
+        ready_within_us = max(self.ready_within_us, 2 * on_hold_us)
+        return msgspec.structs.replace(self, on_hold_us=on_hold_us, ready_within_us=ready_within_us)
+
     def faster(self, factor: float) -> Rules:
         """The rules with every duration divided by `factor`, at least a microsecond where it was not 0."""
         changes = {

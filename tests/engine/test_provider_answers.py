@@ -60,6 +60,13 @@ def code(reply: Reply) -> str:
     return str(msgspec.json.decode(reply.body)["code"])
 
 
+_REFUNDED = "(in minor units), which is refunded"
+
+
+def detail(reply: Reply) -> str:
+    return str(msgspec.json.decode(reply.body)["detail"])
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -173,6 +180,7 @@ def test_an_amount_that_is_not_said_is_ours_and_nothing_is_nothing(database: Dat
             saying.answer = OURS | {"amount": "0"}
             reply = await pay(desk, saying.provider, order_id)
             assert (reply.status, code(reply)) == (402, "payment_declined")
+            assert detail(reply) == f"The provider took nothing. The order costs {PRICE_MINOR} GBP."
             case = await desk.case(order_id)
             assert (case.order.state, case.refunds) == (State.UNPAID, ()), "nothing is to be given back"
             assert case.payments[0].status == PaymentStatus.RETURNED
@@ -184,15 +192,15 @@ def test_an_amount_that_is_not_said_is_ours_and_nothing_is_nothing(database: Dat
 
 
 @pytest.mark.parametrize(
-    ("meanwhile", "said", "expected"),
+    ("meanwhile", "said", "expected", "told"),
     [
-        ("nothing", {"currency": "USD"}, (402, "payment_declined")),
-        ("paid", {}, (409, "already_paid")),
-        ("expired", {}, (409, "order_cancelled")),
+        ("nothing", {"currency": "USD"}, (402, "payment_declined"), f"USD {_REFUNDED}. The order costs "),
+        ("paid", {}, (409, "already_paid"), f"GBP {_REFUNDED}. The order is paid."),
+        ("expired", {}, (409, "order_cancelled"), f"GBP {_REFUNDED}. The order is cancelled."),
     ],
 )
 def test_money_that_goes_back_is_told_by_how_its_order_stands(
-    database: Database, meanwhile: str, said: dict[str, str], expected: tuple[int, str]
+    database: Database, meanwhile: str, said: dict[str, str], expected: tuple[int, str], told: str
 ) -> None:
     order_id = 0
 
@@ -211,6 +219,7 @@ def test_money_that_goes_back_is_told_by_how_its_order_stands(
             saying.answer = OURS | said
             reply = await pay(desk, saying.provider, order_id)
             assert (reply.status, code(reply)) == expected
+            assert told in detail(reply)
             assert (await desk.case(order_id)).refunds[0].amount_minor == PRICE_MINOR
 
     desk, saying = Desk(database), Waiting()

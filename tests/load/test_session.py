@@ -24,7 +24,9 @@ from loadtests.schedule import VIEW, ShelfPlan
 from loadtests.session import Replayed, replay
 from loadtests.targets.base import AuditResult, Cart, Http, HttpFailed, Step, Target, World, in_words, ok
 from loadtests.targets.reference import ReferenceEngine
+from sim.engine.settings import Settings, plan_of
 from sim.errors import InvalidMeasurement, UsageError
+from sim.orders.rules import DAY_US
 from sim.scenario import load_scenario
 from tests.load.made_schedules import even_schedule
 from tests.load.small_replay import world
@@ -344,6 +346,21 @@ def test_a_target_whose_stock_or_shelf_is_not_the_scenarios_at_that_time_does_no
     shelved = replace(plain, shelf=[ShelfPlan(5, 0, on=True)])
     assert harness._not_followed(options, shelved, whole, Shop()) == ["the times of listings on the shelf"]
     assert harness._not_followed(options, shelved, whole, OneShelf()) == []
+
+
+@pytest.mark.parametrize(("on_hold", "ready_within_d"), [("1h", 3), ("4d", 8)])
+def test_a_scenario_may_hold_orders_longer_than_they_have_to_be_ready_by_default(
+    tmp_path: Path, on_hold: str, ready_within_d: int
+) -> None:
+    path = tmp_path / "long_hold.yaml"
+    minimal = (ROOT / "scenarios" / "minimal.yaml").read_text()
+    path.write_text(f"{minimal}\nconfirmation: {{on_hold: {on_hold}}}\n")
+    served = plan_of(Settings(scenario=path)).rules
+    loaded = plan_of(Settings(timers=json.dumps(session._timers(load_scenario(path, []))))).rules
+    assert served == loaded
+    assert served.ready_within_us == ready_within_d * DAY_US
+    with pytest.raises(UsageError, match="must be longer"):
+        plan_of(Settings(scenario=path, timers=json.dumps({"ready_within_us": 1_000_000})))
 
 
 def test_an_engine_that_runs_already_has_timers_of_its_own(tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ EXPLANATIONS: dict[str, str] = {
     "order_cancelled": "The order is cancelled. Money that came for it is refunded.",
     "already_paid": "The order is paid. Money that came for it once more is refunded.",
     "payment_in_progress": "An attempt to pay this order is in progress.",
-    "payment_declined": "The provider refused, or took another amount, which is refunded. The order stays UNPAID and "
-    "can be paid again until `pay_by`.",
+    "payment_declined": "The provider refused, or took something else than the order costs, which is refunded. The "
+    "order stays UNPAID and can be paid again until `pay_by`.",
     "illegal_transition": "The order's state does not allow this; the answer has `from`, `to` and `allowed`.",
     "lines_not_free": "A line is in a parcel already, or not in the order.",
     "request_open": "Another request about this order is still open.",

@@ -70,10 +70,9 @@ def rules_of(scenario: Scenario) -> Rules:
     """The timers and switches of an order's life that a scenario sets."""
     return Rules(
         pay_window_us=scenario.payment.hold_window_us,
-        on_hold_us=scenario.confirmation.on_hold_us,
         confirms_itself=scenario.confirmation.mode == "automatic",
         return_window_us=scenario.after_sales.return_window_us,
-    )
+    ).held(scenario.confirmation.on_hold_us)
 
 
 async def seed(engine: Engine, scenario: Scenario, *, show_us: int | None = None) -> Seeded:
