@@ -324,7 +324,7 @@ def test_who_fails_to_tell_news_is_left_alone_for_a_while_and_asked_again(tmp_pa
             return (answer, "1") if answer else super().paid_since(http, "")
 
     fakes.Odd = Odd  # type: ignore[attr-defined]
-    ran = run(tmp_path, one_cart(), {"pay": [ok(202, order="order-100")]}, Odd)
+    ran = run(tmp_path, one_cart(), {"pay": [ok(202, order="order-100")]}, Odd, grace_us=30_000_000)
     news = ran.of(Endpoint.FOLLOW)
     assert news["outcome"][:3].tolist() == [Outcome.ERROR, Outcome.SHED, Outcome.OK]
     assert (news["sent_us"][1:3] - news["done_us"][:2] > 490_000).all()
