@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sim.engine.paging import fitting
 from sim.engine.stores.store import Rows, Store
 from tests.engine.client import Client, Try, paid
 
@@ -111,6 +112,25 @@ def test_what_is_measured_ahead_of_a_page_is_little(
         page = (await client.get("/v1/orders?limit=9")).json
         assert [order["id"] for order in page["items"]] == made[:3]
         assert len(seen) == 9 + 4 + 3  # ids; two portions of lengths; rows
+
+    with_engine(attempt)
+
+
+def test_an_order_that_goes_on_while_a_page_is_read_is_not_listed_in_the_state_that_it_had(
+    with_engine: Callable[[Try], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def attempt(client: Client) -> None:
+        mug = await client.sku(await client.shop())
+        made = [await client.order(mug) for _ in range(4)]
+
+        async def fitting_slowly(*arguments: Any) -> list[int]:
+            await paid(client, made[2])
+            return await fitting(*arguments)
+
+        monkeypatch.setattr("sim.engine.reading.fitting", fitting_slowly)
+        page = (await client.get("/v1/orders?status=UNPAID&limit=3")).json
+        assert [order["id"] for order in page["items"]] == made[:2]
+        assert page["next_page_token"] == made[2]
 
     with_engine(attempt)
 
