@@ -15,7 +15,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Half an hour each and more: were one begun last, the other cores would wait for it.
-LONGEST = ("test_stateful.py", "test_schemathesis.py")
+LONGEST = ("test_kill.py", "test_schemathesis.py", "test_stateful.py")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

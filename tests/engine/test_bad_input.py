@@ -356,6 +356,9 @@ HEADERS = (
     Case(
         "a stale If-Match", "version_changed", "PUT", "/v1/skus/<mug>/inventory", {"on_hand": 99}, {"if-match": '"1"'}
     ),
+    Case(
+        "an If-Match without quotes", "malformed", "PUT", "/v1/skus/<mug>/inventory", {"on_hand": 99}, {"if-match": "1"}
+    ),
     Case("a weak If-Match", "malformed", "PUT", "/v1/skus/<mug>/inventory", {"on_hand": 99}, {"if-match": 'W/"1"'}),
     Case(
         "an If-Match of no version",
@@ -405,6 +408,7 @@ HEADERS = (
             "status=EATEN",
             "foo=1",
             "updated_after=yesterday",
+            "updated_after=5",
             "updated_after=2026-13-01T00:00:00Z",
             "&".join(f"a{n}=" for n in range(30)),
         )

@@ -29,7 +29,7 @@ PAGE: tuple[Query, ...] = (
 Moment = Annotated[datetime, Meta(tz=True)]
 
 _MOST_PARAMETERS = 20
-_ETAG = re.compile(rb'"?([0-9]{1,18})"?')
+_ETAG = re.compile(rb'"([0-9]{1,18})"')
 #: Longest offset of an RFC 3339 instant: its plus is a space in a query that was not escaped.
 _OFFSET = 6
 
@@ -97,7 +97,7 @@ def instant_query(request: Request, name: str) -> int | None:
         return None
     text = text[:-_OFFSET] + text[-_OFFSET:].replace(" ", "+")
     try:
-        moment: Any = msgspec.convert(text, Moment, strict=False)
+        moment: Any = msgspec.convert(text, Moment)
     except msgspec.ValidationError:
         raise wrong(name, "RFC 3339, such as 2026-11-20T19:00:00Z.") from None
     return instant_us(moment)
