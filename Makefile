@@ -41,7 +41,7 @@ bench: $(STAMP) ## measure speed and memory; writes results/bench/
 	$(PY) -m tests.bench
 
 # A file of tests stays with one process: those of a file share what they try (a server, a database).
-soak: $(STAMP) ## run the long tests (about 100 minutes on two cores)
+soak: $(STAMP) ## run the long tests (about 70 minutes on two cores)
 	$(PY) -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m soak tests
 
 lock: $(STAMP) ## renew requirements.lock from pyproject.toml

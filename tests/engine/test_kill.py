@@ -104,7 +104,7 @@ def test_after_kills_and_stops_and_dropped_answers_nothing_told_is_lost_or_done_
 
 #: What is killed in turn, and how many times. On PostgreSQL every second is of the database.
 VICTIMS = {"sqlite": ("all", "store", "http"), "postgres": ("postgres", "all", "postgres", "store", "postgres", "http")}
-KILLS = {"sqlite": 200, "postgres": 300}
+KILLS = {"sqlite": 200, "postgres": 200}
 
 
 @pytest.mark.soak

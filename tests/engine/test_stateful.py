@@ -52,7 +52,7 @@ _FEW = Rules(
 )
 _RULES = (Rules(), _FEW)
 #: Of a long run.
-GAMES, STEPS = 2000, 60
+GAMES, STEPS = 1000, 60
 
 #: Which command, and numbers from which its details are made.
 Recipe = tuple[str, int, int, int]
